@@ -1,0 +1,205 @@
+//! Text to [`Config`]: everything a user can write, checked once and turned into types that cannot be wrong.
+//!
+//! Pure: environment, files and secrets are read through [`Surroundings`], which `crate::app` implements. Which files there are
+//! and when they changed is `crate::app`'s business too.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::model::channel::Channel;
+use crate::model::id::ChannelName;
+use crate::model::id::MonitorId;
+use crate::model::id::Region;
+use crate::model::monitor::Monitor;
+use crate::model::net::HostPort;
+use crate::model::page::StatusPage;
+use crate::model::secret::Secret;
+
+/// A whole valid configuration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// About this instance.
+    pub instance: Instance,
+    /// How it is reached.
+    pub server: Server,
+    /// Who may see the dashboard.
+    pub auth: Auth,
+    /// In the order of the files.
+    pub monitors: Vec<Arc<Monitor>>,
+    /// By name.
+    pub channels: BTreeMap<ChannelName, Arc<Channel>>,
+    /// In the order of the files.
+    pub pages: Vec<Arc<StatusPage>>,
+    /// Controls that tell a lost uplink from a lost target; empty means no guard.
+    pub uplink: Vec<HostPort>,
+    /// Who is told about vigilmon itself.
+    pub self_channels: Vec<ChannelName>,
+    /// What is kept how long.
+    pub retention: Retention,
+}
+
+impl Config {
+    /// The monitor with this id.
+    #[must_use]
+    pub fn monitor(&self, id: &MonitorId) -> Option<&Arc<Monitor>> {
+        self.monitors.iter().find(|monitor| monitor.id == *id)
+    }
+}
+
+/// About this instance.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Instance {
+    /// Label of this vantage; `local` by default.
+    pub region: Region,
+    /// Whether it looks from outside or from inside.
+    pub vantage: Vantage,
+    /// Database, keys, last good config.
+    pub state_dir: PathBuf,
+    /// Derives tokens and keys; `None` means one is generated and kept in the state directory.
+    pub secret: Option<Secret>,
+}
+
+/// From where an instance looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Vantage {
+    /// From outside, as users do.
+    External,
+    /// From inside the cluster or network that is watched.
+    Internal,
+}
+
+/// How the instance is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Addresses to listen on, at least one.
+    pub listen: Vec<SocketAddr>,
+    /// How people reach it, for links; without a trailing slash.
+    pub public_url: Option<String>,
+    /// Path prefix; empty, or `/x` without a trailing slash.
+    pub base_path: String,
+    /// Proxies whose `X-Forwarded-*` headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Certificate and key files; re-read when they change.
+    pub tls: Option<ServerTls>,
+}
+
+/// Certificate and key files of the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerTls {
+    /// PEM chain, leaf first.
+    pub cert: PathBuf,
+    /// PEM key.
+    pub key: PathBuf,
+}
+
+/// Who may see the dashboard and change run-time state.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Auth {
+    /// Local users.
+    pub users: Vec<User>,
+    /// A proxy that has already signed people in.
+    pub proxy: Option<ProxyAuth>,
+    /// For the API.
+    pub tokens: Vec<ApiToken>,
+}
+
+/// A local user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// Name to sign in with.
+    pub name: String,
+    /// argon2id, PHC format.
+    pub password_hash: Secret,
+}
+
+/// A proxy that has already signed people in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProxyAuth {
+    /// Header with the user's name, lower case.
+    pub header: String,
+    /// Addresses from which it is believed.
+    pub from: Vec<IpNet>,
+}
+
+/// A token for the API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiToken {
+    /// What it is for.
+    pub name: String,
+    /// SHA-256 of the token, 64 hex digits.
+    pub hash: Secret,
+    /// What it may do.
+    pub scope: Scope,
+}
+
+/// What an API token may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Look.
+    Read,
+    /// Look and change run-time state.
+    Write,
+}
+
+/// What is kept how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// Single results; 7 days by default.
+    pub results: Duration,
+    /// 5-minute roll-ups; 90 days by default.
+    pub rollup_5m: Duration,
+    /// 1-hour roll-ups, incidents and verdicts; 2 years by default.
+    pub rollup_1h: Duration,
+    /// Cap of the database file in bytes; 2 GiB by default. Beyond it the oldest single results go first.
+    pub db_bytes_max: u64,
+}
+
+impl Default for Retention {
+    fn default() -> Retention {
+        let day = Duration::from_secs(86_400);
+        Retention { results: day * 7, rollup_5m: day * 90, rollup_1h: day * 730, db_bytes_max: 2 << 30 }
+    }
+}
+
+/// What a config may refer to outside of itself.
+pub trait Surroundings {
+    /// An environment variable.
+    fn env(&self, name: &str) -> Option<String>;
+
+    /// A whole file, at most 1 MiB. Relative paths are relative to the config's directory.
+    ///
+    /// # Errors
+    /// One sentence that names the reason but not the path.
+    fn file(&self, path: &std::path::Path) -> Result<Vec<u8>, String>;
+}
+
+/// One text of the config with the name it is known by in messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceText {
+    /// File name, as the user gave it or as found in the directory.
+    pub file: PathBuf,
+    /// Content.
+    pub text: String,
+}
+
+/// Something wrong with the config, and the way out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Which file.
+    pub file: PathBuf,
+    /// Line, from 1; 0 when the whole file is meant.
+    pub line: u32,
+    /// Column in characters, from 1; 0 when the whole line is meant.
+    pub column: u32,
+    /// Where in the document, such as `monitors[2].timeout`; empty for the document itself.
+    pub path: String,
+    /// What is wrong.
+    pub message: String,
+    /// What to do; empty when the message says it.
+    pub hint: String,
+}

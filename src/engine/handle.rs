@@ -1,0 +1,74 @@
+//! How the rest of the program speaks to the engine: look at the newest snapshot, or ask for something.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio::sync::oneshot;
+use tokio::sync::watch;
+
+use crate::engine::snapshot::Snapshot;
+use crate::model::id::MonitorId;
+
+/// Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct EngineHandle {
+    /// The newest snapshot.
+    pub snapshots: watch::Receiver<Arc<Snapshot>>,
+    /// Requests of operators.
+    pub requests: mpsc::Sender<Request>,
+}
+
+/// Something an operator asks for, with a slot for the answer, which comes after the change is durable.
+#[derive(Debug)]
+pub struct Request {
+    /// What.
+    pub operation: Operation,
+    /// Where the answer goes.
+    pub reply: oneshot::Sender<Result<(), Refused>>,
+}
+
+/// What operators can do at run time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Operation {
+    /// Stop checking a monitor until it is resumed.
+    Pause(MonitorId),
+    /// Check it again.
+    Resume(MonitorId),
+    /// Check it now, besides its schedule.
+    CheckNow(MonitorId),
+}
+
+/// Why an operation was not done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// No such monitor in the active config.
+    #[error("there is no monitor `{0}`")]
+    NoSuchMonitor(MonitorId),
+    /// It is in that state already, or the config says otherwise.
+    #[error("{0}")]
+    NotNow(String),
+    /// The change could not be made durable.
+    #[error("the change could not be stored: {0}")]
+    NotStored(String),
+    /// The engine is stopping.
+    #[error("vigilmon is stopping")]
+    Stopping,
+}
+
+impl EngineHandle {
+    /// The newest snapshot.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.snapshots.borrow())
+    }
+
+    /// Asks the engine and waits for its answer.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub async fn ask(&self, operation: Operation) -> Result<(), Refused> {
+        let (reply, answer) = oneshot::channel();
+        self.requests.send(Request { operation, reply }).await.map_err(|_| Refused::Stopping)?;
+        answer.await.unwrap_or(Err(Refused::Stopping))
+    }
+}

@@ -1,0 +1,94 @@
+//! What the engine asks the store to make durable.
+//!
+//! A [`StateChange`] is one transaction: the new state of a monitor, what happened to its incidents, and the messages that are
+//! now owed. Either all of it is on disk or none, and nothing is sent before it is.
+
+use std::net::IpAddr;
+
+use crate::model::id::IncidentId;
+use crate::model::id::MonitorId;
+use crate::model::incident::Closed;
+use crate::model::incident::Epoch;
+use crate::model::incident::Incident;
+use crate::model::notification::Notification;
+use crate::model::time::UnixMillis;
+use crate::model::verdict::Opinion;
+use crate::model::verdict::Verdict;
+
+/// One transaction.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct StateChange {
+    /// New states of monitors, to be found again after a restart.
+    pub states: Vec<MonitorState>,
+    /// Monitors whose state is to be forgotten, because they left the config. Their history stays.
+    pub forgotten: Vec<MonitorId>,
+    /// Verdicts that changed, for uptime.
+    pub verdicts: Vec<VerdictChange>,
+    /// Incidents that opened.
+    pub opened: Vec<Incident>,
+    /// Incidents that ended.
+    pub closed: Vec<(IncidentId, Closed)>,
+    /// Messages that are owed.
+    pub notifications: Vec<Notification>,
+}
+
+impl StateChange {
+    /// Whether there is nothing to write.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == StateChange::default()
+    }
+}
+
+/// A verdict that holds from a time on, until the next one of the same monitor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerdictChange {
+    /// Whose.
+    pub monitor: MonitorId,
+    /// From when.
+    pub at: UnixMillis,
+    /// What.
+    pub verdict: Verdict,
+}
+
+/// What a restart must not lose about a monitor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MonitorState {
+    /// Whose.
+    pub monitor: MonitorId,
+    /// Digest of what decides its outcome; another one restarts the confirmation.
+    pub probe_hash: u32,
+    /// What this vantage holds.
+    pub opinion: Opinion,
+    /// How far the next change of opinion has come.
+    pub streak: Streak,
+    /// What all vantages hold.
+    pub verdict: Verdict,
+    /// Since when.
+    pub verdict_since: UnixMillis,
+    /// Counter of outages.
+    pub outage: Epoch,
+    /// Counter of degradations.
+    pub degradation: Epoch,
+    /// Paused by an operator since; `None` means it is not.
+    pub paused_at: Option<UnixMillis>,
+    /// The address last seen; says whether a lost uplink excuses a failure.
+    pub remote: Option<IpAddr>,
+}
+
+/// Consecutive outcomes that have not yet changed the opinion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Streak {
+    /// Down outcomes in a row.
+    pub n_down: u32,
+    /// Down or degraded outcomes in a row.
+    pub n_bad: u32,
+    /// Outcomes in a row that are better than the opinion.
+    pub n_better: u32,
+    /// When the row of bad ones began.
+    pub bad_since: Option<UnixMillis>,
+    /// When the row of down ones began.
+    pub down_since: Option<UnixMillis>,
+    /// When the row of better ones began.
+    pub better_since: Option<UnixMillis>,
+}

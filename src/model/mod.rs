@@ -1,0 +1,36 @@
+//! The nouns of vigilmon: what is configured, what was seen, what is held to be true, who is told.
+//!
+//! Floor 0: no I/O, no clock, no serde, no tokio. Everything above speaks in these types at its borders. One word per thing:
+//!
+//! | word | means |
+//! |---|---|
+//! | monitor | something configured to be watched |
+//! | probe | the code that observes by one protocol |
+//! | check | one run of a probe for one monitor from one vantage |
+//! | observation | what the probe saw, before judgement |
+//! | result | a judged check: outcome, reason, timings |
+//! | outcome | up, degraded, down or unknown for one check |
+//! | vantage | the instance from which a check was made |
+//! | region | label of where a vantage is |
+//! | opinion | what one vantage currently holds of a monitor |
+//! | verdict | what the peers together hold; alone, one's own opinion |
+//! | epoch | counter per monitor and lane: odd while an incident is open |
+//! | incident | a span of time in which the verdict is down (or, in its own lane, degraded) |
+//! | channel | a configured way to reach people |
+//! | notification | one message about one incident to one channel |
+//! | outbox | notifications owed but not yet sent |
+
+pub mod change;
+pub mod channel;
+pub mod expect;
+pub mod id;
+pub mod incident;
+pub mod monitor;
+pub mod net;
+pub mod notification;
+pub mod page;
+pub mod result;
+pub mod rollup;
+pub mod secret;
+pub mod time;
+pub mod verdict;

@@ -1,0 +1,322 @@
+//! What is watched, and how.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::expect::Expectation;
+use crate::model::id::ChannelName;
+use crate::model::id::MonitorId;
+use crate::model::id::Region;
+use crate::model::net::HostPort;
+use crate::model::net::NameServer;
+use crate::model::secret::Secret;
+
+/// One monitor, complete: defaults, templates and matrix are already applied.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Monitor {
+    /// Key of its history.
+    pub id: MonitorId,
+    /// What people call it.
+    pub name: String,
+    /// Heading it stands under on pages; `None` means none.
+    pub group: Option<String>,
+    /// Free labels for matching.
+    pub labels: BTreeMap<String, String>,
+    /// What is done to observe it.
+    pub probe: ProbeSpec,
+    /// What must be seen for it to be up.
+    pub expect: Expectation,
+    /// Time between the beginnings of two checks.
+    pub interval: Duration,
+    /// How long one check may take in all.
+    pub timeout: Duration,
+    /// How many checks must agree before the opinion changes.
+    pub confirm: Confirm,
+    /// Which regions check it.
+    pub regions: Regions,
+    /// How many opinions make a verdict.
+    pub quorum: Quorum,
+    /// Who is told.
+    pub channels: Vec<ChannelName>,
+    /// Link that goes into every notification.
+    pub runbook: Option<String>,
+    /// Objective shown beside the uptime.
+    pub slo: Option<Slo>,
+    /// `false`: configured but not checked; shown as paused.
+    pub enabled: bool,
+    /// Where it is written.
+    pub origin: Origin,
+}
+
+impl Monitor {
+    /// The target as text that may be shown to operators and sent to channels: a URL without user info, or `host:port`.
+    #[must_use]
+    pub fn target(&self) -> String {
+        match &self.probe {
+            ProbeSpec::Http(http) => {
+                let mut url = http.url.clone();
+                // Both setters fail only for URLs that cannot have user info, which then have nothing to hide.
+                let _ = url.set_username("");
+                let _ = url.set_password(None);
+                url.to_string()
+            }
+            ProbeSpec::Tcp(tcp) => format!("tcp://{}", tcp.address),
+        }
+    }
+}
+
+/// Where something stands in the config.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The file, as it was named or found.
+    pub file: Arc<PathBuf>,
+    /// Line of its beginning, from 1.
+    pub line: u32,
+}
+
+/// What a probe does; one variant per kind, one file per kind under `crate::probe`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ProbeSpec {
+    /// A request over HTTP or HTTPS.
+    Http(Box<HttpSpec>),
+    /// A connection, optionally with something said and something expected back.
+    Tcp(TcpSpec),
+}
+
+impl ProbeSpec {
+    /// The word for the kind, as in the YAML.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            ProbeSpec::Http(_) => "http",
+            ProbeSpec::Tcp(_) => "tcp",
+        }
+    }
+}
+
+/// How an HTTP request is made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HttpSpec {
+    /// `http` or `https`, with a host.
+    pub url: url::Url,
+    /// Upper-case token, `GET` by default.
+    pub method: String,
+    /// Sent in this order; values may be secret.
+    pub headers: Vec<(String, Secret)>,
+    /// How the request says who is asking.
+    pub auth: HttpAuth,
+    /// Sent as it is; empty means no body.
+    pub body: String,
+    /// How many redirects are followed; 0 means none, and a 3xx is then judged as it is.
+    pub follow_redirects: u8,
+    /// Which addresses of the name are tried.
+    pub ip: IpChoice,
+    /// Name servers to ask; empty means the system's.
+    pub resolver: Vec<NameServer>,
+    /// Connect here instead, keeping SNI and Host, like `curl --connect-to`.
+    pub connect_to: Option<HostPort>,
+    /// Go through this proxy.
+    pub proxy: Option<ProxySpec>,
+    /// How TLS is done.
+    pub tls: TlsSpec,
+    /// Which version is spoken.
+    pub http_version: HttpVersion,
+    /// How much of the body is read, in bytes; the rest is left unread.
+    pub body_bytes_max: usize,
+    /// May connect to cloud metadata addresses.
+    pub allow_metadata: bool,
+    /// A public target may redirect or resolve into private space.
+    pub allow_private: bool,
+}
+
+/// How a request says who is asking.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HttpAuth {
+    /// It does not.
+    None,
+    /// RFC 7617.
+    Basic {
+        /// User name.
+        user: String,
+        /// Password.
+        password: Secret,
+    },
+    /// RFC 6750.
+    Bearer(Secret),
+    /// RFC 6749 section 4.4: a token is fetched first and kept until shortly before it expires.
+    OAuth2ClientCredentials {
+        /// Where tokens are given out.
+        token_url: url::Url,
+        /// Who asks.
+        client_id: String,
+        /// What proves it.
+        client_secret: Secret,
+        /// What for; empty means the server's default.
+        scopes: Vec<String>,
+    },
+}
+
+/// Which of a name's addresses are tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IpChoice {
+    /// The first that answers, happy-eyeballs fashion.
+    Any,
+    /// IPv4 only.
+    V4,
+    /// IPv6 only.
+    V6,
+    /// One of each family; a family that fails while the other works makes the result degraded.
+    Both,
+    /// Every address; one that fails while others work makes the result degraded.
+    Each,
+}
+
+/// A proxy on the way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProxySpec {
+    /// What it speaks.
+    pub kind: ProxyKind,
+    /// Where it is.
+    pub address: HostPort,
+    /// User name and password, if it wants them.
+    pub credentials: Option<(String, Secret)>,
+}
+
+/// What a proxy speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProxyKind {
+    /// HTTP: `CONNECT` for https, absolute form for http.
+    Http,
+    /// SOCKS 5, RFC 1928; names are resolved by the proxy.
+    Socks5,
+}
+
+/// How TLS is done. Certificates and keys are PEM texts: files were read when the config was loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsSpec {
+    /// `false`: any certificate will do; defects are noted, not judged.
+    pub verify: bool,
+    /// Trusted roots instead of the system's.
+    pub ca_pem: Option<String>,
+    /// Name to ask for and to verify instead of the URL's host.
+    pub server_name: Option<String>,
+    /// Lowest version that is accepted.
+    pub min_version: TlsVersion,
+    /// Client certificate chain and key.
+    pub client: Option<ClientCertificate>,
+}
+
+/// A client certificate chain with its key, both PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// Leaf first.
+    pub chain_pem: String,
+    /// PKCS#8, PKCS#1 or SEC1.
+    pub key_pem: Secret,
+}
+
+/// A TLS version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TlsVersion {
+    /// 1.2, RFC 5246.
+    V12,
+    /// 1.3, RFC 8446.
+    V13,
+}
+
+/// Which HTTP version is spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HttpVersion {
+    /// HTTP/2 if TLS negotiates it, else 1.1.
+    Auto,
+    /// 1.1 only.
+    V11,
+    /// 2 only; without TLS by prior knowledge.
+    V2,
+}
+
+/// How a TCP connection is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TcpSpec {
+    /// Where to.
+    pub address: HostPort,
+    /// Said after connecting; empty means nothing.
+    pub send: Vec<u8>,
+    /// Must occur in what comes back; empty means connecting is enough.
+    pub expect: Vec<u8>,
+    /// Which addresses of the name are tried.
+    pub ip: IpChoice,
+    /// Name servers to ask; empty means the system's.
+    pub resolver: Vec<NameServer>,
+}
+
+/// How many checks must agree before an opinion changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Confirm {
+    /// Consecutive bad checks before an opinion turns bad, at least 1.
+    pub failures: u32,
+    /// Consecutive good checks before it turns good again, at least 1.
+    pub successes: u32,
+    /// Time between checks while suspect.
+    pub recheck: Duration,
+}
+
+/// Which regions check a monitor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Regions {
+    /// Every one.
+    All,
+    /// These.
+    Only(BTreeSet<Region>),
+}
+
+impl Regions {
+    /// Whether a vantage in `region` checks it.
+    #[must_use]
+    pub fn include(&self, region: &Region) -> bool {
+        match self {
+            Regions::All => true,
+            Regions::Only(some) => some.contains(region),
+        }
+    }
+}
+
+/// How many down opinions make the verdict down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quorum {
+    /// More than half of those that count.
+    Majority,
+    /// All of those that count.
+    All,
+    /// One is enough.
+    Any,
+    /// This many.
+    Count(u32),
+    /// This share of those that count, 1 to 100.
+    Percent(u8),
+}
+
+impl fmt::Display for Quorum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Quorum::Majority => f.write_str("majority"),
+            Quorum::All => f.write_str("all"),
+            Quorum::Any => f.write_str("any"),
+            Quorum::Count(n) => write!(f, "{n}"),
+            Quorum::Percent(p) => write!(f, "{p}%"),
+        }
+    }
+}
+
+/// A service level objective.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slo {
+    /// Wanted uptime in thousandths of a percent: 99 900 is 99.9 %.
+    pub target_milli_percent: u32,
+    /// Over how long.
+    pub window: Duration,
+}

@@ -1,0 +1,126 @@
+//! Messages owed to people.
+
+use std::time::Duration;
+
+use crate::model::id::ChannelName;
+use crate::model::id::IncidentId;
+use crate::model::id::MonitorId;
+use crate::model::id::Region;
+use crate::model::time::UnixMillis;
+use crate::model::verdict::Confidence;
+use crate::model::verdict::Verdict;
+
+/// What a message is about; the words a channel's `on:` lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EventKind {
+    /// An outage began.
+    Down,
+    /// A degradation began.
+    Degraded,
+    /// Either ended.
+    Recovered,
+    /// A minority of regions disagrees.
+    Regional,
+    /// It still lasts.
+    Reminder,
+    /// A certificate ends soon.
+    Certificate,
+    /// About vigilmon itself.
+    SelfNotice,
+}
+
+impl EventKind {
+    /// Every kind.
+    pub const ALL: [EventKind; 7] = [
+        EventKind::Down,
+        EventKind::Degraded,
+        EventKind::Recovered,
+        EventKind::Regional,
+        EventKind::Reminder,
+        EventKind::Certificate,
+        EventKind::SelfNotice,
+    ];
+
+    /// The word in YAML and payloads.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            EventKind::Down => "down",
+            EventKind::Degraded => "degraded",
+            EventKind::Recovered => "recovered",
+            EventKind::Regional => "regional",
+            EventKind::Reminder => "reminder",
+            EventKind::Certificate => "certificate",
+            EventKind::SelfNotice => "self",
+        }
+    }
+}
+
+/// One message owed to one channel: a row of the outbox. Everything needed to say it later is inside, so that neither a reload
+/// nor a restart changes what is said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notification {
+    /// Stable and unique: the same message has the same key on every node and at every attempt.
+    pub key: String,
+    /// To whom.
+    pub channel: ChannelName,
+    /// What about.
+    pub event: EventKind,
+    /// When it was decided.
+    pub at: UnixMillis,
+    /// What to say.
+    pub subject: Subject,
+}
+
+/// What a message says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// Something about a monitor's incident.
+    Incident(Box<IncidentFacts>),
+    /// Something about vigilmon itself.
+    SelfNotice {
+        /// Short, like a subject line.
+        title: String,
+        /// One or more sentences.
+        text: String,
+    },
+}
+
+/// What there is to say about an incident.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IncidentFacts {
+    /// Which incident.
+    pub incident: IncidentId,
+    /// Whose.
+    pub monitor: MonitorId,
+    /// What people call it.
+    pub monitor_name: String,
+    /// Its group.
+    pub group: Option<String>,
+    /// Its target: a URL without user info, or `tcp://host:port`.
+    pub target: String,
+    /// What it is now: `down`, `degraded` or `up`.
+    pub status: Verdict,
+    /// Time of the first bad check.
+    pub started_at: UnixMillis,
+    /// How long it has lasted, or lasted in all.
+    pub duration: Duration,
+    /// Why, in one sentence without a full stop.
+    pub cause: String,
+    /// Stable word for the cause.
+    pub cause_code: String,
+    /// It recovered at an unknown time while vigilmon was not running.
+    pub recovered_unseen: bool,
+    /// Regions that hold it down or degraded.
+    pub regions_failing: Vec<Region>,
+    /// Regions that hold it up.
+    pub regions_fine: Vec<Region>,
+    /// Regions that said nothing that counts.
+    pub regions_unknown: Vec<Region>,
+    /// How sure.
+    pub confidence: Confidence,
+    /// One line of what was seen.
+    pub evidence: String,
+    /// What to do.
+    pub runbook: Option<String>,
+}

@@ -1,0 +1,64 @@
+//! Beginning and end: signals, what systemd is told, and the watchdog.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+use tokio::signal::unix::SignalKind;
+use tokio::signal::unix::signal;
+use tokio_util::sync::CancellationToken;
+
+use crate::store::Store;
+
+/// How long a commit may take before the watchdog is no longer fed: an SD card takes a fraction of it.
+const COMMIT_MAX: Duration = Duration::from_secs(20);
+
+/// Waits for SIGTERM or SIGINT.
+pub async fn asked_to_stop() {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        tracing::error!("cannot hear signals; only SIGKILL will stop this program");
+        return std::future::pending().await;
+    };
+    let name = tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    };
+    tracing::info!("stopping: {name}");
+    tell(&[NotifyState::Stopping]);
+}
+
+/// Tells systemd that everything runs.
+pub fn ready(text: &str) {
+    tell(&[NotifyState::Ready, NotifyState::Status(text)]);
+}
+
+fn tell(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::debug!(%error, "cannot tell systemd: {error}");
+    }
+}
+
+/// Feeds systemd's watchdog while the check loop turns and the database takes writes; when one of them stands still, the program
+/// is killed and started again, which a stuck one cannot do for itself. Ends with `stop`; without a watchdog it only waits for it.
+pub async fn watchdog(pulse: Arc<AtomicU64>, store: Store, stop: CancellationToken) {
+    let Some(limit) = sd_notify::watchdog_enabled() else {
+        return stop.cancelled().await;
+    };
+    let mut last = pulse.load(Ordering::Relaxed);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(limit / 3) => {}
+        }
+        let turned = pulse.load(Ordering::Relaxed);
+        let is_written = tokio::time::timeout(COMMIT_MAX, store.flush()).await.is_ok_and(|outcome| outcome.is_ok());
+        if turned != last && is_written {
+            tell(&[NotifyState::Watchdog]);
+        } else {
+            tracing::error!(loop_turns = turned != last, database_writes = is_written, "no progress: the watchdog is not fed");
+        }
+        last = turned;
+    }
+}

@@ -1,0 +1,338 @@
+//! Hot reload: read everything, parse, validate, prepare, compare, swap. What is not valid changes nothing and is seen everywhere.
+
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::sync::oneshot;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::files;
+use crate::app::last_good;
+use crate::app::surroundings::System;
+use crate::app::watch::Watch;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::config::Problem;
+use crate::config::SourceText;
+use crate::config::diff;
+use crate::engine::event::Event;
+use crate::engine::event::Notice;
+use crate::engine::snapshot::ReloadView;
+use crate::http::ReloadAnswer;
+use crate::probe::Prober;
+
+/// The files are looked at this often, whatever the watch says.
+const POLL_EVERY: Duration = Duration::from_secs(15);
+
+/// Two looks this far apart must see the same before a change is believed: a file that is being written is not a config.
+const SETTLE: Duration = Duration::from_millis(500);
+
+/// Looks until a change that does not settle is left to the next poll.
+const SETTLE_LOOKS_MAX: u32 = 20;
+
+/// Pause after a reload, so that a storm of commits is a few reloads.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// How long git may hold its lock before we stop waiting for it.
+const GIT_LOCK_MAX: Duration = Duration::from_secs(30);
+
+/// A change that removes more than this share of the monitors may be a truncated file, which is often valid YAML: it is held.
+const REMOVAL_SHARE_MAX: f64 = 0.3;
+
+/// Fewer removals than this are never held: with three monitors, one is a third.
+const REMOVAL_MIN: usize = 3;
+
+/// How long it is held.
+const REMOVAL_HOLD: Duration = Duration::from_secs(60);
+
+/// Texts and the config they make.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The texts.
+    pub sources: Vec<SourceText>,
+    /// SHA-256 of the texts, in hex.
+    pub hash: String,
+    /// What they mean.
+    pub config: Arc<Config>,
+}
+
+/// Reads and validates the config at `path`. Blocks.
+///
+/// # Errors
+/// Every problem of the config.
+pub fn load(path: &Path, prober: &Prober) -> Result<Loaded, Vec<Problem>> {
+    validate(files::read(path)?, path, prober)
+}
+
+/// Validates texts that were read before. Blocks: secrets and certificates are files.
+///
+/// # Errors
+/// Every problem of the config.
+pub fn validate(sources: Vec<SourceText>, path: &Path, prober: &Prober) -> Result<Loaded, Vec<Problem>> {
+    let config = crate::config::load(&sources, &System::of_config(path))?;
+    let problems: Vec<Problem> = config
+        .monitors
+        .iter()
+        .filter_map(|monitor| {
+            let message = prober.prepare(&monitor.probe).err()?;
+            let (file, line) = ((*monitor.origin.file).clone(), monitor.origin.line);
+            let path = format!("monitors (`{}`)", monitor.name);
+            Some(Problem { file, line, column: 0, path, message, hint: String::new() })
+        })
+        .collect();
+    if problems.is_empty() {
+        Ok(Loaded { hash: crate::config::digest(&sources), config: Arc::new(config), sources })
+    } else {
+        Err(problems)
+    }
+}
+
+/// Somebody asks for a reload and waits for the answer.
+pub type Asked = oneshot::Sender<ReloadAnswer>;
+
+/// The task that keeps the active config in step with the files.
+#[derive(Debug)]
+pub struct Reloader {
+    /// The file or directory; `None` when the embedded example runs, which never changes.
+    pub path: Option<PathBuf>,
+    /// Where the last good copy is kept.
+    pub state_dir: PathBuf,
+    /// Checks what can fail about probes.
+    pub prober: Prober,
+    /// The one reader of time.
+    pub clock: Clock,
+    /// The config the program started with: what only a restart changes is compared with it.
+    pub started_with: Arc<Config>,
+    /// The engine's events.
+    pub events: mpsc::Sender<Event>,
+    /// Everybody else's config.
+    pub configs: watch::Sender<Arc<Config>>,
+    /// How things stand.
+    pub view: ReloadView,
+    /// Requests of operators.
+    pub asked: mpsc::Receiver<Asked>,
+}
+
+/// Why the files are looked at.
+#[derive(Debug)]
+enum Reason {
+    /// By the clock or the watch: changes must settle.
+    Look,
+    /// By an operator: at once, and secrets are read again even if no text changed.
+    Asked(Option<Asked>),
+}
+
+impl Reloader {
+    /// Runs until `stop`.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut hangups = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())
+            .inspect_err(|error| tracing::warn!(%error, "cannot hear SIGHUP: {error}"))
+            .ok();
+        let mut watch = Watch::new();
+        let changed = Arc::clone(&watch.changed);
+        // What was last judged, right or wrong; the same text is not judged twice.
+        let mut judged = if self.view.problems.is_empty() { self.view.active_hash.clone() } else { String::new() };
+        self.follow(&mut watch);
+        loop {
+            let hung_up = async {
+                match &mut hangups {
+                    Some(hangups) => hangups.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
+            let reason = tokio::select! {
+                () = stop.cancelled() => return,
+                Some(asked) = self.asked.recv() => Reason::Asked(Some(asked)),
+                Some(()) = hung_up => Reason::Asked(None),
+                () = changed.notified() => Reason::Look,
+                () = tokio::time::sleep(POLL_EVERY) => Reason::Look,
+            };
+            let has_looked = tokio::select! {
+                () = stop.cancelled() => return,
+                has_changed = self.look(reason, &mut judged) => has_changed,
+            };
+            if has_looked {
+                self.follow(&mut watch);
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+
+    fn follow(&self, watch: &mut Watch) {
+        if let Some(path) = &self.path {
+            let files: Vec<PathBuf> = files::read(path).map(|sources| sources.into_iter().map(|source| source.file).collect()).unwrap_or_default();
+            let files = if files.is_empty() { vec![path.clone()] } else { files };
+            watch.follow(path, &files);
+        }
+    }
+
+    /// Looks at the files and does what follows; says whether anything was judged.
+    async fn look(&mut self, reason: Reason, judged: &mut String) -> bool {
+        let Some(path) = self.path.clone() else {
+            answer(reason, "the embedded example is running; there is no file to reload".to_owned(), Vec::new());
+            return false;
+        };
+        let is_asked = matches!(reason, Reason::Asked(_));
+        let Some((sources, hash)) = self.settled(&path, is_asked, judged).await else {
+            return false;
+        };
+        *judged = hash;
+        let outcome = match sources {
+            Ok(sources) => self.prepare(sources, &path).await,
+            Err(problems) => Err(problems),
+        };
+        match outcome {
+            Err(problems) => {
+                self.refuse(problems.clone()).await;
+                answer(reason, String::new(), problems);
+            }
+            Ok(loaded) => {
+                let active = Arc::clone(&self.configs.borrow());
+                let change = diff::diff(&active, &loaded.config);
+                if !is_asked && self.is_suspicious(&active, &change, &path, &loaded.hash).await {
+                    judged.clear();
+                    return true;
+                }
+                let summary = change.summary();
+                self.swap(loaded, &change).await;
+                answer(reason, summary, Vec::new());
+            }
+        }
+        true
+    }
+
+    /// The texts once they stand still, with their digest; `None` when nothing changed since they were last judged.
+    #[expect(clippy::type_complexity, reason = "the texts or why they cannot be read, and the digest of either")]
+    async fn settled(&self, path: &Path, is_asked: bool, judged: &str) -> Option<(Result<Vec<SourceText>, Vec<Problem>>, String)> {
+        let mut last = read(path).await;
+        if is_asked {
+            return Some(last);
+        }
+        if last.1 == judged {
+            return None;
+        }
+        wait_for_git(path).await;
+        for _ in 0..SETTLE_LOOKS_MAX {
+            tokio::time::sleep(SETTLE).await;
+            let next = read(path).await;
+            if next.1 == last.1 {
+                return (next.1 != judged).then_some(next);
+            }
+            last = next;
+        }
+        None
+    }
+
+    async fn prepare(&self, sources: Vec<SourceText>, path: &Path) -> Result<Loaded, Vec<Problem>> {
+        let (prober, path) = (self.prober.clone(), path.to_owned());
+        tokio::task::spawn_blocking(move || validate(sources, &path, &prober)).await.unwrap_or_else(|_| {
+            let message = "reading it crashed, which is a bug in vigilmon".to_owned();
+            Err(vec![Problem { file: PathBuf::new(), line: 0, column: 0, path: String::new(), message, hint: String::new() }])
+        })
+    }
+
+    /// Whether a change removes so much that it is waited for; says so, waits, and looks again.
+    async fn is_suspicious(&self, active: &Config, change: &diff::Change, path: &Path, hash: &str) -> bool {
+        let n_removed = change.removed.len();
+        if n_removed < REMOVAL_MIN || (n_removed as f64) <= REMOVAL_SHARE_MAX * active.monitors.len() as f64 {
+            return false;
+        }
+        let n = active.monitors.len();
+        tracing::warn!("the new config would remove {n_removed} of {n} monitors; waiting {} s in case the file is incomplete (`vigilmon reload` takes it at once)", REMOVAL_HOLD.as_secs());
+        tokio::time::sleep(REMOVAL_HOLD).await;
+        read(path).await.1 != hash
+    }
+
+    async fn refuse(&mut self, problems: Vec<Problem>) {
+        self.view.checked_at = self.clock.now().wall;
+        let is_news = self.view.problems != problems;
+        self.view.problems = problems;
+        self.publish(Event::ReloadJudged(Arc::new(self.view.clone()))).await;
+        if is_news {
+            let n = self.view.problems.len();
+            tracing::error!("the config on disk is not valid and changes nothing; {n} problem(s):");
+            for problem in &self.view.problems {
+                tracing::error!("{problem}");
+            }
+            let title = "vigilmon: the config on disk is not valid".to_owned();
+            let first = self.view.problems.first().map(ToString::to_string).unwrap_or_default();
+            let text = format!("The old config runs on. {n} problem(s); the first: {first}");
+            self.publish(Event::Notice(Notice { about: "bad-config", title, text })).await;
+        }
+    }
+
+    async fn swap(&mut self, loaded: Loaded, change: &diff::Change) {
+        let now = self.clock.now().wall;
+        let had_problems = !self.view.problems.is_empty() || self.view.is_last_good_copy;
+        let state_dir = self.state_dir.clone();
+        let sources = loaded.sources;
+        let kept = tokio::task::spawn_blocking(move || last_good::keep(&state_dir, &sources)).await;
+        if let Ok(Err(error)) = kept {
+            tracing::warn!(%error, "cannot keep a copy of the config: {error}");
+        }
+        let needs_restart = diff::diff(&self.started_with, &loaded.config).needs_restart;
+        let is_same = **self.configs.borrow() == *loaded.config;
+        self.view = ReloadView {
+            active_hash: loaded.hash,
+            active_since: if is_same { self.view.active_since } else { now },
+            is_last_good_copy: false,
+            problems: Vec::new(),
+            checked_at: now,
+            needs_restart: needs_restart.clone(),
+        };
+        let reload = Arc::new(self.view.clone());
+        if is_same {
+            self.publish(Event::ReloadJudged(reload)).await;
+        } else {
+            self.configs.send_replace(Arc::clone(&loaded.config));
+            self.publish(Event::ConfigChanged { config: loaded.config, reload }).await;
+            tracing::info!("config reloaded: {}", change.summary());
+        }
+        if had_problems {
+            tracing::info!("the config on disk is valid again");
+        }
+        if !needs_restart.is_empty() {
+            tracing::warn!("restart vigilmon to change {}", needs_restart.join(", "));
+        }
+    }
+
+    async fn publish(&self, event: Event) {
+        // The engine is gone only when the program ends.
+        let _ = self.events.send(event).await;
+    }
+}
+
+fn answer(reason: Reason, changed: String, problems: Vec<Problem>) {
+    if let Reason::Asked(Some(reply)) = reason {
+        let _ = reply.send(ReloadAnswer { changed, problems });
+    }
+}
+
+/// Reads off the async threads. The digest of unreadable texts is that of their problems, so that the same trouble is news once.
+async fn read(path: &Path) -> (Result<Vec<SourceText>, Vec<Problem>>, String) {
+    let path = path.to_owned();
+    let outcome = tokio::task::spawn_blocking(move || files::read(&path)).await.unwrap_or_else(|_| Err(Vec::new()));
+    let hash = match &outcome {
+        Ok(sources) => crate::config::digest(sources),
+        Err(problems) => format!("unreadable: {}", problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
+    };
+    (outcome, hash)
+}
+
+/// While git writes the work tree, it holds `.git/index.lock`; what lies there then is neither the old nor the new version.
+async fn wait_for_git(path: &Path) {
+    let start = if path.is_dir() { Some(path) } else { path.parent() };
+    let Some(start) = start.and_then(|dir| std::fs::canonicalize(dir).ok()) else { return };
+    let Some(git) = start.ancestors().map(|dir| dir.join(".git")).find(|git| git.is_dir()) else { return };
+    let lock = git.join("index.lock");
+    let step = Duration::from_millis(250);
+    let mut waited = Duration::ZERO;
+    while lock.exists() && waited < GIT_LOCK_MAX {
+        tokio::time::sleep(step).await;
+        waited += step;
+    }
+}

@@ -1,0 +1,157 @@
+//! What can be said on the command line.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use clap::Parser;
+use clap::ValueEnum;
+use clap_complete::Shell;
+
+const EXIT_CODES: &str = "Exit codes:
+  0  fine
+  1  the answer is \"no\" (a probe failed, a monitor is down)
+  2  wrong usage or configuration (`plan`: something changes)
+  3  could not start, or died";
+
+/// Self-hosted uptime monitoring, seen from outside.
+#[derive(Debug, Parser)]
+#[command(name = "vigilmon", version, after_help = EXIT_CODES, max_term_width = 100)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    pub(super) common: Common,
+    #[command(subcommand)]
+    pub(super) subcommand: Option<Subcommand>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct Common {
+    /// Config file, or a directory whose *.yaml and *.yml files are joined
+    /// [default: ./config.yaml, /etc/vigilmon, ./config.example.yaml, or the built-in example]
+    #[arg(long, short, global = true, env = "VIGILMON_CONFIG", value_name = "PATH")]
+    pub(super) config: Option<PathBuf>,
+    /// State directory, instead of `instance.state_dir`
+    #[arg(long, global = true, env = "VIGILMON_STATE_DIR", value_name = "DIR")]
+    pub(super) state_dir: Option<PathBuf>,
+    /// How much to log: error, warn, info, debug, or a filter such as `info,vigilmon::notifier=debug`
+    #[arg(long, global = true, env = "VIGILMON_LOG", default_value = "info", value_name = "FILTER")]
+    pub(super) log: String,
+    /// How to write the log
+    #[arg(long, global = true, env = "VIGILMON_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT")]
+    pub(super) log_format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogFormat {
+    /// For people; without times and colours under systemd, which adds them itself
+    Text,
+    /// One JSON object per line
+    Json,
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Subcommand {
+    /// Run the monitor (the default)
+    Run,
+    /// Check a config and print every problem with file, line and hint
+    Validate(ValidateOptions),
+    /// Show what a reload would change; exit code 2 when something does
+    Plan(PlanOptions),
+    /// Write a small config to begin with
+    Init(InitOptions),
+    /// Print the JSON Schema of the config, for editors
+    Schema(SchemaOptions),
+    /// Make one check now and show each phase; stores nothing
+    Probe(ProbeOptions),
+    /// Show the monitors of the running instance; exit code 1 when one is down
+    Status(StatusOptions),
+    /// Make the running instance read its config again, now
+    Reload,
+    /// Print a new one-time sign-in link of the running instance
+    SignInLink,
+    /// Read a password from the terminal or standard input and print its hash for `auth.users`
+    HashPassword,
+    /// Install, remove or show the systemd service
+    Service(ServiceOptions),
+    /// Print version, commit and target
+    Version,
+    /// Print completions for a shell
+    Completions {
+        /// For which shell
+        shell: Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ValidateOptions {
+    /// Print the problems as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PlanOptions {
+    /// Print the change as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct InitOptions {
+    /// Where to write it
+    #[arg(default_value = "config.yaml")]
+    pub(super) path: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SchemaOptions {
+    /// Print the reference of all keys as Markdown instead
+    #[arg(long)]
+    pub(super) markdown: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ProbeOptions {
+    /// Id or name of a monitor in the config, or a URL (https://…, http://…, tcp://host:port)
+    pub(super) target: String,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StatusOptions {
+    /// Print the status as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Show only monitors that are not up
+    #[arg(long)]
+    pub(super) failing: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ServiceOptions {
+    #[command(subcommand)]
+    pub(super) action: ServiceAction,
+}
+
+#[derive(Debug, Clone, clap::Subcommand)]
+pub(super) enum ServiceAction {
+    /// Copy this program to /usr/bin, write the unit and a first config, enable and start it
+    Install {
+        /// Install below this directory and start nothing (for packages and tests)
+        #[arg(long, value_name = "DIR")]
+        root: Option<PathBuf>,
+    },
+    /// Stop and remove the unit; config and state stay
+    Uninstall {
+        /// Remove below this directory
+        #[arg(long, value_name = "DIR")]
+        root: Option<PathBuf>,
+    },
+    /// Show whether it is installed and running
+    Status {
+        /// Look below this directory
+        #[arg(long, value_name = "DIR")]
+        root: Option<PathBuf>,
+    },
+}

@@ -148,7 +148,7 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
     async fn attempt(&mut self, row: &OutboxRow, channel: &Channel, links: &Links) {
         let outcome = deliver(&*self.desk.sink, Envelope { channel, notification: &row.notification, links }).await;
         let now = self.now();
-        self.rest.note(outcome.as_ref().map(|()| ()), now, (self.desk.chance)());
+        self.rest.note(outcome.as_ref().copied(), now, (self.desk.chance)());
         match outcome {
             Ok(()) => self.settle(row, Mark::Sent { at: now }).await,
             Err(error) => {

@@ -494,7 +494,7 @@ async fn no_plan_of_faults_loses_a_message_or_turns_two_around() {
             }
             let dice = mix(seed * 100 + n);
             let marks_fail = u32::try_from(dice / 3 % 3).expect("small");
-            world.outbox.lock().faults = Faults { marks_hang: u32::from(dice % 3 == 0), marks_fail, claims_fail: 0 };
+            world.outbox.lock().faults = Faults { marks_hang: u32::from(dice.is_multiple_of(3)), marks_fail, claims_fail: 0 };
             world.live(Duration::from_secs(1 + dice / 9 % 40)).await;
         }
         world.outbox.lock().faults = Faults::default();

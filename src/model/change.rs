@@ -20,8 +20,6 @@ use crate::model::verdict::Verdict;
 pub struct StateChange {
     /// New states of monitors, to be found again after a restart.
     pub states: Vec<MonitorState>,
-    /// Monitors whose state is to be forgotten, because they left the config. Their history stays.
-    pub forgotten: Vec<MonitorId>,
     /// Verdicts that changed, for uptime.
     pub verdicts: Vec<VerdictChange>,
     /// Incidents that opened.
@@ -33,6 +31,15 @@ pub struct StateChange {
 }
 
 impl StateChange {
+    /// Adds a later change; of two states of a monitor the later one counts, because the store applies them in order.
+    pub fn append(&mut self, later: StateChange) {
+        self.states.extend(later.states);
+        self.verdicts.extend(later.verdicts);
+        self.opened.extend(later.opened);
+        self.closed.extend(later.closed);
+        self.notifications.extend(later.notifications);
+    }
+
     /// Whether there is nothing to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -91,4 +98,8 @@ pub struct Streak {
     pub down_since: Option<UnixMillis>,
     /// When the row of better ones began.
     pub better_since: Option<UnixMillis>,
+    /// Unknown outcomes in a row.
+    pub n_unknown: u32,
+    /// When the row of unknown ones began.
+    pub unknown_since: Option<UnixMillis>,
 }

@@ -99,8 +99,6 @@ pub enum CloseReason {
     Removed,
     /// The monitor was paused or disabled.
     Paused,
-    /// The monitor's target or expectation was changed.
-    Changed,
 }
 
 impl CloseReason {
@@ -113,7 +111,6 @@ impl CloseReason {
             CloseReason::Superseded => "superseded",
             CloseReason::Removed => "removed",
             CloseReason::Paused => "paused",
-            CloseReason::Changed => "changed",
         }
     }
 }

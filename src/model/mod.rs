@@ -32,5 +32,7 @@ pub mod page;
 pub mod result;
 pub mod rollup;
 pub mod secret;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod time;
 pub mod verdict;

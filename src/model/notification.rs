@@ -6,6 +6,7 @@ use crate::model::id::ChannelName;
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
 use crate::model::id::Region;
+use crate::model::incident::CloseReason;
 use crate::model::time::UnixMillis;
 use crate::model::verdict::Confidence;
 use crate::model::verdict::Verdict;
@@ -109,8 +110,8 @@ pub struct IncidentFacts {
     pub cause: String,
     /// Stable word for the cause.
     pub cause_code: String,
-    /// It recovered at an unknown time while vigilmon was not running.
-    pub recovered_unseen: bool,
+    /// How it ended; `None` while it lasts.
+    pub closed: Option<CloseReason>,
     /// Regions that hold it down or degraded.
     pub regions_failing: Vec<Region>,
     /// Regions that hold it up.

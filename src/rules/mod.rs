@@ -1,1 +1,9 @@
-//! To be built.
+//! Decisions about one monitor, each a pure function or a small state machine. Time and chance are arguments.
+//!
+//! What several vantages decide together is in `crate::consensus`; what happens when is put together in `crate::engine`.
+
+pub mod incident;
+pub mod judge;
+pub mod opinion;
+pub mod schedule;
+pub mod uplink;

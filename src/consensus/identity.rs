@@ -1,0 +1,69 @@
+//! Names that every node derives alike, so that concurrent openers of one incident need no exchange to agree on it.
+
+use data_encoding::BASE32_NOPAD;
+use data_encoding::HEXLOWER;
+use ring::digest::SHA256;
+use ring::digest::digest;
+
+use crate::model::id::ChannelName;
+use crate::model::id::IncidentId;
+use crate::model::id::MonitorId;
+use crate::model::incident::Epoch;
+use crate::model::incident::Lane;
+use crate::model::notification::EventKind;
+
+/// The incident of a monitor's lane in an odd epoch. `cluster` keeps the incidents of different installations apart.
+#[must_use]
+pub fn incident_id(cluster: &str, monitor: &MonitorId, lane: Lane, epoch: Epoch) -> IncidentId {
+    let hash = hash(&[cluster, monitor.as_str(), lane.word(), &epoch.0.to_string()]);
+    let text = BASE32_NOPAD.encode(&hash).to_ascii_lowercase();
+    // 13 characters are 65 bits: enough that a lifetime of incidents does not collide, short enough to read out.
+    IncidentId::from_derived(&text[..13])
+}
+
+/// What makes a notification the same message everywhere and at every attempt.
+#[must_use]
+pub fn notification_key(incident: &IncidentId, event: EventKind, epoch: Epoch, channel: &ChannelName) -> String {
+    HEXLOWER.encode(&hash(&[incident.as_str(), event.word(), &epoch.0.to_string(), channel.as_str()])[..16])
+}
+
+/// The key of a notice about this instance itself: `what` and `at` tell two notices apart.
+#[must_use]
+pub fn self_notice_key(cluster: &str, what: &str, at_ms: i64, channel: &ChannelName) -> String {
+    HEXLOWER.encode(&hash(&[cluster, "self", what, &at_ms.to_string(), channel.as_str()])[..16])
+}
+
+/// Each part is preceded by its length, so that no two lists of parts run together into the same bytes.
+fn hash(parts: &[&str]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for part in parts {
+        bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        bytes.extend_from_slice(part.as_bytes());
+    }
+    digest(&SHA256, &bytes).as_ref().to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_stable_and_tell_everything_apart() {
+        let id = |cluster: &str, monitor: &str, lane, epoch| {
+            incident_id(cluster, &MonitorId::parse(monitor).expect("an id"), lane, Epoch(epoch)).as_str().to_owned()
+        };
+        let one = id("acme", "api", Lane::Outage, 1);
+        assert_eq!(one.len(), 13);
+        assert_eq!(one, id("acme", "api", Lane::Outage, 1));
+        for other in [
+            id("acm", "api", Lane::Outage, 1),
+            id("acme", "api2", Lane::Outage, 1),
+            id("acme", "api", Lane::Degradation, 1),
+            id("acme", "api", Lane::Outage, 3),
+        ] {
+            assert_ne!(one, other);
+        }
+        // Parts must not run together.
+        assert_ne!(id("ab", "c", Lane::Outage, 1), id("a", "bc", Lane::Outage, 1));
+    }
+}

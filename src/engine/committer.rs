@@ -1,0 +1,187 @@
+//! Makes changes durable, in order, and only then lets anybody know.
+//!
+//! It stands between the engine and the store so that a slow disk delays messages and answers, and nothing else: the engine goes
+//! on checking. Changes that gather while one is being written are written together.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::sync::mpsc;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::handle::Refused;
+use crate::model::change::StateChange;
+use crate::store::CommitError;
+use crate::store::Store;
+
+/// Changes that may wait. The engine makes at most a few per check, so this is minutes of a dead disk with thousands of monitors;
+/// beyond it the engine waits too, because forgetting a transition is the one thing it must not do.
+pub const QUEUE_MAX: usize = 16_384;
+
+/// Changes written together: enough for a storm, little enough for one transaction.
+const BATCH_MAX: usize = 1024;
+
+/// Pause after a failed commit. Short, because people wait for what is in it; long enough not to spin on a full disk.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// How long an operator waits for a change that the store does not take.
+const ANSWER_AFTER: Duration = Duration::from_secs(10);
+
+/// A change with those who wait for it.
+#[derive(Debug)]
+pub struct Job {
+    /// What is to be durable.
+    pub change: StateChange,
+    /// Answered after the commit.
+    pub replies: Vec<oneshot::Sender<Result<(), Refused>>>,
+}
+
+/// Where durable changes come from; the store, or a test.
+pub trait Durable: Send + Sync + 'static {
+    /// Makes a change durable.
+    fn commit(&self, change: StateChange) -> impl Future<Output = Result<(), CommitError>> + Send;
+}
+
+impl Durable for Store {
+    fn commit(&self, change: StateChange) -> impl Future<Output = Result<(), CommitError>> + Send {
+        Store::commit(self, change)
+    }
+}
+
+/// Runs until `stop` and the queue is empty, or the store is closed. `outbox` is notified after each commit with notifications.
+pub async fn run(mut jobs: mpsc::Receiver<Job>, store: impl Durable, outbox: Arc<Notify>, stop: CancellationToken) {
+    let mut batch = Vec::new();
+    loop {
+        let n = tokio::select! {
+            biased;
+            n = jobs.recv_many(&mut batch, BATCH_MAX) => n,
+            // Biased: what is already queued is written before the end.
+            () = stop.cancelled() => 0,
+        };
+        if n == 0 {
+            return;
+        }
+        let mut change = StateChange::default();
+        let mut replies = Vec::new();
+        for job in batch.drain(..) {
+            change.append(job.change);
+            replies.extend(job.replies);
+        }
+        let owes = !change.notifications.is_empty();
+        if write(&store, &change, &mut replies, &stop).await.is_err() {
+            return;
+        }
+        if owes {
+            outbox.notify_one();
+        }
+        for reply in replies {
+            let _ = reply.send(Ok(()));
+        }
+    }
+}
+
+/// Tries until it works. Operators are not kept waiting for ever: they hear that it was not stored (yet).
+///
+/// # Errors
+/// The store is closed, or the program stops while the disk does not take anything.
+async fn write(
+    store: &impl Durable,
+    change: &StateChange,
+    replies: &mut Vec<oneshot::Sender<Result<(), Refused>>>,
+    stop: &CancellationToken,
+) -> Result<(), ()> {
+    let mut waited = Duration::ZERO;
+    loop {
+        match store.commit(change.clone()).await {
+            Ok(()) => return Ok(()),
+            Err(CommitError::Closed) => {
+                tracing::error!("state changes are lost: the store is closed");
+                return Err(());
+            }
+            Err(CommitError::Failed(error)) => {
+                tracing::error!(%error, "cannot store a state change, trying again: {error}");
+                if waited >= ANSWER_AFTER {
+                    for reply in replies.drain(..) {
+                        let _ = reply.send(Err(Refused::NotStored(error.clone())));
+                    }
+                }
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(RETRY_AFTER) => waited += RETRY_AFTER,
+            () = stop.cancelled() => {
+                tracing::error!("state changes are lost: the disk does not take them and vigilmon stops");
+                return Err(());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::model::change::VerdictChange;
+    use crate::model::id::MonitorId;
+    use crate::model::time::UnixMillis;
+    use crate::model::verdict::Verdict;
+
+    /// Fails as often as planned, then keeps what it gets.
+    #[derive(Debug, Default, Clone)]
+    struct Disk(Arc<Mutex<(u32, Vec<StateChange>)>>);
+
+    impl Durable for Disk {
+        async fn commit(&self, change: StateChange) -> Result<(), CommitError> {
+            let mut held = self.0.lock().unwrap();
+            if held.0 > 0 {
+                held.0 -= 1;
+                return Err(CommitError::Failed("disk full".to_owned()));
+            }
+            held.1.push(change);
+            Ok(())
+        }
+    }
+
+    fn change(at: i64) -> StateChange {
+        let monitor = MonitorId::parse("m").unwrap();
+        StateChange { verdicts: vec![VerdictChange { monitor, at: UnixMillis(at), verdict: Verdict::Up }], ..StateChange::default() }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failed_commits_are_tried_again_in_order_and_answers_come_after() {
+        let disk = Disk::default();
+        disk.0.lock().unwrap().0 = 3;
+        let (queue, jobs) = mpsc::channel(8);
+        let (reply, answer) = oneshot::channel();
+        queue.send(Job { change: change(1), replies: vec![reply] }).await.unwrap();
+        queue.send(Job { change: change(2), replies: Vec::new() }).await.unwrap();
+        drop(queue);
+        run(jobs, disk.clone(), Arc::new(Notify::new()), CancellationToken::new()).await;
+        assert_eq!(answer.await, Ok(Ok(())));
+        let stored = disk.0.lock().unwrap().1.clone();
+        let times: Vec<i64> = stored.iter().flat_map(|change| &change.verdicts).map(|verdict| verdict.at.0).collect();
+        assert_eq!(times, [1, 2]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn operators_hear_of_a_disk_that_takes_nothing() {
+        let disk = Disk::default();
+        disk.0.lock().unwrap().0 = u32::MAX;
+        let (queue, jobs) = mpsc::channel(8);
+        let (reply, answer) = oneshot::channel();
+        queue.send(Job { change: change(1), replies: vec![reply] }).await.unwrap();
+        let stop = CancellationToken::new();
+        let (answer, ()) = tokio::join!(
+            async {
+                let answer = answer.await;
+                stop.cancel();
+                answer
+            },
+            run(jobs, disk, Arc::new(Notify::new()), stop.clone())
+        );
+        assert_eq!(answer, Ok(Err(Refused::NotStored("disk full".to_owned()))));
+    }
+}

@@ -1,0 +1,121 @@
+//! One monitor's live state: its schedule, its check under way, what is held of it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::engine::snapshot::MonitorView;
+use crate::engine::snapshot::Recent;
+use crate::model::change::MonitorState;
+use crate::model::change::Streak;
+use crate::model::id::MonitorId;
+use crate::model::incident::Epoch;
+use crate::model::incident::Incident;
+use crate::model::incident::Lane;
+use crate::model::monitor::Monitor;
+use crate::model::result::CheckResult;
+use crate::model::time::Mono;
+use crate::model::time::Now;
+use crate::model::time::UnixMillis;
+use crate::model::verdict::Verdict;
+use crate::rules::incident::Epochs;
+use crate::rules::opinion;
+use crate::rules::schedule;
+
+/// How many of the newest results are kept in memory: an hour at the usual interval, and one row of ticks on a page.
+pub(super) const RECENT_MAX: usize = 60;
+
+#[derive(Debug)]
+pub(super) struct Machine {
+    pub(super) monitor: Arc<Monitor>,
+    pub(super) state: MonitorState,
+    /// Whether this vantage checks it at all.
+    pub(super) is_here: bool,
+    /// The next check; `None` while paused or checked elsewhere. Mirrored in `Core::due`.
+    pub(super) due: Option<Mono>,
+    /// The next regular check, whatever rechecks come before it; `None` until the first check.
+    pub(super) grid: Option<Mono>,
+    /// The check under way, or whose result waits for evidence about the uplink.
+    pub(super) in_flight: Option<u64>,
+    /// Open incidents.
+    pub(super) incidents: Vec<Incident>,
+    pub(super) recent: VecDeque<Recent>,
+    pub(super) last: Option<Arc<CheckResult>>,
+    /// When this vantage came back from an absence during which incidents may have ended unseen; `None` once a bad check was seen.
+    pub(super) unseen_since: Option<UnixMillis>,
+    /// The newest picture; `None` when something changed since.
+    pub(super) view: Option<Arc<MonitorView>>,
+}
+
+impl Machine {
+    pub(super) fn new(monitor: Arc<Monitor>, state: MonitorState, is_here: bool) -> Machine {
+        Machine {
+            monitor,
+            state,
+            is_here,
+            due: None,
+            grid: None,
+            in_flight: None,
+            incidents: Vec::new(),
+            recent: VecDeque::with_capacity(RECENT_MAX),
+            last: None,
+            unseen_since: None,
+            view: None,
+        }
+    }
+
+    /// Whether checks are to be made.
+    pub(super) fn is_active(&self) -> bool {
+        self.monitor.enabled && self.state.paused_at.is_none() && self.is_here
+    }
+
+    /// Takes the check that was due at `due`; returns its number, or `None` when the one before is still under way: a late
+    /// check is skipped, not queued.
+    pub(super) fn begin(&mut self, due: Mono, now: Now, number: u64) -> Option<u64> {
+        let interval = self.monitor.interval;
+        let grid = match self.grid {
+            None => schedule::regular(&self.monitor.id, interval, due),
+            Some(grid) if grid <= now.mono => schedule::next(grid, interval, now.mono),
+            Some(grid) => grid,
+        };
+        self.grid = Some(grid);
+        self.due = Some(grid);
+        if self.in_flight.is_some() {
+            return None;
+        }
+        self.in_flight = Some(number);
+        self.view = None;
+        Some(number)
+    }
+
+    pub(super) fn epochs(&self) -> Epochs {
+        Epochs { outage: self.state.outage, degradation: self.state.degradation }
+    }
+
+    /// The lane whose open incident matters most.
+    pub(super) fn open_lane(&self) -> Option<Lane> {
+        Lane::ALL.into_iter().find(|lane| self.epochs().of(*lane).is_open())
+    }
+
+    pub(super) fn remember(&mut self, recent: Recent) {
+        if self.recent.len() == RECENT_MAX {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(recent);
+    }
+}
+
+/// The state of a monitor that is seen for the first time.
+pub(super) fn fresh(monitor: MonitorId, probe_hash: u32, now: UnixMillis) -> MonitorState {
+    MonitorState {
+        monitor,
+        probe_hash,
+        opinion: opinion::unknown(now),
+        streak: Streak::default(),
+        verdict: Verdict::Unknown,
+        verdict_since: now,
+        outage: Epoch::default(),
+        degradation: Epoch::default(),
+        paused_at: None,
+        remote: None,
+    }
+}

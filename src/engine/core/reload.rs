@@ -1,0 +1,213 @@
+//! A new config: what did not change is not touched.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::config::Config;
+use crate::engine::core::Core;
+use crate::engine::core::machine;
+use crate::engine::core::machine::Machine;
+use crate::engine::core::settle::Step;
+use crate::engine::snapshot::Recent;
+use crate::model::change::MonitorState;
+use crate::model::change::StateChange;
+use crate::model::change::Streak;
+use crate::model::change::VerdictChange;
+use crate::model::id::MonitorId;
+use crate::model::incident::CloseReason;
+use crate::model::incident::Closed;
+use crate::model::incident::Incident;
+use crate::model::incident::Lane;
+use crate::model::monitor::Monitor;
+use crate::model::result::RecentResults;
+use crate::model::time::Now;
+use crate::model::verdict::Opinion;
+use crate::model::verdict::OpinionState;
+use crate::model::verdict::Verdict;
+use crate::rules::incident::Move;
+use crate::rules::opinion;
+
+impl Core {
+    /// Makes `config` the active one. Called with the first config too.
+    pub(super) fn adopt(&mut self, config: Arc<Config>, now: Now, change: &mut StateChange) {
+        let wanted: BTreeSet<MonitorId> = config.monitors.iter().map(|monitor| monitor.id.clone()).collect();
+        let gone: Vec<MonitorId> = self.machines.keys().filter(|id| !wanted.contains(*id)).cloned().collect();
+        for id in gone {
+            // Still with the old config: its channels are the ones to be told.
+            self.remove(&id, now, change);
+        }
+        self.config = Arc::clone(&config);
+        for monitor in &config.monitors {
+            let is_here = monitor.regions.include(&config.instance.region);
+            if self.machines.contains_key(&monitor.id) {
+                self.alter(monitor, is_here, now, change);
+            } else {
+                self.add(monitor, is_here, now, change);
+            }
+        }
+    }
+
+    fn add(&mut self, monitor: &Arc<Monitor>, is_here: bool, now: Now, change: &mut StateChange) {
+        let id = monitor.id.clone();
+        let hash = crate::config::probe_hash(monitor);
+        let mut state = match self.retired.remove(&id) {
+            Some(known) if known.verdict != Verdict::Unknown || known.opinion.state != OpinionState::Unknown => known,
+            Some(known) => MonitorState {
+                outage: known.outage,
+                degradation: known.degradation,
+                paused_at: known.paused_at,
+                ..machine::fresh(id.clone(), hash, now.wall)
+            },
+            None => machine::fresh(id.clone(), hash, now.wall),
+        };
+        if state.probe_hash != hash {
+            state.probe_hash = hash;
+            state.streak = Streak::default();
+        }
+        self.machines.insert(id.clone(), Machine::new(Arc::clone(monitor), state, is_here));
+        self.fit(&id, now, change);
+    }
+
+    fn alter(&mut self, monitor: &Arc<Monitor>, is_here: bool, now: Now, change: &mut StateChange) {
+        let id = &monitor.id;
+        let hash = crate::config::probe_hash(monitor);
+        let Some(machine) = self.machines.get_mut(id) else { return };
+        if machine.monitor == *monitor && machine.is_here == is_here {
+            return;
+        }
+        let is_same_interval = machine.monitor.interval == monitor.interval;
+        let was_active = machine.is_active();
+        machine.monitor = Arc::clone(monitor);
+        machine.is_here = is_here;
+        machine.view = None;
+        let is_same_probe = machine.state.probe_hash == hash;
+        if !is_same_probe {
+            machine.state.probe_hash = hash;
+            machine.state.streak = Streak::default();
+            // What is under way looks at the old target.
+            machine.in_flight = None;
+            change.states.push(machine.state.clone());
+        }
+        if was_active && machine.is_active() && !(is_same_probe && is_same_interval) {
+            machine.grid = None;
+            let due = Core::first_check(id, monitor.interval, now);
+            self.reschedule(id, Some(due));
+        }
+        self.fit(id, now, change);
+    }
+
+    /// Brings the machine in line with whether it is to be active.
+    fn fit(&mut self, id: &MonitorId, now: Now, change: &mut StateChange) {
+        let Some(machine) = self.machines.get(id) else { return };
+        let is_switched_off = !machine.monitor.enabled || machine.state.paused_at.is_some();
+        if is_switched_off {
+            if machine.state.opinion.state != OpinionState::Paused {
+                change.append(self.pause(id, now));
+            }
+        } else if machine.state.opinion.state == OpinionState::Paused {
+            change.append(self.unpause(id, now));
+        } else if !machine.is_here {
+            self.reschedule(id, None);
+            self.decide(id, now, change);
+        } else if machine.due.is_none() {
+            let due = Core::first_check(id, machine.monitor.interval, now);
+            self.reschedule(id, Some(due));
+        }
+    }
+
+    /// Stops checking; open incidents end.
+    pub(super) fn pause(&mut self, id: &MonitorId, now: Now) -> StateChange {
+        let mut change = StateChange::default();
+        self.reschedule(id, None);
+        if let Some(machine) = self.machines.get_mut(id) {
+            machine.in_flight = None;
+            machine.grid = None;
+            machine.state.opinion = Opinion { state: OpinionState::Paused, since: now.wall, failure: None };
+            machine.state.streak = Streak::default();
+        }
+        self.decide(id, now, &mut change);
+        change
+    }
+
+    /// Checks again, as if it were new.
+    pub(super) fn unpause(&mut self, id: &MonitorId, now: Now) -> StateChange {
+        let mut change = StateChange::default();
+        let Some(machine) = self.machines.get_mut(id) else { return change };
+        machine.state.opinion = opinion::unknown(now.wall);
+        machine.state.streak = Streak::default();
+        machine.grid = None;
+        let due = machine.is_active().then(|| Core::first_check(id, machine.monitor.interval, now));
+        self.reschedule(id, due);
+        self.decide(id, now, &mut change);
+        change
+    }
+
+    fn remove(&mut self, id: &MonitorId, now: Now, change: &mut StateChange) {
+        self.reschedule(id, None);
+        for lane in Lane::ALL {
+            if self.machines.get(id).is_some_and(|machine| machine.epochs().of(lane).is_open()) {
+                self.carry_out(id, Step { what: Move::Close(lane, CloseReason::Removed), from_outage: false }, now, change);
+            }
+        }
+        let Some(machine) = self.machines.remove(id) else { return };
+        let mut state = machine.state;
+        state.opinion = opinion::unknown(now.wall);
+        state.streak = Streak::default();
+        state.paused_at = None;
+        if state.verdict != Verdict::Unknown {
+            state.verdict = Verdict::Unknown;
+            state.verdict_since = now.wall.max(state.verdict_since);
+            change.verdicts.push(VerdictChange { monitor: id.clone(), at: state.verdict_since, verdict: Verdict::Unknown });
+        }
+        change.states.retain(|kept| kept.monitor != *id);
+        change.states.push(state.clone());
+        self.retired.insert(id.clone(), state);
+    }
+
+    /// Takes over what the last run left: open incidents and the newest results. Incidents of monitors that left the config
+    /// while nobody was looking end as removed.
+    pub(super) fn remember(&mut self, incidents: Vec<Incident>, recent: RecentResults, now: Now, change: &mut StateChange) {
+        let mut by_monitor: BTreeMap<MonitorId, Vec<Incident>> = BTreeMap::new();
+        for incident in incidents {
+            by_monitor.entry(incident.monitor.clone()).or_default().push(incident);
+        }
+        for (id, incidents) in by_monitor {
+            match self.machines.get_mut(&id) {
+                Some(machine) => {
+                    machine.incidents = incidents;
+                    // A monitor that was switched off meanwhile closes them now; any other waits for a check.
+                    if machine.state.opinion.state == OpinionState::Paused {
+                        self.decide(&id, now, change);
+                    }
+                }
+                None => self.bury(&id, incidents, now, change),
+            }
+        }
+        for (id, results) in recent {
+            let Some(machine) = self.machines.get_mut(&id) else { continue };
+            for result in &results {
+                machine.remember(Recent { at: result.at, outcome: result.outcome, took: result.timings.total });
+            }
+            machine.last = results.into_iter().next_back().map(Arc::new);
+        }
+    }
+
+    fn bury(&mut self, id: &MonitorId, incidents: Vec<Incident>, now: Now, change: &mut StateChange) {
+        for incident in incidents {
+            let closed = Closed { at: now.wall.max(incident.opened_at), how: CloseReason::Removed };
+            change.closed.push((incident.id.clone(), closed));
+        }
+        if let Some(state) = self.retired.get_mut(id) {
+            for epoch in [&mut state.outage, &mut state.degradation] {
+                if epoch.is_open() {
+                    *epoch = epoch.next();
+                }
+            }
+            state.opinion = opinion::unknown(now.wall);
+            state.verdict = Verdict::Unknown;
+            change.verdicts.push(VerdictChange { monitor: id.clone(), at: now.wall, verdict: Verdict::Unknown });
+            change.states.push(state.clone());
+        }
+    }
+}

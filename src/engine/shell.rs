@@ -1,0 +1,171 @@
+//! The loop around the core: wait, read the clock once, apply, carry out. No decision is made here.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::sync::oneshot;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::engine::committer::Job;
+use crate::engine::core::Core;
+use crate::engine::event::Command;
+use crate::engine::event::Event;
+use crate::engine::event::RequestId;
+use crate::engine::handle::Refused;
+use crate::engine::handle::Request;
+use crate::engine::runner::Runner;
+use crate::engine::snapshot::Snapshot;
+use crate::model::change::StateChange;
+use crate::model::incident::Lane;
+use crate::model::time::Mono;
+use crate::model::time::Now;
+use crate::store::Store;
+
+/// Events that may wait: one for each check that can be under way, so that a check never waits to be heard.
+pub const EVENTS_MAX: usize = 8192;
+
+/// Events applied before time is read again and pictures are made.
+const BATCH_MAX: usize = 256;
+
+/// Pictures are made at most this often; pages and the command line read them.
+const PICTURE_EVERY: Duration = Duration::from_millis(500);
+
+/// "I was alive" is written this often; after a restart it says how long nothing was seen.
+const ALIVE_EVERY: Duration = Duration::from_secs(10);
+
+/// Everything the loop works with.
+#[derive(Debug)]
+pub struct Shell {
+    /// The part that decides.
+    pub core: Core,
+    /// The one reader of time.
+    pub clock: Clock,
+    /// What happened.
+    pub events: mpsc::Receiver<Event>,
+    /// What operators ask for.
+    pub requests: mpsc::Receiver<Request>,
+    /// Makes checks.
+    pub runner: Runner,
+    /// Takes results.
+    pub store: Store,
+    /// Takes state changes.
+    pub commits: mpsc::Sender<Job>,
+    /// Where pictures are shown.
+    pub pictures: watch::Sender<Arc<Snapshot>>,
+    /// Counts the rounds of the loop, so that a watchdog can see that it turns.
+    pub pulse: Arc<AtomicU64>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    next: u64,
+    replies: BTreeMap<RequestId, oneshot::Sender<Result<(), Refused>>>,
+}
+
+impl Shell {
+    /// Runs until `stop`. `first` are the commands that came with the core.
+    pub async fn run(mut self, first: Vec<Command>, stop: CancellationToken) {
+        let mut waiting = Waiting::default();
+        let mut events = Vec::with_capacity(BATCH_MAX);
+        self.carry_out(first, &mut waiting).await;
+        let (mut pictured, mut told_alive): (Option<Mono>, Option<Mono>) = (None, None);
+        loop {
+            let now = self.clock.now();
+            self.pulse.fetch_add(1, Ordering::Relaxed);
+            if told_alive.is_none_or(|told| now.mono.since(told) >= ALIVE_EVERY) {
+                told_alive = Some(now.mono);
+                self.store.alive(now.wall);
+            }
+            if self.core.has_news() && pictured.is_none_or(|last| now.mono.since(last) >= PICTURE_EVERY) {
+                pictured = Some(now.mono);
+                self.pictures.send_replace(Arc::new(self.core.snapshot(now)));
+            }
+            let wait = self.core.deadline().since(now.mono);
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                Some(request) = self.requests.recv() => {
+                    let request_id = waiting.keep(request.reply);
+                    self.apply(Event::Asked { operation: request.operation, request: request_id }, self.clock.now(), &mut waiting).await;
+                    // Whoever asked looks at the page next.
+                    pictured = None;
+                }
+                n = self.events.recv_many(&mut events, BATCH_MAX) => {
+                    if n == 0 {
+                        break;
+                    }
+                    let now = self.clock.now();
+                    for event in events.drain(..) {
+                        self.apply(event, now, &mut waiting).await;
+                    }
+                }
+                () = tokio::time::sleep(wait) => self.apply(Event::Tick, self.clock.now(), &mut waiting).await,
+            }
+        }
+        self.store.alive(self.clock.now().wall);
+    }
+
+    async fn apply(&mut self, event: Event, now: Now, waiting: &mut Waiting) {
+        let commands = self.core.apply(event, now);
+        self.carry_out(commands, waiting).await;
+    }
+
+    async fn carry_out(&mut self, commands: Vec<Command>, waiting: &mut Waiting) {
+        for command in commands {
+            match command {
+                Command::Check { number, monitor } => self.runner.check(number, monitor),
+                Command::AskControls(controls) => self.runner.ask_controls(controls),
+                Command::Record(result) => {
+                    tracing::debug!(monitor = %result.monitor, outcome = result.outcome.word(), "checked `{}`: {}", result.monitor, result.outcome.word());
+                    self.store.record(result);
+                }
+                Command::Commit { change, answers } => {
+                    log(&change);
+                    let replies = answers.into_iter().filter_map(|request| waiting.replies.remove(&request)).collect();
+                    if self.commits.send(Job { change, replies }).await.is_err() {
+                        tracing::error!("a state change is lost: the committer has ended");
+                    }
+                }
+                Command::Answer { request, answer } => {
+                    if let Some(reply) = waiting.replies.remove(&request) {
+                        // Nobody listens any more; the operation itself stands.
+                        let _ = reply.send(answer);
+                    }
+                }
+                Command::Note(text) => tracing::warn!("{text}"),
+            }
+        }
+    }
+}
+
+impl Waiting {
+    fn keep(&mut self, reply: oneshot::Sender<Result<(), Refused>>) -> RequestId {
+        self.next += 1;
+        let id = RequestId(self.next);
+        self.replies.insert(id, reply);
+        id
+    }
+}
+
+fn log(change: &StateChange) {
+    for incident in &change.opened {
+        let (monitor, cause, id) = (&incident.monitor, &incident.cause, &incident.id);
+        let what = match incident.lane {
+            Lane::Outage => "down",
+            Lane::Degradation => "degraded",
+        };
+        tracing::warn!(%monitor, incident = %id, "`{}` is {what}: {cause}", incident.monitor_name);
+    }
+    for (incident, closed) in &change.closed {
+        tracing::info!(%incident, "incident {incident} closed: {}", closed.how.word());
+    }
+    for notification in &change.notifications {
+        tracing::info!(channel = %notification.channel, "owed to `{}`: {} ({})", notification.channel, notification.event.word(), notification.key);
+    }
+}

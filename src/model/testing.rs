@@ -1,0 +1,66 @@
+//! Things for tests: the plainest monitor, channel and result there can be.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::channel::Channel;
+use crate::model::channel::ChannelSpec;
+use crate::model::channel::SlackSpec;
+use crate::model::expect::Expectation;
+use crate::model::id::ChannelName;
+use crate::model::id::MonitorId;
+use crate::model::monitor::Confirm;
+use crate::model::monitor::IpChoice;
+use crate::model::monitor::Monitor;
+use crate::model::monitor::Origin;
+use crate::model::monitor::ProbeSpec;
+use crate::model::monitor::Quorum;
+use crate::model::monitor::Regions;
+use crate::model::monitor::TcpSpec;
+use crate::model::net::HostPort;
+use crate::model::notification::EventKind;
+use crate::model::secret::Secret;
+
+/// Checks `h.example:1` by TCP every 60 s, two failures to confirm, rechecks after 10 s, tells nobody.
+pub(crate) fn monitor(id: &str) -> Monitor {
+    Monitor {
+        id: MonitorId::parse(id).expect("an id"),
+        name: id.to_owned(),
+        group: None,
+        labels: BTreeMap::new(),
+        probe: ProbeSpec::Tcp(TcpSpec {
+            address: HostPort::parse("h.example:1").expect("an address"),
+            send: Vec::new(),
+            expect: Vec::new(),
+            ip: IpChoice::Any,
+            resolver: Vec::new(),
+        }),
+        expect: Expectation::default(),
+        interval: Duration::from_secs(60),
+        timeout: Duration::from_secs(10),
+        confirm: Confirm { failures: 2, successes: 1, recheck: Duration::from_secs(10) },
+        regions: Regions::All,
+        quorum: Quorum::Majority,
+        channels: Vec::new(),
+        runbook: None,
+        slo: None,
+        enabled: true,
+        origin: origin(),
+    }
+}
+
+/// A Slack channel that hears everything.
+pub(crate) fn channel(name: &str) -> Channel {
+    Channel {
+        name: ChannelName::parse(name).expect("a name"),
+        spec: ChannelSpec::Slack(SlackSpec { url: Secret::new("https://hooks.example/x") }),
+        on: EventKind::ALL.into_iter().collect(),
+        origin: origin(),
+    }
+}
+
+fn origin() -> Origin {
+    Origin { file: Arc::new(PathBuf::from("x.yaml")), line: 1 }
+}

@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::sync::mpsc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -69,8 +70,8 @@ pub struct Notifier<O, S> {
     pub clock: Clock,
     /// The active config. Messages that are owed survive its changes.
     pub config: watch::Receiver<Arc<Config>>,
-    /// Changes whenever messages were added to the outbox; any value will do. A missed change costs at most half a minute.
-    pub owed: watch::Receiver<u64>,
+    /// Notified when messages were added to the outbox. One that is missed costs at most half a minute.
+    pub owed: Arc<Notify>,
     /// Draws a number from 0 (inclusive) to 1, for jitter; [`system_chance`] except in tests.
     pub chance: fn() -> f64,
 }
@@ -87,23 +88,25 @@ impl<O: Outbox, S: Sink> Notifier<O, S> {
         }
         let (ended, mut ends) = mpsc::channel(ENDS_MAX);
         let mut round = Round { jobs: jobs.clone(), ended, running: BTreeSet::new(), missing: BTreeSet::new() };
+        let owed = self.owed;
+        // One notice of the engine's wakes one waiter; this tells all workers.
+        let everybody = watch::Sender::new(());
         let mut desk = Desk {
             outbox: Arc::new(self.outbox),
             sink: Arc::new(self.sink),
             clock: self.clock,
             config: self.config,
-            owed: self.owed,
+            owed: everybody.subscribe(),
             chance: self.chance,
             stop: stop.clone(),
         };
         while !stop.is_cancelled() {
-            desk.owed.mark_unchanged();
             desk.config.mark_unchanged();
             let nap = round.start_workers(&desk).await;
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = tokio::time::sleep(nap) => {}
-                () = changed(&mut desk.owed) => {}
+                () = owed.notified() => everybody.send_modify(|()| {}),
                 () = changed(&mut desk.config) => {}
                 Some(channel) = ends.recv() => { round.running.remove(&channel); }
             }
@@ -185,4 +188,26 @@ pub fn system_chance() -> f64 {
 pub async fn send_test(sink: &impl Sink, channel: &Channel, server: &Server, clock: &Clock) -> Result<(), SendError> {
     let notification = test_notice(channel.name.clone(), clock.now().wall);
     deliver(sink, Envelope { channel, notification: &notification, links: &Links::new(server) }).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::notifier::sink::HttpSink;
+    use crate::store::Store;
+    use crate::supervise::Supervisor;
+
+    /// Never called: that it compiles is the test.
+    #[expect(dead_code, reason = "compiling is the test")]
+    fn the_supervisor_can_run_it(supervisor: &mut Supervisor, notifier: Notifier<Store, HttpSink>) {
+        let stop = supervisor.stopping();
+        supervisor.task("notifier", notifier.run(stop));
+    }
+
+    #[test]
+    fn chance_is_from_zero_to_one_and_moves() {
+        let drawn: Vec<f64> = (0..1000).map(|_| system_chance()).collect();
+        assert!(drawn.iter().all(|chance| (0.0..1.0).contains(chance)));
+        assert!(drawn.iter().any(|chance| *chance < 0.1) && drawn.iter().any(|chance| *chance > 0.9));
+    }
 }

@@ -45,7 +45,7 @@ pub(super) fn facts() -> IncidentFacts {
         duration: Duration::ZERO,
         cause: "the connection was accepted, no answer came within 10 s".to_owned(),
         cause_code: "timeout_first_byte".to_owned(),
-        recovered_unseen: false,
+        closed: None,
         regions_failing: vec![region("us-east"), region("eu-west")],
         regions_fine: Vec::new(),
         regions_unknown: Vec::new(),

@@ -1,6 +1,7 @@
 //! The one sentence a person reads first: what, since when, why, from where.
 
 use crate::model::id::Region;
+use crate::model::incident::CloseReason;
 use crate::model::notification::EventKind;
 use crate::model::notification::IncidentFacts;
 use crate::model::notification::Notification;
@@ -43,17 +44,22 @@ fn incident(event: EventKind, facts: &IncidentFacts, now: UnixMillis) -> String 
 
 fn recovered(facts: &IncidentFacts, now: UnixMillis) -> String {
     let name = &facts.monitor_name;
-    if facts.recovered_unseen {
-        let (from, to) = (moment(facts.started_at, now), moment(now, now));
-        return format!("{name} is {} again; it recovered sometime between {from} and {to}, unseen by vigilmon", state(facts.status));
-    }
     let lasted = spoken(facts.duration);
-    match facts.status {
-        Verdict::Up => format!("{name} is up again after {lasted}"),
-        Verdict::Degraded => format!("{name} is no longer down, but degraded, after {lasted}"),
-        Verdict::Down => format!("{name} is no longer degraded, but DOWN, after {lasted}"),
-        // Paused or taken out of the config: nobody has seen it recover, and the message must not claim so.
-        Verdict::Unknown | Verdict::Paused => format!("{name} is no longer watched; its incident is closed after {lasted}"),
+    let state = state(facts.status);
+    match facts.closed {
+        Some(CloseReason::RecoveredUnseen) => {
+            let (from, to) = (moment(facts.started_at, now), moment(now, now));
+            format!("{name} is {state} again; it recovered sometime between {from} and {to}, unseen by vigilmon")
+        }
+        // Nobody has seen it recover, and the message must not claim so.
+        Some(CloseReason::Removed) => format!("{name} is no longer in the config; its incident is closed after {lasted}"),
+        Some(CloseReason::Paused) => format!("{name} is paused; its incident is closed after {lasted}"),
+        None | Some(CloseReason::Recovered | CloseReason::Superseded) => match facts.status {
+            Verdict::Up => format!("{name} is up again after {lasted}"),
+            Verdict::Degraded => format!("{name} is no longer down, but degraded, after {lasted}"),
+            Verdict::Down => format!("{name} is no longer degraded, but DOWN, after {lasted}"),
+            Verdict::Unknown | Verdict::Paused => format!("{name} is no longer watched; its incident is closed after {lasted}"),
+        },
     }
 }
 
@@ -164,28 +170,24 @@ mod tests {
 
     #[test]
     fn an_end_says_only_what_was_seen() {
-        let ended = |status, unseen| {
-            move |facts: &mut IncidentFacts| {
-                facts.status = status;
-                facts.recovered_unseen = unseen;
-                facts.duration = Duration::from_secs(180);
-            }
-        };
-        assert_says(EventKind::Recovered, ended(Verdict::Up, false), "[prod-us] api /health is up again after 3 min");
-        assert_says(
-            EventKind::Recovered,
-            ended(Verdict::Up, true),
-            "[prod-us] api /health is up again; it recovered sometime between 10:23 UTC and 10:23 UTC, unseen by vigilmon",
-        );
-        assert_says(
-            EventKind::Recovered,
-            ended(Verdict::Degraded, false),
-            "[prod-us] api /health is no longer down, but degraded, after 3 min",
-        );
-        assert_says(
-            EventKind::Recovered,
-            ended(Verdict::Paused, false),
-            "[prod-us] api /health is no longer watched; its incident is closed after 3 min",
-        );
+        let name = "[prod-us] api /health";
+        for (status, closed, expected) in [
+            (Verdict::Up, CloseReason::Recovered, "is up again after 3 min"),
+            (
+                Verdict::Up,
+                CloseReason::RecoveredUnseen,
+                "is up again; it recovered sometime between 10:23 UTC and 10:26 UTC, unseen by vigilmon",
+            ),
+            (Verdict::Degraded, CloseReason::Superseded, "is no longer down, but degraded, after 3 min"),
+            (Verdict::Down, CloseReason::Superseded, "is no longer degraded, but DOWN, after 3 min"),
+            (Verdict::Paused, CloseReason::Paused, "is paused; its incident is closed after 3 min"),
+            (Verdict::Down, CloseReason::Removed, "is no longer in the config; its incident is closed after 3 min"),
+        ] {
+            let duration = Duration::from_secs(180);
+            let facts = IncidentFacts { status, closed: Some(closed), duration, ..samples::facts() };
+            let at = facts.started_at + duration;
+            let notification = Notification { event: EventKind::Recovered, at, ..samples::notification(facts) };
+            assert_eq!(sentence(&notification), format!("{name} {expected}"));
+        }
     }
 }

@@ -38,8 +38,9 @@ use crate::store::CommitError;
 use crate::store::OutboxRow;
 use crate::supervise::caught;
 
-/// Shortest wait for a row that is due and yet cannot be claimed, because an older one of the same monitor goes first.
-const DUE_BUT_BLOCKED: Duration = Duration::from_secs(1);
+/// Wait for a row that is due and yet cannot be claimed, because an older one of the same monitor goes first. When that one is settled
+/// the worker looks again at once; this is for its being due itself.
+const DUE_BUT_BLOCKED: Duration = Duration::from_secs(5);
 
 /// Messages of a channel that left the config that are looked at in one go.
 const BURIED_AT_ONCE: usize = 20;
@@ -50,7 +51,7 @@ pub(super) struct Desk<O, S> {
     pub(super) sink: Arc<S>,
     pub(super) clock: Clock,
     pub(super) config: watch::Receiver<Arc<Config>>,
-    pub(super) owed: watch::Receiver<u64>,
+    pub(super) owed: watch::Receiver<()>,
     pub(super) chance: fn() -> f64,
     pub(super) stop: CancellationToken,
 }
@@ -127,7 +128,8 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
     async fn next_due(&self, now: UnixMillis) -> Step {
         match self.desk.outbox.next_due(&self.channel).await {
             Ok(None) => Step::Done,
-            Ok(Some(at)) => Step::WaitUntil(at.max(now + DUE_BUT_BLOCKED)),
+            Ok(Some(at)) if now < at => Step::WaitUntil(at),
+            Ok(Some(_)) => Step::WaitUntil(now + DUE_BUT_BLOCKED),
             Err(error) => {
                 tracing::warn!(channel = %self.channel, %error, "cannot see when the next message is due: {error}");
                 Step::WaitUntil(now + PAUSE)
@@ -233,7 +235,8 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
         let config = Arc::clone(&self.desk.config.borrow());
         let at = self.now();
         let day = at.0.div_euclid(86_400_000);
-        let notices = config.self_channels.iter().filter(|to| **to != self.channel).map(|to| Notification {
+        let hears = |to: &&ChannelName| config.channels.get(*to).is_some_and(|channel| channel.on.contains(&EventKind::SelfNotice));
+        let notices = config.self_channels.iter().filter(|to| **to != self.channel).filter(hears).map(|to| Notification {
             key: format!("self:undeliverable:{}:{day}:{to}", self.channel),
             channel: to.clone(),
             event: EventKind::SelfNotice,

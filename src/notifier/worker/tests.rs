@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 
+use tokio::sync::Notify;
+
 use super::*;
 use crate::model::id::MonitorId;
 use crate::model::time::Mono;
@@ -199,7 +201,7 @@ struct World {
     sink: FakeSink,
     clock: Clock,
     config: watch::Sender<Arc<Config>>,
-    owed: watch::Sender<u64>,
+    owed: Arc<Notify>,
 }
 
 impl World {
@@ -211,7 +213,7 @@ impl World {
             sink: FakeSink { clock: clock.clone(), script: Arc::new(Mutex::new(script)), log: Arc::default() },
             clock,
             config: watch::Sender::new(samples::config(channels)),
-            owed: watch::Sender::new(0),
+            owed: Arc::new(Notify::new()),
         }
     }
 
@@ -226,7 +228,7 @@ impl World {
         let at = self.clock.now().wall;
         let notification = Notification { key: key.to_owned(), channel: channel_name(channel), at, ..samples::notification(facts) };
         self.outbox.owe(vec![notification]).await.expect("memory takes it");
-        self.owed.send_modify(|n| *n += 1);
+        self.owed.notify_one();
     }
 
     /// A run of the program for so long; it ends as if it had been killed.
@@ -240,7 +242,7 @@ impl World {
             sink: self.sink.clone(),
             clock: self.clock.clone(),
             config: self.config.subscribe(),
-            owed: self.owed.subscribe(),
+            owed: Arc::clone(&self.owed),
             chance: || 1.0,
         };
         let time = async {

@@ -265,14 +265,15 @@ async fn versions_without_overlap_have_nothing_in_common() {
 
 #[tokio::test]
 async fn plain_ports_and_early_ends_are_told_apart() {
-    let (plain, _) = server(vec![b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()]).await;
-    let banner = listener(|mut tcp, _| async move {
-        let _ = tcp.write_all(b"SSH-2.0-OpenSSH_9.2\r\n").await;
-        let _ = tcp.read(&mut [0; 4096]).await;
-    })
-    .await;
-    let _ = plain;
-    assert_eq!(defect(&observe(http(&format!("https://{banner}/"))).await), &TlsDefect::NotTls);
+    for words in ["HTTP/1.1 400 Bad Request\r\n\r\n", "SSH-2.0-OpenSSH_9.2\r\n"] {
+        let plain = listener(move |mut tcp, _| async move {
+            let _ = tcp.read(&mut [0; 4096]).await;
+            let _ = tcp.write_all(words.as_bytes()).await;
+            let _ = tcp.read(&mut [0; 4096]).await;
+        })
+        .await;
+        assert_eq!(defect(&observe(http(&format!("https://{plain}/"))).await), &TlsDefect::NotTls);
+    }
     let closing = listener(|mut tcp, _| async move {
         let _ = tcp.read(&mut [0; 4096]).await;
     })

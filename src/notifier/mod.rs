@@ -1,1 +1,213 @@
-//! To be built.
+//! Drains the outbox: takes each message that is owed to its channel, until it was accepted or there is no hope left.
+//!
+//! What is owed was decided and made durable by the engine; nothing is decided about monitors here. Messages are delivered at least
+//! once: between an acceptance and its note in the database a crash is possible, and then the message is sent again under the same
+//! key. Each channel that is owed something has a worker of its own, so a broken one delays only itself.
+//!
+//! A channel kind is one file that makes a [`request::Request`] of a notification and judges the [`request::Answer`]; see
+//! `CONTRIBUTING.md` for the steps to add one. [`backoff`] decides about time, `worker` is the loop.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::sync::mpsc;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::config::Server;
+use crate::model::channel::Channel;
+use crate::model::id::ChannelName;
+use crate::notifier::error::SendError;
+use crate::notifier::outbox::Outbox;
+use crate::notifier::payload::Links;
+use crate::notifier::payload::test_notice;
+use crate::notifier::sink::Envelope;
+use crate::notifier::sink::Sink;
+use crate::notifier::worker::Desk;
+use crate::notifier::worker::Worker;
+use crate::notifier::worker::deliver;
+use crate::supervise::Jobs;
+use crate::supervise::caught;
+
+pub mod backoff;
+pub mod dns;
+pub mod error;
+pub mod outbox;
+pub mod payload;
+pub mod request;
+pub mod shorten;
+pub mod sink;
+pub mod slack;
+pub mod template;
+pub mod text;
+pub mod webhook;
+mod worker;
+
+#[cfg(test)]
+mod samples;
+
+/// Longest sleep towards a time on the wall, so that a clock that was corrected is noticed.
+const NAP: Duration = Duration::from_secs(30);
+
+/// Pause after trouble of our own, such as a database that does not answer.
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// Ends of workers that may be waiting to be noticed; beyond that they wait in line.
+const ENDS_MAX: usize = 64;
+
+/// Everything the notifier needs. `O` is the store and `S` an [`sink::HttpSink`], except in tests.
+#[derive(Debug)]
+pub struct Notifier<O, S> {
+    /// Where the messages are.
+    pub outbox: O,
+    /// Where they go.
+    pub sink: S,
+    /// For times on the wall.
+    pub clock: Clock,
+    /// The active config. Messages that are owed survive its changes.
+    pub config: watch::Receiver<Arc<Config>>,
+    /// Notified when messages were added to the outbox. One that is missed costs at most half a minute.
+    pub owed: Arc<Notify>,
+    /// Draws a number from 0 (inclusive) to 1, for jitter; [`system_chance`] except in tests.
+    pub chance: fn() -> f64,
+}
+
+impl<O: Outbox, S: Sink> Notifier<O, S> {
+    /// Runs until `stop` is cancelled; then finishes the attempts that are under way and notes their outcomes, which takes at most
+    /// [`sink::SEND_TIMEOUT`] and a commit. When the future is dropped instead, all work stops where it is, as in a crash.
+    pub async fn run(self, stop: CancellationToken) {
+        let dropped = CancellationToken::new();
+        let jobs = Jobs::new(dropped.clone());
+        let _stops_jobs_when_dropped = dropped.drop_guard();
+        if let Err(error) = self.outbox.reset_leases().await {
+            tracing::warn!(%error, "leases of the run before are still held and end by themselves: {error}");
+        }
+        let (ended, mut ends) = mpsc::channel(ENDS_MAX);
+        let mut round = Round { jobs: jobs.clone(), ended, running: BTreeSet::new(), missing: BTreeSet::new() };
+        let owed = self.owed;
+        // One notice of the engine's wakes one waiter; this tells all workers.
+        let everybody = watch::Sender::new(());
+        let mut desk = Desk {
+            outbox: Arc::new(self.outbox),
+            sink: Arc::new(self.sink),
+            clock: self.clock,
+            config: self.config,
+            owed: everybody.subscribe(),
+            chance: self.chance,
+            stop: stop.clone(),
+        };
+        while !stop.is_cancelled() {
+            desk.config.mark_unchanged();
+            let nap = round.start_workers(&desk).await;
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(nap) => {}
+                () = owed.notified() => everybody.send_modify(|()| {}),
+                () = changed(&mut desk.config) => {}
+                Some(channel) = ends.recv() => { round.running.remove(&channel); }
+            }
+        }
+        // Workers must not wait in line to be noticed by somebody who no longer looks.
+        drop(ends);
+        jobs.drained().await;
+    }
+}
+
+/// The workers and what is known about them.
+struct Round {
+    jobs: Jobs,
+    ended: mpsc::Sender<ChannelName>,
+    running: BTreeSet<ChannelName>,
+    /// Channels that are owed something and are not in the config; said once.
+    missing: BTreeSet<ChannelName>,
+}
+
+impl Round {
+    /// Sees to it that every channel that is owed something has a worker; returns how long that holds at most.
+    async fn start_workers<O: Outbox, S: Sink>(&mut self, desk: &Desk<O, S>) -> Duration {
+        let backlog = match desk.outbox.backlog().await {
+            Ok(backlog) => backlog,
+            Err(error) => {
+                tracing::warn!(%error, "cannot see what is owed: {error}");
+                return PAUSE;
+            }
+        };
+        let config = Arc::clone(&desk.config.borrow());
+        let now = desk.clock.now().wall;
+        self.missing.retain(|channel| !config.channels.contains_key(channel));
+        for (channel, n_owed, oldest) in backlog {
+            let configured = config.channels.contains_key(&channel);
+            if !configured && self.missing.insert(channel.clone()) {
+                tracing::warn!(%channel, n_owed, "{n_owed} messages are owed to the channel `{channel}`, which is not in the config; they wait a day for it");
+            }
+            // Without a channel there is nothing to do but to give up what is too old.
+            if (configured || now.since(oldest) >= backoff::KEPT_FOR) && self.running.insert(channel.clone()) {
+                self.start(Worker::new(channel, desk.clone()));
+            }
+        }
+        NAP
+    }
+
+    fn start<O: Outbox, S: Sink>(&self, worker: Worker<O, S>) {
+        let ended = self.ended.clone();
+        let channel = worker.channel.clone();
+        self.jobs.start(async move {
+            if let Err(panic) = caught(worker.run()).await {
+                tracing::error!(%channel, error = %panic, "the worker of channel `{channel}` panicked: {panic}");
+                tokio::time::sleep(PAUSE).await;
+            }
+            // Fails only when the notifier is stopping.
+            let _ = ended.send(channel).await;
+        });
+    }
+}
+
+/// Waits for a change; for ever once there can be none, because a closed watch would otherwise turn every wait into a hot loop.
+async fn changed<T>(watched: &mut watch::Receiver<T>) {
+    if watched.changed().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// A number from 0 (inclusive) to 1 from the system's source of randomness; a half when that has none to give.
+#[must_use]
+pub fn system_chance() -> f64 {
+    let bits = getrandom::u64().unwrap_or(1 << 63);
+    // The upper 32 bits fit a float exactly.
+    f64::from(u32::try_from(bits >> 32).unwrap_or(1 << 31)) / (f64::from(u32::MAX) + 1.0)
+}
+
+/// Sends a test message, once; nothing is stored.
+///
+/// # Errors
+/// [`SendError`] when the channel did not accept it.
+pub async fn send_test(sink: &impl Sink, channel: &Channel, server: &Server, clock: &Clock) -> Result<(), SendError> {
+    let notification = test_notice(channel.name.clone(), clock.now().wall);
+    deliver(sink, Envelope { channel, notification: &notification, links: &Links::new(server) }).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::notifier::sink::HttpSink;
+    use crate::store::Store;
+    use crate::supervise::Supervisor;
+
+    /// Never called: that it compiles is the test.
+    #[expect(dead_code, reason = "compiling is the test")]
+    fn the_supervisor_can_run_it(supervisor: &mut Supervisor, notifier: Notifier<Store, HttpSink>) {
+        let stop = supervisor.stopping();
+        supervisor.task("notifier", notifier.run(stop));
+    }
+
+    #[test]
+    fn chance_is_from_zero_to_one_and_moves() {
+        let drawn: Vec<f64> = (0..1000).map(|_| system_chance()).collect();
+        assert!(drawn.iter().all(|chance| (0.0..1.0).contains(chance)));
+        assert!(drawn.iter().any(|chance| *chance < 0.1) && drawn.iter().any(|chance| *chance > 0.9));
+    }
+}

@@ -1,7 +1,41 @@
 //! The only SQL: one SQLite file, one writer thread with group commit, readers apart.
+//!
+//! [`Store`] is the handle. Writes go to the thread in `writer` as pieces of work and are answered after their commit; reads go to
+//! the connections in `pool`. `schema` has the tables, `rescue` opens whatever is there, `history` is about results and sums,
+//! `change` about states, verdicts and incidents, `outbox` about messages. Nothing here decides what is down or who is told.
+
+mod change;
+mod connection;
+mod desk;
+mod error;
+mod files;
+mod history;
+mod keep;
+mod load;
+mod maintain;
+mod outbox;
+mod pool;
+mod rescue;
+mod row;
+mod rows;
+mod schema;
+mod shared;
+mod writer;
+
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::TrySendError;
+use std::sync::mpsc::sync_channel;
+use std::thread::JoinHandle;
 use std::time::Duration;
+
+use tokio::sync::oneshot;
 
 use crate::clock::Clock;
 use crate::model::change::MonitorState;
@@ -17,34 +51,56 @@ use crate::model::result::RecentResults;
 use crate::model::rollup::Resolution;
 use crate::model::rollup::Rollup;
 use crate::model::time::UnixMillis;
+use crate::store::desk::Desk;
+pub use crate::store::error::CommitError;
+pub use crate::store::error::OpenError;
+pub use crate::store::error::ReadError;
+use crate::store::pool::Pool;
+use crate::store::pool::QUERY_MAX;
+use crate::store::shared::Shared;
+pub use crate::store::shared::StoreNotice;
+use crate::store::shared::locked;
+use crate::store::writer::Message;
+use crate::store::writer::Task;
+use crate::store::writer::Writer;
+
+/// Messages that wait for the writer at most; more means that it does not get on, and waiting would only hide that.
+const QUEUE_MAX: usize = 8192;
 
 /// Handle to the database. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Store;
-
-/// Why the database cannot be opened. Each is one clear sentence; the program exits with code 3.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// Another process has it.
-    #[error("another vigilmon is already running on the state directory {0}; stop it, or give this one its own `instance.state_dir`")]
-    InUse(String),
+pub struct Store {
+    inner: Arc<Inner>,
 }
 
-/// Why a promised write did not happen.
-#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
-pub enum CommitError {
-    /// The database could not take it (disk full, I/O error). May work later.
-    #[error("the database did not take the change: {0}")]
-    Failed(String),
-    /// The store is shutting down or its queue is full.
-    #[error("the store is not accepting changes")]
-    Closed,
+#[derive(Debug)]
+struct Inner {
+    shared: Arc<Shared>,
+    pool: Pool,
+    progress: tokio::sync::Mutex<maintain::Progress>,
+    /// `None` once the last handle is going.
+    queue: Option<SyncSender<Message>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// Why a read did not work.
-#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
-#[error("cannot read the database: {0}")]
-pub struct ReadError(pub String);
+impl Drop for Inner {
+    /// Without [`Store::close`] the thread still writes what waits, and lets the lock go; waited for, so that the next one who
+    /// opens the directory does not find it locked.
+    fn drop(&mut self) {
+        self.pool.close();
+        self.queue = None;
+        if let Some(thread) = locked(&self.thread).take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// How to open, when the defaults do not fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct OpenOptions {
+    /// Use a network file system all the same: the operator says that its locks work.
+    pub allow_network_fs: bool,
+}
 
 /// What was found while opening.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -135,7 +191,6 @@ pub struct SessionRow {
     pub seen_at: UnixMillis,
 }
 
-#[expect(unused_variables, clippy::unused_async, reason = "to be built")]
 impl Store {
     /// Opens or creates `vigilmon.db` in `state_dir`: creates the directory (0700), takes the lock, checks and migrates the
     /// database, starts the writer thread. Blocks.
@@ -143,7 +198,38 @@ impl Store {
     /// # Errors
     /// [`OpenError`]; nothing was changed then, except that the directory may have been created.
     pub fn open(state_dir: &Path, clock: Clock) -> Result<(Store, Opened), OpenError> {
-        unimplemented!()
+        Store::open_with(state_dir, clock, OpenOptions::default())
+    }
+
+    /// As [`Store::open`], with options.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_with(state_dir: &Path, clock: Clock, options: OpenOptions) -> Result<(Store, Opened), OpenError> {
+        check_version(rusqlite::version_number())?;
+        files::make_dir(state_dir)?;
+        if let Some(kind) = files::network_kind(state_dir).filter(|_| !options.allow_network_fs) {
+            return Err(OpenError::NetworkFileSystem { path: state_dir.display().to_string(), kind });
+        }
+        let lock = files::lock(state_dir)?;
+        let (conn, opened) = rescue::open_or_set_aside(state_dir, &clock)?;
+        files::make_reserve(state_dir);
+        let path = state_dir.join(files::DB);
+        let shared = Arc::new(Shared::new(state_dir.to_owned(), path.clone(), clock));
+        let writer = Writer::new(shared.clone(), Desk::new(conn), lock);
+        let (queue, messages) = sync_channel(QUEUE_MAX);
+        let thread = std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || writer.run(&messages))
+            .map_err(|error| OpenError::failed(path, &error))?;
+        let inner = Inner {
+            pool: Pool::new(shared.clone()),
+            shared,
+            progress: tokio::sync::Mutex::default(),
+            queue: Some(queue),
+            thread: Mutex::new(Some(thread)),
+        };
+        Ok((Store { inner: Arc::new(inner) }, opened))
     }
 
     /// What a start needs.
@@ -151,13 +237,20 @@ impl Store {
     /// # Errors
     /// [`ReadError`].
     pub async fn load(&self) -> Result<Loaded, ReadError> {
-        unimplemented!()
+        match self.read(load::load).await {
+            // Damage that only showed now: the writer sets the file aside and carries over what can be read.
+            Err(_) if self.inner.shared.suspect.load(Ordering::Relaxed) => {
+                self.flush().await.map_err(|error| ReadError(error.to_string()))?;
+                self.read(load::load).await
+            }
+            other => other,
+        }
     }
 
     /// Notes a result. Returns at once; written within about a second, in batches, without waiting for the disk (a power cut may
     /// lose the last second of results, never a state change). When the buffer is full the oldest unwritten result is dropped and counted.
     pub fn record(&self, result: CheckResult) {
-        unimplemented!()
+        self.inner.shared.record(result);
     }
 
     /// Makes a change durable: returns after the fsync. Changes that arrive together share one transaction and one fsync; each is all or nothing.
@@ -165,12 +258,12 @@ impl Store {
     /// # Errors
     /// [`CommitError`]; nothing of the change is on disk then.
     pub async fn commit(&self, change: StateChange) -> Result<(), CommitError> {
-        unimplemented!()
+        self.write(true, move |desk| change::write(desk, &change)).await
     }
 
     /// Notes that the program lives; losing the newest ones is harmless.
     pub fn alive(&self, at: UnixMillis) {
-        unimplemented!()
+        self.inner.shared.tick(at);
     }
 
     /// Packs, rolls up, prunes and keeps the size cap. To be called about once a minute. Works in slices so that commits are not held up.
@@ -178,12 +271,70 @@ impl Store {
     /// # Errors
     /// [`CommitError`].
     pub async fn maintain(&self, now: UnixMillis, retention: StoreRetention) -> Result<(), CommitError> {
-        unimplemented!()
+        self.run_maintenance(now, retention).await
     }
 
     /// Writes what is buffered, checkpoints, ends the writer. Later calls fail with `Closed`.
     pub async fn close(&self) {
-        unimplemented!()
+        let (reply, ended) = oneshot::channel();
+        self.inner.pool.close();
+        if self.send(Message::Close(reply)).is_ok() {
+            let _ = ended.await;
+        }
+        self.inner.shared.ended.cancelled().await;
+    }
+
+    /// Waits until everything recorded before this call was handed to the database. Not a promise that it is on the disk.
+    ///
+    /// # Errors
+    /// [`CommitError`].
+    pub async fn flush(&self) -> Result<(), CommitError> {
+        self.write(false, |_| Ok(())).await
+    }
+
+    /// What operators should hear about the store itself; each notice is given out once.
+    #[must_use]
+    pub fn take_notices(&self) -> Vec<StoreNotice> {
+        self.inner.shared.take_notices()
+    }
+
+    /// Results that were dropped unwritten since the start, because the database did not take them for long.
+    #[must_use]
+    pub fn n_results_dropped(&self) -> u64 {
+        self.inner.shared.n_dropped()
+    }
+
+    /// Returns when the writer has ended: after [`Store::close`], or because of a bug, in which case the program should end, too.
+    pub async fn writer_ended(&self) {
+        self.inner.shared.ended.cancelled().await;
+    }
+
+    /// Hands a piece of work to the writer and waits for its commit.
+    async fn write<T, F>(&self, is_promised: bool, run: F) -> Result<T, CommitError>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut Desk) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        self.send(Message::Work(Box::new(Task { is_promised, run, value: None, reply })))?;
+        answer.await.unwrap_or(Err(CommitError::Closed))
+    }
+
+    fn send(&self, message: Message) -> Result<(), CommitError> {
+        let Some(queue) = self.inner.queue.as_ref().filter(|_| !self.inner.shared.closed.load(Ordering::Relaxed)) else {
+            return Err(CommitError::Closed);
+        };
+        queue.try_send(message).map_err(|error| match error {
+            TrySendError::Full(_) | TrySendError::Disconnected(_) => CommitError::Closed,
+        })
+    }
+
+    async fn read<T, F>(&self, query: F) -> Result<T, ReadError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        self.inner.pool.read(QUERY_MAX, query).await
     }
 
     /// Voids all leases; called once at start, because the lock says that no other process can hold one.
@@ -191,7 +342,7 @@ impl Store {
     /// # Errors
     /// [`CommitError`].
     pub async fn outbox_reset_leases(&self) -> Result<(), CommitError> {
-        unimplemented!()
+        self.write(true, |desk| outbox::reset_leases(desk)).await
     }
 
     /// Leases the rows of one channel that are due, oldest first, at most `limit`; of each monitor only the oldest unsent one,
@@ -206,7 +357,9 @@ impl Store {
         lease: Duration,
         limit: usize,
     ) -> Result<Vec<OutboxRow>, CommitError> {
-        unimplemented!()
+        let claim = outbox::Claim { channel: channel.clone(), now, lease, limit };
+        // Not promised: a lease that a crash takes is void at the next start anyway.
+        self.write(false, move |desk| outbox::claim(desk, &claim)).await
     }
 
     /// When the channel's next row is due (a leased one: when its lease ends); `None` when nothing is owed.
@@ -214,7 +367,8 @@ impl Store {
     /// # Errors
     /// [`ReadError`].
     pub async fn outbox_next_due(&self, channel: &ChannelName) -> Result<Option<UnixMillis>, ReadError> {
-        unimplemented!()
+        let channel = channel.clone();
+        self.read(move |conn| outbox::next_due(conn, &channel)).await
     }
 
     /// Notes that the channel accepted a message. Durable.
@@ -222,7 +376,7 @@ impl Store {
     /// # Errors
     /// [`CommitError`].
     pub async fn outbox_sent(&self, id: i64, at: UnixMillis) -> Result<(), CommitError> {
-        unimplemented!()
+        self.write(true, move |desk| outbox::sent(desk, id, at)).await
     }
 
     /// Notes a failed attempt and when to try again. Durable.
@@ -230,7 +384,8 @@ impl Store {
     /// # Errors
     /// [`CommitError`].
     pub async fn outbox_retry(&self, id: i64, next_at: UnixMillis, error: &str) -> Result<(), CommitError> {
-        unimplemented!()
+        let error = error.to_owned();
+        self.write(true, move |desk| outbox::retry(desk, id, next_at, &error)).await
     }
 
     /// Gives a message up; it stays visible in the delivery log. Durable.
@@ -238,7 +393,8 @@ impl Store {
     /// # Errors
     /// [`CommitError`].
     pub async fn outbox_dead(&self, id: i64, at: UnixMillis, error: &str) -> Result<(), CommitError> {
-        unimplemented!()
+        let error = error.to_owned();
+        self.write(true, move |desk| outbox::dead(desk, id, at, &error)).await
     }
 
     /// Channels that are owed something, configured or not, each with the number of waiting rows and the oldest one's time.
@@ -246,7 +402,7 @@ impl Store {
     /// # Errors
     /// [`ReadError`].
     pub async fn outbox_backlog(&self) -> Result<Vec<(ChannelName, u64, UnixMillis)>, ReadError> {
-        unimplemented!()
+        self.read(outbox::backlog).await
     }
 
     /// The newest deliveries, newest first; of one incident, or of all.
@@ -254,7 +410,8 @@ impl Store {
     /// # Errors
     /// [`ReadError`].
     pub async fn deliveries(&self, incident: Option<&IncidentId>, limit: usize) -> Result<Vec<Delivery>, ReadError> {
-        unimplemented!()
+        let incident = incident.cloned();
+        self.read(move |conn| outbox::deliveries(conn, incident.as_ref(), limit)).await
     }
 
     /// Single results, newest first, at most `limit` (1000 at the most), from `from` (inclusive) to `to` (exclusive).
@@ -268,7 +425,8 @@ impl Store {
         to: UnixMillis,
         limit: usize,
     ) -> Result<Vec<CheckResult>, ReadError> {
-        unimplemented!()
+        let monitor = monitor.clone();
+        self.read(move |conn| history::read::results(conn, &monitor, (from, to), limit)).await
     }
 
     /// Roll-ups in time order.
@@ -282,7 +440,8 @@ impl Store {
         from: UnixMillis,
         to: UnixMillis,
     ) -> Result<Vec<Rollup>, ReadError> {
-        unimplemented!()
+        let monitor = monitor.clone();
+        self.read(move |conn| history::read::rollups(conn, &monitor, resolution, (from, to))).await
     }
 
     /// Verdicts of these monitors that hold anywhere in the stretch, in time order, the one that held at its beginning included.
@@ -290,7 +449,8 @@ impl Store {
     /// # Errors
     /// [`ReadError`].
     pub async fn verdicts(&self, monitors: &[MonitorId], from: UnixMillis, to: UnixMillis) -> Result<Vec<VerdictChange>, ReadError> {
-        unimplemented!()
+        let monitors = monitors.to_vec();
+        self.read(move |conn| change::verdicts(conn, &monitors, from, to)).await
     }
 
     /// Incidents, newest first.
@@ -298,7 +458,8 @@ impl Store {
     /// # Errors
     /// [`ReadError`].
     pub async fn incidents(&self, filter: &IncidentFilter) -> Result<Vec<Incident>, ReadError> {
-        unimplemented!()
+        let filter = filter.clone();
+        self.read(move |conn| change::incidents(conn, &filter)).await
     }
 
     /// One incident.
@@ -306,7 +467,8 @@ impl Store {
     /// # Errors
     /// [`ReadError`].
     pub async fn incident(&self, id: &IncidentId) -> Result<Option<Incident>, ReadError> {
-        unimplemented!()
+        let id = id.clone();
+        self.read(move |conn| change::incident(conn, &id)).await
     }
 
     /// Keeps a session. Durable.
@@ -314,7 +476,7 @@ impl Store {
     /// # Errors
     /// [`CommitError`].
     pub async fn session_put(&self, session: SessionRow) -> Result<(), CommitError> {
-        unimplemented!()
+        self.write(true, move |desk| keep::session_put(desk, &session)).await
     }
 
     /// All sessions; there are few.
@@ -322,7 +484,7 @@ impl Store {
     /// # Errors
     /// [`ReadError`].
     pub async fn sessions(&self) -> Result<Vec<SessionRow>, ReadError> {
-        unimplemented!()
+        self.read(keep::sessions).await
     }
 
     /// Forgets sessions. Durable.
@@ -330,7 +492,7 @@ impl Store {
     /// # Errors
     /// [`CommitError`].
     pub async fn sessions_delete(&self, token_hashes: Vec<[u8; 32]>) -> Result<(), CommitError> {
-        unimplemented!()
+        self.write(true, move |desk| keep::sessions_delete(desk, &token_hashes)).await
     }
 
     /// A named value of the program's own, such as a generated secret.
@@ -338,7 +500,8 @@ impl Store {
     /// # Errors
     /// [`ReadError`].
     pub async fn value(&self, name: &str) -> Result<Option<String>, ReadError> {
-        unimplemented!()
+        let name = name.to_owned();
+        self.read(move |conn| keep::value(conn, &name)).await
     }
 
     /// Keeps a named value. Durable.
@@ -346,7 +509,8 @@ impl Store {
     /// # Errors
     /// [`CommitError`].
     pub async fn value_put(&self, name: &str, value: &str) -> Result<(), CommitError> {
-        unimplemented!()
+        let (name, value) = (name.to_owned(), value.to_owned());
+        self.write(true, move |desk| keep::value_put(desk, &name, &value)).await
     }
 }
 
@@ -361,4 +525,11 @@ pub struct StoreRetention {
     pub rollup_1h: Duration,
     /// Cap of the database file in bytes.
     pub db_bytes_max: u64,
+}
+
+/// Before 3.51.3 a reset of the log could lose a commit, and 3.52.0 was withdrawn.
+fn check_version(number: i32) -> Result<(), OpenError> {
+    let is_good = 3_051_003 <= number && number != 3_052_000;
+    let name = format!("{}.{}.{}", number / 1_000_000, number / 1000 % 1000, number % 1000);
+    if is_good { Ok(()) } else { Err(OpenError::BadSqlite(name)) }
 }

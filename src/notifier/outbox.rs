@@ -1,0 +1,97 @@
+//! What the notifier needs of the outbox, so that its tests can have one that lives in memory and fails on purpose.
+
+use std::future::Future;
+use std::time::Duration;
+
+use crate::model::change::StateChange;
+use crate::model::id::ChannelName;
+use crate::model::notification::Notification;
+use crate::model::time::UnixMillis;
+use crate::store::CommitError;
+use crate::store::OutboxRow;
+use crate::store::ReadError;
+use crate::store::Store;
+
+/// How long a claimed row is ours. Longer than an attempt may take and its outcome to be written; a crash costs at most this much,
+/// and not even that, because a start voids all leases.
+pub const LEASE: Duration = Duration::from_secs(30);
+
+/// What became of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mark {
+    /// Accepted.
+    Sent {
+        /// When.
+        at: UnixMillis,
+    },
+    /// Not accepted; to be tried again.
+    Retry {
+        /// When.
+        next_at: UnixMillis,
+        /// Why it was not accepted.
+        error: String,
+    },
+    /// Given up.
+    Dead {
+        /// When.
+        at: UnixMillis,
+        /// Why.
+        error: String,
+    },
+}
+
+/// Messages that are owed. Cheap to share; all writes are durable when they return.
+pub trait Outbox: Send + Sync + 'static {
+    /// Voids the leases of the process before this one.
+    fn reset_leases(&self) -> impl Future<Output = Result<(), CommitError>> + Send;
+
+    /// Leases at most `limit` rows that are due, oldest first; of each monitor only its oldest unsent one.
+    fn claim(
+        &self,
+        channel: &ChannelName,
+        now: UnixMillis,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<OutboxRow>, CommitError>> + Send;
+
+    /// When the next row is due; `None` when nothing is owed.
+    fn next_due(&self, channel: &ChannelName) -> impl Future<Output = Result<Option<UnixMillis>, ReadError>> + Send;
+
+    /// Notes what became of an attempt.
+    fn mark(&self, id: i64, mark: &Mark) -> impl Future<Output = Result<(), CommitError>> + Send;
+
+    /// Channels that are owed something: how many messages, and when the oldest was decided.
+    fn backlog(&self) -> impl Future<Output = Result<Vec<(ChannelName, u64, UnixMillis)>, ReadError>> + Send;
+
+    /// Adds messages of the notifier's own; one whose key is there already is left out.
+    fn owe(&self, notifications: Vec<Notification>) -> impl Future<Output = Result<(), CommitError>> + Send;
+}
+
+impl Outbox for Store {
+    async fn reset_leases(&self) -> Result<(), CommitError> {
+        self.outbox_reset_leases().await
+    }
+
+    async fn claim(&self, channel: &ChannelName, now: UnixMillis, limit: usize) -> Result<Vec<OutboxRow>, CommitError> {
+        self.outbox_claim(channel, now, LEASE, limit).await
+    }
+
+    async fn next_due(&self, channel: &ChannelName) -> Result<Option<UnixMillis>, ReadError> {
+        self.outbox_next_due(channel).await
+    }
+
+    async fn mark(&self, id: i64, mark: &Mark) -> Result<(), CommitError> {
+        match mark {
+            Mark::Sent { at } => self.outbox_sent(id, *at).await,
+            Mark::Retry { next_at, error } => self.outbox_retry(id, *next_at, error).await,
+            Mark::Dead { at, error } => self.outbox_dead(id, *at, error).await,
+        }
+    }
+
+    async fn backlog(&self) -> Result<Vec<(ChannelName, u64, UnixMillis)>, ReadError> {
+        self.outbox_backlog().await
+    }
+
+    async fn owe(&self, notifications: Vec<Notification>) -> Result<(), CommitError> {
+        self.commit(StateChange { notifications, ..StateChange::default() }).await
+    }
+}

@@ -1,0 +1,316 @@
+//! Facts to the JSON that webhooks receive. Pure.
+//!
+//! The first six fields, their names and their order are a promise to receivers; what follows was added later and may grow. Every
+//! field is always there: what is not known is `null` or an empty list, so that a receiver in a typed language needs one type.
+
+use serde::Serialize;
+
+use crate::config::Server;
+use crate::model::id::ChannelName;
+use crate::model::id::Region;
+use crate::model::notification::EventKind;
+use crate::model::notification::IncidentFacts;
+use crate::model::notification::Notification;
+use crate::model::notification::Subject;
+use crate::model::time::UnixMillis;
+use crate::model::verdict::Confidence;
+use crate::notifier::shorten::fit;
+use crate::notifier::text::sentence;
+
+/// Who says it, with the version.
+pub const SENT_BY: &str = concat!("vigilmon/", env!("CARGO_PKG_VERSION"));
+
+/// Largest body that is sent. Receivers differ in what they take; this much, all that are known do.
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// Room for one text, tried from above until the whole body fits.
+pub const TEXT_BYTES: [usize; 4] = [8192, 2048, 512, 128];
+
+/// Regions that are listed; nobody has that many, and a body must not grow without limit.
+const REGIONS_MAX: usize = 64;
+
+/// Builds addresses of our own pages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Links {
+    base: Option<String>,
+}
+
+impl Links {
+    /// Links below `server.public_url`; without one there are none, because a guess would lead nowhere.
+    #[must_use]
+    pub fn new(server: &Server) -> Links {
+        let base = server.public_url.as_ref().map(|url| {
+            let url = url.trim_end_matches('/');
+            // Some write the base path into the public URL as well.
+            if url.ends_with(&server.base_path) { url.to_owned() } else { format!("{url}{}", server.base_path) }
+        });
+        Links { base }
+    }
+
+    fn to(&self, path: &str) -> Option<String> {
+        self.base.as_ref().map(|base| format!("{base}/{path}"))
+    }
+}
+
+/// The body of a webhook, in the order in which it is written.
+#[derive(Debug, Clone, Serialize)]
+pub struct Payload {
+    /// What people call the monitor; `vigilmon` when the message is about itself.
+    pub monitor_name: String,
+    /// `down`, `degraded`, `up` …, or `self`.
+    pub status: &'static str,
+    /// The target.
+    pub url: String,
+    /// RFC 3339, UTC.
+    pub started_at: String,
+    /// How long it has lasted, or lasted in all.
+    pub duration_seconds: u64,
+    /// Regions that hold it down or degraded.
+    pub regions_failing: Vec<String>,
+    /// The sentence for people; the field that chat servers show.
+    pub text: String,
+    /// Why the message is sent: a word of the channel's `on:`.
+    pub event: &'static str,
+    /// Key of the monitor's history.
+    pub monitor_id: Option<String>,
+    /// Same in all messages about one incident.
+    pub incident_id: Option<String>,
+    /// Why, as a sentence.
+    pub cause: String,
+    /// Why, as a stable word.
+    pub cause_code: String,
+    /// Regions that hold it up.
+    pub regions_fine: Vec<String>,
+    /// Regions that said nothing that counts.
+    pub regions_unknown: Vec<String>,
+    /// `full` or `degraded`.
+    pub confidence: &'static str,
+    /// One line of what was seen.
+    pub evidence: String,
+    /// The monitor's group.
+    pub group: Option<String>,
+    /// What to do.
+    pub runbook: Option<String>,
+    /// Where to read on.
+    pub links: PayloadLinks,
+    /// Same at every attempt and from every node; what receivers drop repeats by.
+    pub key: String,
+    /// Program and version.
+    pub sent_by: &'static str,
+}
+
+/// Where to read on.
+#[derive(Debug, Clone, Serialize)]
+pub struct PayloadLinks {
+    /// The incident's page.
+    pub incident: Option<String>,
+    /// The monitor's page.
+    pub monitor: Option<String>,
+}
+
+impl Payload {
+    /// The fields for a notification, each text at most `text_bytes_max` long.
+    #[must_use]
+    pub fn new(notification: &Notification, links: &Links, text_bytes_max: usize) -> Payload {
+        match &notification.subject {
+            Subject::Incident(facts) => about_incident(notification, facts, links, text_bytes_max),
+            Subject::SelfNotice { title, text } => {
+                let fit = |text: &str| fit(text, text_bytes_max);
+                Payload {
+                    monitor_name: "vigilmon".to_owned(),
+                    status: "self",
+                    url: links.base.clone().unwrap_or_default(),
+                    started_at: notification.at.rfc3339(),
+                    duration_seconds: 0,
+                    regions_failing: Vec::new(),
+                    text: fit(&sentence(notification)),
+                    event: notification.event.word(),
+                    monitor_id: None,
+                    incident_id: None,
+                    cause: fit(title),
+                    cause_code: "self".to_owned(),
+                    regions_fine: Vec::new(),
+                    regions_unknown: Vec::new(),
+                    confidence: "full",
+                    evidence: fit(text),
+                    group: None,
+                    runbook: None,
+                    links: PayloadLinks { incident: None, monitor: None },
+                    key: notification.key.clone(),
+                    sent_by: SENT_BY,
+                }
+            }
+        }
+    }
+}
+
+fn about_incident(notification: &Notification, facts: &IncidentFacts, links: &Links, text_bytes_max: usize) -> Payload {
+    let fit = |text: &str| fit(text, text_bytes_max);
+    Payload {
+        monitor_name: fit(&facts.monitor_name),
+        status: facts.status.word(),
+        url: fit(&facts.target),
+        started_at: facts.started_at.rfc3339(),
+        duration_seconds: facts.duration.as_secs(),
+        regions_failing: names(&facts.regions_failing),
+        text: fit(&sentence(notification)),
+        event: notification.event.word(),
+        monitor_id: Some(facts.monitor.as_str().to_owned()),
+        incident_id: Some(facts.incident.as_str().to_owned()),
+        cause: fit(&facts.cause),
+        cause_code: fit(&facts.cause_code),
+        regions_fine: names(&facts.regions_fine),
+        regions_unknown: names(&facts.regions_unknown),
+        confidence: match facts.confidence {
+            Confidence::Full => "full",
+            Confidence::Degraded => "degraded",
+        },
+        evidence: fit(&facts.evidence),
+        group: facts.group.as_deref().map(fit),
+        runbook: facts.runbook.as_deref().map(fit),
+        links: PayloadLinks {
+            incident: links.to(&format!("incidents/{}", facts.incident)),
+            monitor: links.to(&format!("monitors/{}", facts.monitor)),
+        },
+        key: notification.key.clone(),
+        sent_by: SENT_BY,
+    }
+}
+
+fn names(regions: &[Region]) -> Vec<String> {
+    regions.iter().take(REGIONS_MAX).map(|region| region.as_str().to_owned()).collect()
+}
+
+/// Writes a body with as much room for its texts as [`BODY_BYTES_MAX`] leaves. When even the smallest room is too much (an own
+/// template can be that long), the smallest body is sent as it is: a refused message can be seen, one never sent cannot.
+#[must_use]
+pub fn fitted(mut write: impl FnMut(usize) -> String) -> String {
+    let mut body = String::new();
+    for text_bytes_max in TEXT_BYTES {
+        body = write(text_bytes_max);
+        if body.len() <= BODY_BYTES_MAX {
+            break;
+        }
+    }
+    body
+}
+
+/// The whole body.
+#[must_use]
+pub fn json(notification: &Notification, links: &Links) -> String {
+    fitted(|room| serde_json::to_string(&Payload::new(notification, links, room)).expect("texts and numbers always serialise"))
+}
+
+/// A made-up message for trying a channel; belongs to no incident and is kept nowhere.
+#[must_use]
+pub fn test_notice(channel: ChannelName, at: UnixMillis) -> Notification {
+    Notification {
+        key: format!("test:{channel}:{}", at.0),
+        channel,
+        event: EventKind::SelfNotice,
+        at,
+        subject: Subject::SelfNotice {
+            title: "test message".to_owned(),
+            text: "this channel works; nothing is wrong and nothing needs to be done".to_owned(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::model::verdict::Verdict;
+    use crate::notifier::samples;
+    use crate::notifier::shorten::MARKER;
+
+    fn links() -> Links {
+        Links::new(&samples::server())
+    }
+
+    fn expected(text: &str) -> String {
+        text.lines().map(str::trim).collect::<String>().replace("VERSION", SENT_BY)
+    }
+
+    #[test]
+    fn an_outage_reads_exactly_so() {
+        let golden = r#"{"monitor_name":"[prod-us] api /health",
+            "status":"down",
+            "url":"https://api.us.example.com/health",
+            "started_at":"2026-06-30T10:23:00Z",
+            "duration_seconds":0,
+            "regions_failing":["us-east","eu-west"],
+            "text":"[prod-us] api /health is DOWN since 10:23 UTC: the connection was accepted, no answer came within 10 s (failing from us-east, eu-west)",
+            "event":"down",
+            "monitor_id":"prod-us-api-health",
+            "incident_id":"k3v9q2m7x4t1a",
+            "cause":"the connection was accepted, no answer came within 10 s",
+            "cause_code":"timeout_first_byte",
+            "regions_fine":[],
+            "regions_unknown":[],
+            "confidence":"full",
+            "evidence":"connected to 203.0.113.7:443 in 12 ms",
+            "group":"prod-us",
+            "runbook":"https://wiki.example.com/runbooks/api",
+            "links":{"incident":"https://status.example.com/incidents/k3v9q2m7x4t1a","monitor":"https://status.example.com/monitors/prod-us-api-health"},
+            "key":"k3v9q2m7x4t1a:down:ops-webhook",
+            "sent_by":"VERSION"}"#;
+        assert_eq!(json(&samples::notification(samples::facts()), &links()), expected(golden));
+    }
+
+    #[test]
+    fn a_recovery_says_up_and_the_true_duration() {
+        let mut facts = samples::facts();
+        facts.status = Verdict::Up;
+        facts.duration = Duration::from_millis(183_900);
+        facts.group = None;
+        let notification = Notification { event: EventKind::Recovered, ..samples::notification(facts) };
+        let body = json(&notification, &links());
+        assert!(
+            body.starts_with(
+                r#"{"monitor_name":"[prod-us] api /health","status":"up","url":"https://api.us.example.com/health","started_at":"2026-06-30T10:23:00Z","duration_seconds":183,"#
+            ),
+            "{body}"
+        );
+        assert!(body.contains(r#""event":"recovered""#) && body.contains(r#""group":null"#), "{body}");
+    }
+
+    #[test]
+    fn a_notice_about_itself_has_the_same_shape() {
+        let golden = r#"{"monitor_name":"vigilmon","status":"self","url":"https://status.example.com","started_at":"2026-06-30T10:23:00Z",
+            "duration_seconds":0,"regions_failing":[],
+            "text":"vigilmon: the new config is not valid: config.yaml:14:3: the old one runs on",
+            "event":"self","monitor_id":null,"incident_id":null,"cause":"the new config is not valid","cause_code":"self",
+            "regions_fine":[],"regions_unknown":[],"confidence":"full","evidence":"config.yaml:14:3: the old one runs on",
+            "group":null,"runbook":null,"links":{"incident":null,"monitor":null},"key":"self:config:1","sent_by":"VERSION"}"#;
+        assert_eq!(json(&samples::self_notice(), &links()), expected(golden));
+    }
+
+    #[test]
+    fn without_a_public_url_there_are_no_links_and_a_base_path_is_not_doubled() {
+        let link = |public_url: Option<&str>, base_path: &str| {
+            let server = Server { public_url: public_url.map(str::to_owned), base_path: base_path.to_owned(), ..samples::server() };
+            Links::new(&server).to("x")
+        };
+        assert_eq!(link(None, "/up"), None);
+        assert_eq!(link(Some("https://a.example"), ""), Some("https://a.example/x".to_owned()));
+        assert_eq!(link(Some("https://a.example"), "/up"), Some("https://a.example/up/x".to_owned()));
+        assert_eq!(link(Some("https://a.example/up"), "/up"), Some("https://a.example/up/x".to_owned()));
+    }
+
+    #[test]
+    fn a_body_never_grows_beyond_its_limit_and_stays_json() {
+        let mut facts = samples::facts();
+        facts.evidence = "\"ü\\\n".repeat(40_000);
+        facts.cause = facts.evidence.clone();
+        facts.runbook = Some(facts.evidence.clone());
+        facts.regions_failing = (0..1000).map(|n| Region::parse(&format!("{n}{}", "x".repeat(150))).expect("region")).collect();
+        facts.regions_fine = facts.regions_failing.clone();
+        let body = json(&samples::notification(facts), &links());
+        assert!(body.len() <= BODY_BYTES_MAX, "{}", body.len());
+        let parsed: serde_json::Value = serde_json::from_str(&body).expect("still JSON");
+        assert!(parsed["evidence"].as_str().is_some_and(|text| text.ends_with(MARKER)), "{parsed}");
+        assert_eq!(parsed["key"], "k3v9q2m7x4t1a:down:ops-webhook");
+    }
+}

@@ -1,0 +1,186 @@
+//! Where notifications go: over HTTP in the program, into a list in tests.
+
+use std::error::Error;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::redirect::Policy;
+use rustls::ClientConfig;
+use rustls::RootCertStore;
+use url::Host;
+use url::Url;
+
+use crate::clock::Clock;
+use crate::model::channel::Channel;
+use crate::model::channel::ChannelSpec;
+use crate::model::notification::Notification;
+use crate::notifier::dns::Lookup;
+use crate::notifier::dns::LookupError;
+use crate::notifier::dns::may_use;
+use crate::notifier::error::SendError;
+use crate::notifier::payload::Links;
+use crate::notifier::payload::SENT_BY;
+use crate::notifier::request::Answer;
+use crate::notifier::request::Request;
+use crate::notifier::shorten::fit;
+use crate::notifier::slack;
+use crate::notifier::webhook;
+
+/// How long one attempt may take in all, from the look-up of the name to the end of the answer. Chat servers answer in well under a second;
+/// one that needs longer is treated like one that is down, and will get the message again under the same key.
+pub const SEND_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What is read of an answer; only its first words are ever of interest.
+const ANSWER_BYTES_MAX: usize = 8 * 1024;
+
+/// Length of a reason that comes from below, as it is stored and shown.
+const REASON_BYTES_MAX: usize = 300;
+
+/// Idle connections are closed after this long: alerts come in bursts, and between bursts there is nothing to keep open.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// One message on its way to one channel.
+#[derive(Debug, Clone, Copy)]
+pub struct Envelope<'a> {
+    /// Where to.
+    pub channel: &'a Channel,
+    /// What.
+    pub notification: &'a Notification,
+    /// For addresses of our own pages.
+    pub links: &'a Links,
+}
+
+/// Takes messages to channels.
+pub trait Sink: Send + Sync + 'static {
+    /// Makes one attempt. The caller limits its time and drops it when that is over.
+    fn send(&self, envelope: Envelope<'_>) -> impl Future<Output = Result<(), SendError>> + Send;
+}
+
+/// Why the HTTP client cannot be set up; a bug or a broken installation.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot set up the HTTP client for channels")]
+pub struct SetupError(#[source] Box<dyn Error + Send + Sync>);
+
+/// Takes messages to channels over HTTP. Cheap to clone: all clones share one client and its connections.
+#[derive(Debug, Clone)]
+pub struct HttpSink {
+    client: reqwest::Client,
+    clock: Clock,
+}
+
+impl HttpSink {
+    /// Reads the system's root certificates and sets the client up. Blocks for some milliseconds.
+    ///
+    /// Proxies of the environment are not used: what a proxy would connect to cannot be checked here.
+    ///
+    /// # Errors
+    /// [`SetupError`] when the client cannot be built.
+    pub fn new(clock: Clock) -> Result<HttpSink, SetupError> {
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls().map_err(|error| SetupError(error.into()))?)
+            .redirect(Policy::none())
+            .dns_resolver(Lookup)
+            .no_proxy()
+            .referer(false)
+            .pool_idle_timeout(IDLE)
+            .user_agent(SENT_BY)
+            .build()
+            .map_err(|error| SetupError(error.into()))?;
+        Ok(HttpSink { client, clock })
+    }
+
+    async fn exchange(&self, request: Request) -> Result<Answer, SendError> {
+        let url = checked(&request)?;
+        let method = reqwest::Method::from_bytes(request.method.as_bytes())
+            .map_err(|_| SendError::Permanent("the channel's `method` is not an HTTP method".to_owned()))?;
+        let mut builder = self.client.request(method, url);
+        for (name, value) in &request.headers {
+            let mut value = http::HeaderValue::from_bytes(value.reveal_for_use().as_bytes())
+                .map_err(|_| SendError::Permanent(format!("the value of the header `{name}` has characters that headers must not have")))?;
+            value.set_sensitive(true);
+            builder = builder.header(name, value);
+        }
+        if !request.body.is_empty() {
+            builder = builder.body(request.body);
+        }
+        let mut response = builder.send().await.map_err(reason)?;
+        let status = response.status().as_u16();
+        let header = response.headers().get(http::header::RETRY_AFTER);
+        let retry_after = header.and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let mut body = Vec::new();
+        // An answer that breaks off counts by its status only when that is a refusal: an acceptance that did not arrive whole is
+        // none, and the repeat has the same key.
+        loop {
+            match response.chunk().await {
+                Ok(Some(chunk)) if body.len() + chunk.len() <= ANSWER_BYTES_MAX => body.extend_from_slice(&chunk),
+                Ok(_) => break,
+                Err(_) if status >= 300 => break,
+                Err(_) => return Err(SendError::Transient(format!("answered {status}, and the connection broke before the end"))),
+            }
+        }
+        Ok(Answer { status, retry_after, body })
+    }
+}
+
+impl Sink for HttpSink {
+    async fn send(&self, envelope: Envelope<'_>) -> Result<(), SendError> {
+        let Envelope { channel, notification, links } = envelope;
+        match &channel.spec {
+            ChannelSpec::Webhook(spec) => {
+                let answer = self.exchange(webhook::request(spec, notification, links, self.clock.now().wall)).await?;
+                webhook::judge(&answer, self.clock.now().wall)
+            }
+            ChannelSpec::Slack(spec) => {
+                let answer = self.exchange(slack::request(spec, notification, links)).await?;
+                slack::judge(&answer, self.clock.now().wall)
+            }
+        }
+    }
+}
+
+fn tls() -> Result<ClientConfig, rustls::Error> {
+    let mut roots = RootCertStore::empty();
+    let found = rustls_native_certs::load_native_certs();
+    roots.add_parsable_certificates(found.certs);
+    // Empty containers have no certificates of their own.
+    if roots.is_empty() {
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    }
+    let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
+    Ok(builder.with_safe_default_protocol_versions()?.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// The address as a URL, if it is one that a channel may be at. Names are checked again when they are looked up.
+fn checked(request: &Request) -> Result<Url, SendError> {
+    let url = Url::parse(request.url.reveal_for_use()).map_err(|_| SendError::Permanent("the channel's `url` is not a URL".to_owned()))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(SendError::Permanent("the channel's `url` is neither http nor https".to_owned()));
+    }
+    let fine = match url.host() {
+        Some(Host::Ipv4(address)) => may_use(address.into()),
+        Some(Host::Ipv6(address)) => may_use(address.into()),
+        Some(Host::Domain(_)) => true,
+        None => false,
+    };
+    if fine { Ok(url) } else { Err(SendError::Permanent(LookupError::Forbidden.to_string())) }
+}
+
+/// Why no answer came, without the address: the innermost cause is what helps, the layers around it say only that there is one.
+fn reason(error: reqwest::Error) -> SendError {
+    let error = error.without_url();
+    let mut innermost: &dyn Error = &error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+        match innermost.downcast_ref::<LookupError>() {
+            Some(LookupError::Forbidden) => return SendError::Permanent(LookupError::Forbidden.to_string()),
+            Some(LookupError::NotFound) => return SendError::Transient(LookupError::NotFound.to_string()),
+            None => {}
+        }
+    }
+    let what = if error.is_connect() { "no connection" } else { "no answer" };
+    SendError::Transient(fit(&format!("{what}: {innermost}"), REASON_BYTES_MAX))
+}
+
+#[cfg(test)]
+mod tests;

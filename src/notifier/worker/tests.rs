@@ -1,0 +1,526 @@
+//! Outbox and channels in memory, days in virtual time, faults by plan.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+
+use tokio::sync::Notify;
+
+use super::*;
+use crate::model::id::MonitorId;
+use crate::model::time::Mono;
+use crate::model::time::Now;
+use crate::notifier::Notifier;
+use crate::notifier::outbox::LEASE;
+use crate::notifier::samples;
+use crate::notifier::samples::channel_name;
+use crate::store::ReadError;
+
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3600);
+
+#[derive(Clone, PartialEq, Debug)]
+enum State {
+    Waiting { due: UnixMillis, leased_until: Option<UnixMillis> },
+    Sent,
+    Dead(String),
+}
+
+struct Row {
+    notification: Notification,
+    n_attempts: u32,
+    state: State,
+}
+
+/// What goes wrong the next so many times.
+#[derive(Default)]
+struct Faults {
+    marks_fail: u32,
+    /// The outcome of an attempt is never written: the process dies at this point.
+    marks_hang: u32,
+    claims_fail: u32,
+}
+
+#[derive(Default)]
+struct Memory {
+    rows: Vec<Row>,
+    faults: Faults,
+    n_claims: u32,
+}
+
+#[derive(Clone, Default)]
+struct FakeOutbox(Arc<Mutex<Memory>>);
+
+impl FakeOutbox {
+    fn lock(&self) -> MutexGuard<'_, Memory> {
+        self.0.lock().expect("no test panics while holding it")
+    }
+
+    fn state(&self, key: &str) -> State {
+        self.lock().rows.iter().find(|row| row.notification.key == key).expect("such a row").state.clone()
+    }
+
+    fn n_waiting(&self) -> usize {
+        self.lock().rows.iter().filter(|row| matches!(row.state, State::Waiting { .. })).count()
+    }
+}
+
+fn failing(count: &mut u32) -> bool {
+    let fails = *count > 0;
+    *count = count.saturating_sub(1);
+    fails
+}
+
+fn monitor_of(row: &Row) -> Option<MonitorId> {
+    match &row.notification.subject {
+        Subject::Incident(facts) => Some(facts.monitor.clone()),
+        Subject::SelfNotice { .. } => None,
+    }
+}
+
+impl Outbox for FakeOutbox {
+    async fn reset_leases(&self) -> Result<(), CommitError> {
+        for row in &mut self.lock().rows {
+            if let State::Waiting { leased_until, .. } = &mut row.state {
+                *leased_until = None;
+            }
+        }
+        Ok(())
+    }
+
+    async fn claim(&self, channel: &ChannelName, now: UnixMillis, limit: usize) -> Result<Vec<OutboxRow>, CommitError> {
+        let mut memory = self.lock();
+        memory.n_claims += 1;
+        if failing(&mut memory.faults.claims_fail) {
+            return Err(CommitError::Failed("disk full".to_owned()));
+        }
+        let mut seen = BTreeSet::new();
+        let mut claimed = Vec::new();
+        for (i, row) in memory.rows.iter_mut().enumerate() {
+            let monitor = monitor_of(row);
+            let State::Waiting { due, leased_until } = &mut row.state else { continue };
+            let first = row.notification.channel == *channel && monitor.is_none_or(|monitor| seen.insert(monitor));
+            if first && *due <= now && leased_until.is_none_or(|until| until <= now) && claimed.len() < limit {
+                *leased_until = Some(now + LEASE);
+                let id = i64::try_from(i).expect("small");
+                claimed.push(OutboxRow { id, n_attempts: row.n_attempts, notification: row.notification.clone() });
+            }
+        }
+        Ok(claimed)
+    }
+
+    async fn next_due(&self, channel: &ChannelName) -> Result<Option<UnixMillis>, ReadError> {
+        let memory = self.lock();
+        let due = memory.rows.iter().filter(|row| row.notification.channel == *channel).filter_map(|row| match row.state {
+            State::Waiting { due, leased_until } => Some(leased_until.unwrap_or(due).max(due)),
+            State::Sent | State::Dead(_) => None,
+        });
+        Ok(due.min())
+    }
+
+    async fn mark(&self, id: i64, mark: &Mark) -> Result<(), CommitError> {
+        let (hang, fail) = {
+            let faults = &mut self.lock().faults;
+            (failing(&mut faults.marks_hang), failing(&mut faults.marks_fail))
+        };
+        if hang {
+            std::future::pending::<()>().await;
+        }
+        if fail {
+            return Err(CommitError::Failed("disk full".to_owned()));
+        }
+        let row = &mut self.lock().rows[usize::try_from(id).expect("an index")];
+        row.n_attempts += 1;
+        row.state = match mark {
+            Mark::Sent { .. } => State::Sent,
+            Mark::Retry { next_at, .. } => State::Waiting { due: *next_at, leased_until: None },
+            Mark::Dead { error, .. } => State::Dead(error.clone()),
+        };
+        Ok(())
+    }
+
+    async fn backlog(&self) -> Result<Vec<(ChannelName, u64, UnixMillis)>, ReadError> {
+        let mut backlog: BTreeMap<ChannelName, (u64, UnixMillis)> = BTreeMap::new();
+        for row in self.lock().rows.iter().filter(|row| matches!(row.state, State::Waiting { .. })) {
+            let at = row.notification.at;
+            let entry = backlog.entry(row.notification.channel.clone()).or_insert((0, at));
+            *entry = (entry.0 + 1, entry.1.min(at));
+        }
+        Ok(backlog.into_iter().map(|(channel, (n, oldest))| (channel, n, oldest)).collect())
+    }
+
+    async fn owe(&self, notifications: Vec<Notification>) -> Result<(), CommitError> {
+        let mut memory = self.lock();
+        for notification in notifications {
+            if memory.rows.iter().all(|row| row.notification.key != notification.key) {
+                let state = State::Waiting { due: notification.at, leased_until: None };
+                memory.rows.push(Row { notification, n_attempts: 0, state });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a channel does with a message.
+enum Reply {
+    Accept,
+    Fail(SendError),
+    Hang,
+    Panic,
+}
+
+type Script = Box<dyn Fn(&Notification, UnixMillis) -> Reply + Send + Sync>;
+
+#[derive(Clone)]
+struct FakeSink {
+    clock: Clock,
+    script: Arc<Mutex<Script>>,
+    /// Attempts that reached the channel: second since the start, key, accepted.
+    log: Arc<Mutex<Vec<(u64, String, bool)>>>,
+}
+
+impl Sink for FakeSink {
+    async fn send(&self, envelope: Envelope<'_>) -> Result<(), SendError> {
+        let now = self.clock.now().wall;
+        let reply = (self.script.lock().expect("script"))(envelope.notification, now);
+        let second = now.since(samples::TEN_TWENTY_THREE).as_secs();
+        self.log.lock().expect("log").push((second, envelope.notification.key.clone(), matches!(reply, Reply::Accept)));
+        match reply {
+            Reply::Accept => Ok(()),
+            Reply::Fail(error) => Err(error),
+            Reply::Hang => std::future::pending().await,
+            Reply::Panic => panic!("a bug"),
+        }
+    }
+}
+
+/// A notifier whose world is in memory.
+struct World {
+    outbox: FakeOutbox,
+    sink: FakeSink,
+    clock: Clock,
+    config: watch::Sender<Arc<Config>>,
+    owed: Arc<Notify>,
+}
+
+impl World {
+    fn new(channels: &[&str], script: impl Fn(&Notification, UnixMillis) -> Reply + Send + Sync + 'static) -> World {
+        let clock = Clock::manual(Now { wall: samples::TEN_TWENTY_THREE, mono: Mono(0) });
+        let script: Script = Box::new(script);
+        World {
+            outbox: FakeOutbox::default(),
+            sink: FakeSink { clock: clock.clone(), script: Arc::new(Mutex::new(script)), log: Arc::default() },
+            clock,
+            config: watch::Sender::new(samples::config(channels)),
+            owed: Arc::new(Notify::new()),
+        }
+    }
+
+    fn replay(&self, script: impl Fn(&Notification, UnixMillis) -> Reply + Send + Sync + 'static) {
+        *self.sink.script.lock().expect("script") = Box::new(script);
+    }
+
+    /// Owes a message about a monitor to a channel, and says so.
+    async fn owe(&self, channel: &str, monitor: &str, key: &str) {
+        let mut facts = samples::facts();
+        facts.monitor = MonitorId::parse(monitor).expect("id");
+        let at = self.clock.now().wall;
+        let notification = Notification { key: key.to_owned(), channel: channel_name(channel), at, ..samples::notification(facts) };
+        self.outbox.owe(vec![notification]).await.expect("memory takes it");
+        self.owed.notify_one();
+    }
+
+    /// A run of the program for so long; it ends as if it had been killed.
+    async fn live(&self, how_long: Duration) {
+        self.live_until(how_long, CancellationToken::new()).await;
+    }
+
+    async fn live_until(&self, how_long: Duration, stop: CancellationToken) {
+        let notifier = Notifier {
+            outbox: self.outbox.clone(),
+            sink: self.sink.clone(),
+            clock: self.clock.clone(),
+            config: self.config.subscribe(),
+            owed: Arc::clone(&self.owed),
+            chance: || 1.0,
+        };
+        let time = async {
+            for _ in 0..how_long.as_secs() {
+                tokio::time::sleep(SECOND).await;
+                self.clock.advance(SECOND);
+            }
+        };
+        tokio::select! {
+            () = notifier.run(stop) => {}
+            () = time => {}
+        }
+    }
+
+    fn log(&self) -> Vec<(u64, String, bool)> {
+        self.sink.log.lock().expect("log").clone()
+    }
+
+    fn accepted(&self) -> Vec<String> {
+        self.log().into_iter().filter(|(_, _, accepted)| *accepted).map(|(_, key, _)| key).collect()
+    }
+
+    fn seconds(&self) -> Vec<u64> {
+        self.log().into_iter().map(|(second, _, _)| second).collect()
+    }
+}
+
+fn down() -> Reply {
+    Reply::Fail(SendError::Transient("answered 503".to_owned()))
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_owed_is_sent_at_once_and_once() {
+    let world = World::new(&["a", "b"], |_, _| Reply::Accept);
+    world.owe("a", "m1", "before").await;
+    let later = async {
+        tokio::time::sleep(SECOND * 100).await;
+        world.owe("b", "m1", "during").await;
+    };
+    tokio::join!(world.live(SECOND * 200), later);
+    world.live(SECOND * 100).await;
+    assert_eq!(world.log(), [(0, "before".to_owned(), true), (100, "during".to_owned(), true)]);
+    assert_eq!(world.outbox.n_waiting(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_order_of_a_monitor_is_kept_whatever_fails() {
+    let world = World::new(&["a"], |notification, now| {
+        let fails = notification.key == "m1 down" && now < samples::TEN_TWENTY_THREE + HOUR;
+        if fails { down() } else { Reply::Accept }
+    });
+    for (monitor, key) in [("m1", "m1 down"), ("m1", "m1 up"), ("m2", "m2 down"), ("m1", "m1 down again"), ("m2", "m2 up")] {
+        world.owe("a", monitor, key).await;
+    }
+    world.live(HOUR * 2).await;
+    assert_eq!(world.accepted(), ["m2 down", "m2 up", "m1 down", "m1 up", "m1 down again"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broken_channel_delays_only_itself() {
+    let world = World::new(&["broken", "slow", "fine"], |notification, _| match notification.channel.as_str() {
+        "broken" => down(),
+        "slow" => Reply::Hang,
+        _ => Reply::Accept,
+    });
+    for n in 0..20 {
+        for channel in ["broken", "slow", "fine"] {
+            world.owe(channel, &format!("m{n}"), &format!("{channel} {n}")).await;
+        }
+    }
+    world.live(SECOND).await;
+    assert_eq!(world.accepted().len(), 20);
+    assert_eq!(world.outbox.n_waiting(), 40);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_that_comes_back_gets_everything_within_sixteen_minutes() {
+    let back = samples::TEN_TWENTY_THREE + HOUR * 3;
+    let world = World::new(&["a"], move |_, now| if now < back { down() } else { Reply::Accept });
+    for n in 0..50 {
+        world.owe("a", &format!("m{n}"), &format!("{n}")).await;
+    }
+    world.live(HOUR * 3).await;
+    assert_eq!(world.outbox.n_waiting(), 50, "nothing is given up");
+    let n_attempts = world.log().len();
+    assert!(n_attempts < 300, "{n_attempts} attempts on a channel that is down are a storm");
+    world.live(SECOND * 16 * 60).await;
+    assert_eq!(world.outbox.n_waiting(), 0);
+    assert_eq!(world.accepted().len(), 50);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_is_kept_trying_for_a_day_and_then_given_up_visibly() {
+    let world = World::new(&["a"], |_, _| down());
+    world.owe("a", "m1", "x").await;
+    world.live(HOUR * 24 - SECOND).await;
+    assert_eq!(world.outbox.n_waiting(), 1);
+    assert_eq!(world.seconds()[..9], [0, 5, 15, 35, 75, 155, 315, 635, 1275]);
+    world.live(HOUR).await;
+    assert_eq!(world.outbox.state("x"), State::Dead("answered 503".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_message_is_tried_three_times_and_others_are_told() {
+    let world = World::new(&["a", "ops"], |notification, _| match notification.channel.as_str() {
+        "a" => Reply::Fail(SendError::Permanent("answered 401".to_owned())),
+        _ => Reply::Accept,
+    });
+    world.config.send_modify(|config| {
+        let told = Config { self_channels: vec![channel_name("a"), channel_name("ops")], ..(**config).clone() };
+        *config = Arc::new(told);
+    });
+    world.owe("a", "m1", "x").await;
+    world.owe("a", "m2", "y").await;
+    world.live(HOUR).await;
+    let of = |key: &str| world.log().into_iter().filter(|(_, k, _)| k == key).map(|(second, _, _)| second).collect::<Vec<_>>();
+    assert_eq!(of("x"), [0, 60, 660]);
+    assert_eq!(of("y"), [0, 60, 660]);
+    assert_eq!(world.outbox.state("x"), State::Dead("answered 401".to_owned()));
+    assert_eq!(world.accepted(), ["self:undeliverable:a:20634:ops"], "once, and not through the broken channel");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_that_asks_for_time_gets_it() {
+    let world = World::new(&["a"], |_, now| match now.since(samples::TEN_TWENTY_THREE).as_secs() {
+        0..90 => Reply::Fail(SendError::Later(SECOND * 90, "answered 429".to_owned())),
+        _ => Reply::Accept,
+    });
+    for n in 0..10 {
+        world.owe("a", &format!("m{n}"), &format!("{n}")).await;
+    }
+    world.live(SECOND * 95).await;
+    assert_eq!(world.seconds()[..3], [0, 90, 90], "one attempt in the time that was asked for");
+    assert_eq!(world.accepted().len(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_between_sending_and_noting_repeats_with_the_same_key_and_loses_nothing() {
+    for n_before_crash in 0..5 {
+        let world = World::new(&["a"], |_, _| Reply::Accept);
+        for n in 0..n_before_crash {
+            world.owe("a", "m", &format!("early {n}")).await;
+        }
+        world.live(SECOND * 5).await;
+        for n in 0..3 {
+            world.owe("a", &format!("m{n}"), &format!("{n}")).await;
+        }
+        world.outbox.lock().faults.marks_hang = 1;
+        world.live(SECOND * 5).await;
+        world.live(SECOND * 5).await;
+        let accepted = world.accepted();
+        let distinct: BTreeSet<&String> = accepted.iter().collect();
+        assert_eq!(distinct.len(), n_before_crash + 3, "nothing is lost: {accepted:?}");
+        assert_eq!(accepted.len(), n_before_crash + 4, "one repeat for one crash: {accepted:?}");
+        assert_eq!(world.outbox.n_waiting(), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_disk_repeats_nothing_while_the_program_lives() {
+    let world = World::new(&["a"], |_, _| Reply::Accept);
+    world.owe("a", "m1", "x").await;
+    world.owe("a", "m2", "y").await;
+    world.outbox.lock().faults = Faults { marks_fail: 100, claims_fail: 3, marks_hang: 0 };
+    world.live(HOUR).await;
+    assert_eq!(world.accepted(), ["x", "y"]);
+    assert_eq!(world.outbox.n_waiting(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_orderly_stop_finishes_the_attempt_and_notes_it() {
+    let world = World::new(&["a"], |notification, _| if notification.key == "x" { Reply::Hang } else { Reply::Accept });
+    world.owe("a", "m1", "x").await;
+    world.owe("a", "m2", "y").await;
+    let stop = CancellationToken::new();
+    let stopper = async {
+        tokio::time::sleep(SECOND).await;
+        stop.cancel();
+    };
+    tokio::join!(world.live_until(HOUR, stop.clone()), stopper);
+    assert_eq!(world.clock.now().wall.since(samples::TEN_TWENTY_THREE).as_secs(), 10, "it ends when the attempt does");
+    assert_eq!(world.outbox.lock().rows[0].n_attempts, 1);
+    assert_eq!(world.log().len(), 1, "nothing new is begun");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_cannot_be_written_stops_no_other() {
+    let world = World::new(&["a"], |notification, _| if notification.key == "x" { Reply::Panic } else { Reply::Accept });
+    world.owe("a", "m1", "x").await;
+    world.owe("a", "m2", "y").await;
+    world.live(HOUR).await;
+    assert_eq!(world.accepted(), ["y"]);
+    assert!(matches!(world.outbox.state("x"), State::Dead(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_for_a_channel_that_left_the_config_wait_a_day_for_it() {
+    let world = World::new(&["b"], |_, _| Reply::Accept);
+    world.owe("a", "m1", "rescued").await;
+    world.owe("gone", "m1", "lost").await;
+    world.live(HOUR * 23).await;
+    assert_eq!(world.log(), []);
+    let n_claims = world.outbox.lock().n_claims;
+    assert_eq!(n_claims, 0, "waiting costs nothing");
+    world.config.send_replace(samples::config(&["a", "b"]));
+    world.owe("gone", "m1", "younger").await;
+    world.live(HOUR + SECOND * 60).await;
+    assert_eq!(world.accepted(), ["rescued"]);
+    assert_eq!(world.outbox.state("lost"), State::Dead("the channel `gone` is not in the config".to_owned()));
+    assert!(matches!(world.outbox.state("younger"), State::Waiting { .. }));
+    world.live(HOUR * 23).await;
+    assert!(matches!(world.outbox.state("younger"), State::Dead(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mended_channel_starts_afresh() {
+    let world = World::new(&["a"], |_, _| Reply::Fail(SendError::Later(HOUR, "answered 429".to_owned())));
+    world.owe("a", "m1", "x").await;
+    world.owe("a", "m2", "y").await;
+    let mend = async {
+        tokio::time::sleep(SECOND * 100).await;
+        world.replay(|_, _| Reply::Accept);
+        world.config.send_modify(|config| {
+            let mut mended = (**config).clone();
+            let spec = ChannelSpec::Webhook(samples::webhook("http://192.0.2.2/"));
+            mended.channels.insert(channel_name("a"), Arc::new(samples::channel("a", spec)));
+            *config = Arc::new(mended);
+        });
+    };
+    tokio::join!(world.live(HOUR * 2), mend);
+    assert_eq!(world.log(), [(0, "x".to_owned(), false), (100, "y".to_owned(), true), (3600, "x".to_owned(), true)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_plan_of_faults_loses_a_message_or_turns_two_around() {
+    for seed in 0..100_u64 {
+        let world = World::new(&["a", "b"], move |notification, now| {
+            let dice = mix(seed ^ mix(now.0.unsigned_abs() ^ notification.key.bytes().fold(7, |sum, b| mix(sum ^ u64::from(b)))));
+            match dice % 10 {
+                0..3 => Reply::Accept,
+                3..6 => down(),
+                6 => Reply::Hang,
+                7 => Reply::Fail(SendError::Later(SECOND * 20, "answered 429".to_owned())),
+                _ => Reply::Accept,
+            }
+        });
+        let (n_lives, n_workers) = (6, 2);
+        for n in 0..n_lives {
+            for (channel, monitor) in [("a", "m1"), ("a", "m2"), ("b", "m1")] {
+                world.owe(channel, monitor, &format!("{channel} {monitor} {n}")).await;
+            }
+            let dice = mix(seed * 100 + n);
+            let marks_fail = u32::try_from(dice / 3 % 3).expect("small");
+            world.outbox.lock().faults = Faults { marks_hang: u32::from(dice.is_multiple_of(3)), marks_fail, claims_fail: 0 };
+            world.live(Duration::from_secs(1 + dice / 9 % 40)).await;
+        }
+        world.outbox.lock().faults = Faults::default();
+        world.replay(|_, _| Reply::Accept);
+        world.live(HOUR).await;
+        assert_eq!(world.outbox.n_waiting(), 0, "seed {seed}");
+        let accepted = world.accepted();
+        let distinct: BTreeSet<&String> = accepted.iter().collect();
+        assert_eq!(distinct.len(), 18, "seed {seed}: {accepted:?}");
+        let n_repeats = accepted.len() - distinct.len();
+        let n_killed = usize::try_from(n_lives * n_workers).expect("small");
+        assert!(n_repeats <= n_killed, "at most one for each worker that was killed; seed {seed}: {accepted:?}");
+        for of in ["a m1", "a m2", "b m1"] {
+            let mut order: Vec<&String> = accepted.iter().filter(|key| key.starts_with(of)).collect();
+            order.dedup();
+            assert!(order.is_sorted(), "seed {seed}: {order:?}");
+        }
+    }
+}
+
+/// Splitmix: a number that looks random, always the same for the same argument.
+fn mix(seed: u64) -> u64 {
+    let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}

@@ -1,0 +1,196 @@
+//! Writing a state change, and reading back what state changes left: states, verdicts, incidents.
+//!
+//! Everything here may be done twice with the same effect as once: after a commit that failed in the system's hands nobody can
+//! know whether it is on the disk, and the same change comes again.
+
+use rusqlite::Connection;
+use rusqlite::Row;
+
+use crate::model::change::MonitorState;
+use crate::model::change::StateChange;
+use crate::model::change::VerdictChange;
+use crate::model::id::IncidentId;
+use crate::model::id::MonitorId;
+use crate::model::incident::Closed;
+use crate::model::incident::Epoch;
+use crate::model::incident::Incident;
+use crate::model::time::UnixMillis;
+use crate::store::IncidentFilter;
+use crate::store::desk::Desk;
+use crate::store::desk::key_of;
+use crate::store::outbox;
+use crate::store::row;
+use crate::store::rows::Unreadable;
+use crate::store::rows::readable;
+
+/// Incidents of one answer when the filter does not say.
+const INCIDENTS_DEFAULT: usize = 100;
+
+/// Writes all of a change; the caller's savepoint makes it all or nothing.
+pub(super) fn write(desk: &mut Desk, change: &StateChange) -> rusqlite::Result<()> {
+    let StateChange { states, forgotten, verdicts, opened, closed, notifications } = change;
+    for state in states {
+        let key = desk.key(&state.monitor)?;
+        desk.conn
+            .prepare_cached("INSERT INTO monitor_states (monitor, state) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET state = excluded.state")?
+            .execute((key, row::state::to_json(state)))?;
+    }
+    for monitor in forgotten {
+        let key = desk.key(monitor)?;
+        desk.conn.prepare_cached("DELETE FROM monitor_states WHERE monitor = ?1")?.execute([key])?;
+    }
+    for verdict in verdicts {
+        let key = desk.key(&verdict.monitor)?;
+        desk.conn.prepare_cached("INSERT OR REPLACE INTO verdicts (monitor, at, verdict) VALUES (?1, ?2, ?3)")?.execute((
+            key,
+            verdict.at.0,
+            verdict.verdict.word(),
+        ))?;
+    }
+    for incident in opened {
+        open(desk, incident)?;
+    }
+    for (id, end) in closed {
+        close(desk, id, *end)?;
+    }
+    for notification in notifications {
+        outbox::owe(desk, notification)?;
+    }
+    Ok(())
+}
+
+fn open(desk: &mut Desk, incident: &Incident) -> rusqlite::Result<()> {
+    let Incident { id, monitor, monitor_name, lane, epoch, opened_at, confirmed_at, closed, cause, regions, confidence, evidence } =
+        incident;
+    let key = desk.key(monitor)?;
+    desk.conn
+        .prepare_cached(
+            "INSERT OR IGNORE INTO incidents (id, monitor, monitor_name, lane, epoch, opened_at, confirmed_at, cause, regions, confidence, evidence)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        )?
+        .execute((
+            id.as_str(),
+            key,
+            monitor_name,
+            lane.word(),
+            epoch.0.cast_signed(),
+            opened_at.0,
+            confirmed_at.0,
+            row::failure::to_json(cause),
+            row::incident::regions_to_json(regions),
+            row::incident::confidence_word(*confidence),
+            row::incident::lines_to_json(evidence),
+        ))?;
+    closed.map_or(Ok(()), |end| close(desk, id, end))
+}
+
+/// The first end of an incident stands.
+fn close(desk: &Desk, id: &IncidentId, end: Closed) -> rusqlite::Result<()> {
+    let n = desk
+        .conn
+        .prepare_cached("UPDATE incidents SET closed_at = ?2, close_reason = ?3 WHERE id = ?1 AND closed_at IS NULL")?
+        .execute((id.as_str(), end.at.0, end.how.word()))?;
+    if n == 0 {
+        tracing::debug!(incident = %id, "incident `{id}` is not open here");
+    }
+    Ok(())
+}
+
+/// States of all monitors that have one, with their keys.
+pub(super) fn states(conn: &Connection) -> rusqlite::Result<Vec<(i64, MonitorState)>> {
+    let mut select =
+        conn.prepare_cached("SELECT m.key, m.id, s.state FROM monitor_states s JOIN monitors m ON m.key = s.monitor ORDER BY m.id")?;
+    readable(&mut select.query([])?, "state of a monitor", |row| {
+        let monitor = MonitorId::parse(&row.get::<_, String>(1)?)?;
+        Ok((row.get(0)?, row::state::from_json(monitor, &row.get::<_, String>(2)?)?))
+    })
+}
+
+/// Verdicts of a stretch, the one that held at its beginning included, in time order.
+pub(super) fn verdicts(
+    conn: &Connection,
+    monitors: &[MonitorId],
+    from: UnixMillis,
+    to: UnixMillis,
+) -> rusqlite::Result<Vec<VerdictChange>> {
+    let mut select = conn.prepare_cached(
+        "SELECT at, verdict FROM verdicts WHERE monitor = ?1 AND at < ?3
+         AND coalesce((SELECT max(at) FROM verdicts WHERE monitor = ?1 AND at <= ?2), ?2) <= at",
+    )?;
+    let mut all = Vec::new();
+    for monitor in monitors {
+        let Some(key) = key_of(conn, monitor)? else { continue };
+        all.extend(readable(&mut select.query((key, from.0, to.0))?, "verdict", |row| {
+            let verdict = row::state::verdict_of(&row.get::<_, String>(1)?)?;
+            Ok(VerdictChange { monitor: monitor.clone(), at: UnixMillis(row.get(0)?), verdict })
+        })?);
+    }
+    all.sort_by_key(|change| change.at);
+    Ok(all)
+}
+
+const COLUMNS: &str = "i.id, m.id, i.monitor_name, i.lane, i.epoch, i.opened_at, i.confirmed_at, i.closed_at, i.close_reason, \
+                       i.cause, i.regions, i.confidence, i.evidence";
+
+fn incident_of(row: &Row<'_>) -> Result<Incident, Unreadable> {
+    let text = |i: usize| row.get::<_, String>(i);
+    let closed_at: Option<i64> = row.get(7)?;
+    let how: Option<String> = row.get(8)?;
+    let closed = match (closed_at, how) {
+        (Some(at), Some(how)) => Some(Closed { at: UnixMillis(at), how: row::incident::close_reason_of(&how)? }),
+        _ => None,
+    };
+    Ok(Incident {
+        id: IncidentId::from_derived(&text(0)?),
+        monitor: MonitorId::parse(&text(1)?)?,
+        monitor_name: text(2)?,
+        lane: row::incident::lane_of(&text(3)?)?,
+        epoch: Epoch(row.get::<_, i64>(4)?.cast_unsigned()),
+        opened_at: UnixMillis(row.get(5)?),
+        confirmed_at: UnixMillis(row.get(6)?),
+        closed,
+        cause: row::failure::from_json(&text(9)?),
+        regions: row::incident::regions_from_json(&text(10)?)?,
+        confidence: row::incident::confidence_of(&text(11)?)?,
+        evidence: row::incident::lines_from_json(&text(12)?)?,
+    })
+}
+
+/// Open incidents, oldest first.
+pub(super) fn open_incidents(conn: &Connection) -> rusqlite::Result<Vec<Incident>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM incidents i JOIN monitors m ON m.key = i.monitor WHERE i.closed_at IS NULL ORDER BY i.opened_at, i.id"
+    );
+    readable(&mut conn.prepare_cached(&sql)?.query([])?, "incident", incident_of)
+}
+
+/// Incidents, newest first.
+pub(super) fn incidents(conn: &Connection, filter: &IncidentFilter) -> rusqlite::Result<Vec<Incident>> {
+    let limit = if filter.limit == 0 { INCIDENTS_DEFAULT } else { filter.limit };
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let since = filter.since.map_or(i64::MIN, |at| at.0);
+    let beyond = "(i.closed_at IS NULL OR ?1 < i.closed_at)";
+    let order = "ORDER BY i.opened_at DESC, i.id DESC LIMIT ?2";
+    let Some(monitors) = &filter.monitors else {
+        let sql = format!("SELECT {COLUMNS} FROM incidents i JOIN monitors m ON m.key = i.monitor WHERE {beyond} {order}");
+        return readable(&mut conn.prepare_cached(&sql)?.query((since, limit))?, "incident", incident_of);
+    };
+    // One walk of the monitor's index each: monitors of a page are few, incidents of years are many.
+    let sql = format!("SELECT {COLUMNS} FROM incidents i JOIN monitors m ON m.key = i.monitor WHERE i.monitor = ?3 AND {beyond} {order}");
+    let mut select = conn.prepare_cached(&sql)?;
+    let mut found = Vec::new();
+    for monitor in monitors {
+        let Some(key) = key_of(conn, monitor)? else { continue };
+        found.extend(readable(&mut select.query((since, limit, key))?, "incident", incident_of)?);
+    }
+    found.sort_by(|a, b| (b.opened_at, &b.id).cmp(&(a.opened_at, &a.id)));
+    found.dedup_by(|a, b| a.id == b.id);
+    found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    Ok(found)
+}
+
+/// One incident.
+pub(super) fn incident(conn: &Connection, id: &IncidentId) -> rusqlite::Result<Option<Incident>> {
+    let sql = format!("SELECT {COLUMNS} FROM incidents i JOIN monitors m ON m.key = i.monitor WHERE i.id = ?1");
+    Ok(readable(&mut conn.prepare_cached(&sql)?.query([id.as_str()])?, "incident", incident_of)?.pop())
+}

@@ -1,0 +1,190 @@
+//! The work of every minute: packing, summing up, forgetting, keeping the size. Everything that computes reads on a reading
+//! connection; the writer gets portions of some ten milliseconds, between which commits have their turn.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::model::rollup::Resolution;
+use crate::model::time::UnixMillis;
+use crate::store::CommitError;
+use crate::store::ReadError;
+use crate::store::Store;
+use crate::store::StoreRetention;
+use crate::store::connection;
+use crate::store::history::pack;
+use crate::store::history::pack::Closed;
+use crate::store::history::prune;
+use crate::store::history::prune::Kind;
+use crate::store::outbox;
+use crate::store::rescue;
+use crate::store::writer::Message;
+
+/// A part of packing may read this long; there is nobody waiting for it.
+const READ_MAX: Duration = Duration::from_secs(120);
+
+/// A whole check of a large file reads all of it, on slow disks for minutes.
+const CHECK_MAX: Duration = Duration::from_secs(3600);
+
+/// Age and size are looked at this often; once a minute would be 60 looks for one row to delete.
+const PRUNE_EVERY: Duration = Duration::from_secs(300);
+
+/// Pages given back to the disk in one transaction, 1 MiB.
+const GIVE_BACK_PAGES: u32 = 256;
+
+/// Free pages that stay: the hot table grows and shrinks by as much every few minutes.
+const FREE_BYTES_KEPT: u64 = 8 * 1024 * 1024;
+
+/// Transactions that give pages back in one round; what is left waits for the next.
+const GIVE_BACK_ROUNDS: u32 = 64;
+
+/// Rounds of deleting for the size cap in one go; each takes at least a sixteenth of the time that is kept.
+const CAP_ROUNDS: u32 = 64;
+
+/// What maintenance remembers; its lock keeps two of them from running at once.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    pruned_at: Option<UnixMillis>,
+    is_checked: bool,
+}
+
+impl From<ReadError> for CommitError {
+    fn from(error: ReadError) -> CommitError {
+        CommitError::Failed(error.0)
+    }
+}
+
+impl Store {
+    pub(super) async fn run_maintenance(&self, now: UnixMillis, retention: StoreRetention) -> Result<(), CommitError> {
+        let mut progress = self.inner.progress.lock().await;
+        self.inspect().await?;
+        self.pack(now).await?;
+        let is_due = progress.pruned_at.is_none_or(|at| now < at || at + PRUNE_EVERY <= now);
+        if is_due {
+            self.write(false, move |desk| outbox::correct_due(desk, now).map(|_| ())).await?;
+            self.prune(now, retention).await?;
+            self.keep_cap(retention.db_bytes_max).await?;
+            self.give_back().await?;
+            progress.pruned_at = Some(now);
+        }
+        if !progress.is_checked {
+            self.check_all().await?;
+            progress.is_checked = true;
+        }
+        Ok(())
+    }
+
+    /// Lets the writer look whether its files are still there.
+    async fn inspect(&self) -> Result<(), CommitError> {
+        let (reply, seen) = oneshot::channel();
+        self.send(Message::Inspect(reply))?;
+        seen.await.map_err(|_| CommitError::Closed)
+    }
+
+    async fn pack(&self, now: UnixMillis) -> Result<(), CommitError> {
+        let fives = Closed::at(now, Resolution::FiveMinutes);
+        let n_parts = self.inner.pool.read(READ_MAX, move |conn| pack::n_parts(conn, fives)).await?;
+        for part in 0..n_parts {
+            let slices = self.inner.pool.read(READ_MAX, move |conn| pack::plan(conn, fives, (part, n_parts))).await?;
+            for slice in slices {
+                self.write(false, move |desk| pack::write(desk, &slice)).await?;
+            }
+        }
+        let hours = Closed::at(now, Resolution::Hour);
+        loop {
+            let sums = self.inner.pool.read(READ_MAX, move |conn| pack::plan_hours(conn, hours)).await?;
+            if sums.is_empty() {
+                return Ok(());
+            }
+            self.write(false, move |desk| pack::write_hours(desk, &sums)).await?;
+        }
+    }
+
+    async fn prune(&self, now: UnixMillis, retention: StoreRetention) -> Result<(), CommitError> {
+        let StoreRetention { results, rollup_5m, rollup_1h, db_bytes_max: _ } = retention;
+        for (kind, kept) in
+            [(Kind::Blocks, results), (Kind::Transcripts, results), (Kind::FiveMinutes, rollup_5m), (Kind::Hours, rollup_1h)]
+        {
+            self.cut(kind, now.minus(kept)).await?;
+        }
+        self.repeat(move |desk| prune::delete_closed(desk, now.minus(rollup_1h))).await?;
+        self.repeat(move |desk| outbox::delete_ended(desk, now.minus(rollup_1h.min(outbox::LOG_MAX)))).await?;
+        self.repeat(|desk| outbox::drop_excess(desk, outbox::ROWS_MAX)).await
+    }
+
+    async fn cut(&self, kind: Kind, before: UnixMillis) -> Result<usize, CommitError> {
+        let cuts = self.inner.pool.read(READ_MAX, move |conn| prune::plan(conn, kind, before)).await?;
+        let mut n = 0;
+        // A few dozen cuts of few rows in one transaction; a large one alone.
+        for some in cuts.chunks(4) {
+            let some = some.to_vec();
+            n += self.write(false, move |desk| some.iter().try_fold(0, |n, cut| Ok(n + prune::delete(desk, *cut)?))).await?;
+        }
+        Ok(n)
+    }
+
+    /// Does something in slices until nothing is left to do.
+    async fn repeat(
+        &self,
+        slice: impl Fn(&super::desk::Desk) -> rusqlite::Result<usize> + Clone + Send + 'static,
+    ) -> Result<(), CommitError> {
+        loop {
+            let slice = slice.clone();
+            if self.write(false, move |desk| slice(desk)).await? == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Deletes the oldest history while the database is beyond its cap: single results and transcripts first, then five-minute
+    /// sums, then hours. Incidents, states and messages are never deleted for size.
+    async fn keep_cap(&self, bytes_max: u64) -> Result<(), CommitError> {
+        for kinds in [&[Kind::Blocks, Kind::Transcripts][..], &[Kind::FiveMinutes], &[Kind::Hours]] {
+            for _ in 0..CAP_ROUNDS {
+                let size = self.inner.pool.read(READ_MAX, prune::size).await?;
+                if size.used <= bytes_max {
+                    return Ok(());
+                }
+                let mut n = 0;
+                for kind in kinds {
+                    n += self.cut_oldest(*kind).await?;
+                }
+                if n == 0 {
+                    break;
+                }
+                tracing::warn!(n_rows = n, "the database is beyond its size cap; {n} rows of the oldest history were deleted");
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes the oldest sixteenth of the time that a table covers.
+    async fn cut_oldest(&self, kind: Kind) -> Result<usize, CommitError> {
+        let Some((oldest, newest)) = self.inner.pool.read(READ_MAX, move |conn| prune::span(conn, kind)).await? else { return Ok(0) };
+        let step = (newest.since(oldest) / 16).max(Duration::from_secs(300));
+        self.cut(kind, oldest + step).await
+    }
+
+    async fn give_back(&self) -> Result<(), CommitError> {
+        for _ in 0..GIVE_BACK_ROUNDS {
+            let size = self.inner.pool.read(READ_MAX, prune::size).await?;
+            if size.free <= FREE_BYTES_KEPT.max(size.used / 20) {
+                break;
+            }
+            self.write(false, |desk| prune::give_back(desk, GIVE_BACK_PAGES)).await?;
+        }
+        Ok(())
+    }
+
+    /// Checks a file that was too large to be checked as a whole while opening; once.
+    async fn check_all(&self) -> Result<(), CommitError> {
+        let is_large = std::fs::metadata(&self.inner.shared.path).is_ok_and(|found| rescue::CHECK_AT_OPEN_BYTES <= found.len());
+        if is_large && !self.inner.pool.read(CHECK_MAX, |conn| connection::is_sound(conn, None)).await? {
+            tracing::error!("a check of the whole database found damage");
+            self.inner.shared.suspect.store(true, Ordering::Relaxed);
+            self.flush().await?;
+        }
+        Ok(())
+    }
+}

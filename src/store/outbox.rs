@@ -1,0 +1,240 @@
+//! Messages owed: written with the change that makes them owed, leased for sending, noted as sent afterwards.
+//!
+//! A crash between sending and noting repeats a message rather than losing it. Within one channel and monitor the oldest unsent
+//! message holds back the later ones, so that a recovery never overtakes its outage.
+
+use std::time::Duration;
+
+use rusqlite::Connection;
+use rusqlite::Row;
+
+use crate::model::id::ChannelName;
+use crate::model::id::IncidentId;
+use crate::model::notification::EventKind;
+use crate::model::notification::Notification;
+use crate::model::notification::Subject;
+use crate::model::time::UnixMillis;
+use crate::store::Delivery;
+use crate::store::DeliveryState;
+use crate::store::OutboxRow;
+use crate::store::desk::Desk;
+use crate::store::row::message;
+use crate::store::rows::Unreadable;
+use crate::store::rows::readable;
+
+/// Most rows: a day of a hundred monitors that flap every minute. Beyond it the log of what was sent goes first, then waiting
+/// reminders, the oldest first; a message about a change is never dropped.
+pub(super) const ROWS_MAX: i64 = 100_000;
+
+/// How long sent and dead messages stay in the log.
+pub(super) const LOG_MAX: Duration = Duration::from_secs(30 * 86_400);
+
+/// A row that waits for longer than this was dated by a clock that was wrong: nobody asks for more than an hour.
+const WAIT_MAX: Duration = Duration::from_secs(2 * 3600);
+
+/// Rows that one transaction of maintenance deletes at most.
+const SLICE_ROWS: i64 = 500;
+
+/// Deliveries of one answer at most.
+const DELIVERIES_MAX: usize = 1000;
+
+/// Adds a message; one whose key is there already is the same message.
+pub(super) fn owe(desk: &Desk, notification: &Notification) -> rusqlite::Result<()> {
+    let Notification { key, channel, event, at, subject } = notification;
+    let (queue, incident) = match subject {
+        Subject::Incident(facts) => (facts.monitor.as_str(), Some(facts.incident.as_str())),
+        Subject::SelfNotice { .. } => ("", None),
+    };
+    desk.conn
+        .prepare_cached(
+            "INSERT INTO outbox (key, channel, queue, event, incident, at, subject, due_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?6) ON CONFLICT (key) DO NOTHING",
+        )?
+        .execute((key, channel.as_str(), queue, event.word(), incident, at.0, message::to_json(subject)))?;
+    Ok(())
+}
+
+/// Voids all leases.
+pub(super) fn reset_leases(desk: &Desk) -> rusqlite::Result<()> {
+    desk.step("UPDATE outbox SET leased = 0, due_at = at WHERE leased = 1")
+}
+
+/// Of every queue of a channel the oldest unsent row.
+const HEADS: &str = "SELECT min(id) AS id FROM outbox WHERE state = 'waiting' AND channel = ?1 GROUP BY queue";
+
+/// What a claim asks for.
+#[derive(Debug, Clone)]
+pub(super) struct Claim {
+    pub(super) channel: ChannelName,
+    pub(super) now: UnixMillis,
+    pub(super) lease: Duration,
+    pub(super) limit: usize,
+}
+
+/// Leases due rows.
+pub(super) fn claim(desk: &Desk, claim: &Claim) -> rusqlite::Result<Vec<OutboxRow>> {
+    let sql = format!(
+        "UPDATE outbox SET leased = 1, due_at = ?3 WHERE state = 'waiting' AND id IN (
+             SELECT o.id FROM ({HEADS}) AS head JOIN outbox o ON o.id = head.id WHERE o.due_at <= ?2 ORDER BY o.id LIMIT ?4)
+         RETURNING id, n_attempts, key, event, at, subject"
+    );
+    let limit = i64::try_from(claim.limit).unwrap_or(i64::MAX);
+    let until = claim.now + claim.lease;
+    let mut update = desk.conn.prepare_cached(&sql)?;
+    let mut rows = update.query((claim.channel.as_str(), claim.now.0, until.0, limit))?;
+    let mut claimed = Vec::new();
+    let mut unreadable = Vec::new();
+    while let Some(row) = rows.next()? {
+        match outbox_row(&claim.channel, row) {
+            Ok(found) => claimed.push(found),
+            Err(Unreadable(why)) => unreadable.push((row.get::<_, i64>(0)?, why)),
+        }
+    }
+    drop(rows);
+    for (id, why) in unreadable {
+        // It would hold back all later ones for ever.
+        tracing::error!(error = why, "a stored message to `{}` cannot be read and is given up: {why}", claim.channel);
+        dead(desk, id, claim.now, &format!("the stored message cannot be read: {why}"))?;
+    }
+    claimed.sort_by_key(|row| row.id);
+    Ok(claimed)
+}
+
+fn outbox_row(channel: &ChannelName, row: &Row<'_>) -> Result<OutboxRow, Unreadable> {
+    let event: EventKind = message::event_of(&row.get::<_, String>(3)?)?;
+    Ok(OutboxRow {
+        id: row.get(0)?,
+        n_attempts: row.get(1)?,
+        notification: Notification {
+            key: row.get(2)?,
+            channel: channel.clone(),
+            event,
+            at: UnixMillis(row.get(4)?),
+            subject: message::from_json(&row.get::<_, String>(5)?)?,
+        },
+    })
+}
+
+/// When the channel's next row is due.
+pub(super) fn next_due(conn: &Connection, channel: &ChannelName) -> rusqlite::Result<Option<UnixMillis>> {
+    let sql = format!("SELECT min(o.due_at) FROM ({HEADS}) AS head JOIN outbox o ON o.id = head.id");
+    let due: Option<i64> = conn.prepare_cached(&sql)?.query_row([channel.as_str()], |row| row.get(0))?;
+    Ok(due.map(UnixMillis))
+}
+
+/// Notes that a message was accepted. What is not waiting any more stays as it is.
+pub(super) fn sent(desk: &Desk, id: i64, at: UnixMillis) -> rusqlite::Result<()> {
+    desk.conn
+        .prepare_cached(
+            "UPDATE outbox SET state = 'sent', ended_at = ?2, leased = 0, n_attempts = n_attempts + 1 WHERE id = ?1 AND state = 'waiting'",
+        )?
+        .execute((id, at.0))?;
+    Ok(())
+}
+
+/// Notes a failed attempt.
+pub(super) fn retry(desk: &Desk, id: i64, next_at: UnixMillis, error: &str) -> rusqlite::Result<()> {
+    desk.conn
+        .prepare_cached(
+            "UPDATE outbox SET due_at = ?2, last_error = ?3, leased = 0, n_attempts = n_attempts + 1 WHERE id = ?1 AND state = 'waiting'",
+        )?
+        .execute((id, next_at.0, error))?;
+    Ok(())
+}
+
+/// Gives a message up.
+pub(super) fn dead(desk: &Desk, id: i64, at: UnixMillis, error: &str) -> rusqlite::Result<()> {
+    desk.conn
+        .prepare_cached(
+            "UPDATE outbox SET state = 'dead', ended_at = ?2, last_error = ?3, leased = 0, n_attempts = n_attempts + 1
+             WHERE id = ?1 AND state = 'waiting'",
+        )?
+        .execute((id, at.0, error))?;
+    Ok(())
+}
+
+/// Channels that are owed something.
+pub(super) fn backlog(conn: &Connection) -> rusqlite::Result<Vec<(ChannelName, u64, UnixMillis)>> {
+    let mut select =
+        conn.prepare_cached("SELECT channel, count(*), min(at) FROM outbox WHERE state = 'waiting' GROUP BY channel ORDER BY channel")?;
+    readable(&mut select.query([])?, "channel", |row| {
+        let n: i64 = row.get(1)?;
+        Ok((ChannelName::parse(&row.get::<_, String>(0)?)?, u64::try_from(n).unwrap_or(0), UnixMillis(row.get(2)?)))
+    })
+}
+
+/// The newest deliveries.
+pub(super) fn deliveries(conn: &Connection, incident: Option<&IncidentId>, limit: usize) -> rusqlite::Result<Vec<Delivery>> {
+    let columns = "key, channel, event, incident, at, n_attempts, state, due_at, ended_at, last_error";
+    let limit = i64::try_from(limit.min(DELIVERIES_MAX)).unwrap_or(0);
+    match incident {
+        Some(id) => {
+            let sql = format!("SELECT {columns} FROM outbox WHERE incident = ?1 ORDER BY id DESC LIMIT ?2");
+            readable(&mut conn.prepare_cached(&sql)?.query((id.as_str(), limit))?, "message", delivery)
+        }
+        None => {
+            let sql = format!("SELECT {columns} FROM outbox ORDER BY id DESC LIMIT ?1");
+            readable(&mut conn.prepare_cached(&sql)?.query([limit])?, "message", delivery)
+        }
+    }
+}
+
+fn delivery(row: &Row<'_>) -> Result<Delivery, Unreadable> {
+    let state: String = row.get(6)?;
+    let ended_at = || row.get::<_, Option<i64>>(8).map(|at| UnixMillis(at.unwrap_or(0)));
+    Ok(Delivery {
+        key: row.get(0)?,
+        channel: ChannelName::parse(&row.get::<_, String>(1)?)?,
+        event: row.get(2)?,
+        incident: row.get::<_, Option<String>>(3)?.map(|id| IncidentId::from_derived(&id)),
+        at: UnixMillis(row.get(4)?),
+        n_attempts: row.get(5)?,
+        state: match state.as_str() {
+            "waiting" => DeliveryState::Waiting(UnixMillis(row.get(7)?)),
+            "sent" => DeliveryState::Sent(ended_at()?),
+            "dead" => DeliveryState::Dead(ended_at()?),
+            other => return Err(Unreadable(format!("`{other}` is not a state"))),
+        },
+        last_error: row.get(9)?,
+    })
+}
+
+/// Deletes what ended before a time; says how many rows went.
+pub(super) fn delete_ended(desk: &Desk, before: UnixMillis) -> rusqlite::Result<usize> {
+    desk.conn
+        .prepare_cached("DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE ended_at < ?1 ORDER BY ended_at LIMIT ?2)")?
+        .execute((before.0, SLICE_ROWS))
+}
+
+/// Makes rows due that a wrong clock put into a far future.
+pub(super) fn correct_due(desk: &Desk, now: UnixMillis) -> rusqlite::Result<usize> {
+    desk.conn
+        .prepare_cached("UPDATE outbox SET due_at = ?1, leased = 0 WHERE state = 'waiting' AND ?2 < due_at")?
+        .execute((now.0, (now + WAIT_MAX).0))
+}
+
+/// Drops up to a slice of what is beyond `rows_max`; says how many rows went.
+pub(super) fn drop_excess(desk: &Desk, rows_max: i64) -> rusqlite::Result<usize> {
+    let n: i64 = desk.conn.prepare_cached("SELECT count(*) FROM outbox")?.query_row([], |row| row.get(0))?;
+    let excess = (n - rows_max).min(SLICE_ROWS);
+    if excess <= 0 {
+        return Ok(0);
+    }
+    let log = desk
+        .conn
+        .prepare_cached("DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE ended_at IS NOT NULL ORDER BY ended_at, id LIMIT ?1)")?
+        .execute([excess])?;
+    if log != 0 {
+        return Ok(log);
+    }
+    let reminders = desk
+        .conn
+        .prepare_cached(
+            "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE state = 'waiting' AND event = ?1 AND leased = 0 ORDER BY id LIMIT ?2)",
+        )?
+        .execute((EventKind::Reminder.word(), excess))?;
+    if reminders != 0 {
+        tracing::error!(n_reminders = reminders, "the outbox is full: {reminders} of the oldest reminders were dropped");
+    }
+    Ok(reminders)
+}

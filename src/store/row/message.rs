@@ -1,0 +1,130 @@
+//! Durable form of a notification's [`Subject`]; its other parts are columns of the outbox.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::model::id::IncidentId;
+use crate::model::id::MonitorId;
+use crate::model::notification::EventKind;
+use crate::model::notification::IncidentFacts;
+use crate::model::notification::Subject;
+use crate::model::time::UnixMillis;
+use crate::store::row::incident::confidence_of;
+use crate::store::row::incident::confidence_word;
+use crate::store::row::incident::region_words;
+use crate::store::row::incident::regions_of;
+use crate::store::row::state::verdict_of;
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "about", rename_all = "snake_case")]
+enum SubjectRow {
+    Incident(Box<FactsRow>),
+    Vigilmon { title: String, text: String },
+}
+
+#[derive(Serialize, Deserialize)]
+struct FactsRow {
+    incident: String,
+    monitor: String,
+    monitor_name: String,
+    group: Option<String>,
+    target: String,
+    status: String,
+    started_at: i64,
+    duration_ms: u64,
+    cause: String,
+    cause_code: String,
+    recovered_unseen: bool,
+    regions_failing: Vec<String>,
+    regions_fine: Vec<String>,
+    regions_unknown: Vec<String>,
+    confidence: String,
+    evidence: String,
+    runbook: Option<String>,
+}
+
+/// JSON text of a subject. The duration is kept to the millisecond: it is the difference of two times that are.
+pub(in crate::store) fn to_json(subject: &Subject) -> String {
+    super::json(&match subject {
+        Subject::Incident(facts) => SubjectRow::Incident(Box::new(facts_row(facts))),
+        Subject::SelfNotice { title, text } => SubjectRow::Vigilmon { title: title.clone(), text: text.clone() },
+    })
+}
+
+/// The subject of a JSON text.
+pub(in crate::store) fn from_json(text: &str) -> Result<Subject, String> {
+    Ok(match super::parsed(text)? {
+        SubjectRow::Incident(row) => Subject::Incident(Box::new(facts(*row)?)),
+        SubjectRow::Vigilmon { title, text } => Subject::SelfNotice { title, text },
+    })
+}
+
+/// The kind of event of its word.
+pub(in crate::store) fn event_of(word: &str) -> Result<EventKind, String> {
+    EventKind::ALL.into_iter().find(|kind| kind.word() == word).ok_or_else(|| format!("`{word}` is not an event"))
+}
+
+fn facts_row(facts: &IncidentFacts) -> FactsRow {
+    let IncidentFacts {
+        incident,
+        monitor,
+        monitor_name,
+        group,
+        target,
+        status,
+        started_at,
+        duration,
+        cause,
+        cause_code,
+        recovered_unseen,
+        regions_failing,
+        regions_fine,
+        regions_unknown,
+        confidence,
+        evidence,
+        runbook,
+    } = facts;
+    FactsRow {
+        incident: incident.as_str().to_owned(),
+        monitor: monitor.as_str().to_owned(),
+        monitor_name: monitor_name.clone(),
+        group: group.clone(),
+        target: target.clone(),
+        status: status.word().to_owned(),
+        started_at: started_at.0,
+        duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+        cause: cause.clone(),
+        cause_code: cause_code.clone(),
+        recovered_unseen: *recovered_unseen,
+        regions_failing: region_words(regions_failing),
+        regions_fine: region_words(regions_fine),
+        regions_unknown: region_words(regions_unknown),
+        confidence: confidence_word(*confidence).to_owned(),
+        evidence: evidence.clone(),
+        runbook: runbook.clone(),
+    }
+}
+
+fn facts(row: FactsRow) -> Result<IncidentFacts, String> {
+    Ok(IncidentFacts {
+        incident: IncidentId::from_derived(&row.incident),
+        monitor: MonitorId::parse(&row.monitor).map_err(|error| error.to_string())?,
+        monitor_name: row.monitor_name,
+        group: row.group,
+        target: row.target,
+        status: verdict_of(&row.status)?,
+        started_at: UnixMillis(row.started_at),
+        duration: Duration::from_millis(row.duration_ms),
+        cause: row.cause,
+        cause_code: row.cause_code,
+        recovered_unseen: row.recovered_unseen,
+        regions_failing: regions_of(&row.regions_failing)?,
+        regions_fine: regions_of(&row.regions_fine)?,
+        regions_unknown: regions_of(&row.regions_unknown)?,
+        confidence: confidence_of(&row.confidence)?,
+        evidence: row.evidence,
+        runbook: row.runbook,
+    })
+}

@@ -1,0 +1,125 @@
+//! Durable form of [`MonitorState`], and the words for verdicts that columns and JSON share.
+
+use std::net::IpAddr;
+
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::model::change::MonitorState;
+use crate::model::change::Streak;
+use crate::model::id::MonitorId;
+use crate::model::incident::Epoch;
+use crate::model::time::UnixMillis;
+use crate::model::verdict::Opinion;
+use crate::model::verdict::OpinionState;
+use crate::model::verdict::Verdict;
+use crate::store::row::failure;
+
+#[derive(Serialize, Deserialize)]
+struct StateRow {
+    probe_hash: u32,
+    opinion: String,
+    opinion_since: i64,
+    /// JSON of the failure within a JSON text, so that a failure of a newer build costs the reason and not the state.
+    opinion_failure: Option<String>,
+    n_down: u32,
+    n_bad: u32,
+    n_better: u32,
+    bad_since: Option<i64>,
+    down_since: Option<i64>,
+    better_since: Option<i64>,
+    verdict: String,
+    verdict_since: i64,
+    outage: u64,
+    degradation: u64,
+    paused_at: Option<i64>,
+    remote: Option<IpAddr>,
+}
+
+/// JSON text of a state, without the monitor: that is the key of the row.
+pub(in crate::store) fn to_json(state: &MonitorState) -> String {
+    let MonitorState { monitor: _, probe_hash, opinion, streak, verdict, verdict_since, outage, degradation, paused_at, remote } = state;
+    let Opinion { state: opinion, since, failure } = opinion;
+    let Streak { n_down, n_bad, n_better, bad_since, down_since, better_since } = *streak;
+    super::json(&StateRow {
+        probe_hash: *probe_hash,
+        opinion: opinion_word(*opinion).to_owned(),
+        opinion_since: since.0,
+        opinion_failure: failure.as_ref().map(failure::to_json),
+        n_down,
+        n_bad,
+        n_better,
+        bad_since: bad_since.map(|at| at.0),
+        down_since: down_since.map(|at| at.0),
+        better_since: better_since.map(|at| at.0),
+        verdict: verdict.word().to_owned(),
+        verdict_since: verdict_since.0,
+        outage: outage.0,
+        degradation: degradation.0,
+        paused_at: paused_at.map(|at| at.0),
+        remote: *remote,
+    })
+}
+
+/// The state of a JSON text.
+pub(in crate::store) fn from_json(monitor: MonitorId, text: &str) -> Result<MonitorState, String> {
+    let row: StateRow = super::parsed(text)?;
+    Ok(MonitorState {
+        monitor,
+        probe_hash: row.probe_hash,
+        opinion: Opinion {
+            state: opinion_of(&row.opinion)?,
+            since: UnixMillis(row.opinion_since),
+            failure: row.opinion_failure.as_deref().map(failure::from_json),
+        },
+        streak: Streak {
+            n_down: row.n_down,
+            n_bad: row.n_bad,
+            n_better: row.n_better,
+            bad_since: row.bad_since.map(UnixMillis),
+            down_since: row.down_since.map(UnixMillis),
+            better_since: row.better_since.map(UnixMillis),
+        },
+        verdict: verdict_of(&row.verdict)?,
+        verdict_since: UnixMillis(row.verdict_since),
+        outage: Epoch(row.outage),
+        degradation: Epoch(row.degradation),
+        paused_at: row.paused_at.map(UnixMillis),
+        remote: row.remote,
+    })
+}
+
+fn opinion_word(state: OpinionState) -> &'static str {
+    match state {
+        OpinionState::Up => "up",
+        OpinionState::Degraded => "degraded",
+        OpinionState::Down => "down",
+        OpinionState::Suspect => "suspect",
+        OpinionState::Unknown => "unknown",
+        OpinionState::Paused => "paused",
+    }
+}
+
+fn opinion_of(word: &str) -> Result<OpinionState, String> {
+    Ok(match word {
+        "up" => OpinionState::Up,
+        "degraded" => OpinionState::Degraded,
+        "down" => OpinionState::Down,
+        "suspect" => OpinionState::Suspect,
+        "unknown" => OpinionState::Unknown,
+        "paused" => OpinionState::Paused,
+        other => return Err(format!("`{other}` is not an opinion")),
+    })
+}
+
+/// The verdict of its word.
+pub(in crate::store) fn verdict_of(word: &str) -> Result<Verdict, String> {
+    Ok(match word {
+        "up" => Verdict::Up,
+        "degraded" => Verdict::Degraded,
+        "down" => Verdict::Down,
+        "unknown" => Verdict::Unknown,
+        "paused" => Verdict::Paused,
+        other => return Err(format!("`{other}` is not a verdict")),
+    })
+}

@@ -1,0 +1,54 @@
+//! Reading rows such that one that makes no sense costs itself and not the answer.
+
+use rusqlite::Row;
+use rusqlite::Rows;
+
+/// Why a row makes no sense.
+#[derive(Debug)]
+pub(super) struct Unreadable(pub String);
+
+impl From<rusqlite::Error> for Unreadable {
+    fn from(error: rusqlite::Error) -> Unreadable {
+        Unreadable(error.to_string())
+    }
+}
+
+impl From<String> for Unreadable {
+    fn from(why: String) -> Unreadable {
+        Unreadable(why)
+    }
+}
+
+impl From<super::history::codec::BadBytes> for Unreadable {
+    fn from(bad: super::history::codec::BadBytes) -> Unreadable {
+        Unreadable(bad.to_string())
+    }
+}
+
+impl From<crate::model::id::BadId> for Unreadable {
+    fn from(bad: crate::model::id::BadId) -> Unreadable {
+        Unreadable(bad.to_string())
+    }
+}
+
+impl From<crate::model::id::BadName> for Unreadable {
+    fn from(bad: crate::model::id::BadName) -> Unreadable {
+        Unreadable(bad.to_string())
+    }
+}
+
+/// All rows that can be read; the others are logged and left out.
+pub(super) fn readable<T>(
+    rows: &mut Rows<'_>,
+    what: &str,
+    mut read: impl FnMut(&Row<'_>) -> Result<T, Unreadable>,
+) -> rusqlite::Result<Vec<T>> {
+    let mut out = Vec::new();
+    while let Some(row) = rows.next()? {
+        match read(row) {
+            Ok(value) => out.push(value),
+            Err(Unreadable(why)) => tracing::warn!(error = why, "a stored {what} cannot be read and is left out: {why}"),
+        }
+    }
+    Ok(out)
+}

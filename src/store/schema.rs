@@ -1,0 +1,184 @@
+//! The tables, and how an older database becomes a current one.
+//!
+//! Migrations are only ever appended; a released one is never edited. Each runs in a transaction of its own together with the
+//! version it leads to, so that a crash at any statement leaves the database at one version or the other. The version is kept
+//! twice, in the file's header and in a table: the header is not covered by any check of SQLite, and a flipped bit there must
+//! not look like a database from the future.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+use rusqlite::OptionalExtension;
+
+use crate::store::error::OpenError;
+use crate::store::files;
+
+/// SQL that leads from version `i` to version `i + 1`.
+pub(super) const MIGRATIONS: &[&str] = &[V1];
+
+/// Tables are STRICT, so that a wrong type is an error where it is written and not where it is read years later. Monitors have
+/// small integer keys because millions of rows carry one. Rows with a `WITHOUT ROWID` key are always read in the order of that key.
+const V1: &str = "
+CREATE TABLE migrations (version INTEGER PRIMARY KEY, at INTEGER NOT NULL) STRICT;
+
+-- Every monitor that ever had something to keep. `id` is the one in the config.
+CREATE TABLE monitors (key INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE) STRICT;
+
+-- What a restart must not lose; `state` is JSON.
+CREATE TABLE monitor_states (monitor INTEGER PRIMARY KEY REFERENCES monitors (key), state TEXT NOT NULL) STRICT;
+
+-- Newest results in order of arrival, without a second index: cheap to append. Moved to `result_blocks` when their five minutes are over.
+CREATE TABLE results_hot (id INTEGER PRIMARY KEY, monitor INTEGER NOT NULL, at INTEGER NOT NULL, data BLOB NOT NULL) STRICT;
+
+-- Results of one monitor and five minutes, packed.
+CREATE TABLE result_blocks (
+    monitor INTEGER NOT NULL, start INTEGER NOT NULL, n INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (monitor, start)
+) STRICT, WITHOUT ROWID;
+
+-- What happened during checks that were not up, line by line.
+CREATE TABLE transcripts (
+    id INTEGER PRIMARY KEY, monitor INTEGER NOT NULL, at INTEGER NOT NULL, n_dropped INTEGER NOT NULL, lines TEXT NOT NULL,
+    UNIQUE (monitor, at)
+) STRICT;
+
+CREATE TABLE rollups_5m (monitor INTEGER NOT NULL, start INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (monitor, start)) STRICT, WITHOUT ROWID;
+CREATE TABLE rollups_1h (monitor INTEGER NOT NULL, start INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (monitor, start)) STRICT, WITHOUT ROWID;
+
+-- Hours in which a five-minute roll-up was written since their own roll-up was.
+CREATE TABLE hours_due (monitor INTEGER NOT NULL, start INTEGER NOT NULL, PRIMARY KEY (monitor, start)) STRICT, WITHOUT ROWID;
+
+-- Holds from `at` until the next one of the same monitor.
+CREATE TABLE verdicts (monitor INTEGER NOT NULL, at INTEGER NOT NULL, verdict TEXT NOT NULL, PRIMARY KEY (monitor, at)) STRICT, WITHOUT ROWID;
+
+CREATE TABLE incidents (
+    id TEXT PRIMARY KEY, monitor INTEGER NOT NULL REFERENCES monitors (key), monitor_name TEXT NOT NULL,
+    lane TEXT NOT NULL, epoch INTEGER NOT NULL, opened_at INTEGER NOT NULL, confirmed_at INTEGER NOT NULL,
+    closed_at INTEGER, close_reason TEXT, cause TEXT NOT NULL, regions TEXT NOT NULL, confidence TEXT NOT NULL, evidence TEXT NOT NULL,
+    CHECK ((closed_at IS NULL) = (close_reason IS NULL))
+) STRICT, WITHOUT ROWID;
+CREATE INDEX incidents_by_time ON incidents (opened_at);
+CREATE INDEX incidents_by_monitor ON incidents (monitor, opened_at);
+CREATE INDEX incidents_open ON incidents (opened_at) WHERE closed_at IS NULL;
+
+-- Messages owed, and what became of them. `queue` is the monitor's id, or empty for notices about vigilmon itself: within one
+-- channel and queue messages leave in the order of `id`. `due_at` of a leased row is the end of the lease.
+CREATE TABLE outbox (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, channel TEXT NOT NULL, queue TEXT NOT NULL,
+    event TEXT NOT NULL, incident TEXT, at INTEGER NOT NULL, subject TEXT NOT NULL,
+    state TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'sent', 'dead')),
+    due_at INTEGER NOT NULL, leased INTEGER NOT NULL DEFAULT 0, n_attempts INTEGER NOT NULL DEFAULT 0,
+    ended_at INTEGER, last_error TEXT
+) STRICT;
+CREATE INDEX outbox_waiting ON outbox (channel, queue, id) WHERE state = 'waiting';
+CREATE INDEX outbox_leased ON outbox (id) WHERE leased = 1;
+CREATE INDEX outbox_ended ON outbox (ended_at) WHERE ended_at IS NOT NULL;
+CREATE INDEX outbox_by_incident ON outbox (incident, id) WHERE incident IS NOT NULL;
+
+CREATE TABLE sessions (
+    token_hash BLOB PRIMARY KEY CHECK (length(token_hash) = 32), user TEXT NOT NULL, created_at INTEGER NOT NULL, seen_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE named_values (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+-- One row: when vigilmon last said that it lives.
+CREATE TABLE alive (one INTEGER PRIMARY KEY CHECK (one = 1), at INTEGER NOT NULL) STRICT;
+";
+
+/// What the versions in a database say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Version {
+    /// There is nothing in it.
+    Empty,
+    /// Both places agree.
+    At(i64),
+    /// They do not: the file is damaged.
+    Torn,
+}
+
+/// Reads the version in both places.
+///
+/// # Errors
+/// As SQLite says it; damage included.
+pub(super) fn version(conn: &Connection) -> rusqlite::Result<Version> {
+    let header: i64 = conn.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let n_tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if n_tables == 0 {
+        return Ok(if header == 0 { Version::Empty } else { Version::Torn });
+    }
+    let known: Option<String> =
+        conn.query_row("SELECT name FROM sqlite_schema WHERE name = 'migrations' AND type = 'table'", [], |row| row.get(0)).optional()?;
+    if known.is_none() {
+        return Ok(Version::Torn);
+    }
+    let table: Option<i64> = conn.query_row("SELECT max(version) FROM migrations", [], |row| row.get(0))?;
+    Ok(if table == Some(header) { Version::At(header) } else { Version::Torn })
+}
+
+/// What [`migrate`] did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Migrated {
+    /// Nothing was to be done, or the database is new.
+    Current,
+    /// It was at this version; a copy has this name.
+    From(i64, String),
+    /// It is damaged.
+    Torn,
+}
+
+/// Brings a database to the end of `migrations`; keeps a copy before the first step of an upgrade.
+///
+/// # Errors
+/// [`OpenError::TooNew`], or [`OpenError::Failed`] when the copy or a step did not work; the database is then as it was, or at
+/// the version of the last step that did.
+pub(super) fn migrate(conn: &mut Connection, dir: &Path, migrations: &[&str], at: i64) -> Result<Migrated, Failure> {
+    let known = i64::try_from(migrations.len()).unwrap_or(i64::MAX);
+    let found = match version(conn)? {
+        Version::Torn => return Ok(Migrated::Torn),
+        Version::Empty => 0,
+        Version::At(found) => found,
+    };
+    if found > known {
+        return Err(Failure::Open(OpenError::TooNew { found, known, copy: files::copy_to_restore(dir, known) }));
+    }
+    let copy = if found == 0 || found == known { None } else { Some(keep_copy(conn, dir, found)?) };
+    for (i, sql) in migrations.iter().enumerate().skip(usize::try_from(found).unwrap_or(0)) {
+        let tx = conn.transaction()?;
+        let version = i64::try_from(i).unwrap_or(i64::MAX) + 1;
+        tx.execute_batch(sql)?;
+        tx.execute("INSERT INTO migrations (version, at) VALUES (?1, ?2)", (version, at))?;
+        tx.pragma_update(None, "user_version", version)?;
+        tx.commit()?;
+    }
+    Ok(copy.map_or(Migrated::Current, |copy| Migrated::From(found, copy)))
+}
+
+/// Why a migration did not work.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// To be told as it is.
+    Open(OpenError),
+    /// SQLite's; may be damage.
+    Sql(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Failure {
+        Failure::Sql(error)
+    }
+}
+
+/// A compact copy beside the database, named after the version it has not seen yet, complete or not there at all.
+fn keep_copy(conn: &Connection, dir: &Path, found: i64) -> Result<String, Failure> {
+    let name = files::copy_name(found + 1);
+    let path = dir.join(&name);
+    let unfinished = dir.join(format!("{name}.unfinished"));
+    let refused = |error: std::io::Error| Failure::Open(OpenError::not_writable(&unfinished, &error));
+    // VACUUM INTO accepts an empty file and keeps its permissions.
+    files::remove_if_there(&unfinished).map_err(refused)?;
+    drop(files::create_private(&unfinished).map_err(refused)?);
+    conn.execute("VACUUM INTO ?1", [unfinished.to_string_lossy()])?;
+    files::sync(&unfinished).map_err(refused)?;
+    std::fs::rename(&unfinished, &path).map_err(refused)?;
+    files::sync(dir).map_err(refused)?;
+    Ok(name)
+}

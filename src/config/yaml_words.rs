@@ -68,6 +68,10 @@ const SCANNER: &[(&str, &str, &str)] = &[
 
 /// Puts a syntax error into words. `text` is the whole file.
 pub(super) fn explain(error: &Error, text: &str, at: Location) -> Words {
+    // What is wrong inside of an alias is wrapped once more; the place is the same.
+    if let Error::AliasError { error, .. } = error {
+        return explain(error, text, at);
+    }
     let line = u32::try_from(at.line()).unwrap_or(0);
     let column = u32::try_from(at.column()).unwrap_or(0);
     let words = |message: &str, hint: &str| Words { line, column, message: message.to_owned(), hint: hint.to_owned() };

@@ -2,6 +2,29 @@
 //!
 //! Pure: environment, files and secrets are read through [`Surroundings`], which `crate::app` implements. Which files there are
 //! and when they changed is `crate::app`'s business too.
+//!
+//! The way of a text: [`gather()`] finds the files, `yaml` makes a tree of each, `join` makes one of all, `expand` fills in
+//! variables, templates and matrix, `decode` makes the types and finds every mistake. `reference` lists all keys once, for hints,
+//! schema and manual. [`diff`] tells two configs apart.
+
+mod decode;
+pub mod diff;
+mod expand;
+mod fields;
+mod gather;
+mod glob;
+mod interpolate;
+mod join;
+mod load;
+mod node;
+pub mod phc;
+mod probe_hash;
+mod readers;
+mod reference;
+mod report;
+mod starter;
+mod yaml;
+mod yaml_words;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -10,6 +33,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
+
+pub use crate::config::gather::Finder;
+pub use crate::config::gather::Include;
+pub use crate::config::gather::gather;
+pub use crate::config::gather::includes;
+pub use crate::config::glob::glob_match;
+pub use crate::config::load::digest;
+pub use crate::config::load::load;
+pub use crate::config::probe_hash::probe_hash;
+pub use crate::config::reference::key_paths;
+pub use crate::config::reference::manual::reference_markdown;
+pub use crate::config::reference::schema::json_schema;
+pub use crate::config::starter::starter_config;
 
 use crate::model::channel::Channel;
 use crate::model::id::ChannelName;

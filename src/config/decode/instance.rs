@@ -1,0 +1,289 @@
+//! Decodes what concerns the instance itself: `instance`, `server`, `auth`, `uplink`, `self`, `retention`.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::config::ApiToken;
+use crate::config::Auth;
+use crate::config::Instance;
+use crate::config::ProxyAuth;
+use crate::config::Retention;
+use crate::config::Scope;
+use crate::config::Server;
+use crate::config::ServerTls;
+use crate::config::User;
+use crate::config::Vantage;
+use crate::config::fields::At;
+use crate::config::fields::Ctx;
+use crate::config::fields::Fields;
+use crate::config::phc::PasswordHash;
+use crate::config::readers;
+use crate::model::id::Region;
+use crate::model::net::HostPort;
+use crate::model::secret::Secret;
+
+/// Where the server listens when nothing is said.
+const LISTEN: &str = "0.0.0.0:8080";
+
+/// `instance:`
+pub(super) fn instance(ctx: &Ctx<'_>, at: Option<&At<'_>>) -> Option<Instance> {
+    let state_dir_default = || {
+        // systemd may give several directories, separated by colons; the first is the one meant for the database.
+        let given = ctx.around.env("STATE_DIRECTORY").filter(|dir| !dir.is_empty());
+        PathBuf::from(given.as_deref().and_then(|dirs| dirs.split(':').next()).unwrap_or("./data"))
+    };
+    let region_default = || Region::parse("local").ok();
+    let Some(at) = at else {
+        return Some(Instance { region: region_default()?, vantage: Vantage::External, state_dir: state_dir_default(), secret: None });
+    };
+    let mut fields = Fields::open(ctx, at, "instance")?;
+    let region = fields.read("region", |ctx, at| readers::parsed(ctx, at, Region::parse));
+    let vantages = [("external", Vantage::External), ("internal", Vantage::Internal)];
+    let vantage = fields.read("vantage", |ctx, at| readers::choice(ctx, at, &vantages));
+    let state_dir = fields.read("state_dir", readers::full_text);
+    let secret = fields.read("secret", readers::secret);
+    fields.finish();
+    Some(Instance {
+        region: region.or_else(region_default)?,
+        vantage: vantage.unwrap_or(Vantage::External),
+        state_dir: state_dir.map_or_else(state_dir_default, PathBuf::from),
+        secret,
+    })
+}
+
+/// `server:`
+pub(super) fn server(ctx: &Ctx<'_>, at: Option<&At<'_>>) -> Option<Server> {
+    let listen_default = || LISTEN.parse().map(|address| vec![address]).unwrap_or_default();
+    let Some(at) = at else {
+        return Some(Server {
+            listen: listen_default(),
+            public_url: None,
+            base_path: String::new(),
+            trusted_proxies: Vec::new(),
+            tls: None,
+        });
+    };
+    let mut fields = Fields::open(ctx, at, "server")?;
+    let listen = fields.read("listen", listen_addresses);
+    let public_url = fields.read("public_url", public_url);
+    let base_path = fields.read("base_path", base_path);
+    let trusted_proxies = fields.read("trusted_proxies", readers::networks);
+    let tls = fields.read("tls", server_tls);
+    fields.finish();
+    Some(Server {
+        listen: listen.unwrap_or_else(listen_default),
+        public_url,
+        base_path: base_path.unwrap_or_default(),
+        trusted_proxies: trusted_proxies.unwrap_or_default(),
+        tls,
+    })
+}
+
+fn listen_addresses(ctx: &Ctx<'_>, at: &At<'_>) -> Option<Vec<SocketAddr>> {
+    let items = at.one_or_many();
+    if items.is_empty() {
+        ctx.bad(at, "there is no address to listen on", "write `listen: 0.0.0.0:8080`, or remove the key");
+        return None;
+    }
+    let mut found: Vec<SocketAddr> = Vec::new();
+    for item in &items {
+        let Some(text) = readers::text(ctx, item) else { continue };
+        match text.parse::<SocketAddr>() {
+            Ok(address) if found.contains(&address) => ctx.bad(item, format!("`{text}` is listed twice"), "keep one of the two"),
+            Ok(address) => found.push(address),
+            Err(_) => ctx.bad(item, format!("`{text}` is not an address with a port"), listen_hint(&text)),
+        }
+    }
+    Some(found)
+}
+
+fn listen_hint(text: &str) -> String {
+    let port = text.rsplit(':').next().filter(|port| port.parse::<u16>().is_ok());
+    match port {
+        Some(port) if text.starts_with("localhost") => format!("write `127.0.0.1:{port}`, or `[::1]:{port}`"),
+        Some(port) => format!("write `0.0.0.0:{port}` for all addresses, or `127.0.0.1:{port}` for this machine only"),
+        None => "write `0.0.0.0:8080` for all addresses, or `127.0.0.1:8080` for this machine only".to_owned(),
+    }
+}
+
+fn public_url(ctx: &Ctx<'_>, at: &At<'_>) -> Option<String> {
+    let url = readers::web_url(ctx, at)?;
+    if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() {
+        ctx.bad(at, "a public URL has no `?`, no `#` and no user", "write `https://status.example.com`");
+        return None;
+    }
+    Some(url.as_str().trim_end_matches('/').to_owned())
+}
+
+fn base_path(ctx: &Ctx<'_>, at: &At<'_>) -> Option<String> {
+    let text = readers::text(ctx, at)?;
+    let path = text.trim_end_matches('/');
+    let fine = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '~'));
+    let dots = |part: &str| part.chars().all(|c| c == '.');
+    if path.is_empty() && text.starts_with('/') {
+        return Some(String::new());
+    }
+    if !path.starts_with('/') || !path[1..].split('/').all(|part| fine(part) && !dots(part)) {
+        let hint = "begin it with `/`, and use letters, digits, `-`, `_` and `.`: `/vigilmon`";
+        ctx.bad(at, format!("`{text}` is not a base path"), hint);
+        return None;
+    }
+    Some(path.to_owned())
+}
+
+fn server_tls(ctx: &Ctx<'_>, at: &At<'_>) -> Option<ServerTls> {
+    let mut fields = Fields::open(ctx, at, "server.tls")?;
+    // Read here only to find out now what would fail at the start; the server reads them itself, again when they change.
+    let cert = fields.must("cert", |ctx, at| pem_path(ctx, at, "-----BEGIN CERTIFICATE-----", "certificate"));
+    let key = fields.must("key", |ctx, at| pem_path(ctx, at, "PRIVATE KEY-----", "private key"));
+    fields.finish();
+    Some(ServerTls { cert: cert?, key: key? })
+}
+
+fn pem_path(ctx: &Ctx<'_>, at: &At<'_>, mark: &str, what: &str) -> Option<PathBuf> {
+    let text = readers::file_text(ctx, at)?;
+    if !text.contains(mark) {
+        ctx.bad(at, format!("the file holds no PEM {what}"), format!("it must have a line with `{mark}`"));
+        return None;
+    }
+    readers::full_text(ctx, at).map(PathBuf::from)
+}
+
+/// `auth:`
+pub(super) fn auth(ctx: &Ctx<'_>, at: &At<'_>) -> Option<Auth> {
+    let mut fields = Fields::open(ctx, at, "auth")?;
+    let users = fields.take("users");
+    let proxy = fields.read("proxy", proxy_auth);
+    let tokens = fields.take("tokens");
+    fields.finish();
+    let mut seen = BTreeMap::new();
+    let users: Vec<User> = users.iter().flat_map(|at| at.list(ctx)).filter_map(|at| user(ctx, &at, &mut seen)).collect();
+    seen.clear();
+    let tokens: Vec<ApiToken> = tokens.iter().flat_map(|at| at.list(ctx)).filter_map(|at| token(ctx, &at, &mut seen)).collect();
+    Some(Auth { users, proxy, tokens })
+}
+
+fn unique_name(ctx: &Ctx<'_>, at: &At<'_>, seen: &mut BTreeMap<String, u32>) -> Option<String> {
+    let name = readers::name(ctx, at)?;
+    if let Some(line) = seen.insert(name.clone(), at.node.pos.line) {
+        ctx.bad(at, format!("the name `{name}` is already used in line {line}"), "give one of them another name");
+    }
+    Some(name)
+}
+
+fn user(ctx: &Ctx<'_>, at: &At<'_>, seen: &mut BTreeMap<String, u32>) -> Option<User> {
+    let mut fields = Fields::open(ctx, at, "auth.users[]")?;
+    let name = fields.must("name", |ctx, at| unique_name(ctx, at, seen));
+    let hash = fields.must("password_hash", password_hash);
+    fields.finish();
+    Some(User { name: name?, password_hash: hash? })
+}
+
+/// A secret that is an argon2id hash.
+pub(super) fn password_hash(ctx: &Ctx<'_>, at: &At<'_>) -> Option<Secret> {
+    let hash = readers::secret(ctx, at)?;
+    if let Err(error) = PasswordHash::parse(hash.reveal_for_use()) {
+        ctx.bad(at, error.to_string(), "make one with `vigilmon hash-password`; it begins with `$argon2id$`");
+        return None;
+    }
+    Some(hash)
+}
+
+fn proxy_auth(ctx: &Ctx<'_>, at: &At<'_>) -> Option<ProxyAuth> {
+    let mut fields = Fields::open(ctx, at, "auth.proxy")?;
+    let header = fields.must("header", header_name);
+    let from = fields.require("from");
+    fields.finish();
+    let from_at = from?;
+    let from = readers::networks(ctx, &from_at)?;
+    if from.is_empty() {
+        ctx.bad(&from_at, "nobody is believed", "list the proxy's addresses: `from: [127.0.0.1/32]`");
+    }
+    Some(ProxyAuth { header: header?, from })
+}
+
+/// The name of a header, in lower case.
+pub(super) fn header_name(ctx: &Ctx<'_>, at: &At<'_>) -> Option<String> {
+    let text = readers::text(ctx, at)?;
+    match ::http::HeaderName::from_bytes(text.as_bytes()) {
+        Ok(name) => Some(name.as_str().to_owned()),
+        Err(_) => {
+            ctx.bad(at, format!("`{text}` is not the name of a header"), "use letters, digits and `-`");
+            None
+        }
+    }
+}
+
+fn token(ctx: &Ctx<'_>, at: &At<'_>, seen: &mut BTreeMap<String, u32>) -> Option<ApiToken> {
+    let mut fields = Fields::open(ctx, at, "auth.tokens[]")?;
+    let name = fields.must("name", |ctx, at| unique_name(ctx, at, seen));
+    let hash = fields.must("hash", |ctx, at| {
+        let hash = readers::secret(ctx, at)?;
+        let text = hash.reveal_for_use();
+        if text.len() != 64 || !text.chars().all(|c| c.is_ascii_hexdigit()) {
+            let hint = "make it with `printf %s \"$TOKEN\" | sha256sum`; it has 64 hexadecimal digits";
+            ctx.bad(at, "this is not the SHA-256 of a token", hint);
+            return None;
+        }
+        Some(Secret::new(text.to_ascii_lowercase()))
+    });
+    let scope = fields.read("scope", |ctx, at| readers::choice(ctx, at, &[("read", Scope::Read), ("write", Scope::Write)]));
+    fields.finish();
+    Some(ApiToken { name: name?, hash: hash?, scope: scope.unwrap_or(Scope::Read) })
+}
+
+/// `uplink:`
+pub(super) fn uplink(ctx: &Ctx<'_>, at: &At<'_>) -> Option<Vec<HostPort>> {
+    let mut fields = Fields::open(ctx, at, "uplink")?;
+    let probes = fields.take("probes");
+    fields.finish();
+    let probes = probes.map(|at| at.one_or_many()).unwrap_or_default();
+    Some(probes.iter().filter_map(|at| uplink_probe(ctx, at)).collect())
+}
+
+fn uplink_probe(ctx: &Ctx<'_>, at: &At<'_>) -> Option<HostPort> {
+    let text = readers::text(ctx, at)?;
+    if let Some((scheme, _)) = text.split_once("://").filter(|(scheme, _)| *scheme != "tcp") {
+        ctx.bad(at, format!("`{text}` has the scheme `{scheme}`"), "only `tcp://host:port` works here");
+        return None;
+    }
+    readers::parsed(ctx, at, |text| HostPort::parse(text.strip_prefix("tcp://").unwrap_or(text)))
+}
+
+/// `self:`; which channels there are is checked by the caller.
+pub(super) fn self_channels<'a>(ctx: &'a Ctx<'a>, at: &At<'a>) -> Vec<At<'a>> {
+    let Some(mut fields) = Fields::open(ctx, at, "self") else { return Vec::new() };
+    let channels = fields.take("channels");
+    fields.finish();
+    channels.map(|at| at.one_or_many()).unwrap_or_default()
+}
+
+/// `retention:`
+pub(super) fn retention(ctx: &Ctx<'_>, at: &At<'_>) -> Option<Retention> {
+    let mut fields = Fields::open(ctx, at, "retention")?;
+    let hour = Duration::from_secs(3600);
+    let results_at = fields.take("results");
+    let results = results_at.as_ref().and_then(|at| readers::duration_from(ctx, at, hour, "1h"));
+    let five_at = fields.take("rollup_5m");
+    let rollup_5m = five_at.as_ref().and_then(|at| readers::duration_from(ctx, at, hour, "1h"));
+    let rollup_1h = fields.read("rollup_1h", |ctx, at| readers::duration_from(ctx, at, hour * 24, "1d"));
+    let size = fields.read("max_db_size", |ctx, at| readers::size(ctx, at, 16 << 20, 1 << 50));
+    fields.finish();
+    let default = Retention::default();
+    let retention = Retention {
+        results: results.unwrap_or(default.results),
+        rollup_5m: rollup_5m.unwrap_or(default.rollup_5m),
+        rollup_1h: rollup_1h.unwrap_or(default.rollup_1h),
+        db_bytes_max: size.unwrap_or(default.db_bytes_max),
+    };
+    // What is finer must not outlive what is coarser, or a graph would have a hole in its middle.
+    if let Some(at) = five_at.filter(|_| retention.rollup_5m > retention.rollup_1h) {
+        ctx.bad(&at, "five-minute sums would be kept longer than hourly ones", "make `rollup_5m` at most `rollup_1h`");
+    }
+    if let Some(at) = results_at.filter(|_| retention.results > retention.rollup_1h) {
+        ctx.bad(&at, "single results would be kept longer than hourly sums", "make `results` at most `rollup_1h`");
+    }
+    Some(retention)
+}

@@ -1,0 +1,154 @@
+//! The tree to [`Config`]: one file per area. Everything that can be wrong is found here, and all of it in one run.
+
+mod channel;
+mod expect;
+mod http;
+mod instance;
+mod monitor;
+mod page;
+mod template;
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::config::Auth;
+use crate::config::Config;
+use crate::config::Retention;
+use crate::config::expand::Expanded;
+use crate::config::fields::At;
+use crate::config::fields::Ctx;
+use crate::config::fields::Fields;
+use crate::config::node::Node;
+use crate::config::node::Pos;
+use crate::model::channel::Channel;
+use crate::model::id::ChannelName;
+use crate::model::monitor::Monitor;
+use crate::model::page::StatusPage;
+
+/// The end of the path of the one field in which variables are left alone until it is decoded: a webhook's own body.
+pub(super) const TEMPLATE_PATH_END: &str = ".webhook.body";
+
+/// Decodes the whole document. `None` only if it could not even be begun; whether the result may be used is for the report to say.
+pub(super) fn document(ctx: &Ctx<'_>, root: &Node, expanded: &Expanded) -> Option<Config> {
+    let at = At { node: root, path: String::new() };
+    let mut fields = Fields::open(ctx, &at, "")?;
+    let instance_at = fields.take("instance");
+    let server_at = fields.take("server");
+    let auth = fields.read("auth", instance::auth);
+    let defaults = fields.take("defaults");
+    let channels_at = fields.take("channels");
+    let pages_at = fields.take("status_pages");
+    let uplink = fields.read("uplink", instance::uplink);
+    let self_at = fields.take("self");
+    let retention = fields.read("retention", instance::retention);
+    // The files were found before, and these two are already expanded.
+    let _ = (fields.take("include"), fields.take("templates"), fields.take("monitors"));
+    fields.finish();
+
+    let instance = instance::instance(ctx, instance_at.as_ref());
+    let server = instance::server(ctx, server_at.as_ref());
+    let names = channel_names(channels_at.as_ref());
+    let channels = channels(ctx, channels_at.as_ref());
+    if let Some(at) = defaults {
+        monitor::defaults(ctx, &at, &names);
+    }
+    for template in &expanded.templates {
+        let _ = monitor::monitor(ctx, &At { node: &template.node, path: template.path.clone() }, &names);
+    }
+    let (monitors, all_read) = monitors(ctx, expanded, &names);
+    let pages = pages(ctx, pages_at.as_ref(), &monitors, all_read);
+    let self_items = self_at.map(|at| instance::self_channels(ctx, &at)).unwrap_or_default();
+    Some(Config {
+        instance: instance?,
+        server: server?,
+        auth: auth.unwrap_or_else(Auth::default),
+        monitors,
+        channels,
+        pages,
+        uplink: uplink.unwrap_or_default(),
+        self_channels: channel::references(ctx, &self_items, &names),
+        retention: retention.unwrap_or_else(Retention::default),
+    })
+}
+
+/// The names alone, so that a channel with another mistake is not also called missing.
+fn channel_names(at: Option<&At<'_>>) -> BTreeSet<String> {
+    let items = at.and_then(|at| at.node.items()).unwrap_or_default();
+    items.iter().filter_map(|item| Some(item.get("name")?.scalar()?.text.clone())).collect()
+}
+
+fn channels(ctx: &Ctx<'_>, at: Option<&At<'_>>) -> BTreeMap<ChannelName, Arc<Channel>> {
+    let mut channels = BTreeMap::new();
+    let mut seen: HashMap<ChannelName, Pos> = HashMap::new();
+    for at in at.map(|at| at.list(ctx)).unwrap_or_default() {
+        let Some(channel) = channel::channel(ctx, &at) else { continue };
+        let pos = at.child("name").map_or(at.node.pos, |name| name.node.pos);
+        if let Some(first) = seen.get(&channel.name) {
+            let message = format!("there is already a channel `{}` in {}", channel.name, ctx.report.files.beside(*first, pos));
+            ctx.report.add(pos, &format!("{}.name", at.path), message, "give one of them another name");
+            continue;
+        }
+        seen.insert(channel.name.clone(), pos);
+        let (name, channel) = channel::shared(channel);
+        channels.insert(name, channel);
+    }
+    channels
+}
+
+/// The monitors, and whether all of them could be read.
+fn monitors(ctx: &Ctx<'_>, expanded: &Expanded, channels: &BTreeSet<String>) -> (Vec<Arc<Monitor>>, bool) {
+    let mut monitors: Vec<Arc<Monitor>> = Vec::with_capacity(expanded.monitors.len());
+    let mut names: HashMap<String, Pos> = HashMap::new();
+    let mut ids: HashMap<String, (Pos, String)> = HashMap::new();
+    let mut all_read = expanded.complete;
+    for expanded in &expanded.monitors {
+        let at = At { node: &expanded.node, path: expanded.path.clone() };
+        let Some(monitor) = monitor::monitor(ctx, &at, channels) else {
+            all_read = false;
+            continue;
+        };
+        let name_at = at.child("name").unwrap_or_else(|| at.clone());
+        let pos = name_at.node.pos;
+        if let Some(first) = names.get(&monitor.name) {
+            let message = format!("there is already a monitor `{}` in {}", monitor.name, ctx.report.files.beside(*first, pos));
+            let hint = if at.child("matrix").is_some() {
+                "every combination of a `matrix` needs a name of its own: put `${matrix.key}` into `name`"
+            } else {
+                "give one of them another `name`"
+            };
+            ctx.report.add(pos, &name_at.path, message, hint);
+        } else if let Some((first, other)) = ids.get(monitor.id.as_str()) {
+            let first = ctx.report.files.beside(*first, pos);
+            let message = format!("the id `{}` is already used by the monitor `{other}` in {first}", monitor.id);
+            let (pos, path) = at.child("id").map_or((pos, name_at.path), |id| (id.node.pos, id.path));
+            ctx.report.add(pos, &path, message, "give one of them an `id` of its own");
+        }
+        names.entry(monitor.name.clone()).or_insert(pos);
+        ids.entry(monitor.id.to_string()).or_insert_with(|| (pos, monitor.name.clone()));
+        monitors.push(Arc::new(monitor));
+    }
+    (monitors, all_read)
+}
+
+fn pages(ctx: &Ctx<'_>, at: Option<&At<'_>>, monitors: &[Arc<Monitor>], all_read: bool) -> Vec<Arc<StatusPage>> {
+    let mut pages: Vec<Arc<StatusPage>> = Vec::new();
+    let mut domains: HashMap<String, String> = HashMap::new();
+    for at in at.map(|at| at.list(ctx)).unwrap_or_default() {
+        let Some(page) = page::page(ctx, &at, monitors, all_read) else { continue };
+        if let Some(first) = pages.iter().find(|known| known.slug == page.slug) {
+            let slug_at = at.child("slug").unwrap_or_else(|| at.clone());
+            let message = format!("there is already a page `{}` in line {}", page.slug, first.origin.line);
+            ctx.bad(&slug_at, message, "give one of them another `slug`");
+        }
+        for domain in &page.domains {
+            if let Some(other) = domains.insert(domain.clone(), page.slug.to_string()) {
+                let domains_at = at.child("domains").unwrap_or_else(|| at.clone());
+                ctx.bad(&domains_at, format!("the page `{other}` already has the domain `{domain}`"), "keep it in one of the two");
+            }
+        }
+        pages.push(Arc::new(page));
+    }
+    pages
+}

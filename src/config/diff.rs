@@ -1,0 +1,345 @@
+//! What a new config changes: for `vigilmon plan`, for the log of a reload, and for the engine, which leaves alone what is kept.
+//!
+//! Compares what things mean, not where they are written: moving a monitor to another file or line is no change.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde_json::json;
+
+use crate::config::Config;
+use crate::model::expect::Expectation;
+use crate::model::id::ChannelName;
+use crate::model::id::MonitorId;
+use crate::model::monitor::Confirm;
+use crate::model::monitor::HttpSpec;
+use crate::model::monitor::Monitor;
+use crate::model::monitor::ProbeSpec;
+use crate::model::monitor::Regions;
+use crate::model::monitor::TcpSpec;
+use crate::model::page::StatusPage;
+use crate::model::time::DurationText;
+
+/// Everything that differs between two configs.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Change {
+    /// Monitors, by id.
+    pub monitors: Group,
+    /// Monitors that keep their id under a new name: id, old name, new name. They may be altered as well.
+    pub renamed: Vec<Renamed>,
+    /// Channels, by name.
+    pub channels: Group,
+    /// Status pages, by slug.
+    pub pages: Group,
+    /// Other settings that changed and take effect at once, such as `retention.results`.
+    pub settings: Vec<String>,
+    /// Settings that changed and take effect at the next start.
+    pub needs_restart: Vec<String>,
+}
+
+/// What became of the things of one kind.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Group {
+    /// Only in the new config.
+    pub added: Vec<String>,
+    /// Only in the old one.
+    pub removed: Vec<String>,
+    /// In both, but different.
+    pub altered: Vec<Altered>,
+    /// In both, and alike but for a name.
+    pub kept: Vec<String>,
+}
+
+/// Something that is in both configs but not alike.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Altered {
+    /// Id, name or slug.
+    pub key: String,
+    /// What differs, such as `interval 1m → 30s`. Never a secret.
+    pub what: Vec<String>,
+}
+
+/// A monitor that keeps its history under a new name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Renamed {
+    /// Its id.
+    pub id: MonitorId,
+    /// What it was called.
+    pub from: String,
+    /// What it is called now.
+    pub to: String,
+}
+
+impl Change {
+    /// Compares two configs; without an old one everything is added, and nothing needs a restart.
+    #[must_use]
+    pub fn between(old: Option<&Config>, new: &Config) -> Change {
+        let monitor_map = |config: &Config| -> BTreeMap<MonitorId, _> {
+            config.monitors.iter().map(|monitor| (monitor.id.clone(), monitor.clone())).collect()
+        };
+        let page_map = |config: &Config| -> BTreeMap<String, _> {
+            config.pages.iter().map(|page| (page.slug.to_string(), page.clone())).collect()
+        };
+        let old_monitors = old.map(monitor_map).unwrap_or_default();
+        let new_monitors = monitor_map(new);
+        let renamed = new_monitors.iter().filter_map(|(id, monitor)| {
+            let before = old_monitors.get(id).filter(|before| before.name != monitor.name)?;
+            Some(Renamed { id: id.clone(), from: before.name.clone(), to: monitor.name.clone() })
+        });
+        let old_channels: BTreeMap<ChannelName, _> = old.map(|config| config.channels.clone()).unwrap_or_default();
+        Change {
+            renamed: renamed.collect(),
+            monitors: group(&old_monitors, &new_monitors, |a, b| monitor_changes(a, b)),
+            channels: group(&old_channels, &new.channels, |a, b| {
+                let mut what = Vec::new();
+                note(&mut what, a.spec.kind() != b.spec.kind(), || format!("{} → {}", a.spec.kind(), b.spec.kind()));
+                note(&mut what, a.spec.kind() == b.spec.kind() && a.spec != b.spec, || a.spec.kind().to_owned());
+                note(&mut what, a.on != b.on, || "on".to_owned());
+                what
+            }),
+            pages: group(&old.map(page_map).unwrap_or_default(), &page_map(new), |a, b| page_changes(a, b)),
+            settings: old.map(|old| settings(old, new)).unwrap_or_default(),
+            needs_restart: old.map(|old| needs_restart(old, new)).unwrap_or_default(),
+        }
+    }
+
+    /// Whether nothing differs.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let same = |group: &Group| group.added.is_empty() && group.removed.is_empty() && group.altered.is_empty();
+        let groups = same(&self.monitors) && same(&self.channels) && same(&self.pages);
+        groups && self.renamed.is_empty() && self.settings.is_empty() && self.needs_restart.is_empty()
+    }
+
+    /// The same for programs.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        let renamed: Vec<_> = self.renamed.iter().map(|r| json!({ "id": r.id.as_str(), "from": r.from, "to": r.to })).collect();
+        json!({
+            "changed": !self.is_empty(),
+            "monitors": group_json(&self.monitors),
+            "renamed": renamed,
+            "channels": group_json(&self.channels),
+            "status_pages": group_json(&self.pages),
+            "settings": self.settings,
+            "needs_restart": self.needs_restart,
+        })
+    }
+}
+
+fn group_json(group: &Group) -> serde_json::Value {
+    let altered: Vec<_> = group.altered.iter().map(|a| json!({ "key": a.key, "what": a.what })).collect();
+    json!({ "added": group.added, "removed": group.removed, "altered": altered, "kept": group.kept })
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_empty() {
+            return write!(f, "No changes. {} stay as they are.", counted(self.monitors.kept.len(), "monitor"));
+        }
+        for (kind, group) in [("monitor", &self.monitors), ("channel", &self.channels), ("status page", &self.pages)] {
+            group.added.iter().try_for_each(|key| writeln!(f, "  + {kind} {key}"))?;
+            for Altered { key, what } in &group.altered {
+                writeln!(f, "  ~ {kind} {key}: {}", what.join(", "))?;
+            }
+            group.removed.iter().try_for_each(|key| writeln!(f, "  - {kind} {key}"))?;
+        }
+        for Renamed { id, from, to } in &self.renamed {
+            writeln!(f, "  ~ monitor {id}: renamed from `{from}` to `{to}`, history stays")?;
+        }
+        self.settings.iter().try_for_each(|what| writeln!(f, "  ~ {what}"))?;
+        self.needs_restart.iter().try_for_each(|what| writeln!(f, "  ~ {what} (needs a restart)"))?;
+        let n_altered = self.monitors.altered.len();
+        let (n_added, n_removed, n_kept) = (self.monitors.added.len(), self.monitors.removed.len(), self.monitors.kept.len());
+        write!(f, "\nMonitors: {n_added} to add, {n_altered} to change, {n_removed} to remove, {n_kept} kept.")
+    }
+}
+
+fn counted(n: usize, noun: &str) -> String {
+    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
+}
+
+fn group<K: Ord + fmt::Display, V>(old: &BTreeMap<K, V>, new: &BTreeMap<K, V>, differ: impl Fn(&V, &V) -> Vec<String>) -> Group {
+    let mut group = Group::default();
+    for (key, after) in new {
+        let Some(before) = old.get(key) else {
+            group.added.push(key.to_string());
+            continue;
+        };
+        let what = differ(before, after);
+        if what.is_empty() { group.kept.push(key.to_string()) } else { group.altered.push(Altered { key: key.to_string(), what }) }
+    }
+    group.removed = old.keys().filter(|key| !new.contains_key(key)).map(ToString::to_string).collect();
+    group
+}
+
+fn note(what: &mut Vec<String>, differs: bool, words: impl FnOnce() -> String) {
+    if differs {
+        what.push(words());
+    }
+}
+
+fn monitor_changes(a: &Monitor, b: &Monitor) -> Vec<String> {
+    // No `..`: a new field must be thought of here. The name is reported apart, the origin not at all.
+    let Monitor {
+        id: _,
+        name: _,
+        group,
+        labels,
+        probe,
+        expect,
+        interval,
+        timeout,
+        confirm,
+        regions,
+        quorum,
+        channels,
+        runbook,
+        slo,
+        enabled,
+        origin: _,
+    } = a;
+    let mut what = Vec::new();
+    note(&mut what, *group != b.group, || "group".to_owned());
+    note(&mut what, *labels != b.labels, || "labels".to_owned());
+    probe_changes(&mut what, probe, &b.probe, (a, b));
+    expect_changes(&mut what, expect, &b.expect);
+    note(&mut what, *interval != b.interval, || format!("interval {} → {}", DurationText(*interval), DurationText(b.interval)));
+    note(&mut what, *timeout != b.timeout, || format!("timeout {} → {}", DurationText(*timeout), DurationText(b.timeout)));
+    note(&mut what, *confirm != b.confirm, || format!("confirm {} → {}", confirm_text(*confirm), confirm_text(b.confirm)));
+    note(&mut what, *regions != b.regions, || format!("regions {} → {}", regions_text(regions), regions_text(&b.regions)));
+    note(&mut what, *quorum != b.quorum, || format!("quorum {quorum} → {}", b.quorum));
+    note(&mut what, *channels != b.channels, || "channels".to_owned());
+    note(&mut what, *runbook != b.runbook, || "runbook".to_owned());
+    note(&mut what, *slo != b.slo, || "slo".to_owned());
+    note(&mut what, *enabled != b.enabled, || if b.enabled { "resumed".to_owned() } else { "paused".to_owned() });
+    what
+}
+
+fn confirm_text(confirm: Confirm) -> String {
+    format!("{}/{} every {}", confirm.failures, confirm.successes, DurationText(confirm.recheck))
+}
+
+fn regions_text(regions: &Regions) -> String {
+    match regions {
+        Regions::All => "all".to_owned(),
+        Regions::Only(some) => some.iter().map(ToString::to_string).collect::<Vec<_>>().join("+"),
+    }
+}
+
+fn probe_changes(what: &mut Vec<String>, a: &ProbeSpec, b: &ProbeSpec, whole: (&Monitor, &Monitor)) {
+    let targets = || format!("target {} → {}", without_query(&whole.0.target()), without_query(&whole.1.target()));
+    match (a, b) {
+        (ProbeSpec::Http(a), ProbeSpec::Http(b)) => http_changes(what, a, b, targets),
+        (ProbeSpec::Tcp(a), ProbeSpec::Tcp(b)) => {
+            let TcpSpec { address, send, expect, ip, resolver } = a;
+            note(what, *address != b.address, targets);
+            note(what, *send != b.send, || "tcp.send".to_owned());
+            note(what, *expect != b.expect, || "tcp.expect".to_owned());
+            note(what, *ip != b.ip, || "tcp.ip".to_owned());
+            note(what, *resolver != b.resolver, || "tcp.resolver".to_owned());
+        }
+        (ProbeSpec::Http(_), ProbeSpec::Tcp(_)) | (ProbeSpec::Tcp(_), ProbeSpec::Http(_)) => what.push(targets()),
+    }
+}
+
+/// What follows a `?` may be a token.
+fn without_query(target: &str) -> &str {
+    target.split(['?', '#']).next().unwrap_or_default()
+}
+
+fn http_changes(what: &mut Vec<String>, a: &HttpSpec, b: &HttpSpec, targets: impl FnOnce() -> String) {
+    let HttpSpec {
+        url,
+        method,
+        headers,
+        auth,
+        body,
+        follow_redirects,
+        ip,
+        resolver,
+        connect_to,
+        proxy,
+        tls,
+        http_version,
+        body_bytes_max,
+        allow_metadata,
+        allow_private,
+    } = a;
+    note(what, *url != b.url, targets);
+    for (key, differs) in [
+        ("method", *method != b.method),
+        ("headers", *headers != b.headers),
+        ("auth", *auth != b.auth),
+        ("body", *body != b.body),
+        ("follow_redirects", *follow_redirects != b.follow_redirects),
+        ("ip", *ip != b.ip),
+        ("resolver", *resolver != b.resolver),
+        ("connect_to", *connect_to != b.connect_to),
+        ("proxy", *proxy != b.proxy),
+        ("tls", *tls != b.tls),
+        ("http_version", *http_version != b.http_version),
+        ("max_body", *body_bytes_max != b.body_bytes_max),
+        ("allow_metadata", *allow_metadata != b.allow_metadata),
+        ("allow_private", *allow_private != b.allow_private),
+    ] {
+        note(what, differs, || format!("http.{key}"));
+    }
+}
+
+fn expect_changes(what: &mut Vec<String>, a: &Expectation, b: &Expectation) {
+    let Expectation { status, body_contains, body_excludes, body_matches, json, headers, response_time, certificate, any } = a;
+    for (key, differs) in [
+        ("status", *status != b.status),
+        ("body_contains", *body_contains != b.body_contains),
+        ("body_excludes", *body_excludes != b.body_excludes),
+        ("body_matches", *body_matches != b.body_matches),
+        ("json", *json != b.json),
+        ("headers", *headers != b.headers),
+        ("response_time", *response_time != b.response_time),
+        ("certificate", *certificate != b.certificate),
+        ("any", *any != b.any),
+    ] {
+        note(what, differs, || format!("expect.{key}"));
+    }
+}
+
+fn page_changes(a: &StatusPage, b: &StatusPage) -> Vec<String> {
+    let StatusPage { slug: _, title, domains, visibility, show, theme, links, groups, announcements, origin: _ } = a;
+    let differing = [
+        ("title", *title != b.title),
+        ("domains", *domains != b.domains),
+        ("visibility", *visibility != b.visibility),
+        ("show", *show != b.show),
+        ("theme", *theme != b.theme),
+        ("links", *links != b.links),
+        ("groups", *groups != b.groups),
+        ("announcements", *announcements != b.announcements),
+    ];
+    differing.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key.to_owned()).collect()
+}
+
+fn settings(old: &Config, new: &Config) -> Vec<String> {
+    let differing = [
+        ("server.public_url", old.server.public_url != new.server.public_url),
+        ("server.trusted_proxies", old.server.trusted_proxies != new.server.trusted_proxies),
+        ("auth", old.auth != new.auth),
+        ("uplink", old.uplink != new.uplink),
+        ("self.channels", old.self_channels != new.self_channels),
+        ("retention", old.retention != new.retention),
+    ];
+    differing.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key.to_owned()).collect()
+}
+
+fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
+    let differing = [
+        ("instance.region", old.instance.region != new.instance.region),
+        ("instance.vantage", old.instance.vantage != new.instance.vantage),
+        ("instance.state_dir", old.instance.state_dir != new.instance.state_dir),
+        ("instance.secret", old.instance.secret != new.instance.secret),
+        ("server.listen", old.server.listen != new.server.listen),
+        ("server.base_path", old.server.base_path != new.server.base_path),
+        ("server.tls", old.server.tls != new.server.tls),
+    ];
+    differing.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key.to_owned()).collect()
+}

@@ -1,0 +1,136 @@
+//! The keys of everything but monitors and status pages.
+
+use crate::config::reference::Key;
+use crate::config::reference::Kind;
+use crate::config::reference::Section;
+use crate::config::reference::key;
+use crate::config::reference::must;
+
+const NETWORK: Kind = Kind::Shape("an address or network");
+const CHANNEL: Kind = Kind::Shape("the name of a channel");
+
+/// In the order of the manual; the top level comes first.
+pub(super) const SECTIONS: &[Section] = &[
+    Section {
+        path: "",
+        doc: "The top level of the file. Keys that begin with `x-` are ignored, so that YAML anchors have a place to live.",
+        keys: TOP,
+    },
+    Section { path: "instance", doc: "About this instance.", keys: INSTANCE },
+    Section { path: "server", doc: "How the dashboard, the status pages and the API are reached.", keys: SERVER },
+    Section { path: "server.tls", doc: "Serves HTTPS. The files are read again when they change.", keys: SERVER_TLS },
+    Section { path: "auth", doc: "Who may see the dashboard and change run-time state.", keys: AUTH },
+    Section { path: "auth.users[]", doc: "A local user.", keys: USER },
+    Section {
+        path: "auth.proxy",
+        doc: "A proxy that has already signed people in: Authelia, Authentik, oauth2-proxy, Tailscale and the like.",
+        keys: AUTH_PROXY,
+    },
+    Section { path: "auth.tokens[]", doc: "A token for the API.", keys: TOKEN },
+    Section { path: "channels[]", doc: "A way to reach people. Each channel has exactly one kind: `webhook` or `slack`.", keys: CHANNEL_KEYS },
+    Section { path: "channels[].webhook", doc: "Calls a URL of yours with a JSON body. The short form is the URL alone.", keys: WEBHOOK },
+    Section { path: "channels[].slack", doc: "Posts to Slack, or to anything that takes Slack's format. The short form is the URL alone.", keys: SLACK },
+    Section {
+        path: "uplink",
+        doc: "Controls that are tried when checks fail: when none of them answers, our own network is gone and no target is blamed.",
+        keys: UPLINK,
+    },
+    Section { path: "self", doc: "Trouble of vigilmon itself: a config that does not load, a channel that does not work.", keys: SELF },
+    Section { path: "retention", doc: "What is kept how long.", keys: RETENTION },
+    Section {
+        path: "secret",
+        doc: "Wherever a secret is expected, a text can stand, or a map with exactly one of these keys. A newline at the end is cut off.",
+        keys: SECRET,
+    },
+];
+
+const TOP: &[Key] = &[
+    key("include", Kind::OneOrMany(&Kind::Shape("a path, may have `*` and `?`")), "", "More files, relative to this one. Lists are joined, maps merged, a scalar may be set only once.", "[conf.d/*.yaml]"),
+    key("instance", Kind::Map("instance"), "", "About this instance.", "{ region: eu-west }"),
+    key("server", Kind::Map("server"), "", "How it is reached.", "{ listen: 127.0.0.1:8080 }"),
+    key("auth", Kind::Map("auth"), "", "Who may see the dashboard.", "{ users: [] }"),
+    key("defaults", Kind::Map("defaults"), "", "What every monitor inherits.", "{ interval: 30s }"),
+    key("templates", Kind::Free(&Kind::Map("templates.*")), "", "Pieces of monitors by name, for `use`.", "{ api: { expect: { status: 200 } } }"),
+    key("monitors", Kind::List(&Kind::Map("monitors[]")), "", "What is watched. At least one, over all files.", "[{ http: https://example.com }]"),
+    key("channels", Kind::List(&Kind::Map("channels[]")), "", "How people are reached.", "[{ name: chat, slack: https://hooks.slack.com/services/T000/B000/XXXX }]"),
+    key("status_pages", Kind::List(&Kind::Map("status_pages[]")), "", "What visitors see.", "[{ slug: main, groups: [{ name: All, monitors: \"*\" }] }]"),
+    key("uplink", Kind::Map("uplink"), "", "Tells a lost uplink from a lost target.", "{ probes: [tcp://1.1.1.1:443] }"),
+    key("self", Kind::Map("self"), "", "Who is told about trouble of vigilmon itself.", "{ channels: [chat] }"),
+    key("retention", Kind::Map("retention"), "", "What is kept how long.", "{ results: 7d }"),
+];
+
+const INSTANCE: &[Key] = &[
+    key("region", Kind::Shape("lowercase letters, digits, `-`, `_`, `.`"), "local", "Label of the place this instance looks from.", "eu-west"),
+    key("vantage", Kind::Word(&["external", "internal"]), "external", "Whether it looks from outside, as users do, or from inside the network that is watched.", "internal"),
+    key("state_dir", Kind::File, "$STATE_DIRECTORY, else ./data", "Directory for the database, keys and the last good config.", "/var/lib/vigilmon"),
+    key("secret", Kind::Secret, "generated and kept in the state directory", "Derives tokens and keys.", "{ file: /run/secrets/vigilmon }"),
+];
+
+const SERVER: &[Key] = &[
+    key("listen", Kind::OneOrMany(&Kind::Shape("an address with a port")), "0.0.0.0:8080", "Where to listen, one address or several.", "127.0.0.1:8080"),
+    key("public_url", Kind::Url, "", "How people reach it; used for links in notifications.", "https://status.example.com"),
+    key("base_path", Kind::Shape("a path that begins with `/`"), "/", "Path below which everything is served, for hosting below a sub-path.", "/vigilmon"),
+    key("trusted_proxies", Kind::OneOrMany(&NETWORK), "[]", "Proxies whose `X-Forwarded-*` headers are believed.", "[127.0.0.1/32]"),
+    key("tls", Kind::Map("server.tls"), "", "Serves HTTPS instead of HTTP.", "{ cert: /etc/vigilmon/cert.pem, key: /etc/vigilmon/key.pem }"),
+];
+
+const SERVER_TLS: &[Key] = &[
+    must("cert", Kind::File, "Certificate chain, PEM, leaf first.", "/etc/vigilmon/fullchain.pem"),
+    must("key", Kind::File, "Private key, PEM.", "/etc/vigilmon/privkey.pem"),
+];
+
+const AUTH: &[Key] = &[
+    key("users", Kind::List(&Kind::Map("auth.users[]")), "[]", "People who sign in with a password.", "[{ name: ops, password_hash: { file: /run/secrets/ops } }]"),
+    key("proxy", Kind::Map("auth.proxy"), "", "Believes a proxy that has signed people in.", "{ header: Remote-User, from: [127.0.0.1/32] }"),
+    key("tokens", Kind::List(&Kind::Map("auth.tokens[]")), "[]", "For programs that use the API.", "[{ name: ci, hash: { env: CI_TOKEN_HASH }, scope: read }]"),
+];
+
+const USER: &[Key] = &[
+    must("name", Kind::Text, "Name to sign in with; unique.", "ops"),
+    must("password_hash", Kind::Secret, "argon2id hash, as `vigilmon hash-password` prints it.", "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$…"),
+];
+
+const AUTH_PROXY: &[Key] = &[
+    must("header", Kind::Shape("the name of a header"), "Header with the name of the user.", "Remote-User"),
+    must("from", Kind::OneOrMany(&NETWORK), "Addresses of the proxy. The header is ignored when it comes from elsewhere.", "[127.0.0.1/32]"),
+];
+
+const TOKEN: &[Key] = &[
+    must("name", Kind::Text, "What it is for; unique.", "ci"),
+    must("hash", Kind::Secret, "SHA-256 of the token, 64 hexadecimal digits.", "{ env: CI_TOKEN_HASH }"),
+    key("scope", Kind::Word(&["read", "write"]), "read", "Whether it may only look, or also change run-time state.", "write"),
+];
+
+const CHANNEL_KEYS: &[Key] = &[
+    must("name", Kind::Text, "Unique; monitors refer to it.", "chat"),
+    key("webhook", Kind::Either(&Kind::Secret, &Kind::Map("channels[].webhook")), "", "Calls a URL of yours.", "{ url: https://ops.example.com/hook }"),
+    key("slack", Kind::Either(&Kind::Secret, &Kind::Map("channels[].slack")), "", "Posts to Slack.", "{ url: { env: SLACK_WEBHOOK_URL } }"),
+    key("on", Kind::OneOrMany(&Kind::Word(&["down", "degraded", "recovered", "regional", "reminder", "certificate", "self"])), "all but `regional`", "What it wants to hear about.", "[down, recovered]"),
+];
+
+const WEBHOOK: &[Key] = &[
+    must("url", Kind::Secret, "Where to; `http` or `https`.", "https://ops.example.com/hook"),
+    key("method", Kind::Word(&["POST", "PUT", "PATCH", "GET"]), "POST", "How.", "PUT"),
+    key("headers", Kind::Free(&Kind::Secret), "{}", "Sent besides our own.", "{ X-Team: platform }"),
+    key("secret", Kind::Secret, "", "Signs the body: `X-Vigilmon-Signature: sha256=…` carries its HMAC.", "{ env: HOOK_SECRET }"),
+    key("body", Kind::Text, "vigilmon's own JSON", "Own body with slots such as `${monitor.name}`. When it begins with `{` or `[`, values are escaped for JSON.", "'{ \"text\": \"${text}\" }'"),
+];
+
+const SLACK: &[Key] = &[must("url", Kind::Secret, "The incoming webhook's URL.", "{ env: SLACK_WEBHOOK_URL }")];
+
+const UPLINK: &[Key] = &[key("probes", Kind::OneOrMany(&Kind::Shape("`tcp://host:port`")), "[]", "Addresses that practically always answer. Empty: no guard.", "[tcp://1.1.1.1:443, tcp://9.9.9.9:443]")];
+
+const SELF: &[Key] = &[key("channels", Kind::OneOrMany(&CHANNEL), "[]", "Who is told.", "[chat]")];
+
+const RETENTION: &[Key] = &[
+    key("results", Kind::Duration, "7d", "Single results.", "14d"),
+    key("rollup_5m", Kind::Duration, "90d", "Sums over five minutes.", "30d"),
+    key("rollup_1h", Kind::Duration, "2y", "Sums over an hour, incidents and verdicts.", "5y"),
+    key("max_db_size", Kind::Size, "2GiB", "Cap of the database. Beyond it the oldest single results go first.", "10GiB"),
+];
+
+const SECRET: &[Key] = &[
+    key("file", Kind::File, "", "Reads a file.", "/run/secrets/token"),
+    key("env", Kind::Shape("the name of a variable"), "", "Reads an environment variable.", "API_TOKEN"),
+    key("credential", Kind::Shape("the name of a credential"), "", "Reads systemd's credentials directory.", "api-token"),
+];

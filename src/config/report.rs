@@ -1,0 +1,82 @@
+//! Collects problems, so that one run tells all of them.
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::fmt;
+
+use crate::config::Problem;
+use crate::config::node::Files;
+use crate::config::node::Pos;
+
+/// Most problems that are told at once; nobody reads further, and a generated file could have a hundred thousand.
+const PROBLEMS_MAX: usize = 1000;
+
+/// The problems found so far.
+#[derive(Debug)]
+pub(super) struct Report {
+    /// The names of the sources.
+    pub(super) files: Files,
+    found: RefCell<Vec<(Pos, Problem)>>,
+    settled: RefCell<HashSet<Pos>>,
+}
+
+impl Report {
+    /// Nothing found yet.
+    pub(super) fn new(files: Files) -> Report {
+        Report { files, found: RefCell::new(Vec::new()), settled: RefCell::new(HashSet::new()) }
+    }
+
+    /// Notes one.
+    pub(super) fn add(&self, pos: Pos, path: &str, message: impl Into<String>, hint: impl Into<String>) {
+        if self.settled.borrow().contains(&pos) {
+            return;
+        }
+        let file = self.files.of(pos).as_path().to_path_buf();
+        let problem =
+            Problem { file, line: pos.line, column: pos.column, path: path.to_owned(), message: message.into(), hint: hint.into() };
+        self.found.borrow_mut().push((pos, problem));
+    }
+
+    /// Notes one after which nothing more can be said about this place: the value is not known, so it cannot be judged.
+    pub(super) fn settle(&self, pos: Pos, path: &str, message: impl Into<String>, hint: impl Into<String>) {
+        self.add(pos, path, message, hint);
+        self.settled.borrow_mut().insert(pos);
+    }
+
+    /// Whether there is nothing to complain about.
+    pub(super) fn is_empty(&self) -> bool {
+        self.found.borrow().is_empty()
+    }
+
+    /// All of them in the order of the files. What is wrong in a template is wrong in every monitor that uses it, and is told
+    /// once.
+    pub(super) fn into_problems(self) -> Vec<Problem> {
+        let mut found = self.found.into_inner();
+        found.sort_by_key(|(pos, _)| *pos);
+        let mut told = HashSet::new();
+        found.retain(|(pos, problem)| pos.line == 0 || told.insert((*pos, problem.message.clone())));
+        found.truncate(PROBLEMS_MAX);
+        found.into_iter().map(|(_, problem)| problem).collect()
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.file.display())?;
+        if self.line > 0 {
+            write!(f, "{}:", self.line)?;
+            if self.column > 0 {
+                write!(f, "{}:", self.column)?;
+            }
+        }
+        if !self.path.is_empty() {
+            write!(f, " {}:", self.path)?;
+        }
+        write!(f, " {}", self.message)?;
+        if !self.hint.is_empty() {
+            // A hint may be a small example of several lines.
+            write!(f, "\n  hint: {}", self.hint.replace('\n', "\n        "))?;
+        }
+        Ok(())
+    }
+}

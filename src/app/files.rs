@@ -3,15 +3,16 @@
 //! A directory means all `*.yaml` and `*.yml` below it in name order. Names that begin with a dot are left out: editors keep
 //! their drafts there, git its index, and Kubernetes the versions (`..data`) of a ConfigMap whose files are links into them.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read;
+use std::path::Component;
 use std::path::Path;
 use std::path::PathBuf;
 
 use crate::config::Problem;
 use crate::config::SourceText;
-use crate::config::glob::glob_match;
+use crate::config::gather;
+use crate::config::glob_match;
 
 /// Largest config in all, in bytes; `reliability` part 5.
 const CONFIG_BYTES_MAX: u64 = 8 << 20;
@@ -27,66 +28,40 @@ const DEPTH_MAX: usize = 16;
 /// # Errors
 /// What kept it from being read, as problems of the config: whoever reads them can do something about it.
 pub fn read(path: &Path) -> Result<Vec<SourceText>, Vec<Problem>> {
-    let mut reading = Reading::default();
+    let mut reader = Reader { n_bytes: 0 };
     let kind = fs::metadata(path).map_err(|error| vec![unreadable(path, &error)])?;
+    let mut files = Vec::new();
     if kind.is_dir() {
-        let mut files = Vec::new();
         list(path, DEPTH_MAX, &mut files).map_err(|problem| vec![problem])?;
         if files.is_empty() {
             let hint = "put a file such as `config.yaml` into it, or name another directory with `--config`";
             return Err(vec![whole_file(path, "there is no `*.yaml` or `*.yml` file in this directory", hint)]);
         }
-        for file in files {
-            reading.file(&file)?;
-        }
     } else {
-        reading.file(path)?;
+        files.push(path.to_owned());
     }
-    Ok(reading.sources)
+    let first: Result<Vec<SourceText>, Problem> = files.iter().map(|file| reader.text_of(file)).collect();
+    let first = first.map_err(|problem| vec![problem])?;
+    gather(first, &mut |dir, pattern| included(&mut reader, dir, pattern))
 }
 
-#[derive(Default)]
-struct Reading {
-    sources: Vec<SourceText>,
-    /// Files read so far by their real place, so that a cycle of includes ends and a file that is found twice counts once.
-    seen: BTreeSet<PathBuf>,
+/// The files that an include means. A path without `*` and `?` must exist.
+fn included(reader: &mut Reader, dir: &Path, pattern: &str) -> Result<Vec<SourceText>, String> {
+    let found = expand(dir, pattern);
+    if found.is_empty() && !pattern.contains(['*', '?']) {
+        return Err("there is no such file".to_owned());
+    }
+    found.iter().map(|file| reader.text_of(file).map_err(|problem| problem.message)).collect()
+}
+
+struct Reader {
     n_bytes: u64,
 }
 
-impl Reading {
-    fn file(&mut self, path: &Path) -> Result<(), Vec<Problem>> {
-        let real = fs::canonicalize(path).map_err(|error| vec![unreadable(path, &error)])?;
-        if !self.seen.insert(real) {
-            return Ok(());
-        }
-        if self.seen.len() > FILES_MAX {
-            return Err(vec![whole_file(path, &format!("the config has more than {FILES_MAX} files"), "name a smaller directory")]);
-        }
-        let text = text_of(path, CONFIG_BYTES_MAX - self.n_bytes).map_err(|problem| vec![problem])?;
-        self.n_bytes += text.len() as u64;
-        let source = SourceText { file: path.to_owned(), text };
-        let includes = crate::config::includes(&source)?;
-        self.sources.push(source);
-        for include in includes {
-            let base = path.parent().unwrap_or(Path::new("."));
-            let found = expand(base, &include.pattern);
-            let is_literal = !include.pattern.contains(['*', '?']);
-            if found.is_empty() && is_literal {
-                let message = format!("the included file `{}` does not exist", include.pattern);
-                let hint = format!("it is looked for in {}", shown_dir(base));
-                let path_text = include.path;
-                return Err(vec![Problem { file: path.to_owned(), line: include.line, column: include.column, path: path_text, message, hint }]);
-            }
-            for file in found {
-                self.file(&file)?;
-            }
-        }
-        Ok(())
-    }
-}
-
+impl Reader {
 /// Reads one file: a regular one, UTF-8, at most `bytes_max`.
-fn text_of(path: &Path, bytes_max: u64) -> Result<String, Problem> {
+fn text_of(&mut self, path: &Path) -> Result<SourceText, Problem> {
+    let bytes_max = CONFIG_BYTES_MAX - self.n_bytes;
     let kind = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
     if !kind.is_file() {
         return Err(whole_file(path, "this is not a regular file", "name a YAML file or a directory of them with `--config`"));
@@ -105,11 +80,29 @@ fn text_of(path: &Path, bytes_max: u64) -> Result<String, Problem> {
     if bytes.len() as u64 > bytes_max {
         return Err(too_large());
     }
-    String::from_utf8(bytes).map_err(|error| {
+    self.n_bytes += bytes.len() as u64;
+    let text = String::from_utf8(bytes).map_err(|error| {
         let line = 1 + error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
         let line = u32::try_from(line).unwrap_or(u32::MAX);
         Problem { line, ..whole_file(path, "this is not UTF-8 text", "save the file as UTF-8") }
-    })
+    })?;
+    Ok(SourceText { file: normal(path), text })
+}
+}
+
+/// `conf.d/../main.yaml` and `main.yaml` are one file, and must be seen to be.
+fn normal(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir if matches!(out.components().next_back(), Some(Component::Normal(_))) => {
+                out.pop();
+            }
+            Component::CurDir => {}
+            Component::ParentDir | Component::Normal(_) | Component::RootDir | Component::Prefix(_) => out.push(part),
+        }
+    }
+    out
 }
 
 fn list(dir: &Path, depth: usize, into: &mut Vec<PathBuf>) -> Result<(), Problem> {
@@ -161,10 +154,6 @@ fn matching(dir: &Path, pattern: &str) -> Vec<PathBuf> {
     names.filter(|path| !is_hidden(path) && path.file_name().is_some_and(|name| glob_match(pattern, &name.to_string_lossy()))).collect()
 }
 
-fn shown_dir(dir: &Path) -> String {
-    if dir.as_os_str().is_empty() { "the current directory".to_owned() } else { dir.display().to_string() }
-}
-
 fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
     let hint = match error.kind() {
         std::io::ErrorKind::NotFound => "name an existing file or directory with `--config`, or run `vigilmon init` to create one",
@@ -203,13 +192,16 @@ mod tests {
     }
 
     #[test]
-    fn includes_are_followed_once_each_even_in_a_circle() {
+    fn includes_are_followed_once_each() {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir_all(dir.path().join("conf.d")).unwrap();
         fs::write(dir.path().join("main.yaml"), "include: [conf.d/*.yaml]\n").unwrap();
-        fs::write(dir.path().join("conf.d/a.yaml"), "include: [../main.yaml]\n").unwrap();
+        fs::write(dir.path().join("conf.d/a.yaml"), "x-a: 1\n").unwrap();
         fs::write(dir.path().join("conf.d/b.yaml"), "x-b: 1\n").unwrap();
         assert_eq!(read(&dir.path().join("main.yaml")).unwrap().len(), 3);
+        assert_eq!(read(dir.path()).unwrap().len(), 3, "found in the directory and included is one file");
+        fs::write(dir.path().join("conf.d/a.yaml"), "include: [../main.yaml]\n").unwrap();
+        assert!(read(&dir.path().join("main.yaml")).is_err(), "a circle");
     }
 
     #[test]
@@ -226,6 +218,6 @@ mod tests {
         assert_problem(&binary, "this is not UTF-8 text");
         assert_eq!(read(&binary).expect_err("a problem")[0].line, 2);
         fs::write(dir.path().join("i.yaml"), "include: [gone.yaml]\n").unwrap();
-        assert_problem(&dir.path().join("i.yaml"), "the included file `gone.yaml` does not exist");
+        assert_problem(&dir.path().join("i.yaml"), "cannot include `gone.yaml`: there is no such file");
     }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::app::files;
 use crate::app::reload;
 use crate::app::reload::Loaded;
+use crate::clock::Clock;
 use crate::config::Problem;
 use crate::config::SourceText;
 use crate::probe::Prober;
@@ -72,7 +73,7 @@ impl Found {
 /// last good copy in it can be found.
 #[must_use]
 pub fn state_dir_of(found: &Found) -> PathBuf {
-    if let Ok(loaded) = found.load(&Prober::new(crate::app::user_agent("state-dir"))) {
+    if let Ok(loaded) = found.load(&Prober::new(crate::app::user_agent("state-dir"), Clock::system())) {
         return loaded.config.instance.state_dir.clone();
     }
     let sources = match found {

@@ -2,6 +2,7 @@
 
 pub mod files;
 pub mod find;
+pub mod housekeeping;
 pub mod last_good;
 pub mod lifecycle;
 pub mod reload;

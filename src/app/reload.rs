@@ -12,13 +12,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::files;
 use crate::app::last_good;
+use crate::app::start::pin;
 use crate::app::surroundings::System;
 use crate::app::watch::Watch;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::Problem;
 use crate::config::SourceText;
-use crate::config::diff;
+use crate::config::diff::Change;
 use crate::engine::event::Event;
 use crate::engine::event::Notice;
 use crate::engine::snapshot::ReloadView;
@@ -101,6 +102,8 @@ pub struct Reloader {
     pub path: Option<PathBuf>,
     /// Where the last good copy is kept.
     pub state_dir: PathBuf,
+    /// The state directory of the command line, which wins over the config's.
+    pub pinned_state_dir: Option<PathBuf>,
     /// Checks what can fail about probes.
     pub prober: Prober,
     /// The one reader of time.
@@ -190,15 +193,16 @@ impl Reloader {
                 self.refuse(problems.clone()).await;
                 answer(reason, String::new(), problems);
             }
-            Ok(loaded) => {
+            Ok(mut loaded) => {
+                pin(&mut loaded, self.pinned_state_dir.as_deref());
                 let active = Arc::clone(&self.configs.borrow());
-                let change = diff::diff(&active, &loaded.config);
+                let change = Change::between(Some(&active), &loaded.config);
                 if !is_asked && self.is_suspicious(&active, &change, &path, &loaded.hash).await {
                     judged.clear();
                     return true;
                 }
-                let summary = change.summary();
-                self.swap(loaded, &change).await;
+                let summary = summary(&change);
+                self.swap(loaded, &summary).await;
                 answer(reason, summary, Vec::new());
             }
         }
@@ -236,8 +240,8 @@ impl Reloader {
     }
 
     /// Whether a change removes so much that it is waited for; says so, waits, and looks again.
-    async fn is_suspicious(&self, active: &Config, change: &diff::Change, path: &Path, hash: &str) -> bool {
-        let n_removed = change.removed.len();
+    async fn is_suspicious(&self, active: &Config, change: &Change, path: &Path, hash: &str) -> bool {
+        let n_removed = change.monitors.removed.len();
         if n_removed < REMOVAL_MIN || (n_removed as f64) <= REMOVAL_SHARE_MAX * active.monitors.len() as f64 {
             return false;
         }
@@ -265,7 +269,7 @@ impl Reloader {
         }
     }
 
-    async fn swap(&mut self, loaded: Loaded, change: &diff::Change) {
+    async fn swap(&mut self, loaded: Loaded, summary: &str) {
         let now = self.clock.now().wall;
         let had_problems = !self.view.problems.is_empty() || self.view.is_last_good_copy;
         let state_dir = self.state_dir.clone();
@@ -274,7 +278,7 @@ impl Reloader {
         if let Ok(Err(error)) = kept {
             tracing::warn!(%error, "cannot keep a copy of the config: {error}");
         }
-        let needs_restart = diff::diff(&self.started_with, &loaded.config).needs_restart;
+        let needs_restart = Change::between(Some(&self.started_with), &loaded.config).needs_restart;
         let is_same = **self.configs.borrow() == *loaded.config;
         self.view = ReloadView {
             active_hash: loaded.hash,
@@ -290,7 +294,7 @@ impl Reloader {
         } else {
             self.configs.send_replace(Arc::clone(&loaded.config));
             self.publish(Event::ConfigChanged { config: loaded.config, reload }).await;
-            tracing::info!("config reloaded: {}", change.summary());
+            tracing::info!("config reloaded: {summary}");
         }
         if had_problems {
             tracing::info!("the config on disk is valid again");
@@ -304,6 +308,23 @@ impl Reloader {
         // The engine is gone only when the program ends.
         let _ = self.events.send(event).await;
     }
+}
+
+/// One line for the log and the command line.
+fn summary(change: &Change) -> String {
+    if change.is_empty() {
+        return "nothing changed".to_owned();
+    }
+    let count = |word: &str, n: usize| (n > 0).then(|| format!("{n} {word}"));
+    let group = |name: &str, group: &crate::config::diff::Group| {
+        let parts: Vec<String> =
+            [count("added", group.added.len()), count("altered", group.altered.len()), count("removed", group.removed.len())].into_iter().flatten().collect();
+        (!parts.is_empty()).then(|| format!("{name}: {}", parts.join(", ")))
+    };
+    let settings = (!change.settings.is_empty()).then(|| format!("settings: {}", change.settings.join(", ")));
+    let parts = [group("monitors", &change.monitors), group("channels", &change.channels), group("status pages", &change.pages), settings];
+    let text: Vec<String> = parts.into_iter().flatten().collect();
+    if text.is_empty() { "only what needs a restart".to_owned() } else { text.join("; ") }
 }
 
 fn answer(reason: Reason, changed: String, problems: Vec<Problem>) {

@@ -7,11 +7,12 @@ use crate::cli::Exit;
 use crate::cli::args::Common;
 use crate::cli::args::PlanOptions;
 use crate::cli::output;
-use crate::config::diff;
+use crate::clock::Clock;
+use crate::config::diff::Change;
 use crate::probe::Prober;
 
 pub(super) fn run(common: &Common, options: &PlanOptions) -> Exit {
-    let prober = Prober::new(crate::app::user_agent("plan"));
+    let prober = Prober::new(crate::app::user_agent("plan"), Clock::system());
     let found = find_config(common.config.as_deref());
     let new = match found.load(&prober) {
         Ok(loaded) => loaded.config,
@@ -24,18 +25,18 @@ pub(super) fn run(common: &Common, options: &PlanOptions) -> Exit {
     let state_dir = common.state_dir.clone().unwrap_or_else(|| new.instance.state_dir.clone());
     let old = last_good::find(&state_dir).map(|sources| reload::validate(sources, &found.path_or_default(), &prober));
     let change = match old {
-        Some(Ok(old)) => diff::diff(&old.config, &new),
+        Some(Ok(old)) => Change::between(Some(&old.config), &new),
         Some(Err(_)) => {
             output::say("the active config refers to something that is no longer there (a file or variable); comparing with nothing");
-            diff::from_nothing(&new)
+            Change::between(None, &new)
         }
         None => {
             output::say(&format!("no instance has run with the state directory {} yet; comparing with nothing", state_dir.display()));
-            diff::from_nothing(&new)
+            Change::between(None, &new)
         }
     };
     if options.json {
-        output::json(&change.json());
+        output::json(&change.to_json());
     } else {
         output::data(&change.to_string());
     }

@@ -24,7 +24,7 @@ use crate::rules::judge::judge;
 const BAR_WIDTH: usize = 40;
 
 pub(super) fn run(common: &Common, options: &ProbeOptions) -> Exit {
-    let prober = Prober::new(crate::app::user_agent("probe"));
+    let prober = Prober::new(crate::app::user_agent("probe"), Clock::system());
     let monitor = match find_monitor(common, options, &prober) {
         Ok(monitor) => monitor,
         Err(exit) => return exit,

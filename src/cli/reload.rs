@@ -16,7 +16,11 @@ pub(super) fn run(common: &Common) -> Exit {
         return Exit::Fine;
     }
     for problem in &problems {
-        output::say(problem["text"].as_str().unwrap_or_default());
+        let text = |key: &str| problem[key].as_str().unwrap_or_default().to_owned();
+        output::say(&format!("{}:{}: {}: {}", text("file"), problem["line"], text("path"), text("message")));
+        if !text("hint").is_empty() {
+            output::say(&format!("  hint: {}", text("hint")));
+        }
     }
     output::say("the config is not valid; the active one runs on");
     Exit::Usage

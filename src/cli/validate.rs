@@ -6,11 +6,12 @@ use crate::cli::Exit;
 use crate::cli::args::Common;
 use crate::cli::args::ValidateOptions;
 use crate::cli::output;
+use crate::clock::Clock;
 use crate::probe::Prober;
 
 pub(super) fn run(common: &Common, options: &ValidateOptions) -> Exit {
     let found = find_config(common.config.as_deref());
-    let outcome = found.load(&Prober::new(crate::app::user_agent("validate")));
+    let outcome = found.load(&Prober::new(crate::app::user_agent("validate"), Clock::system()));
     match outcome {
         Ok(loaded) if options.json => {
             output::json(&serde_json::json!({ "valid": true, "problems": [], "monitors": loaded.config.monitors.len() }));

@@ -239,10 +239,3 @@ pub struct Problem {
     /// What to do; empty when the message says it.
     pub hint: String,
 }
-
-/// 24-bit digest of what decides a monitor's outcome.
-#[must_use]
-pub fn probe_hash(monitor: &Monitor) -> u32 {
-    let digest = ring::digest::digest(&ring::digest::SHA256, format!("{:?} {:?}", monitor.probe, monitor.expect).as_bytes());
-    digest.as_ref().iter().take(3).fold(0, |sum, byte| (sum << 8) | u32::from(*byte))
-}

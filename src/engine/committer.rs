@@ -50,17 +50,12 @@ impl Durable for Store {
     }
 }
 
-/// Runs until `stop` and the queue is empty, or the store is closed. `outbox` is notified after each commit with notifications.
+/// Runs until the engine has ended and everything it wanted durable is, or the store is closed. `outbox` is notified after each
+/// commit with notifications. Once `stop` is cancelled, a disk that takes nothing is not waited for.
 pub async fn run(mut jobs: mpsc::Receiver<Job>, store: impl Durable, outbox: Arc<Notify>, stop: CancellationToken) {
     let mut batch = Vec::new();
     loop {
-        let n = tokio::select! {
-            biased;
-            n = jobs.recv_many(&mut batch, BATCH_MAX) => n,
-            // Biased: what is already queued is written before the end.
-            () = stop.cancelled() => 0,
-        };
-        if n == 0 {
+        if jobs.recv_many(&mut batch, BATCH_MAX).await == 0 {
             return;
         }
         let mut change = StateChange::default();
@@ -173,6 +168,7 @@ mod tests {
         let (queue, jobs) = mpsc::channel(8);
         let (reply, answer) = oneshot::channel();
         queue.send(Job { change: change(1), replies: vec![reply] }).await.unwrap();
+        drop(queue);
         let stop = CancellationToken::new();
         let (answer, ()) = tokio::join!(
             async {

@@ -1,0 +1,303 @@
+//! The program from beginning to end: what is opened first, what runs side by side, and in which order it ends.
+
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::sync::mpsc;
+use tokio::sync::watch;
+
+use crate::app::find::Found;
+use crate::app::find::find_config;
+use crate::app::find::state_dir_of;
+use crate::app::housekeeping;
+use crate::app::last_good;
+use crate::app::lifecycle;
+use crate::app::reload;
+use crate::app::reload::Loaded;
+use crate::app::reload::Reloader;
+use crate::app::user_agent;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::config::Problem;
+use crate::engine::committer;
+use crate::engine::core::Beginning;
+use crate::engine::core::Core;
+use crate::engine::event::Event;
+use crate::engine::handle::EngineHandle;
+use crate::engine::runner::Runner;
+use crate::engine::shell;
+use crate::engine::shell::Shell;
+use crate::engine::snapshot::ReloadView;
+use crate::http;
+use crate::http::Reloads;
+use crate::http::server::BindError;
+use crate::http::server::Server;
+use crate::notifier;
+use crate::notifier::Notifier;
+use crate::notifier::sink::HttpSink;
+use crate::probe::Prober;
+use crate::store::CommitError;
+use crate::store::OpenError;
+use crate::store::ReadError;
+use crate::store::Store;
+use crate::supervise::Jobs;
+use crate::supervise::Supervisor;
+use crate::supervise::TaskFailure;
+
+/// How long tasks have to end: sends under way take up to ten seconds, systemd waits twenty.
+const GRACE: Duration = Duration::from_secs(15);
+
+/// Descriptors kept for the database, the log, listeners and people; the rest is for checks.
+const DESCRIPTORS_RESERVED: u64 = 256;
+
+/// Requests of operators that may wait; they wait in line beyond it.
+const REQUESTS_MAX: usize = 64;
+
+/// The value under which this installation's own id is kept.
+const CLUSTER: &str = "cluster";
+
+/// How to run.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The config; `None` looks in the usual places.
+    pub config: Option<PathBuf>,
+    /// The state directory, instead of the config's.
+    pub state_dir: Option<PathBuf>,
+    /// Says a line to whoever started the program.
+    pub announce: fn(&str),
+}
+
+/// Why the program did not start, or died.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The config is not valid, and there is no good copy.
+    #[error("the config is not valid")]
+    Config(Vec<Problem>),
+    /// The database cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// An address cannot be listened on.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The database was opened and cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The database was opened and cannot be written.
+    #[error(transparent)]
+    Write(#[from] CommitError),
+    /// Something that cannot fail on a healthy system did.
+    #[error("cannot start: {0}")]
+    System(String),
+    /// A part ended although nobody asked it to, or did not end when asked.
+    #[error(transparent)]
+    Task(#[from] TaskFailure),
+}
+
+/// Runs until SIGTERM or SIGINT.
+///
+/// # Errors
+/// [`StartError`].
+pub async fn run(options: Options) -> Result<(), StartError> {
+    let clock = Clock::system();
+    let found = find_config(options.config.as_deref());
+    let (mut loaded, problems) = first_config(&found, options.state_dir.as_deref(), &clock).await?;
+    pin(&mut loaded, options.state_dir.as_deref());
+    let config = Arc::clone(&loaded.config);
+    let state_dir = config.instance.state_dir.clone();
+    let (store, opened) = blocking({
+        let (state_dir, clock) = (state_dir.clone(), clock.clone());
+        move || Store::open(&state_dir, clock)
+    })
+    .await??;
+    let bound = Server::bind(&config, clock.clone()).await?;
+    let own_url = bound.own_url();
+    if problems.is_empty() {
+        keep_copy(&state_dir, &loaded).await;
+    }
+    let now = clock.now().wall;
+    let view = ReloadView {
+        active_hash: loaded.hash.clone(),
+        active_since: now,
+        is_last_good_copy: !problems.is_empty(),
+        problems,
+        checked_at: now,
+        needs_restart: Vec::new(),
+    };
+
+    let mut supervisor = Supervisor::new();
+    let owed = Arc::new(Notify::new());
+    let (configs, active) = watch::channel(Arc::clone(&config));
+    let (events, heard) = mpsc::channel(shell::EVENTS_MAX);
+    let (reload_asked, reloads) = mpsc::channel(REQUESTS_MAX);
+    let prober = Prober::new(user_agent(config.instance.region.as_str()), clock.clone());
+    let pulse = Arc::new(AtomicU64::new(0));
+    let engine = {
+        let beginning = beginning(&store, &config, &view).await?;
+        let parts = EngineParts { clock: &clock, store: &store, prober: &prober, events: events.clone(), heard, pulse: &pulse, owed: &owed };
+        start_engine(beginning, parts, &mut supervisor)
+    };
+    let sink = HttpSink::new(clock.clone()).map_err(|error| StartError::System(error.to_string()))?;
+    let notifier = Notifier { outbox: store.clone(), sink, clock: clock.clone(), config: active.clone(), owed, chance: notifier::system_chance };
+    supervisor.task("notifier", notifier.run(supervisor.stopping()));
+    let reloader = Reloader {
+        path: path_of(&found),
+        pinned_state_dir: options.state_dir.clone(),
+        state_dir,
+        prober,
+        clock: clock.clone(),
+        started_with: config,
+        events: events.clone(),
+        configs,
+        view,
+        asked: reloads,
+    };
+    supervisor.task("reload", reloader.run(supervisor.stopping()));
+    for text in housekeeping::opened(&opened) {
+        tracing::error!("{text}");
+        // The queue is empty yet and has room for two.
+        let _ = events.send(Event::Notice(housekeeping::notice(text))).await;
+    }
+    supervisor.task("housekeeping", housekeeping::run(store.clone(), clock.clone(), active, events, supervisor.stopping()));
+    supervisor.task("watchdog", lifecycle::watchdog(pulse, store.clone(), supervisor.stopping()));
+    let parts = http::Parts { engine, store: store.clone(), clock, reloads: Reloads(reload_asked) };
+    let sign_in_link = http::start(bound, parts, &mut supervisor).await.map_err(|error| StartError::System(error.to_string()))?;
+
+    announce(&options, &found, &own_url, &sign_in_link);
+    lifecycle::ready(&format!("watching; {own_url}"));
+    let ended = supervisor.run(lifecycle::asked_to_stop(), GRACE).await;
+    store.close().await;
+    Ok(ended?)
+}
+
+/// The config to start with and, if it is the last good copy, what is wrong with the files.
+async fn first_config(found: &Found, state_dir: Option<&Path>, clock: &Clock) -> Result<(Loaded, Vec<Problem>), StartError> {
+    let (found, clock, state_dir) = (found.clone(), clock.clone(), state_dir.map(Path::to_owned));
+    blocking(move || {
+        let prober = Prober::new(user_agent("start"), clock);
+        let problems = match found.load(&prober) {
+            Ok(loaded) => return Ok((loaded, Vec::new())),
+            Err(problems) => problems,
+        };
+        let state_dir = state_dir.unwrap_or_else(|| state_dir_of(&found));
+        let copy = last_good::find(&state_dir).and_then(|sources| reload::validate(sources, &found.path_or_default(), &prober).ok());
+        let Some(loaded) = copy else { return Err(StartError::Config(problems)) };
+        for problem in &problems {
+            tracing::error!("{problem}");
+        }
+        tracing::error!("THE CONFIG IS NOT VALID. The last good copy in {} runs instead; mend the file and it is taken at once", state_dir.display());
+        Ok((loaded, problems))
+    })
+    .await?
+}
+
+/// A state directory from the command line wins over the config's, after reloads too.
+pub(crate) fn pin(loaded: &mut Loaded, state_dir: Option<&Path>) {
+    if let Some(state_dir) = state_dir {
+        Arc::make_mut(&mut loaded.config).instance.state_dir = state_dir.to_owned();
+    }
+}
+
+async fn keep_copy(state_dir: &Path, loaded: &Loaded) {
+    let (state_dir, sources) = (state_dir.to_owned(), loaded.sources.clone());
+    if let Ok(Err(error)) = blocking(move || last_good::keep(&state_dir, &sources)).await {
+        tracing::warn!(%error, "cannot keep a copy of the config: {error}");
+    }
+}
+
+async fn beginning(store: &Store, config: &Arc<Config>, view: &ReloadView) -> Result<Beginning, StartError> {
+    let left = store.load().await?;
+    Ok(Beginning {
+        cluster: cluster(store).await?,
+        config: Arc::clone(config),
+        reload: Arc::new(view.clone()),
+        states: left.states,
+        incidents: left.incidents,
+        recent: left.recent,
+        last_alive: left.last_alive,
+    })
+}
+
+/// The id of this installation, made once: it keeps the incidents of two installations with equal monitors apart.
+async fn cluster(store: &Store) -> Result<String, StartError> {
+    if let Some(known) = store.value(CLUSTER).await? {
+        return Ok(known);
+    }
+    let mut bytes = [0_u8; 16];
+    getrandom::fill(&mut bytes).map_err(|error| StartError::System(format!("the system has no randomness to give: {error}")))?;
+    let made = data_encoding::HEXLOWER.encode(&bytes);
+    store.value_put(CLUSTER, &made).await?;
+    Ok(made)
+}
+
+struct EngineParts<'a> {
+    clock: &'a Clock,
+    store: &'a Store,
+    prober: &'a Prober,
+    events: mpsc::Sender<Event>,
+    heard: mpsc::Receiver<Event>,
+    pulse: &'a Arc<AtomicU64>,
+    owed: &'a Arc<Notify>,
+}
+
+fn start_engine(beginning: Beginning, parts: EngineParts<'_>, supervisor: &mut Supervisor) -> EngineHandle {
+    let now = parts.clock.now();
+    let (mut core, first) = Core::new(beginning, now);
+    let (pictures, snapshots) = watch::channel(Arc::new(core.snapshot(now)));
+    let (requests, asked) = mpsc::channel(REQUESTS_MAX);
+    let (commits, jobs) = mpsc::channel(committer::QUEUE_MAX);
+    let runner = Runner::new(parts.prober.clone(), parts.clock.clone(), Jobs::new(supervisor.stopping()), parts.events, n_checks_max());
+    let shell = Shell {
+        core,
+        clock: parts.clock.clone(),
+        events: parts.heard,
+        requests: asked,
+        runner,
+        store: parts.store.clone(),
+        commits,
+        pictures,
+        pulse: Arc::clone(parts.pulse),
+    };
+    supervisor.task("engine", shell.run(first, supervisor.stopping()));
+    supervisor.task("committer", committer::run(jobs, parts.store.clone(), Arc::clone(parts.owed), supervisor.stopping()));
+    EngineHandle { snapshots, requests }
+}
+
+/// Takes as many descriptors as the system gives and leaves some for everything but checks.
+fn n_checks_max() -> usize {
+    use rustix::process::Resource;
+    use rustix::process::Rlimit;
+    let limit = rustix::process::getrlimit(Resource::Nofile);
+    let wanted = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let current = match rustix::process::setrlimit(Resource::Nofile, wanted) {
+        Ok(()) => limit.maximum,
+        Err(_) => limit.current,
+    };
+    let free = current.unwrap_or(u64::MAX).saturating_sub(DESCRIPTORS_RESERVED);
+    usize::try_from(free).unwrap_or(usize::MAX)
+}
+
+fn path_of(found: &Found) -> Option<PathBuf> {
+    match found {
+        Found::Path(path) => Some(path.clone()),
+        Found::Example => None,
+    }
+}
+
+fn announce(options: &Options, found: &Found, own_url: &str, sign_in_link: &str) {
+    (options.announce)(&format!("vigilmon {} is watching ({})", crate::app::version_text(), found.shown()));
+    (options.announce)(&format!("  open     {own_url}"));
+    // A journal is read by more people than may sign in, and kept.
+    if std::env::var_os("JOURNAL_STREAM").is_none() {
+        (options.announce)(&format!("  sign in  {sign_in_link}   (once, within 30 minutes; `vigilmon sign-in-link` makes another)"));
+    } else {
+        (options.announce)("  sign in  with a link from `vigilmon sign-in-link`");
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StartError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| StartError::System(error.to_string()))
+}

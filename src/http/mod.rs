@@ -1,1 +1,161 @@
-//! To be built.
+//! The server: routes, rights, pages, API, and the control socket of the command line.
+//!
+//! Renders what the engine shows and the store keeps, and passes on what operators ask for; decides nothing about monitors. Start
+//! reading at [`route`], which lists all there is, and [`site`], where a route, its proof and its handler meet. Public handlers
+//! live in [`visitor`] and see [`pages`] only; what may be published is listed in [`public`].
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicU64;
+
+use tokio::sync::mpsc;
+use tokio::sync::oneshot;
+use tokio::sync::watch;
+
+use crate::clock::Clock;
+use crate::config::Problem;
+use crate::engine::handle::EngineHandle;
+use crate::http::archive::Archive;
+use crate::http::auth::Auth;
+use crate::http::auth::OWNER;
+use crate::http::history::Book;
+use crate::http::limits::HISTORY_EVERY;
+use crate::http::pages::Pages;
+use crate::http::server::Bound;
+use crate::http::sessions::Sessions;
+use crate::http::sign_in::SignIn;
+use crate::http::site::Site;
+use crate::http::viewer::Desk;
+use crate::store::Store;
+use crate::supervise::Supervisor;
+
+pub mod answer;
+pub mod api;
+pub mod archive;
+pub mod auth;
+pub mod error;
+pub mod history;
+pub mod limits;
+pub mod local;
+pub mod one_time;
+pub mod operator;
+pub mod paced;
+pub mod pages;
+pub mod password;
+pub mod public;
+pub mod random;
+pub mod route;
+pub mod server;
+pub mod sessions;
+pub mod sign_in;
+pub mod site;
+pub mod throttle;
+pub mod tls;
+pub mod viewer;
+pub mod views;
+pub mod visit;
+pub mod visitor;
+
+#[cfg(test)]
+mod tests;
+
+/// What the server works with.
+#[derive(Debug)]
+pub struct Parts {
+    /// The present, and the way to change it.
+    pub engine: EngineHandle,
+    /// The past, and the sessions.
+    pub store: Store,
+    /// When things happen.
+    pub clock: Clock,
+    /// Where reloads are asked for.
+    pub reloads: Reloads,
+}
+
+/// The way to ask for a reload of the config; the other end is held by `crate::app`.
+#[derive(Debug, Clone)]
+pub struct Reloads(pub mpsc::Sender<oneshot::Sender<ReloadAnswer>>);
+
+/// What a reload brought.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ReloadAnswer {
+    /// What changed, in one sentence.
+    pub changed: String,
+    /// Why the files were not taken; empty when they were.
+    pub problems: Vec<Problem>,
+}
+
+/// Why the server cannot begin to answer.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Nothing secret can be made.
+    #[error("the system has no randomness to give: {0}")]
+    NoRandomness(#[from] getrandom::Error),
+}
+
+impl Reloads {
+    /// Asks and waits; `None` when nobody is there to answer (any more).
+    pub async fn ask(&self) -> Option<ReloadAnswer> {
+        let (reply, answer) = oneshot::channel();
+        self.0.send(reply).await.ok()?;
+        answer.await.ok()
+    }
+}
+
+/// Begins to answer on everything that was bound, as tasks of `supervisor`. Sessions that cannot be read are lost, and people
+/// sign in again; that is no reason not to start.
+///
+/// # Errors
+/// [`StartError`].
+pub async fn start(bound: Bound, parts: Parts, supervisor: &mut Supervisor) -> Result<(), StartError> {
+    let archive: Arc<dyn Archive> = Arc::new(parts.store);
+    let (site, book) = site(&parts.engine, Arc::clone(&archive), parts.clock, parts.reloads, bound.own_url()).await?;
+    let site = Arc::new(site);
+    let stop = supervisor.stopping();
+    supervisor.task("page history", history::keep(parts.engine, archive, book, stop));
+    let (swept, stop) = (Arc::clone(&site), supervisor.stopping());
+    supervisor.task("sessions", async move {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(HISTORY_EVERY) => sweep(&swept).await,
+            }
+        }
+    });
+    bound.start(site, supervisor);
+    Ok(())
+}
+
+async fn site(
+    engine: &EngineHandle,
+    archive: Arc<dyn Archive>,
+    clock: Clock,
+    reloads: Reloads,
+    own_url: String,
+) -> Result<(Site, watch::Sender<Arc<Book>>), StartError> {
+    let rows = archive.sessions().await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "sessions are lost, everybody has to sign in again: {error}");
+        Vec::new()
+    });
+    let (book, shown) = watch::channel(Arc::new(Book::default()));
+    let site = Site {
+        // A new key with every start: whoever knew a page's password has to say it again after a restart.
+        pages: Pages::new(engine.clone(), shown, &random::key()?),
+        sign_in: SignIn::new(Auth::new(Sessions::load(rows))?),
+        desk: Desk { engine: engine.clone(), archive },
+        reloads,
+        own_url,
+        clock,
+        n_requests: AtomicU64::new(0),
+        warned_of_proxy: AtomicBool::new(false),
+    };
+    Ok((site, book))
+}
+
+/// Ends sessions that are over and those of users that left the config.
+async fn sweep(site: &Site) {
+    let config = Arc::clone(&site.desk.engine.snapshot().config);
+    let is_user = |name: &str| name == OWNER || config.auth.users.iter().any(|user| user.name == name);
+    let ended = site.sign_in.auth.sessions.sweep(is_user, site.clock.now().wall);
+    sign_in::forget(site.desk.archive.as_ref(), ended).await;
+}

@@ -7,3 +7,4 @@ pub mod judge;
 pub mod opinion;
 pub mod schedule;
 pub mod uplink;
+pub mod uptime;

@@ -1,0 +1,87 @@
+//! Answers, and the headers that every one of them carries.
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::Response;
+use hyper::StatusCode;
+use hyper::header;
+use hyper::header::HeaderName;
+use hyper::header::HeaderValue;
+use maud::Markup;
+use serde::Serialize;
+
+/// What goes back. Everything is in memory before it is sent.
+pub type Answer = Response<Full<Bytes>>;
+
+/// No script and no style that is not ours, no frame around us, no form to elsewhere. Names and response texts of watched systems
+/// are printed on our pages; this is the second wall behind escaping.
+pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+     connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+const ALWAYS: [(HeaderName, &str); 4] = [
+    (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    // One-time tokens are in paths.
+    (header::REFERRER_POLICY, "no-referrer"),
+];
+
+/// For what depends on who is asking; also what an answer gets that says nothing about caching.
+pub const NO_STORE: &str = "no-store";
+
+/// For files whose name changes with their content.
+pub const FOR_EVER: &str = "public, max-age=31536000, immutable";
+
+/// For status pages: as long as a change may go unseen by a visitor.
+pub const SHORTLY: &str = "public, max-age=10";
+
+/// For status pages that not everybody may see: the browser may keep them, nothing in between may.
+pub const SHORTLY_PRIVATE: &str = "private, max-age=10";
+
+/// An answer with a body.
+#[must_use]
+pub fn bytes(status: StatusCode, media_type: &'static str, body: impl Into<Bytes>) -> Answer {
+    let mut answer = Response::new(Full::new(body.into()));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    answer
+}
+
+/// A page.
+#[must_use]
+pub fn page(status: StatusCode, markup: Markup) -> Answer {
+    bytes(status, "text/html; charset=utf-8", markup.into_string())
+}
+
+/// JSON.
+#[must_use]
+pub fn json(status: StatusCode, value: &impl Serialize) -> Answer {
+    // Our wire types have text keys and finite numbers only, so this cannot fail; an empty object is the honest fallback.
+    bytes(status, "application/json", serde_json::to_vec(value).unwrap_or_else(|_| b"{}".to_vec()))
+}
+
+/// Sends the browser on with GET. `location` comes from `Links`, never from a request.
+#[must_use]
+pub fn see_other(location: &str) -> Answer {
+    with(bytes(StatusCode::SEE_OTHER, "text/plain; charset=utf-8", ""), header::LOCATION, location)
+}
+
+/// The answer with one more header; a value that no header can have leaves it out.
+#[must_use]
+pub fn with(mut answer: Answer, name: HeaderName, value: &str) -> Answer {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        answer.headers_mut().append(name, value);
+    }
+    answer
+}
+
+/// Adds what every answer carries.
+#[must_use]
+pub fn finish(mut answer: Answer) -> Answer {
+    let headers = answer.headers_mut();
+    for (name, value) in ALWAYS {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static(NO_STORE));
+    answer
+}

@@ -1,0 +1,226 @@
+//! Wire types of the API and of the control socket. What is written here is a promise: fields are added, never renamed.
+
+use serde::Serialize;
+
+use crate::config::Problem;
+use crate::engine::snapshot::MonitorView;
+use crate::engine::snapshot::Snapshot;
+use crate::engine::snapshot::UplinkView;
+use crate::http::ReloadAnswer;
+use crate::http::views;
+use crate::model::incident::Incident;
+use crate::model::result::CheckResult;
+use crate::model::result::Phase;
+use crate::model::time::UnixMillis;
+use crate::model::verdict::OpinionState;
+
+/// All monitors.
+#[derive(Debug, Serialize)]
+pub struct Status {
+    version: &'static str,
+    at: String,
+    started_at: String,
+    revision: u64,
+    uplink: &'static str,
+    config: ConfigStatus,
+    monitors: Vec<Monitor>,
+}
+
+#[derive(Debug, Serialize)]
+struct ConfigStatus {
+    hash: String,
+    active_since: String,
+    is_last_good_copy: bool,
+    problems: Vec<ProblemBody>,
+    needs_restart: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct ProblemBody {
+    file: String,
+    line: u32,
+    column: u32,
+    path: String,
+    message: String,
+    hint: String,
+}
+
+/// One monitor.
+#[derive(Debug, Serialize)]
+pub struct Monitor {
+    id: String,
+    name: String,
+    group: Option<String>,
+    kind: &'static str,
+    target: String,
+    status: &'static str,
+    since: String,
+    /// The newest checks were bad and are not confirmed yet.
+    suspect: bool,
+    paused_by_operator: bool,
+    cause: Option<String>,
+    cause_code: Option<&'static str>,
+    regions_failing: Vec<String>,
+    next_check_at: Option<String>,
+    last_check: Option<Check>,
+    open_incidents: Vec<IncidentBody>,
+}
+
+#[derive(Debug, Serialize)]
+struct Check {
+    at: String,
+    outcome: &'static str,
+    cause: Option<String>,
+    cause_code: Option<&'static str>,
+    http_status: Option<u16>,
+    remote: Option<String>,
+    total_ms: f64,
+    phases_ms: Phases,
+    certificate_not_after: Option<String>,
+}
+
+#[derive(Debug, Serialize, Default)]
+struct Phases {
+    dns: Option<f64>,
+    connect: Option<f64>,
+    tls: Option<f64>,
+    first_byte: Option<f64>,
+    transfer: Option<f64>,
+}
+
+#[derive(Debug, Serialize)]
+struct IncidentBody {
+    id: String,
+    kind: &'static str,
+    opened_at: String,
+    cause: String,
+    cause_code: &'static str,
+}
+
+/// Answer to something that was done.
+#[derive(Debug, Serialize)]
+pub struct Done {
+    /// Always true; failures have another body and status.
+    pub done: bool,
+}
+
+/// Answer to a reload.
+#[derive(Debug, Serialize)]
+pub struct Reloaded {
+    active: bool,
+    changed: String,
+    problems: Vec<ProblemBody>,
+}
+
+/// A new one-time link.
+#[derive(Debug, Serialize)]
+pub struct SignInLink {
+    /// Whole address, as people reach this instance.
+    pub url: String,
+    /// How long it works.
+    pub valid_minutes: u64,
+}
+
+/// All monitors, in the order of the config.
+#[must_use]
+pub fn status(snapshot: &Snapshot) -> Status {
+    let reload = &snapshot.reload;
+    Status {
+        version: env!("CARGO_PKG_VERSION"),
+        at: snapshot.at.rfc3339(),
+        started_at: snapshot.started_at.rfc3339(),
+        revision: snapshot.revision,
+        uplink: match snapshot.uplink {
+            UplinkView::NotGuarded => "not_guarded",
+            UplinkView::Fine => "fine",
+            UplinkView::Lost(_) => "lost",
+        },
+        config: ConfigStatus {
+            hash: reload.active_hash.clone(),
+            active_since: reload.active_since.rfc3339(),
+            is_last_good_copy: reload.is_last_good_copy,
+            problems: reload.problems.iter().map(problem).collect(),
+            needs_restart: reload.needs_restart.clone(),
+        },
+        monitors: snapshot.config.monitors.iter().filter_map(|m| snapshot.monitors.get(&m.id)).map(|view| monitor(view)).collect(),
+    }
+}
+
+/// One monitor.
+#[must_use]
+pub fn monitor(view: &MonitorView) -> Monitor {
+    Monitor {
+        id: view.monitor.id.to_string(),
+        name: view.monitor.name.clone(),
+        group: view.monitor.group.clone(),
+        kind: view.monitor.probe.kind(),
+        target: view.monitor.target(),
+        status: view.verdict.word(),
+        since: view.since.rfc3339(),
+        suspect: view.opinion.state == OpinionState::Suspect,
+        paused_by_operator: view.paused_by_operator,
+        cause: views::cause(view),
+        cause_code: view.opinion.failure.as_ref().map(|failure| failure.code()),
+        regions_failing: view.regions.failing.iter().map(ToString::to_string).collect(),
+        next_check_at: view.next_check_at.map(UnixMillis::rfc3339),
+        last_check: view.last.as_ref().map(|last| check(last)),
+        open_incidents: view.incidents.iter().map(incident).collect(),
+    }
+}
+
+/// What a reload brought.
+#[must_use]
+pub fn reloaded(answer: &ReloadAnswer) -> Reloaded {
+    Reloaded {
+        active: answer.problems.is_empty(),
+        changed: answer.changed.clone(),
+        problems: answer.problems.iter().map(problem).collect(),
+    }
+}
+
+fn check(result: &CheckResult) -> Check {
+    let ms = |took: std::time::Duration| (took.as_secs_f64() * 1_000_000.0).round() / 1000.0;
+    let mut phases = Phases::default();
+    for (phase, took) in result.timings.phases() {
+        let slot = match phase {
+            Phase::Dns => &mut phases.dns,
+            Phase::Connect => &mut phases.connect,
+            Phase::Tls => &mut phases.tls,
+            Phase::FirstByte => &mut phases.first_byte,
+            Phase::Transfer => &mut phases.transfer,
+        };
+        *slot = took.map(ms);
+    }
+    Check {
+        at: result.at.rfc3339(),
+        outcome: result.outcome.word(),
+        cause: result.failure.as_ref().map(ToString::to_string),
+        cause_code: result.failure.as_ref().map(|failure| failure.code()),
+        http_status: result.status,
+        remote: result.remote.map(|remote| remote.to_string()),
+        total_ms: ms(result.timings.total),
+        phases_ms: phases,
+        certificate_not_after: result.certificate_not_after.map(UnixMillis::rfc3339),
+    }
+}
+
+fn incident(incident: &Incident) -> IncidentBody {
+    IncidentBody {
+        id: incident.id.to_string(),
+        kind: incident.lane.word(),
+        opened_at: incident.opened_at.rfc3339(),
+        cause: incident.cause.to_string(),
+        cause_code: incident.cause.code(),
+    }
+}
+
+fn problem(problem: &Problem) -> ProblemBody {
+    ProblemBody {
+        file: problem.file.display().to_string(),
+        line: problem.line,
+        column: problem.column,
+        path: problem.path.clone(),
+        message: problem.message.clone(),
+        hint: problem.hint.clone(),
+    }
+}

@@ -1,0 +1,74 @@
+//! What the server wants of the store, as a trait, so that pages can be tested against a store that fails or stalls.
+
+use std::pin::Pin;
+
+use crate::model::change::VerdictChange;
+use crate::model::id::IncidentId;
+use crate::model::id::MonitorId;
+use crate::model::incident::Incident;
+use crate::model::rollup::Resolution;
+use crate::model::rollup::Rollup;
+use crate::model::time::UnixMillis;
+use crate::store::CommitError;
+use crate::store::Delivery;
+use crate::store::IncidentFilter;
+use crate::store::ReadError;
+use crate::store::SessionRow;
+use crate::store::Store;
+
+/// An answer that comes later.
+pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Reads for pages, and the keeping of sessions. Errors are those of the store.
+pub trait Archive: Send + Sync {
+    /// See [`Store::deliveries`].
+    fn deliveries<'a>(&'a self, incident: Option<&'a IncidentId>, limit: usize) -> Later<'a, Result<Vec<Delivery>, ReadError>>;
+    /// See [`Store::rollups`]; five-minute ones.
+    fn rollups<'a>(&'a self, monitor: &'a MonitorId, from: UnixMillis, to: UnixMillis) -> Later<'a, Result<Vec<Rollup>, ReadError>>;
+    /// See [`Store::verdicts`].
+    fn verdicts<'a>(&'a self, monitors: &'a [MonitorId], from: UnixMillis, to: UnixMillis) -> Later<'a, Result<Vec<VerdictChange>, ReadError>>;
+    /// See [`Store::incidents`].
+    fn incidents<'a>(&'a self, filter: &'a IncidentFilter) -> Later<'a, Result<Vec<Incident>, ReadError>>;
+    /// See [`Store::incident`].
+    fn incident<'a>(&'a self, id: &'a IncidentId) -> Later<'a, Result<Option<Incident>, ReadError>>;
+    /// See [`Store::sessions`].
+    fn sessions(&self) -> Later<'_, Result<Vec<SessionRow>, ReadError>>;
+    /// See [`Store::session_put`].
+    fn session_put(&self, row: SessionRow) -> Later<'_, Result<(), CommitError>>;
+    /// See [`Store::sessions_delete`].
+    fn sessions_delete(&self, keys: Vec<[u8; 32]>) -> Later<'_, Result<(), CommitError>>;
+}
+
+impl Archive for Store {
+    fn deliveries<'a>(&'a self, incident: Option<&'a IncidentId>, limit: usize) -> Later<'a, Result<Vec<Delivery>, ReadError>> {
+        Box::pin(Store::deliveries(self, incident, limit))
+    }
+
+    fn rollups<'a>(&'a self, monitor: &'a MonitorId, from: UnixMillis, to: UnixMillis) -> Later<'a, Result<Vec<Rollup>, ReadError>> {
+        Box::pin(Store::rollups(self, monitor, Resolution::FiveMinutes, from, to))
+    }
+
+    fn verdicts<'a>(&'a self, monitors: &'a [MonitorId], from: UnixMillis, to: UnixMillis) -> Later<'a, Result<Vec<VerdictChange>, ReadError>> {
+        Box::pin(Store::verdicts(self, monitors, from, to))
+    }
+
+    fn incidents<'a>(&'a self, filter: &'a IncidentFilter) -> Later<'a, Result<Vec<Incident>, ReadError>> {
+        Box::pin(Store::incidents(self, filter))
+    }
+
+    fn incident<'a>(&'a self, id: &'a IncidentId) -> Later<'a, Result<Option<Incident>, ReadError>> {
+        Box::pin(Store::incident(self, id))
+    }
+
+    fn sessions(&self) -> Later<'_, Result<Vec<SessionRow>, ReadError>> {
+        Box::pin(Store::sessions(self))
+    }
+
+    fn session_put(&self, row: SessionRow) -> Later<'_, Result<(), CommitError>> {
+        Box::pin(Store::session_put(self, row))
+    }
+
+    fn sessions_delete(&self, keys: Vec<[u8; 32]>) -> Later<'_, Result<(), CommitError>> {
+        Box::pin(Store::sessions_delete(self, keys))
+    }
+}

@@ -1,0 +1,209 @@
+//! Who is asking, and the proofs that handlers take. A proof can be made in this file only, so a handler that wants one cannot be
+//! called without the check having been made.
+
+use ring::hmac;
+use subtle::ConstantTimeEq;
+
+use crate::config::Auth as AuthConfig;
+use crate::config::Config;
+use crate::config::Scope;
+use crate::http::error::Refusal;
+use crate::http::random::key;
+use crate::http::random::sha256;
+use crate::http::sessions::Found;
+use crate::http::sessions::Sessions;
+use crate::http::visit::Peer;
+use crate::http::visit::Visit;
+use crate::http::visit::is_listed;
+use crate::model::id::check_name;
+use crate::store::SessionRow;
+
+/// Who signs in by a one-time link.
+pub const OWNER: &str = "owner";
+
+/// Header that carries the form token where there is no form.
+const FORM_HEADER: &str = "x-vigilmon-form";
+
+/// Someone who may look.
+#[derive(Debug)]
+pub struct Viewer {
+    name: String,
+    means: Means,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Means {
+    /// By a cookie, or by a proxy: the browser sends it along whoever makes it do so, hence the form token.
+    Browser { form_token: String },
+    /// By an API token, which no browser sends by itself.
+    Token(Scope),
+}
+
+/// Someone who may change run-time state, and meant to.
+#[derive(Debug)]
+pub struct Operator(Viewer);
+
+/// Someone at the control socket.
+#[derive(Debug)]
+pub struct Local(());
+
+impl Viewer {
+    /// User name, or name of the token.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether buttons that change something are worth showing.
+    #[must_use]
+    pub fn may_operate(&self) -> bool {
+        match &self.means {
+            Means::Browser { .. } | Means::Token(Scope::Write) => true,
+            Means::Token(Scope::Read) => false,
+        }
+    }
+
+    /// What forms carry; empty for tokens, which see no forms.
+    #[must_use]
+    pub fn form_token(&self) -> &str {
+        match &self.means {
+            Means::Browser { form_token } => form_token,
+            Means::Token(_) => "",
+        }
+    }
+}
+
+impl Operator {
+    /// Who it is.
+    #[must_use]
+    pub fn viewer(&self) -> &Viewer {
+        &self.0
+    }
+}
+
+/// Makes proofs.
+#[derive(Debug)]
+pub struct Auth {
+    /// Who is signed in.
+    pub sessions: Sessions,
+    form_key: hmac::Key,
+}
+
+/// What to note in the store about the session that was used.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Upkeep {
+    /// Store this.
+    pub save: Option<SessionRow>,
+    /// Delete this.
+    pub ended: Option<[u8; 32]>,
+}
+
+impl Auth {
+    /// With these sessions and a new key for form tokens.
+    ///
+    /// # Errors
+    /// The system has no randomness to give.
+    pub fn new(sessions: Sessions) -> Result<Auth, getrandom::Error> {
+        Ok(Auth { sessions, form_key: hmac::Key::new(hmac::HMAC_SHA256, &key()?) })
+    }
+
+    /// Who is asking; `None` for strangers.
+    #[must_use]
+    pub fn identify(&self, visit: &Visit, config: &Config) -> (Option<Viewer>, Upkeep) {
+        if let Some(token) = visit.bearer() {
+            return (by_token(token, &config.auth), Upkeep::default());
+        }
+        if let Some(name) = by_proxy(visit, &config.auth) {
+            let form_token = self.form_token("proxy", &name);
+            return (Some(Viewer { name, means: Means::Browser { form_token } }), Upkeep::default());
+        }
+        let Some(token) = visit.cookie(cookie_name(visit)) else { return (None, Upkeep::default()) };
+        match self.sessions.find(token, |user| credential_of(user, &config.auth), visit.now.wall) {
+            Found::Nothing => (None, Upkeep::default()),
+            Found::Ended(key) => (None, Upkeep { ended: Some(key), save: None }),
+            Found::Live { user, save } => {
+                let form_token = self.form_token("session", token);
+                (Some(Viewer { name: user, means: Means::Browser { form_token } }), Upkeep { save, ended: None })
+            }
+        }
+    }
+
+    /// The proof for changing something: the viewer may, and one of our own pages or an API token asked for it.
+    ///
+    /// # Errors
+    /// [`Refusal::Forbidden`].
+    pub fn operator(&self, viewer: Viewer, visit: &Visit) -> Result<Operator, Refusal> {
+        match &viewer.means {
+            Means::Token(Scope::Write) => Ok(Operator(viewer)),
+            Means::Token(Scope::Read) => Err(Refusal::Forbidden("This token may only read; give it `scope: write`.")),
+            Means::Browser { form_token } => {
+                let sent = visit.field("form").or_else(|| visit.header(FORM_HEADER)).unwrap_or_default();
+                let fits: bool = sent.as_bytes().ct_eq(form_token.as_bytes()).into();
+                let stale = Refusal::Forbidden("This page is out of date. Go back, reload it and try again.");
+                if fits { Ok(Operator(viewer)) } else { Err(stale) }
+            }
+        }
+    }
+
+    /// Bound to the session and to this run: nobody can make one up, and one that leaks does not last.
+    fn form_token(&self, kind: &str, of: &str) -> String {
+        let tag = hmac::sign(&self.form_key, &crate::http::random::digest(&[kind.as_bytes(), of.as_bytes()]));
+        data_encoding::BASE64URL_NOPAD.encode(tag.as_ref())
+    }
+}
+
+/// The proof of the control socket; strangers on the network learn nothing, not even that the path exists there.
+///
+/// # Errors
+/// [`Refusal::NotFound`].
+pub fn local(visit: &Visit) -> Result<Local, Refusal> {
+    match visit.peer {
+        Peer::Control => Ok(Local(())),
+        Peer::Tcp(_) => Err(Refusal::NotFound),
+    }
+}
+
+/// What a user signs in with; sessions are bound to it. The owner has nothing that could change.
+#[must_use]
+pub fn credential_of(user: &str, auth: &AuthConfig) -> Option<String> {
+    let configured = auth.users.iter().find(|u| u.name == user).map(|u| u.password_hash.reveal_for_use().to_owned());
+    configured.or_else(|| (user == OWNER).then(String::new))
+}
+
+/// Name of the session cookie. The prefixes make browsers refuse it from anywhere but us, over TLS; `__Host-` also demands the
+/// path `/`, so below a base path it is the weaker one.
+#[must_use]
+pub fn cookie_name(visit: &Visit) -> &'static str {
+    match (visit.secure, visit.links.cookie_path()) {
+        (true, "/") => "__Host-vigilmon",
+        (true, _) => "__Secure-vigilmon",
+        (false, _) => "vigilmon",
+    }
+}
+
+fn by_token(token: &str, auth: &AuthConfig) -> Option<Viewer> {
+    let hash = sha256(token.as_bytes());
+    let mut found = None;
+    // Every token is compared, so that the time it takes does not say which one it was.
+    for candidate in &auth.tokens {
+        let expected = data_encoding::HEXLOWER_PERMISSIVE.decode(candidate.hash.reveal_for_use().as_bytes()).unwrap_or_default();
+        let same: bool = expected.as_slice().ct_eq(&hash[..]).into();
+        if same {
+            found = Some(Viewer { name: candidate.name.clone(), means: Means::Token(candidate.scope) });
+        }
+    }
+    found
+}
+
+fn by_proxy(visit: &Visit, auth: &AuthConfig) -> Option<String> {
+    let proxy = auth.proxy.as_ref()?;
+    let Peer::Tcp(peer) = visit.peer else { return None };
+    // The connected address decides, never a header: whoever can reach us directly could write any header.
+    if !is_listed(peer, &proxy.from) {
+        return None;
+    }
+    let mut values = visit.headers.get_all(proxy.header.as_str()).iter();
+    let (Some(name), None) = (values.next(), values.next()) else { return None };
+    let name = name.to_str().ok()?.trim();
+    check_name(name).ok().map(|()| name.to_owned())
+}

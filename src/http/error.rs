@@ -1,0 +1,165 @@
+//! Why a request is refused: what the caller may know goes out, everything else goes into the log, once, under the same request id.
+
+use std::time::Duration;
+
+use hyper::StatusCode;
+use hyper::header;
+use serde::Serialize;
+
+use crate::http::answer;
+use crate::http::answer::Answer;
+use crate::http::route::NoRoute;
+use crate::http::route::Wire;
+use crate::ui::links::Links;
+use crate::ui::page::error;
+use crate::ui::page::error::ErrorView;
+
+/// A refusal; each variant is something the caller can act on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// There is nothing here, or nothing for this caller: the answer is the same byte for byte.
+    NotFound,
+    /// The path exists for other methods.
+    MethodNotAllowed(&'static str),
+    /// Sign in first; a page is answered with the way there. The path to come back to, if it is one.
+    SignInNeeded(Option<String>),
+    /// Signed in and not allowed, or not sent by one of our pages.
+    Forbidden(&'static str),
+    /// The request cannot be understood.
+    Bad(&'static str),
+    /// The body has no length in advance.
+    LengthRequired,
+    /// The body is too long.
+    TooLong,
+    /// The body did not come in time.
+    TooSlow,
+    /// The name this server was called by is not one of its own.
+    WrongHost,
+    /// Too many attempts; try again after this.
+    TooMany(Duration),
+    /// Too much to do.
+    Busy,
+    /// The state does not allow it.
+    Conflict(String),
+    /// Our own trouble; the text is for the log.
+    Internal(String),
+}
+
+impl From<NoRoute> for Refusal {
+    fn from(none: NoRoute) -> Refusal {
+        match none {
+            NoRoute::NotFound => Refusal::NotFound,
+            NoRoute::MethodNotAllowed(allow) => Refusal::MethodNotAllowed(allow),
+        }
+    }
+}
+
+/// What a refusal says to the outside.
+struct Outside {
+    status: StatusCode,
+    code: &'static str,
+    title: &'static str,
+    text: String,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    error: Detail<'a>,
+}
+
+#[derive(Serialize)]
+struct Detail<'a> {
+    code: &'a str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request: Option<&'a str>,
+}
+
+impl Refusal {
+    /// Writes the answer, and the log entry if there is something to say.
+    #[must_use]
+    pub fn answer(self, links: &Links, wire: Wire, request_id: &str) -> Answer {
+        if let (Refusal::SignInNeeded(next), Wire::Page) = (&self, wire) {
+            let query = next.as_ref().map_or_else(String::new, |path| format!("?next={path}"));
+            return answer::see_other(&format!("{}{query}", links.sign_in()));
+        }
+        let outside = self.outside();
+        let named = match &self {
+            Refusal::Internal(inside) => {
+                tracing::error!(request = request_id, error = %inside, "a request failed: {inside}");
+                Some(request_id)
+            }
+            _ => None,
+        };
+        let body = match wire {
+            Wire::Page => {
+                let view =
+                    ErrorView { title: outside.title.to_owned(), text: outside.text, request_id: named.map(ToOwned::to_owned) };
+                answer::page(outside.status, error::page(links, &view))
+            }
+            Wire::Json => {
+                answer::json(outside.status, &Body { error: Detail { code: outside.code, message: &outside.text, request: named } })
+            }
+        };
+        self.with_headers(body)
+    }
+
+    fn with_headers(&self, body: Answer) -> Answer {
+        match self {
+            Refusal::MethodNotAllowed(allow) => answer::with(body, header::ALLOW, allow),
+            Refusal::SignInNeeded(_) => answer::with(body, header::WWW_AUTHENTICATE, "Bearer"),
+            Refusal::TooMany(wait) => answer::with(body, header::RETRY_AFTER, &whole_seconds(*wait).to_string()),
+            Refusal::Busy => answer::with(body, header::RETRY_AFTER, "2"),
+            // What follows on this connection cannot be told from the rest of the body.
+            Refusal::LengthRequired | Refusal::TooLong | Refusal::TooSlow => answer::with(body, header::CONNECTION, "close"),
+            Refusal::NotFound
+            | Refusal::Forbidden(_)
+            | Refusal::Bad(_)
+            | Refusal::WrongHost
+            | Refusal::Conflict(_)
+            | Refusal::Internal(_) => body,
+        }
+    }
+
+    fn outside(&self) -> Outside {
+        let say = |status, code, title, text: &str| Outside { status, code, title, text: text.to_owned() };
+        match self {
+            Refusal::NotFound => say(StatusCode::NOT_FOUND, "not_found", "Not found", "There is nothing at this address."),
+            Refusal::MethodNotAllowed(_) => {
+                say(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Not allowed", "This address does not take this method.")
+            }
+            Refusal::SignInNeeded(_) => {
+                say(StatusCode::UNAUTHORIZED, "sign_in_needed", "Sign in first", "Send an API token as `Authorization: Bearer …`.")
+            }
+            Refusal::Forbidden(why) => say(StatusCode::FORBIDDEN, "forbidden", "Not allowed", why),
+            Refusal::Bad(why) => say(StatusCode::BAD_REQUEST, "bad_request", "Not understood", why),
+            Refusal::LengthRequired => {
+                say(StatusCode::LENGTH_REQUIRED, "length_required", "Length needed", "Send the body with a Content-Length.")
+            }
+            Refusal::TooLong => say(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "Too long", "The body is longer than this address takes."),
+            Refusal::TooSlow => say(StatusCode::REQUEST_TIMEOUT, "too_slow", "Too slow", "The body did not arrive in time."),
+            Refusal::WrongHost => say(
+                StatusCode::MISDIRECTED_REQUEST,
+                "wrong_host",
+                "Not served under this name",
+                "Use the address in `server.public_url`; behind a proxy, pass the Host header on or list the proxy in `server.trusted_proxies`.",
+            ),
+            Refusal::TooMany(wait) => {
+                let text = format!("Too many attempts. Try again in {} s.", whole_seconds(*wait));
+                say(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", "Too many attempts", &text)
+            }
+            Refusal::Busy => say(StatusCode::SERVICE_UNAVAILABLE, "busy", "Busy", "Too much is going on. Try again in a few seconds."),
+            Refusal::Conflict(why) => say(StatusCode::CONFLICT, "not_now", "Not done", why),
+            Refusal::Internal(_) => say(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal",
+                "Something went wrong",
+                "This is a fault of vigilmon's, not of the request.",
+            ),
+        }
+    }
+}
+
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}

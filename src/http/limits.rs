@@ -1,0 +1,92 @@
+//! Every limit of the server, each with its reason and what happens at it.
+
+use std::time::Duration;
+
+/// Request line and headers together; browsers with many cookies stay below 8 KiB. Beyond it the answer is 431.
+pub const HEAD_BYTES_MAX: usize = 16 * 1024;
+
+/// Headers of one request; a browser behind two proxies sends about 30. Beyond it the answer is 431.
+pub const HEADERS_MAX: usize = 100;
+
+/// From the wish for a request to its complete head, so that a silent or dripping connection holds its place only for so long.
+/// The same timer runs while a kept-alive connection is idle, which is stricter than the minute that would be allowed there.
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// From the complete head to the complete answer. Nothing here takes seconds; beyond it the answer is 503.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// For the body of a form, which fits into a few packets. Beyond it the answer is 408.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// For a reader that does not read: nothing could be written for so long, and the connection is closed.
+pub const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// For the TLS handshake, before a request can even begin.
+pub const TLS_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Form bodies: a name, a password and a token. Beyond it the answer is 413. No other request has a body that is read.
+pub const FORM_BYTES_MAX: usize = 16 * 1024;
+
+/// Open connections in all; each costs about 20 KiB.
+pub const CONNECTIONS_MAX: usize = 4096;
+
+/// Of these, kept for the control socket, so that an operator on the machine gets in while the network is flooded. At the limit
+/// new connections wait in the kernel's queue until one ends.
+pub const CONNECTIONS_RESERVED: usize = 512;
+
+/// How long requests that are under way may take to end when vigilmon stops.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a page waits for the database before it is shown without history.
+pub const READ_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long a reload that was asked for may take; reading and checking the largest config takes about a second.
+pub const RELOAD_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long `accept` rests after it failed, for want of descriptors above all: trying again at once would only burn the processor.
+pub const ACCEPT_REST: Duration = Duration::from_millis(100);
+
+/// How often certificate files are looked at; renewals are noticed within it.
+pub const TLS_LOOK_EVERY: Duration = Duration::from_secs(10);
+
+/// The engine shows itself about once a second; older than this it is stuck.
+pub const FRESH_FOR: Duration = Duration::from_secs(30);
+
+/// How often history is read for status pages: one pass over the verdicts of all their monitors.
+pub const HISTORY_EVERY: Duration = Duration::from_secs(30);
+
+/// Past incidents shown on one status page; the rest is for those who are signed in.
+pub const PUBLIC_INCIDENTS_MAX: usize = 100;
+
+/// Passwords being checked at the same time: each takes 19 MiB and a core for tens of milliseconds.
+pub const HASHES_AT_ONCE: usize = 2;
+
+/// Passwords waiting to be checked; beyond it the answer is 503.
+pub const HASHES_WAITING_MAX: usize = 16;
+
+/// Longest password; argon2 would take longer ones, and nobody types them.
+pub const PASSWORD_BYTES_MAX: usize = 1024;
+
+/// Addresses and accounts whose failures are remembered, 100 bytes each; beyond it newcomers share one bucket.
+pub const BUCKETS_MAX: usize = 10_000;
+
+/// Sessions in all; at the limit the one that was unused for longest ends.
+pub const SESSIONS_MAX: usize = 10_000;
+
+/// A session that was not used for so long ends.
+pub const SESSION_IDLE: Duration = Duration::from_secs(24 * 3600);
+
+/// A session ends so long after it began, used or not.
+pub const SESSION_AGE: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// How exact the time of last use is on disk; saves a write per request.
+pub const SESSION_SEEN_EVERY: Duration = Duration::from_secs(60);
+
+/// How long a one-time link works.
+pub const LINK_AGE: Duration = Duration::from_secs(30 * 60);
+
+/// One-time links at the same time; at the limit the oldest ends.
+pub const LINKS_MAX: usize = 16;
+
+/// How long the password of a status page is remembered by the browser.
+pub const PAGE_PASS_AGE: Duration = Duration::from_secs(7 * 24 * 3600);

@@ -1,0 +1,273 @@
+//! The projection of the engine's state onto what visitors of a page may know.
+//!
+//! It is a list of what is allowed: a monitor appears only if the page lists it, and a target, an error text, a response time or a
+//! region only if the page shows such things. Everything public, the JSON included, is made from the view that comes out here,
+//! so what is not in it cannot get out.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::engine::snapshot::MonitorView;
+use crate::engine::snapshot::Snapshot;
+use crate::http::history::MonitorPast;
+use crate::http::history::PagePast;
+use crate::http::history::date;
+use crate::http::random::sha256;
+use crate::model::id::MonitorId;
+use crate::model::incident::Incident;
+use crate::model::page::Logo;
+use crate::model::page::Show;
+use crate::model::page::StatusPage;
+use crate::model::page::Visibility;
+use crate::model::result::Outcome;
+use crate::model::time::UnixMillis;
+use crate::model::verdict::Verdict;
+use crate::ui::component::notice::AnnouncementView;
+use crate::ui::links::Links;
+use crate::ui::page::status::GroupView;
+use crate::ui::page::status::Headline;
+use crate::ui::page::status::PastDay;
+use crate::ui::page::status::PublicIncident;
+use crate::ui::page::status::ServiceView;
+use crate::ui::page::status::StatusView;
+
+/// Data older than so many intervals is called old.
+const INTERVALS_UNTIL_STALE: u32 = 2;
+
+/// At least so long, so that fast checks do not make a page flicker.
+const STALE_AT_LEAST: Duration = Duration::from_secs(30);
+
+/// When the newest check on the page began, and whether that is too long ago to say anything. Paused monitors are not waited for.
+#[must_use]
+pub fn freshness(page: &StatusPage, snapshot: &Snapshot, now: UnixMillis) -> (Option<UnixMillis>, bool) {
+    let running: Vec<&MonitorView> = listed(page, snapshot).filter(|view| view.verdict != Verdict::Paused).collect();
+    let newest = running.iter().filter_map(|view| view.last.as_ref().map(|last| last.at)).max();
+    let patience = running.iter().map(|view| view.monitor.interval * INTERVALS_UNTIL_STALE).min().unwrap_or(Duration::MAX);
+    let is_stale = newest.is_some_and(|at| now.since(at) > patience.max(STALE_AT_LEAST));
+    (newest, is_stale)
+}
+
+/// What visitors of `page` may know.
+#[must_use]
+pub fn project(page: &StatusPage, snapshot: &Snapshot, past: Option<&PagePast>, links: &Links, now: UnixMillis) -> StatusView {
+    let (as_of, is_stale) = freshness(page, snapshot, now);
+    let groups: Vec<GroupView> = page
+        .groups
+        .iter()
+        .map(|group| GroupView {
+            name: group.name.clone(),
+            services: group
+                .monitors
+                .iter()
+                .filter_map(|id| snapshot.monitors.get(id))
+                .map(|view| service(view, page.show, past.and_then(|past| past.monitors.get(&view.monitor.id))))
+                .collect(),
+        })
+        .collect();
+    let mut open: Vec<&Incident> = listed(page, snapshot).flat_map(|view| &view.incidents).collect();
+    open.sort_by_key(|incident| (std::cmp::Reverse(incident.opened_at), incident.id.clone()));
+    open.dedup_by_key(|incident| incident.id.clone());
+    StatusView {
+        links: links.clone(),
+        title: page.title.clone(),
+        indexed: matches!(page.visibility, Visibility::Public),
+        dark: page.theme.dark,
+        stylesheet: theme_css(page).map(|css| links.status_theme(&page.slug, &version(css.as_bytes()))),
+        logo: page.theme.logo.as_ref().map(|logo| match logo {
+            Logo::Url(url) => url.clone(),
+            Logo::File { bytes, .. } => links.status_logo(&page.slug, &version(bytes)),
+        }),
+        headline: if is_stale { Headline::Stale } else { headline(page, snapshot) },
+        as_of,
+        groups,
+        open: open.into_iter().map(|incident| public_incident(incident, page.show, snapshot)).collect(),
+        past: past.map_or_else(Vec::new, |past| past_days(&past.closed, page.show, snapshot)),
+        announcements: page
+            .announcements
+            .iter()
+            .map(|a| AnnouncementView { at: a.at, kind: a.kind, text: a.text.clone() })
+            .collect(),
+        footer: page.links.iter().filter(|link| is_safe_link(&link.url)).cloned().collect(),
+    }
+}
+
+/// The page's own style sheet: its accent colour and what the operators wrote.
+#[must_use]
+pub fn theme_css(page: &StatusPage) -> Option<String> {
+    let accent = page.theme.accent.as_deref().filter(|accent| is_colour(accent)).map(|accent| format!(":root{{--accent:{accent}!important}}\n"));
+    let own = page.theme.css.as_deref();
+    (accent.is_some() || own.is_some()).then(|| format!("{}{}", accent.unwrap_or_default(), own.unwrap_or_default()))
+}
+
+/// Where the page's picture comes from when that is elsewhere, for the content security policy of this page alone.
+#[must_use]
+pub fn logo_origin(page: &StatusPage) -> Option<String> {
+    let Some(Logo::Url(url)) = &page.theme.logo else { return None };
+    let url = url::Url::parse(url).ok().filter(|url| url.scheme() == "https")?;
+    Some(url.origin().ascii_serialization())
+}
+
+fn listed<'a>(page: &'a StatusPage, snapshot: &'a Snapshot) -> impl Iterator<Item = &'a MonitorView> {
+    page.groups.iter().flat_map(|group| &group.monitors).filter_map(|id| snapshot.monitors.get(id)).map(AsRef::as_ref)
+}
+
+fn headline(page: &StatusPage, snapshot: &Snapshot) -> Headline {
+    let mut states: Vec<(&MonitorId, Verdict)> = listed(page, snapshot).map(|view| (&view.monitor.id, view.verdict)).collect();
+    // A monitor in two groups is still one service.
+    states.sort_by_key(|(id, _)| *id);
+    states.dedup_by_key(|(id, _)| *id);
+    if states.is_empty() {
+        return Headline::Empty;
+    }
+    let n = |wanted: Verdict| states.iter().filter(|(_, state)| *state == wanted).count();
+    Headline::Counted {
+        n_down: n(Verdict::Down),
+        n_degraded: n(Verdict::Degraded),
+        n_unknown: n(Verdict::Unknown),
+        n: states.len() - n(Verdict::Paused),
+    }
+}
+
+fn service(view: &MonitorView, show: Show, past: Option<&MonitorPast>) -> ServiceView {
+    let answered = view.last.as_ref().filter(|last| matches!(last.outcome, Outcome::Up | Outcome::Degraded));
+    let is_bad = matches!(view.verdict, Verdict::Down | Verdict::Degraded);
+    ServiceView {
+        name: view.monitor.name.clone(),
+        state: view.verdict,
+        uptime: past.map(|past| past.uptime).unwrap_or_default(),
+        days: past.map_or_else(Vec::new, |past| past.days.clone()),
+        response_time: answered.filter(|_| show.response_times).map(|last| last.timings.total),
+        target: show.targets.then(|| view.monitor.target()),
+        error: if show.errors && is_bad { view.opinion.failure.as_ref().map(ToString::to_string) } else { None },
+        regions_failing: if show.regions && is_bad { view.regions.failing.iter().map(ToString::to_string).collect() } else { Vec::new() },
+    }
+}
+
+fn public_incident(incident: &Incident, show: Show, snapshot: &Snapshot) -> PublicIncident {
+    let now_called = snapshot.monitors.get(&incident.monitor).map(|view| view.monitor.name.clone());
+    PublicIncident {
+        service: now_called.unwrap_or_else(|| incident.monitor_name.clone()),
+        lane: incident.lane,
+        opened_at: incident.opened_at,
+        closed_at: incident.closed.map(|closed| closed.at),
+        cause: show.errors.then(|| incident.cause.to_string()),
+    }
+}
+
+fn past_days(closed: &[Incident], show: Show, snapshot: &Snapshot) -> Vec<PastDay> {
+    let mut days: Vec<PastDay> = Vec::new();
+    // The page may have lost a monitor since the history was read.
+    for incident in closed.iter().filter(|incident| snapshot.monitors.contains_key(&incident.monitor)) {
+        let date = date(incident.opened_at);
+        let shown = public_incident(incident, show, snapshot);
+        match days.last_mut().filter(|day| day.date == date) {
+            Some(day) => day.incidents.push(shown),
+            None => days.push(PastDay { date, incidents: vec![shown] }),
+        }
+    }
+    days
+}
+
+fn is_colour(text: &str) -> bool {
+    text.strip_prefix('#').is_some_and(|hex| matches!(hex.len(), 3 | 6) && hex.chars().all(|c| c.is_ascii_hexdigit()))
+}
+
+fn is_safe_link(url: &str) -> bool {
+    ["https://", "http://", "mailto:"].iter().any(|scheme| url.starts_with(scheme))
+}
+
+fn version(bytes: &[u8]) -> String {
+    data_encoding::HEXLOWER.encode(&sha256(bytes)[..6])
+}
+
+/// A status page as data. Wire type: a promise to those who read it.
+#[derive(Debug, Serialize)]
+pub struct StatusJson<'a> {
+    title: &'a str,
+    status: &'static str,
+    summary: String,
+    stale: bool,
+    as_of: Option<String>,
+    groups: Vec<GroupJson<'a>>,
+    open_incidents: Vec<IncidentJson<'a>>,
+    past_incidents: Vec<IncidentJson<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct GroupJson<'a> {
+    name: &'a str,
+    services: Vec<ServiceJson<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct ServiceJson<'a> {
+    name: &'a str,
+    status: &'static str,
+    uptime: Option<f64>,
+    unknown: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    regions_failing: &'a [String],
+}
+
+#[derive(Debug, Serialize)]
+struct IncidentJson<'a> {
+    service: &'a str,
+    kind: &'static str,
+    began_at: String,
+    ended_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<&'a str>,
+}
+
+impl<'a> From<&'a StatusView> for StatusJson<'a> {
+    fn from(view: &'a StatusView) -> StatusJson<'a> {
+        StatusJson {
+            title: &view.title,
+            status: view.headline.state().word(),
+            summary: view.headline.sentence(),
+            stale: view.headline == Headline::Stale,
+            as_of: view.as_of.map(UnixMillis::rfc3339),
+            groups: view
+                .groups
+                .iter()
+                .map(|group| GroupJson { name: &group.name, services: group.services.iter().map(ServiceJson::from).collect() })
+                .collect(),
+            open_incidents: view.open.iter().map(IncidentJson::from).collect(),
+            past_incidents: view.past.iter().flat_map(|day| &day.incidents).map(IncidentJson::from).collect(),
+        }
+    }
+}
+
+impl<'a> From<&'a ServiceView> for ServiceJson<'a> {
+    fn from(service: &'a ServiceView) -> ServiceJson<'a> {
+        ServiceJson {
+            name: &service.name,
+            status: service.state.word(),
+            uptime: service.uptime.fraction,
+            unknown: service.uptime.unknown,
+            response_ms: service.response_time.map(|took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
+            target: service.target.as_deref(),
+            error: service.error.as_deref(),
+            regions_failing: &service.regions_failing,
+        }
+    }
+}
+
+impl<'a> From<&'a PublicIncident> for IncidentJson<'a> {
+    fn from(incident: &'a PublicIncident) -> IncidentJson<'a> {
+        IncidentJson {
+            service: &incident.service,
+            kind: incident.lane.word(),
+            began_at: incident.opened_at.rfc3339(),
+            ended_at: incident.closed_at.map(UnixMillis::rfc3339),
+            cause: incident.cause.as_deref(),
+        }
+    }
+}

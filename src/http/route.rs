@@ -1,0 +1,359 @@
+//! The closed list of everything that can be asked for. Pure: a method and a path go in, a route comes out.
+//!
+//! The right that a route needs is its type: a route is made inside one of four enums, and `crate::http::site` obtains the proof
+//! for that enum before its handler can be called. There is no way to add a route without choosing one. A path is matched as it
+//! was sent: nothing is decoded, folded or collapsed, so `%2e`, `//`, a trailing slash and upper case are other paths, and those
+//! do not exist.
+
+use crate::model::id::IncidentId;
+use crate::model::id::MonitorId;
+use crate::model::id::PageSlug;
+use crate::ui::links::Act;
+
+/// What is asked for, sorted by the right it needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Route {
+    /// Nothing is needed; the handlers see only what is published.
+    Public(PublicRoute),
+    /// Needs someone who may look.
+    Viewer(ViewerRoute),
+    /// Needs someone who may change run-time state.
+    Operator(OperatorRoute),
+    /// Exists on the control socket only.
+    Local(LocalRoute),
+}
+
+/// Who may use a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Right {
+    /// Everybody.
+    Public,
+    /// People and tokens that may look.
+    Viewer,
+    /// People and tokens that may change run-time state.
+    Operator,
+    /// Whoever may open the control socket.
+    Local,
+}
+
+/// Routes for everybody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PublicRoute {
+    /// Depends on the host name and on who is asking.
+    Home,
+    /// A status page.
+    Status(PageSlug),
+    /// A status page's data.
+    StatusJson(PageSlug),
+    /// A status page's own style sheet.
+    StatusTheme(PageSlug),
+    /// A status page's picture.
+    StatusLogo(PageSlug),
+    /// A password for a status page.
+    StatusPassword(PageSlug),
+    /// The sign-in page.
+    SignIn,
+    /// A name and a password.
+    SignInForm,
+    /// The button of a one-time link.
+    Link(String),
+    /// Using a one-time link.
+    LinkUse(String),
+    /// Ends one's own session.
+    SignOut,
+    /// An embedded file.
+    Asset(String),
+    /// Whether the engine lives.
+    Health,
+    /// For search engines.
+    Robots,
+    /// Icon of the tab.
+    Favicon,
+    /// Every component in every state; debug builds only.
+    #[cfg(debug_assertions)]
+    Gallery,
+}
+
+/// Routes for those who may look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ViewerRoute {
+    /// The dashboard.
+    Dashboard,
+    /// One monitor.
+    Monitor(MonitorId),
+    /// All incidents.
+    Incidents,
+    /// One incident.
+    Incident(IncidentId),
+    /// The config.
+    Config,
+    /// Channels and deliveries.
+    Channels,
+    /// All monitors as JSON.
+    ApiStatus,
+    /// One monitor as JSON.
+    ApiMonitor(MonitorId),
+}
+
+/// Routes that change run-time state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OperatorRoute {
+    /// What is to be done.
+    pub act: Act,
+    /// To which monitor.
+    pub monitor: MonitorId,
+    /// How the answer is wanted.
+    pub wire: Wire,
+}
+
+/// Routes of the control socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LocalRoute {
+    /// For `vigilmon status`.
+    Status,
+    /// Read the config again.
+    Reload,
+    /// Make a one-time link.
+    SignInLink,
+}
+
+/// How answers, errors above all, are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wire {
+    /// For people.
+    Page,
+    /// For programs.
+    Json,
+}
+
+/// Why there is no route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoRoute {
+    /// No such path.
+    NotFound,
+    /// The path exists for these methods.
+    MethodNotAllowed(&'static str),
+}
+
+/// Longest token in a path that is looked at; ours have 43 characters.
+const TOKEN_CHARS_MAX: usize = 64;
+
+/// Longest incident id that is looked at; ours have 13 characters.
+const INCIDENT_CHARS_MAX: usize = 32;
+
+impl Route {
+    /// The right it needs.
+    #[must_use]
+    pub fn right(&self) -> Right {
+        match self {
+            Route::Public(_) => Right::Public,
+            Route::Viewer(_) => Right::Viewer,
+            Route::Operator(_) => Right::Operator,
+            Route::Local(_) => Right::Local,
+        }
+    }
+}
+
+impl ViewerRoute {
+    /// Its path below the base, if it is a page one can be sent back to after signing in.
+    #[must_use]
+    pub fn page_path(&self) -> Option<String> {
+        match self {
+            ViewerRoute::Dashboard => Some("/monitors".to_owned()),
+            ViewerRoute::Monitor(id) => Some(format!("/monitors/{id}")),
+            ViewerRoute::Incidents => Some("/incidents".to_owned()),
+            ViewerRoute::Incident(id) => Some(format!("/incidents/{id}")),
+            ViewerRoute::Config => Some("/config".to_owned()),
+            ViewerRoute::Channels => Some("/channels".to_owned()),
+            ViewerRoute::ApiStatus | ViewerRoute::ApiMonitor(_) => None,
+        }
+    }
+}
+
+/// How the answers below this path are written.
+#[must_use]
+pub fn wire_of(path: &str) -> Wire {
+    let is_json = path.starts_with("/api/") || path.starts_with("/local/") || path == "/healthz" || path.ends_with(".json");
+    if is_json { Wire::Json } else { Wire::Page }
+}
+
+/// Finds the route. `path` is without query and without the base path. `HEAD` goes where `GET` goes.
+///
+/// # Errors
+/// [`NoRoute`].
+pub fn route(method: &str, path: &str) -> Result<Route, NoRoute> {
+    let path = path.strip_prefix('/').ok_or(NoRoute::NotFound)?;
+    let segments: Vec<&str> = path.split('/').collect();
+    let get = || public(&segments).map(Route::Public).or_else(|| viewer(&segments).map(Route::Viewer)).or_else(|| local_get(&segments));
+    let post = || public_post(&segments).map(Route::Public).or_else(|| operator(&segments).map(Route::Operator)).or_else(|| local_post(&segments));
+    let found = match method {
+        "GET" | "HEAD" => get(),
+        "POST" => post(),
+        _ => None,
+    };
+    found.ok_or_else(|| match (get().is_some(), post().is_some()) {
+        (true, true) => NoRoute::MethodNotAllowed("GET, HEAD, POST"),
+        (true, false) => NoRoute::MethodNotAllowed("GET, HEAD"),
+        (false, true) => NoRoute::MethodNotAllowed("POST"),
+        (false, false) => NoRoute::NotFound,
+    })
+}
+
+fn public(segments: &[&str]) -> Option<PublicRoute> {
+    match segments {
+        [""] => Some(PublicRoute::Home),
+        ["status", file] if file.ends_with(".json") => slug(file.strip_suffix(".json")?).map(PublicRoute::StatusJson),
+        ["status", page] => slug(page).map(PublicRoute::Status),
+        ["status", page, "theme.css"] => slug(page).map(PublicRoute::StatusTheme),
+        ["status", page, "logo"] => slug(page).map(PublicRoute::StatusLogo),
+        ["sign-in"] => Some(PublicRoute::SignIn),
+        ["sign-in", "link", text] => token(text).map(PublicRoute::Link),
+        ["assets", name] if !name.is_empty() => Some(PublicRoute::Asset((*name).to_owned())),
+        ["healthz"] => Some(PublicRoute::Health),
+        ["robots.txt"] => Some(PublicRoute::Robots),
+        ["favicon.svg"] => Some(PublicRoute::Favicon),
+        #[cfg(debug_assertions)]
+        ["gallery"] => Some(PublicRoute::Gallery),
+        _ => None,
+    }
+}
+
+fn public_post(segments: &[&str]) -> Option<PublicRoute> {
+    match segments {
+        ["status", page] if !page.ends_with(".json") => slug(page).map(PublicRoute::StatusPassword),
+        ["sign-in"] => Some(PublicRoute::SignInForm),
+        ["sign-in", "link", text] => token(text).map(PublicRoute::LinkUse),
+        ["sign-out"] => Some(PublicRoute::SignOut),
+        _ => None,
+    }
+}
+
+fn viewer(segments: &[&str]) -> Option<ViewerRoute> {
+    match segments {
+        ["monitors"] => Some(ViewerRoute::Dashboard),
+        ["monitors", id] => monitor(id).map(ViewerRoute::Monitor),
+        ["incidents"] => Some(ViewerRoute::Incidents),
+        ["incidents", id] => incident(id).map(ViewerRoute::Incident),
+        ["config"] => Some(ViewerRoute::Config),
+        ["channels"] => Some(ViewerRoute::Channels),
+        ["api", "v1", "status"] => Some(ViewerRoute::ApiStatus),
+        ["api", "v1", "monitors", id] => monitor(id).map(ViewerRoute::ApiMonitor),
+        _ => None,
+    }
+}
+
+fn operator(segments: &[&str]) -> Option<OperatorRoute> {
+    let (wire, id, word) = match segments {
+        ["monitors", id, word] => (Wire::Page, id, word),
+        ["api", "v1", "monitors", id, word] => (Wire::Json, id, word),
+        _ => return None,
+    };
+    let act = [Act::Pause, Act::Resume, Act::Check].into_iter().find(|act| act.word() == *word)?;
+    Some(OperatorRoute { act, monitor: monitor(id)?, wire })
+}
+
+fn local_get(segments: &[&str]) -> Option<Route> {
+    (segments == ["local", "status"]).then_some(Route::Local(LocalRoute::Status))
+}
+
+fn local_post(segments: &[&str]) -> Option<Route> {
+    match segments {
+        ["local", "reload"] => Some(Route::Local(LocalRoute::Reload)),
+        ["local", "sign-in-link"] => Some(Route::Local(LocalRoute::SignInLink)),
+        _ => None,
+    }
+}
+
+fn slug(text: &str) -> Option<PageSlug> {
+    PageSlug::parse(text).ok()
+}
+
+fn monitor(text: &str) -> Option<MonitorId> {
+    MonitorId::parse(text).ok()
+}
+
+fn incident(text: &str) -> Option<IncidentId> {
+    let fits = (1..=INCIDENT_CHARS_MAX).contains(&text.len()) && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    fits.then(|| IncidentId::from_derived(text))
+}
+
+fn token(text: &str) -> Option<String> {
+    let fits = (1..=TOKEN_CHARS_MAX).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    fits.then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_route_has_its_right() {
+        for (method, path, right) in [
+            ("GET", "/", Right::Public),
+            ("HEAD", "/", Right::Public),
+            ("GET", "/status/prod", Right::Public),
+            ("GET", "/status/prod.json", Right::Public),
+            ("GET", "/status/prod/theme.css", Right::Public),
+            ("GET", "/status/prod/logo", Right::Public),
+            ("POST", "/status/prod", Right::Public),
+            ("GET", "/sign-in", Right::Public),
+            ("POST", "/sign-in", Right::Public),
+            ("GET", "/sign-in/link/abc_-9", Right::Public),
+            ("POST", "/sign-in/link/abc", Right::Public),
+            ("POST", "/sign-out", Right::Public),
+            ("GET", "/assets/style.0a.css", Right::Public),
+            ("GET", "/healthz", Right::Public),
+            ("GET", "/robots.txt", Right::Public),
+            ("GET", "/favicon.svg", Right::Public),
+            ("GET", "/monitors", Right::Viewer),
+            ("HEAD", "/monitors/api", Right::Viewer),
+            ("GET", "/incidents", Right::Viewer),
+            ("GET", "/incidents/abc234", Right::Viewer),
+            ("GET", "/config", Right::Viewer),
+            ("GET", "/channels", Right::Viewer),
+            ("GET", "/api/v1/status", Right::Viewer),
+            ("GET", "/api/v1/monitors/api", Right::Viewer),
+            ("POST", "/monitors/api/pause", Right::Operator),
+            ("POST", "/monitors/api/resume", Right::Operator),
+            ("POST", "/monitors/api/check", Right::Operator),
+            ("POST", "/api/v1/monitors/api/check", Right::Operator),
+            ("GET", "/local/status", Right::Local),
+            ("POST", "/local/reload", Right::Local),
+            ("POST", "/local/sign-in-link", Right::Local),
+        ] {
+            assert_eq!(route(method, path).map(|route| route.right()), Ok(right), "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn other_spellings_do_not_exist() {
+        for path in [
+            "", "//", "/monitors/", "//monitors", "/monitors//api", "/Monitors", "/monitors/API", "/monitors/%61pi", "/./monitors",
+            "/%2e/monitors", "/status/", "/status/prod/", "/status/.json", "/assets/", "/assets/a/b", "/api/v1", "/api/v2/status",
+            "/monitors/api/delete", "/incidents/ABC", "/sign-in/link/", "/sign-in/link/a%2fb", "/local", "/healthz/", "/..", "/status/../config",
+        ] {
+            assert_eq!(route("GET", path), Err(NoRoute::NotFound), "{path}");
+        }
+    }
+
+    #[test]
+    fn other_methods_name_the_right_ones() {
+        for (method, path, allow) in [
+            ("POST", "/monitors", "GET, HEAD"),
+            ("GET", "/monitors/api/pause", "POST"),
+            ("DELETE", "/sign-in", "GET, HEAD, POST"),
+            ("get", "/", "GET, HEAD"),
+            ("GET", "/local/reload", "POST"),
+        ] {
+            assert_eq!(route(method, path), Err(NoRoute::MethodNotAllowed(allow)), "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn pages_one_is_sent_back_to_are_routes_again() {
+        for path in ["/monitors", "/monitors/api", "/incidents", "/incidents/abc", "/config", "/channels"] {
+            let Ok(Route::Viewer(found)) = route("GET", path) else { panic!("{path} is for viewers") };
+            assert_eq!(found.page_path().as_deref(), Some(path));
+        }
+    }
+}

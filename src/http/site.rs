@@ -1,0 +1,270 @@
+//! From a request to its answer: the one place that finds the route, obtains the proof its right asks for, and calls the handler.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
+
+use bytes::Buf;
+use http_body_util::BodyExt;
+use http_body_util::LengthLimitError;
+use http_body_util::Limited;
+use hyper::Method;
+use hyper::Request;
+use hyper::body::Body;
+use hyper::header;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::http::Reloads;
+use crate::http::answer;
+use crate::http::answer::Answer;
+use crate::http::auth;
+use crate::http::auth::Upkeep;
+use crate::http::auth::Viewer;
+use crate::http::error::Refusal;
+use crate::http::limits::BODY_TIMEOUT;
+use crate::http::limits::FORM_BYTES_MAX;
+use crate::http::limits::REQUEST_TIMEOUT;
+use crate::http::local;
+use crate::http::local::Control;
+use crate::http::operator;
+use crate::http::pages::Pages;
+use crate::http::route::PublicRoute;
+use crate::http::route::Route;
+use crate::http::route::ViewerRoute;
+use crate::http::route::Wire;
+use crate::http::route::route;
+use crate::http::route::wire_of;
+use crate::http::sign_in;
+use crate::http::sign_in::SignIn;
+use crate::http::viewer::Desk;
+use crate::http::visit::Peer;
+use crate::http::visit::Visit;
+use crate::http::visit::client_address;
+use crate::http::visit::host_name;
+use crate::http::visit::is_listed;
+use crate::http::visit::parse_form;
+use crate::http::visitor;
+use crate::http::visitor::Part;
+use crate::ui::links::Links;
+
+/// Everything that answers. Shared by all connections.
+pub struct Site {
+    /// Status pages; all that public handlers get.
+    pub pages: Pages,
+    /// Sessions and passwords.
+    pub sign_in: SignIn,
+    /// The operators' pages.
+    pub desk: Desk,
+    /// Where reloads are asked for.
+    pub reloads: Reloads,
+    /// For sign-in links when no public address is configured.
+    pub own_url: String,
+    /// When requests come.
+    pub clock: Clock,
+    /// Counts requests, for their ids.
+    pub n_requests: AtomicU64,
+    /// It was said already that a proxy is not trusted.
+    pub warned_of_proxy: AtomicBool,
+}
+
+/// The parts of a request that are needed after it was refused.
+struct Asked {
+    method: Method,
+    path: String,
+    wire: Wire,
+    links: Links,
+}
+
+impl Site {
+    /// Answers a request. Never fails: what goes wrong is an answer too.
+    pub async fn answer<B>(&self, request: Request<B>, peer: Peer) -> Answer
+    where
+        B: Body + Send,
+        B::Data: Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let config = Arc::clone(&self.desk.engine.snapshot().config);
+        let links = Links::new(&config.server.base_path);
+        // A path outside the base exists as little as an unknown one inside it.
+        let path = request.uri().path();
+        let path = path.strip_prefix(config.server.base_path.as_str()).unwrap_or_default();
+        let path = if path.is_empty() && !config.server.base_path.is_empty() && request.uri().path() == config.server.base_path { "/" } else { path };
+        let asked = Asked { method: request.method().clone(), path: path.to_owned(), wire: wire_of(path), links: links.clone() };
+        let id = format!("{:08x}", self.n_requests.fetch_add(1, Ordering::Relaxed));
+        let answered = tokio::time::timeout(REQUEST_TIMEOUT, self.try_answer(request, &asked, peer, &config)).await;
+        let answer = answered.unwrap_or(Err(Refusal::Busy)).unwrap_or_else(|refusal| refusal.answer(&links, asked.wire, &id));
+        answer::finish(answer)
+    }
+
+    async fn try_answer<B>(&self, request: Request<B>, asked: &Asked, peer: Peer, config: &Config) -> Result<Answer, Refusal>
+    where
+        B: Body + Send,
+        B::Data: Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let found = route(asked.method.as_str(), &asked.path)?;
+        if !may_exist(&found, peer) {
+            return Err(Refusal::NotFound);
+        }
+        let (parts, body) = request.into_parts();
+        let mut visit = self.visit(parts, peer, config, &asked.links);
+        if found != Route::Public(PublicRoute::Health) {
+            visit.require_own_host(&config.server, &domains(config))?;
+        }
+        if asked.method == Method::POST {
+            if visit.bearer().is_none() && peer != Peer::Control {
+                visit.require_same_site(config.server.public_url.as_deref())?;
+            }
+            visit.form = read_form(&visit, body).await?;
+        }
+        self.dispatch(found, &visit, config).await
+    }
+
+    /// The one place where rights are turned into proofs.
+    async fn dispatch(&self, route: Route, visit: &Visit, config: &Config) -> Result<Answer, Refusal> {
+        match route {
+            Route::Public(route) => {
+                let viewer = self.identify(visit, config).await;
+                self.public(route, visit, config, viewer.is_some()).await
+            }
+            Route::Viewer(route) => {
+                let viewer = self.identify(visit, config).await.ok_or_else(|| sign_in_needed(&route))?;
+                self.desk.answer(&route, visit, &viewer).await
+            }
+            Route::Operator(route) => {
+                let stranger = match route.wire {
+                    Wire::Page => Refusal::Forbidden("Sign in first."),
+                    Wire::Json => Refusal::SignInNeeded(None),
+                };
+                let viewer = self.identify(visit, config).await.ok_or(stranger)?;
+                let operator = self.sign_in.auth.operator(viewer, visit)?;
+                operator::act(&self.desk.engine, &route, visit, &operator).await
+            }
+            Route::Local(route) => {
+                let proof = auth::local(visit)?;
+                let control = Control { engine: &self.desk.engine, reloads: &self.reloads, links: &self.sign_in.links, own_url: &self.own_url };
+                local::answer(&control, route, visit, &proof).await
+            }
+        }
+    }
+
+    async fn public(&self, route: PublicRoute, visit: &Visit, config: &Config, is_viewer: bool) -> Result<Answer, Refusal> {
+        let (pages, sign_in, archive) = (&self.pages, &self.sign_in, self.desk.archive.as_ref());
+        let status = |slug, part| visitor::status(pages, visit, slug, part, is_viewer);
+        match route {
+            PublicRoute::Home => match pages.of_domain(&visit.host) {
+                Some(slug) => status(&slug, Part::Page),
+                None if is_viewer => Ok(answer::see_other(&visit.links.dashboard())),
+                None => Ok(sign_in.page(visit, &config.auth, pages, None)),
+            },
+            PublicRoute::Status(slug) => status(&slug, Part::Page),
+            PublicRoute::StatusJson(slug) => status(&slug, Part::Json),
+            PublicRoute::StatusTheme(slug) => status(&slug, Part::Theme),
+            PublicRoute::StatusLogo(slug) => status(&slug, Part::Logo),
+            PublicRoute::StatusPassword(slug) => sign_in.to_page(visit, &slug, pages).await,
+            PublicRoute::SignIn if is_viewer => Ok(answer::see_other(&visit.links.dashboard())),
+            PublicRoute::SignIn => Ok(sign_in.page(visit, &config.auth, pages, None)),
+            PublicRoute::SignInForm => sign_in.by_password(visit, &config.auth, pages, archive).await,
+            PublicRoute::Link(token) => Ok(sign_in.link(visit, &token)),
+            PublicRoute::LinkUse(token) => sign_in.use_link(visit, &token, &config.auth, archive).await,
+            PublicRoute::SignOut => Ok(sign_in.out(visit, archive).await),
+            PublicRoute::Asset(name) => visitor::asset(&name),
+            PublicRoute::Health => Ok(visitor::health(pages, visit)),
+            PublicRoute::Robots => Ok(visitor::robots(visit)),
+            PublicRoute::Favicon => visitor::favicon(),
+            #[cfg(debug_assertions)]
+            PublicRoute::Gallery => Ok(answer::page(hyper::StatusCode::OK, crate::ui::page::gallery::page(&visit.links))),
+        }
+    }
+
+    async fn identify(&self, visit: &Visit, config: &Config) -> Option<Viewer> {
+        let (viewer, Upkeep { save, ended }) = self.sign_in.auth.identify(visit, config);
+        sign_in::forget(self.desk.archive.as_ref(), ended.into_iter().collect()).await;
+        if let Some(row) = save
+            && let Err(error) = self.desk.archive.session_put(row).await
+        {
+            tracing::warn!(%error, "the last use of a session is not on disk: {error}");
+        }
+        viewer
+    }
+
+    fn visit(&self, parts: hyper::http::request::Parts, peer: Peer, config: &Config, links: &Links) -> Visit {
+        let server = &config.server;
+        let lines: Vec<&str> = parts.headers.get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok()).collect();
+        let (client, is_proxied) = match peer {
+            Peer::Tcp(address) => (Some(client_address(address, &lines, &server.trusted_proxies)), is_listed(address, &server.trusted_proxies)),
+            Peer::Control => (None, false),
+        };
+        if let (Peer::Tcp(address), false, false) = (peer, lines.is_empty(), is_proxied) {
+            self.warn_of_proxy(address);
+        }
+        let forwarded = parts.headers.get("x-forwarded-host").filter(|_| is_proxied);
+        let host = forwarded.or(parts.headers.get(header::HOST)).and_then(|host| host.to_str().ok()).map(host_name).unwrap_or_default();
+        let secure = server.tls.is_some() || server.public_url.as_deref().is_some_and(|url| url.starts_with("https://"));
+        Visit {
+            now: self.clock.now(),
+            links: links.clone(),
+            peer,
+            client,
+            host,
+            query: parts.uri.query().unwrap_or_default().to_owned(),
+            headers: parts.headers,
+            secure,
+            form: Vec::new(),
+        }
+    }
+
+    fn warn_of_proxy(&self, peer: IpAddr) {
+        if !self.warned_of_proxy.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "a request came with X-Forwarded-For from {peer}, which `server.trusted_proxies` does not list: the header is not \
+                 believed, and all visitors behind that proxy count as one address"
+            );
+        }
+    }
+}
+
+/// Routes of the control socket exist there only, and there is nothing else on it but the ones for everybody.
+fn may_exist(route: &Route, peer: Peer) -> bool {
+    match (route, peer) {
+        (Route::Local(_), Peer::Tcp(_)) => false,
+        (Route::Local(_), Peer::Control) | (Route::Public(_) | Route::Viewer(_) | Route::Operator(_), Peer::Tcp(_) | Peer::Control) => true,
+    }
+}
+
+fn sign_in_needed(route: &ViewerRoute) -> Refusal {
+    Refusal::SignInNeeded(route.page_path())
+}
+
+fn domains(config: &Config) -> Vec<String> {
+    config.pages.iter().flat_map(|page| page.domains.iter().cloned()).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// Reads the body of a form. Only bodies that say their length are read: ours do, and a body in chunks through a proxy that sees
+/// its end elsewhere is how requests are smuggled.
+async fn read_form<B>(visit: &Visit, body: B) -> Result<Vec<(String, String)>, Refusal>
+where
+    B: Body + Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    if visit.headers.contains_key(header::TRANSFER_ENCODING) {
+        return Err(Refusal::LengthRequired);
+    }
+    if visit.header("content-length").and_then(|n| n.parse::<usize>().ok()).is_some_and(|n| FORM_BYTES_MAX < n) {
+        return Err(Refusal::TooLong);
+    }
+    let read = std::pin::pin!(Limited::new(body, FORM_BYTES_MAX).collect());
+    let read = tokio::time::timeout(BODY_TIMEOUT, read).await.map_err(|_| Refusal::TooSlow)?;
+    let mut whole = match read {
+        Ok(collected) => collected.aggregate(),
+        Err(error) if error.is::<LengthLimitError>() => return Err(Refusal::TooLong),
+        Err(_) => return Err(Refusal::Bad("The body ended early.")),
+    };
+    let is_form = visit.header("content-type").is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
+    let n_bytes = whole.remaining();
+    Ok(if is_form { parse_form(&whole.copy_to_bytes(n_bytes)) } else { Vec::new() })
+}

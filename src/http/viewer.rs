@@ -1,0 +1,196 @@
+//! Pages for those who may look. Every handler takes the proof. The present comes from the snapshot in memory; what needs the
+//! database is waited for a few seconds and left out when it does not come, so that the pages work while the disk does not.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::StatusCode;
+
+use crate::engine::handle::EngineHandle;
+use crate::engine::snapshot::MonitorView;
+use crate::engine::snapshot::Snapshot;
+use crate::http::answer;
+use crate::http::answer::Answer;
+use crate::http::api;
+use crate::http::archive::Archive;
+use crate::http::archive::Later;
+use crate::http::auth::Viewer;
+use crate::http::error::Refusal;
+use crate::http::history;
+use crate::http::limits::READ_TIMEOUT;
+use crate::http::route::ViewerRoute;
+use crate::http::views;
+use crate::http::visit::Visit;
+use crate::model::id::IncidentId;
+use crate::model::id::MonitorId;
+use crate::model::rollup::Rollup;
+use crate::model::time::UnixMillis;
+use crate::store::IncidentFilter;
+use crate::store::ReadError;
+use crate::ui::component::bar::Uptime;
+use crate::ui::component::chart::Sample;
+use crate::ui::component::incident::IncidentRow;
+use crate::ui::layout::Frame;
+use crate::ui::page::channels;
+use crate::ui::page::channels::ChannelsView;
+use crate::ui::page::config;
+use crate::ui::page::dashboard;
+use crate::ui::page::incidents;
+use crate::ui::page::incidents::IncidentsView;
+use crate::ui::page::monitor;
+use crate::ui::page::monitor::History;
+use crate::ui::page::monitor::MonitorPage;
+use crate::ui::page::monitor::Past;
+use crate::ui::page::monitor::SloView;
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// Days of a monitor's own bar, and the longest of its figures.
+const DAYS_SHOWN: usize = 90;
+
+/// Incidents on one monitor's page.
+const MONITOR_INCIDENTS: usize = 20;
+
+/// Incidents and deliveries on their own pages.
+const ROWS_SHOWN: usize = 200;
+
+/// What the operators' pages are made of.
+pub struct Desk {
+    /// The present.
+    pub engine: EngineHandle,
+    /// The past.
+    pub archive: Arc<dyn Archive>,
+}
+
+impl Desk {
+    /// Answers a viewer.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub async fn answer(&self, route: &ViewerRoute, visit: &Visit, viewer: &Viewer) -> Result<Answer, Refusal> {
+        let snapshot = self.engine.snapshot();
+        let now = visit.now.wall;
+        let frame = views::frame(visit, viewer, &snapshot);
+        let page = match route {
+            ViewerRoute::Dashboard => dashboard::page(&frame, &views::dashboard(&snapshot, now)),
+            ViewerRoute::Monitor(id) => monitor::page(&frame, &self.monitor(&snapshot, id, now).await?),
+            ViewerRoute::Incidents => incidents::list(&frame, &self.incidents(&snapshot, now).await),
+            ViewerRoute::Incident(id) => self.incident(&frame, &snapshot, id).await?,
+            ViewerRoute::Config => config::page(&frame, &views::config(&snapshot)),
+            ViewerRoute::Channels => channels::page(&frame, &self.channels(&snapshot).await),
+            ViewerRoute::ApiStatus => return Ok(answer::json(StatusCode::OK, &api::status(&snapshot))),
+            ViewerRoute::ApiMonitor(id) => {
+                let view = snapshot.monitors.get(id).ok_or(Refusal::NotFound)?;
+                return Ok(answer::json(StatusCode::OK, &api::monitor(view)));
+            }
+        };
+        Ok(answer::page(StatusCode::OK, page))
+    }
+
+    async fn monitor(&self, snapshot: &Snapshot, id: &MonitorId, now: UnixMillis) -> Result<MonitorPage, Refusal> {
+        let view = snapshot.monitors.get(id).ok_or(Refusal::NotFound)?;
+        let history = match self.past(view, snapshot, now).await {
+            Ok(past) => History::Read(Box::new(past)),
+            Err(error) => {
+                unreadable(&error);
+                History::Unreadable
+            }
+        };
+        Ok(MonitorPage {
+            id: id.clone(),
+            name: view.monitor.name.clone(),
+            kind: view.monitor.probe.kind(),
+            target: view.monitor.target(),
+            group: view.monitor.group.clone(),
+            state: view.verdict,
+            since: view.since,
+            cause: views::cause(view),
+            pause: views::pause_state(view),
+            interval: view.monitor.interval,
+            next_at: view.next_check_at,
+            origin: views::origin(&view.monitor.origin),
+            runbook: view.monitor.runbook.clone(),
+            regions: views::regions(view),
+            last: view.last.as_ref().map(|last| views::last_check(last)),
+            recent: views::ticks(view),
+            history,
+        })
+    }
+
+    async fn past(&self, view: &MonitorView, snapshot: &Snapshot, now: UnixMillis) -> Result<Past, ReadError> {
+        let id = &view.monitor.id;
+        let slo_window = view.monitor.slo.map_or(Duration::ZERO, |slo| slo.window);
+        let longest = (DAY * u32::try_from(DAYS_SHOWN).unwrap_or(90)).max(slo_window);
+        let from = now.minus(longest).min(history::first_midnight(now, DAYS_SHOWN));
+        let changes = within(self.archive.verdicts(std::slice::from_ref(id), from, now)).await?;
+        let chart_from = now.minus(DAY);
+        let rollups = within(self.archive.rollups(id, chart_from, now)).await?;
+        let filter = IncidentFilter { monitors: Some(vec![id.clone()]), since: None, limit: MONITOR_INCIDENTS };
+        let incidents = within(self.archive.incidents(&filter)).await?;
+        let over = |stretch: Duration| -> Uptime { history::uptime(&changes, now.minus(stretch), now) };
+        Ok(Past {
+            uptimes: [("24 h", 1), ("7 d", 7), ("30 d", 30), ("90 d", 90)].into_iter().map(|(label, n)| (label, over(DAY * n))).collect(),
+            days: history::days(&changes, DAYS_SHOWN, now),
+            slo: view.monitor.slo.map(|slo| SloView {
+                target: f64::from(slo.target_milli_percent) / 100_000.0,
+                window: slo.window,
+                reached: over(slo.window),
+            }),
+            samples: rollups.iter().map(sample).collect(),
+            chart_span: (chart_from, now),
+            incidents: incidents.iter().map(|incident| views::incident_row(incident, snapshot, now)).collect(),
+        })
+    }
+
+    async fn incidents(&self, snapshot: &Snapshot, now: UnixMillis) -> IncidentsView {
+        let filter = IncidentFilter { monitors: None, since: None, limit: ROWS_SHOWN };
+        let (found, is_unreadable) = match within(self.archive.incidents(&filter)).await {
+            Ok(found) => (found, false),
+            Err(error) => {
+                unreadable(&error);
+                (views::open_incidents(snapshot), true)
+            }
+        };
+        let rows: Vec<IncidentRow> = found.iter().map(|incident| views::incident_row(incident, snapshot, now)).collect();
+        IncidentsView { rows, unreadable: is_unreadable }
+    }
+
+    async fn incident(&self, frame: &Frame, snapshot: &Snapshot, id: &IncidentId) -> Result<maud::Markup, Refusal> {
+        let open = || views::open_incidents(snapshot).into_iter().find(|incident| incident.id == *id);
+        let incident = match within(self.archive.incident(id)).await {
+            Ok(found) => found.or_else(open).ok_or(Refusal::NotFound)?,
+            Err(error) => open().ok_or_else(|| Refusal::Internal(format!("cannot read incident {id}: {error}")))?,
+        };
+        let deliveries = within(self.archive.deliveries(Some(id), ROWS_SHOWN)).await.unwrap_or_else(|error| {
+            unreadable(&error);
+            Vec::new()
+        });
+        Ok(incidents::page(frame, &views::incident(&incident, &deliveries, snapshot, frame.now)))
+    }
+
+    async fn channels(&self, snapshot: &Snapshot) -> ChannelsView {
+        let (deliveries, is_unreadable) = match within(self.archive.deliveries(None, ROWS_SHOWN)).await {
+            Ok(found) => (found.iter().map(views::delivery_row).collect(), false),
+            Err(error) => {
+                unreadable(&error);
+                (Vec::new(), true)
+            }
+        };
+        ChannelsView { channels: views::channels(snapshot), deliveries, unreadable: is_unreadable }
+    }
+}
+
+/// Waits for the database, but not for ever.
+async fn within<T>(read: Later<'_, Result<T, ReadError>>) -> Result<T, ReadError> {
+    tokio::time::timeout(READ_TIMEOUT, read).await.unwrap_or_else(|_| Err(ReadError(format!("no answer within {READ_TIMEOUT:?}"))))
+}
+
+fn unreadable(error: &ReadError) {
+    tracing::warn!(%error, "a page is shown without its history: {error}");
+}
+
+fn sample(rollup: &Rollup) -> Sample {
+    let answered = 0 < rollup.n_up + rollup.n_degraded;
+    let time = |us: u32| answered.then(|| Duration::from_micros(u64::from(us)));
+    Sample { at: rollup.start, p50: time(rollup.p50_us), p95: time(rollup.p95_us) }
+}

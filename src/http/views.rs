@@ -1,0 +1,270 @@
+//! From the engine's snapshot and the store's rows to the view structs of the operators' pages. Pure.
+
+use std::sync::Arc;
+
+use crate::config::Problem;
+use crate::engine::snapshot::MonitorView;
+use crate::engine::snapshot::Snapshot;
+use crate::engine::snapshot::UplinkView;
+use crate::http::auth::Viewer;
+use crate::http::limits::FRESH_FOR;
+use crate::http::visit::Visit;
+use crate::model::incident::Incident;
+use crate::model::monitor::Origin;
+use crate::model::result::CheckResult;
+use crate::model::time::UnixMillis;
+use crate::model::verdict::Confidence;
+use crate::model::verdict::OpinionState;
+use crate::model::verdict::Verdict;
+use crate::store::Delivery;
+use crate::store::DeliveryState;
+use crate::ui::component::chart::Tick;
+use crate::ui::component::incident::IncidentRow;
+use crate::ui::component::notice::Banner;
+use crate::ui::component::notice::ProblemView;
+use crate::ui::layout::Frame;
+use crate::ui::links::Links;
+use crate::ui::page::channels::ChannelRow;
+use crate::ui::page::channels::DeliveryRow;
+use crate::ui::page::channels::Sending;
+use crate::ui::page::config::ConfigView;
+use crate::ui::page::dashboard::DashboardView;
+use crate::ui::page::dashboard::MonitorRow;
+use crate::ui::page::incidents::IncidentView;
+use crate::ui::page::monitor::LastCheck;
+use crate::ui::page::monitor::PauseState;
+use crate::ui::text;
+
+/// States in the order in which people want to hear of them.
+const WORST_FIRST: [Verdict; 5] = [Verdict::Down, Verdict::Degraded, Verdict::Unknown, Verdict::Paused, Verdict::Up];
+
+/// Digits of the config's hash that are shown; enough to compare by eye.
+const HASH_DIGITS: usize = 12;
+
+/// What every page of the operators has around it.
+#[must_use]
+pub fn frame(visit: &Visit, viewer: &Viewer, snapshot: &Snapshot) -> Frame {
+    Frame {
+        links: visit.links.clone(),
+        now: visit.now.wall,
+        user: viewer.name().to_owned(),
+        may_operate: viewer.may_operate(),
+        form_token: viewer.form_token().to_owned(),
+        banners: banners(snapshot, &visit.links, visit.now.wall),
+    }
+}
+
+fn banners(snapshot: &Snapshot, links: &Links, now: UnixMillis) -> Vec<Banner> {
+    let mut banners = Vec::new();
+    let mut say = |state, text: String, link: Option<(String, &str)>| {
+        banners.push(Banner { state, text, link: link.map(|(href, words)| (href, words.to_owned())) });
+    };
+    if now.since(snapshot.at) >= FRESH_FOR {
+        say(Verdict::Down, format!("vigilmon has not looked at anything since {}. What is shown here is old.", text::utc(snapshot.at)), None);
+    }
+    if let UplinkView::Lost(since) = snapshot.uplink {
+        let text = format!("The uplink of this vantage is lost since {}. Failures of targets beyond it are not judged.", text::utc(since));
+        say(Verdict::Degraded, text, None);
+    }
+    let reload = &snapshot.reload;
+    if reload.is_last_good_copy {
+        let text = "The config files were not valid at start: the last good copy is running.".to_owned();
+        say(Verdict::Down, text, Some((links.config(), "See what is wrong")));
+    } else if !reload.problems.is_empty() {
+        let text = format!("The config files have {}; the config from before is running.", text::count(reload.problems.len(), "problem"));
+        say(Verdict::Degraded, text, Some((links.config(), "See what is wrong")));
+    }
+    if !reload.needs_restart.is_empty() {
+        let text = format!("{} of the config wait for a restart.", text::count(reload.needs_restart.len(), "change"));
+        say(Verdict::Unknown, text, Some((links.config(), "Which")));
+    }
+    banners
+}
+
+/// The dashboard.
+#[must_use]
+pub fn dashboard(snapshot: &Snapshot, now: UnixMillis) -> DashboardView {
+    let rank = |state: Verdict| WORST_FIRST.iter().position(|s| *s == state).unwrap_or(0);
+    let views: Vec<&Arc<MonitorView>> = snapshot.config.monitors.iter().filter_map(|m| snapshot.monitors.get(&m.id)).collect();
+    let mut monitors: Vec<MonitorRow> = views.iter().map(|view| monitor_row(view, &snapshot.config.instance.region.to_string())).collect();
+    // Failing first; within a state the order of the config, which people chose. Paused ones stand among the fine ones.
+    monitors.sort_by_key(|row| if row.state == Verdict::Paused { rank(Verdict::Up) } else { rank(row.state) });
+    DashboardView {
+        counts: WORST_FIRST.iter().map(|state| (*state, views.iter().filter(|view| view.verdict == *state).count())).collect(),
+        monitors,
+        open: open_incidents(snapshot).iter().map(|incident| incident_row(incident, snapshot, now)).collect(),
+    }
+}
+
+/// Open incidents of all monitors, newest first.
+#[must_use]
+pub fn open_incidents(snapshot: &Snapshot) -> Vec<Incident> {
+    let mut open: Vec<Incident> = snapshot.monitors.values().flat_map(|view| view.incidents.iter().cloned()).collect();
+    open.sort_by_key(|incident| (std::cmp::Reverse(incident.opened_at), incident.id.clone()));
+    open
+}
+
+fn monitor_row(view: &MonitorView, own_region: &str) -> MonitorRow {
+    let failing = view.regions.failing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    MonitorRow {
+        id: view.monitor.id.clone(),
+        name: view.monitor.name.clone(),
+        group: view.monitor.group.clone(),
+        state: view.verdict,
+        since: view.since,
+        suspect: view.opinion.state == OpinionState::Suspect,
+        cause: cause(view),
+        last: view.last.as_ref().map(|last| (last.at, last.timings.total)),
+        next_at: view.next_check_at,
+        regions: if failing.is_empty() { own_region.to_owned() } else { failing },
+        recent: ticks(view),
+    }
+}
+
+/// Why a monitor is not up, in one sentence.
+#[must_use]
+pub fn cause(view: &MonitorView) -> Option<String> {
+    let is_paused = view.verdict == Verdict::Paused;
+    view.opinion.failure.as_ref().filter(|_| !is_paused).map(ToString::to_string)
+}
+
+/// The newest results, small.
+#[must_use]
+pub fn ticks(view: &MonitorView) -> Vec<Tick> {
+    view.recent.iter().map(|recent| Tick { outcome: recent.outcome, took: recent.took }).collect()
+}
+
+/// The newest check in full.
+#[must_use]
+pub fn last_check(last: &CheckResult) -> LastCheck {
+    LastCheck {
+        at: last.at,
+        outcome: last.outcome,
+        failure: last.failure.as_ref().map(ToString::to_string),
+        status: last.status,
+        remote: last.remote.map(|remote| remote.to_string()),
+        certificate_not_after: last.certificate_not_after,
+        timings: last.timings,
+        transcript: last.transcript.lines.clone(),
+        n_dropped: last.transcript.n_dropped,
+    }
+}
+
+/// What is said of pausing.
+#[must_use]
+pub fn pause_state(view: &MonitorView) -> PauseState {
+    match (view.monitor.enabled, view.paused_by_operator) {
+        (false, _) => PauseState::ByConfig,
+        (true, true) => PauseState::ByOperator,
+        (true, false) => PauseState::Running,
+    }
+}
+
+/// Regions and what they say. Alone, there is only the own one, which the page says already.
+#[must_use]
+pub fn regions(view: &MonitorView) -> Vec<(String, Verdict)> {
+    let as_bad = if view.verdict == Verdict::Degraded { Verdict::Degraded } else { Verdict::Down };
+    let parts = [(&view.regions.failing, as_bad), (&view.regions.fine, Verdict::Up), (&view.regions.unknown, Verdict::Unknown)];
+    let all: Vec<(String, Verdict)> = parts.into_iter().flat_map(|(names, state)| names.iter().map(move |name| (name.to_string(), state))).collect();
+    if all.len() < 2 { Vec::new() } else { all }
+}
+
+/// An incident in a table.
+#[must_use]
+pub fn incident_row(incident: &Incident, snapshot: &Snapshot, now: UnixMillis) -> IncidentRow {
+    IncidentRow {
+        id: incident.id.clone(),
+        monitor: snapshot.monitors.contains_key(&incident.monitor).then(|| incident.monitor.clone()),
+        monitor_name: incident.monitor_name.clone(),
+        lane: incident.lane,
+        opened_at: incident.opened_at,
+        closed: incident.closed.map(|closed| (closed.at, closed.how.word())),
+        duration: incident.closed.map_or(now, |closed| closed.at).since(incident.opened_at),
+        cause: incident.cause.to_string(),
+    }
+}
+
+/// An incident in full.
+#[must_use]
+pub fn incident(incident: &Incident, deliveries: &[Delivery], snapshot: &Snapshot, now: UnixMillis) -> IncidentView {
+    let names = |regions: &[crate::model::id::Region]| regions.iter().map(ToString::to_string).collect();
+    IncidentView {
+        row: incident_row(incident, snapshot, now),
+        confirmed_at: incident.confirmed_at,
+        confirmed_after: incident.confirmed_at.since(incident.opened_at),
+        cause_code: incident.cause.code(),
+        regions_failing: names(&incident.regions.failing),
+        regions_fine: names(&incident.regions.fine),
+        regions_unknown: names(&incident.regions.unknown),
+        fewer_vantages: incident.confidence == Confidence::Degraded,
+        evidence: incident.evidence.clone(),
+        deliveries: deliveries.iter().map(delivery_row).collect(),
+    }
+}
+
+/// A message in the delivery log.
+#[must_use]
+pub fn delivery_row(delivery: &Delivery) -> DeliveryRow {
+    DeliveryRow {
+        at: delivery.at,
+        channel: delivery.channel.to_string(),
+        event: delivery.event.clone(),
+        incident: delivery.incident.clone(),
+        n_attempts: delivery.n_attempts,
+        state: match delivery.state {
+            DeliveryState::Waiting(at) => Sending::Waiting(at),
+            DeliveryState::Sent(at) => Sending::Sent(at),
+            DeliveryState::Dead(at) => Sending::Dead(at),
+        },
+        last_error: delivery.last_error.clone(),
+    }
+}
+
+/// The configured channels.
+#[must_use]
+pub fn channels(snapshot: &Snapshot) -> Vec<ChannelRow> {
+    let config = &snapshot.config;
+    let row = |channel: &Arc<crate::model::channel::Channel>| ChannelRow {
+        name: channel.name.to_string(),
+        kind: channel.spec.kind(),
+        on: channel.on.iter().map(|event| event.word()).collect::<Vec<_>>().join(", "),
+        n_monitors: config.monitors.iter().filter(|monitor| monitor.channels.contains(&channel.name)).count(),
+        origin: origin(&channel.origin),
+    };
+    config.channels.values().map(row).collect()
+}
+
+/// The config page.
+#[must_use]
+pub fn config(snapshot: &Snapshot) -> ConfigView {
+    let reload = &snapshot.reload;
+    ConfigView {
+        hash: reload.active_hash.chars().take(HASH_DIGITS).collect(),
+        active_since: reload.active_since,
+        checked_at: reload.checked_at,
+        is_last_good_copy: reload.is_last_good_copy,
+        problems: reload.problems.iter().map(problem).collect(),
+        needs_restart: reload.needs_restart.clone(),
+        counts: [
+            ("Monitors", snapshot.config.monitors.len()),
+            ("Channels", snapshot.config.channels.len()),
+            ("Status pages", snapshot.config.pages.len()),
+        ],
+        started_at: snapshot.started_at,
+        version: env!("CARGO_PKG_VERSION"),
+    }
+}
+
+fn problem(problem: &Problem) -> ProblemView {
+    let mut place = problem.file.display().to_string();
+    for number in [problem.line, problem.column].into_iter().take_while(|n| *n > 0) {
+        place.push_str(&format!(":{number}"));
+    }
+    ProblemView { place, path: problem.path.clone(), message: problem.message.clone(), hint: problem.hint.clone() }
+}
+
+/// `config.yaml:14`.
+#[must_use]
+pub fn origin(origin: &Origin) -> String {
+    format!("{}:{}", origin.file.display(), origin.line)
+}

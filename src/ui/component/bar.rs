@@ -1,0 +1,128 @@
+//! Availability: the bar of days, and the figure beside it that keeps the unknown apart from the good.
+
+use maud::Markup;
+use maud::html;
+
+use crate::model::verdict::Verdict;
+use crate::ui::component::badge::class;
+use crate::ui::text;
+
+/// Width of one day with its gap, in the bar's own units.
+const DAY_WIDTH: usize = 4;
+
+/// Height of the bar.
+const HEIGHT: usize = 28;
+
+/// One day of a monitor.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DayBar {
+    /// `2026-06-30`, in UTC.
+    pub date: String,
+    /// Share of the known time in which it was up or degraded; `None` when nothing is known of the day.
+    pub up_fraction: Option<f64>,
+    /// The worst that was held during the day.
+    pub worst: Verdict,
+    /// Minutes of down, begun ones counted.
+    pub down_minutes: u64,
+}
+
+/// Availability over a stretch.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Uptime {
+    /// Share of the known time in which it was up or degraded; `None` when nothing is known.
+    pub fraction: Option<f64>,
+    /// Share of the stretch about which nothing is known.
+    pub unknown: f64,
+}
+
+/// Unknown shares below this are not worth a word: a restart takes a few seconds.
+const UNKNOWN_WORTH_SAYING: f64 = 0.001;
+
+/// The figure.
+#[must_use]
+pub fn uptime(uptime: Uptime) -> Markup {
+    html! {
+        span.uptime {
+            @match uptime.fraction {
+                Some(share) => {
+                    (text::percent(share)) " up"
+                    @if uptime.unknown >= UNKNOWN_WORTH_SAYING { span.quiet { ", " (text::percent(uptime.unknown)) " of the time unknown" } }
+                }
+                None => { span.quiet { "no data yet" } }
+            }
+        }
+    }
+}
+
+/// One stroke per day, oldest left. Days without trouble share one path per state, which keeps a page of fifty monitors small;
+/// days with trouble have a tooltip.
+#[must_use]
+pub fn days(days: &[DayBar]) -> Markup {
+    let width = days.len() * DAY_WIDTH;
+    html! {
+        svg.days viewBox={ "0 0 " (width) " " (HEIGHT) } preserveAspectRatio="none" role="img" aria-label=(summary(days)) {
+            @for state in [Verdict::Up, Verdict::Unknown, Verdict::Paused] {
+                @let strokes = plain_strokes(days, state);
+                @if !strokes.is_empty() { path.(class(state)) d=(strokes) {} }
+            }
+            @for (i, day) in days.iter().enumerate().filter(|(_, day)| has_trouble(day)) {
+                path.(class(day.worst)) d=(stroke(i)) { title { (tooltip(day)) } }
+            }
+        }
+    }
+}
+
+fn has_trouble(day: &DayBar) -> bool {
+    matches!(day.worst, Verdict::Down | Verdict::Degraded)
+}
+
+fn plain_strokes(days: &[DayBar], state: Verdict) -> String {
+    days.iter().enumerate().filter(|(_, day)| day.worst == state).map(|(i, _)| stroke(i)).collect()
+}
+
+fn stroke(day: usize) -> String {
+    format!("M{} 0v{HEIGHT}", day * DAY_WIDTH + DAY_WIDTH / 2)
+}
+
+fn tooltip(day: &DayBar) -> String {
+    let share = day.up_fraction.map_or_else(|| "no data".to_owned(), |share| format!("{} up", text::percent(share)));
+    if day.down_minutes > 0 {
+        format!("{}: {share}, down for {} min", day.date, day.down_minutes)
+    } else {
+        format!("{}: {share}, degraded", day.date)
+    }
+}
+
+fn summary(days: &[DayBar]) -> String {
+    let n = |state: Verdict| days.iter().filter(|day| day.worst == state).count();
+    format!(
+        "last {}: {} with an outage, {} degraded, {} without data",
+        text::count(days.len(), "day"),
+        n(Verdict::Down),
+        n(Verdict::Degraded),
+        n(Verdict::Unknown)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(worst: Verdict, down_minutes: u64) -> DayBar {
+        DayBar { date: "2026-06-30".to_owned(), up_fraction: Some(0.99), worst, down_minutes }
+    }
+
+    #[test]
+    fn bars_have_a_text_alternative_and_tooltips_where_there_was_trouble() {
+        let text = days(&[day(Verdict::Up, 0), day(Verdict::Down, 14), day(Verdict::Unknown, 0)]).into_string();
+        assert!(text.contains("last 3 days: 1 with an outage, 0 degraded, 1 without data"), "{text}");
+        assert_eq!(text.matches("<title>").count(), 1);
+        assert!(text.contains("down for 14 min"));
+    }
+
+    #[test]
+    fn the_unknown_is_not_called_up() {
+        assert!(uptime(Uptime { fraction: Some(1.0), unknown: 0.2 }).into_string().contains("20.00 % of the time unknown"));
+        assert!(uptime(Uptime::default()).into_string().contains("no data yet"));
+    }
+}

@@ -1,0 +1,8 @@
+//! Pieces that several pages show. Each is a function of what it shows; the gallery shows every one in every state.
+
+pub mod badge;
+pub mod bar;
+pub mod chart;
+pub mod incident;
+pub mod notice;
+pub mod waterfall;

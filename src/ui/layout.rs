@@ -1,0 +1,130 @@
+//! What all pages have around their content.
+
+use maud::DOCTYPE;
+use maud::Markup;
+use maud::html;
+
+use crate::model::time::UnixMillis;
+use crate::ui::component::notice::Banner;
+use crate::ui::component::notice::banner;
+use crate::ui::links::Links;
+
+/// Seconds after which a page fetches itself again: half of the usual interval, so that a change is seen within it.
+const REFRESH_S: u32 = 30;
+
+/// Where in the operator's part a page is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Section {
+    /// Dashboard and monitors.
+    Monitors,
+    /// Incidents.
+    Incidents,
+    /// Channels and their deliveries.
+    Channels,
+    /// The config.
+    Config,
+}
+
+impl Section {
+    const ALL: [Section; 4] = [Section::Monitors, Section::Incidents, Section::Channels, Section::Config];
+
+    fn word(self) -> &'static str {
+        match self {
+            Section::Monitors => "Monitors",
+            Section::Incidents => "Incidents",
+            Section::Channels => "Channels",
+            Section::Config => "Config",
+        }
+    }
+
+    fn address(self, links: &Links) -> String {
+        match self {
+            Section::Monitors => links.dashboard(),
+            Section::Incidents => links.incidents(),
+            Section::Channels => links.channels(),
+            Section::Config => links.config(),
+        }
+    }
+}
+
+/// What every operator page needs besides its own view.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    /// Addresses.
+    pub links: Links,
+    /// When the page was made.
+    pub now: UnixMillis,
+    /// Who is signed in.
+    pub user: String,
+    /// May change run-time state.
+    pub may_operate: bool,
+    /// Proves that a form came from one of our pages.
+    pub form_token: String,
+    /// What the reader has to be told wherever they are.
+    pub banners: Vec<Banner>,
+}
+
+/// A page for those who are signed in.
+#[must_use]
+pub fn operator(frame: &Frame, section: Section, title: &str, content: &Markup) -> Markup {
+    let links = &frame.links;
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            (head(links, title, true, &html! {}))
+            body {
+                header.top {
+                    a.brand href=(links.dashboard()) { "vigilmon" }
+                    nav aria-label="Sections" {
+                        @for item in Section::ALL {
+                            a href=(item.address(links)) aria-current=[(item == section).then_some("page")] { (item.word()) }
+                        }
+                    }
+                    form.sign-out method="post" action=(links.sign_out()) {
+                        (form_token(frame)) span.quiet { (frame.user) } " " button.plain type="submit" { "Sign out" }
+                    }
+                }
+                main data-refresh=(REFRESH_S) {
+                    @for item in &frame.banners { (banner(item)) }
+                    (content)
+                }
+            }
+        }
+    }
+}
+
+/// A page with little on it: signing in, errors. The same for everybody, so that it says nothing about who is asking.
+#[must_use]
+pub fn plain(links: &Links, title: &str, content: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            (head(links, title, true, &html! {}))
+            body { main.narrow { (content) } }
+        }
+    }
+}
+
+/// The head of a page; `more` comes last, so that a page's own style sheet wins.
+#[must_use]
+pub fn head(links: &Links, title: &str, hidden_from_search: bool, more: &Markup) -> Markup {
+    html! {
+        head {
+            meta charset="utf-8";
+            meta name="viewport" content="width=device-width, initial-scale=1";
+            meta name="color-scheme" content="light dark";
+            @if hidden_from_search { meta name="robots" content="noindex"; }
+            title { (title) }
+            link rel="icon" type="image/svg+xml" href=(links.favicon());
+            link rel="stylesheet" href=(links.asset("style.css"));
+            script type="module" src=(links.asset("app.js")) {}
+            (more)
+        }
+    }
+}
+
+/// The hidden field that every form of a signed-in page carries.
+#[must_use]
+pub fn form_token(frame: &Frame) -> Markup {
+    html! { input type="hidden" name="form" value=(frame.form_token); }
+}

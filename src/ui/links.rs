@@ -1,0 +1,164 @@
+//! Every address that pages link to, in one place, so that hosting below a sub-path cannot be forgotten anywhere.
+
+use crate::model::id::IncidentId;
+use crate::model::id::MonitorId;
+use crate::model::id::PageSlug;
+
+/// Makes addresses below the base path. Ids are slugs and need no escaping.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Links {
+    base: String,
+}
+
+/// What an operator can ask of a monitor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Act {
+    /// Stop checking until resumed.
+    Pause,
+    /// Check again.
+    Resume,
+    /// Check now, besides the schedule.
+    Check,
+}
+
+impl Act {
+    /// Last part of its address.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Act::Pause => "pause",
+            Act::Resume => "resume",
+            Act::Check => "check",
+        }
+    }
+}
+
+impl Links {
+    /// Addresses below `base_path`: empty, or `/x` without a trailing slash.
+    #[must_use]
+    pub fn new(base_path: &str) -> Links {
+        Links { base: base_path.trim_end_matches('/').to_owned() }
+    }
+
+    /// The address of `path`, which begins with `/`.
+    #[must_use]
+    pub fn to(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
+    /// The path below which everything lies, for cookies.
+    #[must_use]
+    pub fn cookie_path(&self) -> &str {
+        if self.base.is_empty() { "/" } else { &self.base }
+    }
+
+    /// The page that depends on who is asking.
+    #[must_use]
+    pub fn home(&self) -> String {
+        self.to("/")
+    }
+
+    /// The dashboard.
+    #[must_use]
+    pub fn dashboard(&self) -> String {
+        self.to("/monitors")
+    }
+
+    /// One monitor.
+    #[must_use]
+    pub fn monitor(&self, id: &MonitorId) -> String {
+        self.to(&format!("/monitors/{id}"))
+    }
+
+    /// Where a form asks for something to be done to a monitor.
+    #[must_use]
+    pub fn act(&self, id: &MonitorId, act: Act) -> String {
+        self.to(&format!("/monitors/{id}/{}", act.word()))
+    }
+
+    /// All incidents.
+    #[must_use]
+    pub fn incidents(&self) -> String {
+        self.to("/incidents")
+    }
+
+    /// One incident.
+    #[must_use]
+    pub fn incident(&self, id: &IncidentId) -> String {
+        self.to(&format!("/incidents/{id}"))
+    }
+
+    /// The config page.
+    #[must_use]
+    pub fn config(&self) -> String {
+        self.to("/config")
+    }
+
+    /// The delivery log.
+    #[must_use]
+    pub fn channels(&self) -> String {
+        self.to("/channels")
+    }
+
+    /// Signing in.
+    #[must_use]
+    pub fn sign_in(&self) -> String {
+        self.to("/sign-in")
+    }
+
+    /// Signing in by a one-time link.
+    #[must_use]
+    pub fn sign_in_link(&self, token: &str) -> String {
+        self.to(&format!("/sign-in/link/{token}"))
+    }
+
+    /// Signing out.
+    #[must_use]
+    pub fn sign_out(&self) -> String {
+        self.to("/sign-out")
+    }
+
+    /// A status page.
+    #[must_use]
+    pub fn status(&self, slug: &PageSlug) -> String {
+        self.to(&format!("/status/{slug}"))
+    }
+
+    /// A status page's own style sheet; `version` keeps caches honest.
+    #[must_use]
+    pub fn status_theme(&self, slug: &PageSlug, version: &str) -> String {
+        self.to(&format!("/status/{slug}/theme.css?v={version}"))
+    }
+
+    /// A status page's own picture.
+    #[must_use]
+    pub fn status_logo(&self, slug: &PageSlug, version: &str) -> String {
+        self.to(&format!("/status/{slug}/logo?v={version}"))
+    }
+
+    /// An embedded file by its plain name.
+    #[must_use]
+    pub fn asset(&self, name: &str) -> String {
+        self.to(&format!("/assets/{}", crate::ui::assets::hashed_name(name)))
+    }
+
+    /// The icon of the tab.
+    #[must_use]
+    pub fn favicon(&self) -> String {
+        self.to("/favicon.svg")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_lie_below_the_base_path() {
+        let id = MonitorId::parse("api").expect("an id");
+        assert_eq!(Links::new("/watch").act(&id, Act::Pause), "/watch/monitors/api/pause");
+        assert_eq!(Links::new("/").monitor(&id), "/monitors/api");
+        assert_eq!(Links::new("").cookie_path(), "/");
+        assert!(Links::new("/watch").asset("style.css").starts_with("/watch/assets/style."));
+    }
+}

@@ -1,0 +1,63 @@
+//! Which config is active, and what is wrong with a newer one.
+
+use maud::Markup;
+use maud::html;
+
+use crate::model::time::UnixMillis;
+use crate::ui::component::notice;
+use crate::ui::component::notice::ProblemView;
+use crate::ui::layout;
+use crate::ui::layout::Frame;
+use crate::ui::layout::Section;
+use crate::ui::text;
+
+/// Everything on the page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigView {
+    /// First digits of the hash of the active config's texts.
+    pub hash: String,
+    /// Since when it is active.
+    pub active_since: UnixMillis,
+    /// When the files were last looked at.
+    pub checked_at: UnixMillis,
+    /// The files were not valid at start.
+    pub is_last_good_copy: bool,
+    /// What is wrong with the files.
+    pub problems: Vec<ProblemView>,
+    /// Changes that only a restart brings.
+    pub needs_restart: Vec<String>,
+    /// Monitors, channels and status pages of the active config.
+    pub counts: [(&'static str, usize); 3],
+    /// When the program started.
+    pub started_at: UnixMillis,
+    /// Which build this is.
+    pub version: &'static str,
+}
+
+/// The whole page.
+#[must_use]
+pub fn page(frame: &Frame, view: &ConfigView) -> Markup {
+    let content = html! {
+        h1 { "Config" }
+        @if !view.problems.is_empty() {
+            section {
+                h2 { "The files on disk are not valid" }
+                p { "What runs is the config from before. It stays until the files are valid again." }
+                (notice::problems(&view.problems))
+            }
+        }
+        @if view.is_last_good_copy { p.cause { "The files were not valid when vigilmon started: this is the last good copy from the state directory." } }
+        @if !view.needs_restart.is_empty() {
+            section { h2 { "Waiting for a restart" } ul { @for change in &view.needs_restart { li { code { (change) } } } } }
+        }
+        dl.facts {
+            div { dt { "Active version" } dd { code { (view.hash) } } }
+            div { dt { "Active since" } dd { (text::time(view.active_since)) } }
+            div { dt { "Files last read" } dd { (text::ago(view.checked_at, frame.now)) } }
+            @for (word, n) in view.counts { div { dt { (word) } dd { (n) } } }
+            div { dt { "Started" } dd { (text::time(view.started_at)) } }
+            div { dt { "Version" } dd { (view.version) } }
+        }
+    };
+    layout::operator(frame, Section::Config, "Config", &content)
+}

@@ -1,0 +1,103 @@
+//! The operator's first page: what is wrong now, then everything else.
+
+use std::time::Duration;
+
+use maud::Markup;
+use maud::html;
+
+use crate::model::id::MonitorId;
+use crate::model::time::UnixMillis;
+use crate::model::verdict::Verdict;
+use crate::ui::component::badge::badge;
+use crate::ui::component::badge::class;
+use crate::ui::component::badge::shape;
+use crate::ui::component::badge::word;
+use crate::ui::component::chart::Tick;
+use crate::ui::component::chart::sparkline;
+use crate::ui::component::incident;
+use crate::ui::component::incident::IncidentRow;
+use crate::ui::layout;
+use crate::ui::layout::Frame;
+use crate::ui::layout::Section;
+use crate::ui::text;
+
+/// Everything on the page.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DashboardView {
+    /// How many monitors are in which state, worst first.
+    pub counts: Vec<(Verdict, usize)>,
+    /// Failing first, then in the order of the config.
+    pub monitors: Vec<MonitorRow>,
+    /// Open ones, oldest last.
+    pub open: Vec<IncidentRow>,
+}
+
+/// One monitor in the table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MonitorRow {
+    /// Which.
+    pub id: MonitorId,
+    /// What it is called.
+    pub name: String,
+    /// Its group.
+    pub group: Option<String>,
+    /// How it is.
+    pub state: Verdict,
+    /// Since when.
+    pub since: UnixMillis,
+    /// The newest checks were bad and are not confirmed yet.
+    pub suspect: bool,
+    /// Why it is not up.
+    pub cause: Option<String>,
+    /// When the newest check began and how long it took.
+    pub last: Option<(UnixMillis, Duration)>,
+    /// When the next check is due; `None` while paused.
+    pub next_at: Option<UnixMillis>,
+    /// Regions that say it fails; the own one when there are no others.
+    pub regions: String,
+    /// Oldest first.
+    pub recent: Vec<Tick>,
+}
+
+/// The whole page.
+#[must_use]
+pub fn page(frame: &Frame, view: &DashboardView) -> Markup {
+    let content = html! {
+        h1 { "Monitors" }
+        ul.counts { @for (state, n) in &view.counts { li.(class(*state)).none[*n == 0] { (shape(*state)) " " b { (n) } " " (word(*state)) } } }
+        @if !view.open.is_empty() { section { h2 { "Open incidents" } (incident::table(&view.open, &frame.links)) } }
+        @if view.monitors.is_empty() {
+            p { "No monitors are configured. Add one under " code { "monitors:" } " in the config; it is read again when the file changes." }
+        } @else {
+            section { h2 { "All monitors" } (table(frame, &view.monitors)) }
+        }
+    };
+    layout::operator(frame, Section::Monitors, "Monitors", &content)
+}
+
+fn table(frame: &Frame, rows: &[MonitorRow]) -> Markup {
+    html! {
+        div.scroll { table.list {
+            thead { tr { th { "State" } th { "Monitor" } th.num { "Since" } th { "Last checks" } th.num { "Response" } th.num { "Next check" } th { "Region" } } }
+            tbody { @for item in rows { (row(frame, item)) } }
+        } }
+    }
+}
+
+fn row(frame: &Frame, row: &MonitorRow) -> Markup {
+    html! {
+        tr {
+            td { (badge(row.state)) @if row.suspect { span.quiet { " checking again" } } }
+            td.wide {
+                a href=(frame.links.monitor(&row.id)) { (row.name) }
+                @if let Some(group) = &row.group { span.quiet { " " (group) } }
+                @if let Some(cause) = &row.cause { p.cause { (cause) } }
+            }
+            td.num { (text::ago(row.since, frame.now)) }
+            td { (sparkline(&row.recent)) }
+            td.num { @match row.last { Some((_, took)) => (text::latency(took)), None => span.quiet { "none yet" } } }
+            td.num { @match row.next_at { Some(at) => (text::ago(at, frame.now)), None => span.quiet { "paused" } } }
+            td { (row.regions) }
+        }
+    }
+}

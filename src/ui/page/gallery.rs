@@ -1,0 +1,103 @@
+//! Every component in every state, to be looked at while working on the style sheet. Debug builds only.
+
+use std::time::Duration;
+
+use maud::Markup;
+use maud::html;
+
+use crate::model::page::AnnouncementKind;
+use crate::model::result::Outcome;
+use crate::model::result::Timings;
+use crate::model::time::UnixMillis;
+use crate::model::verdict::Verdict;
+use crate::ui::component::badge::badge;
+use crate::ui::component::bar;
+use crate::ui::component::bar::DayBar;
+use crate::ui::component::bar::Uptime;
+use crate::ui::component::chart;
+use crate::ui::component::chart::Sample;
+use crate::ui::component::chart::Tick;
+use crate::ui::component::notice;
+use crate::ui::component::notice::AnnouncementView;
+use crate::ui::component::notice::Banner;
+use crate::ui::component::notice::ProblemView;
+use crate::ui::component::waterfall::waterfall;
+use crate::ui::layout;
+use crate::ui::links::Links;
+
+const STATES: [Verdict; 5] = [Verdict::Up, Verdict::Degraded, Verdict::Down, Verdict::Unknown, Verdict::Paused];
+const NOON: UnixMillis = UnixMillis(1_782_820_800_000);
+
+/// The whole page.
+#[must_use]
+pub fn page(links: &Links) -> Markup {
+    let content = html! {
+        h1 { "Gallery" }
+        section { h2 { "Badges" } @for state in STATES { p { (badge(state)) } } }
+        section { h2 { "Days" } (bar::days(&days())) (bar::uptime(Uptime { fraction: Some(0.9987), unknown: 0.02 })) " " (bar::uptime(Uptime::default())) }
+        section { h2 { "Sparkline" } (chart::sparkline(&ticks())) (chart::sparkline(&[])) }
+        section { h2 { "Response times" } (chart::response_times(&samples(), NOON.minus(Duration::from_secs(3600 * 24)), NOON)) }
+        section { h2 { "Waterfall" } (waterfall(&timings())) (waterfall(&Timings::default())) }
+        section { h2 { "Banners" } @for state in STATES { (notice::banner(&Banner { state, text: "Something is to be known.".to_owned(), link: Some(("#".to_owned(), "More".to_owned())) })) } }
+        section { h2 { "Announcements" } @for view in announcements() { (notice::announcement(&view)) } }
+        section { h2 { "Problems" } (notice::problems(&[problem()])) }
+        section { h2 { "Form" } form.stacked { label { "Name" input; } button type="button" { "Send" } } }
+    };
+    layout::plain(links, "Gallery", &content)
+}
+
+fn days() -> Vec<DayBar> {
+    (0..90)
+        .map(|i| DayBar {
+            date: format!("day {i}"),
+            up_fraction: (i > 9).then_some(if i % 30 == 0 { 0.97 } else { 1.0 }),
+            worst: match i {
+                0..10 => Verdict::Unknown,
+                20 | 21 => Verdict::Paused,
+                45 => Verdict::Degraded,
+                _ if i % 30 == 0 => Verdict::Down,
+                _ => Verdict::Up,
+            },
+            down_minutes: if i % 30 == 0 { 43 } else { 0 },
+        })
+        .collect()
+}
+
+fn ticks() -> Vec<Tick> {
+    let outcome = |i: u64| match i {
+        20 => Outcome::Degraded,
+        40..44 => Outcome::Down,
+        50 => Outcome::Unknown,
+        _ => Outcome::Up,
+    };
+    (0..60).map(|i| Tick { outcome: outcome(i), took: Duration::from_millis(80 + i * 37 % 90) }).collect()
+}
+
+fn samples() -> Vec<Sample> {
+    (0..96_u64)
+        .map(|i| Sample {
+            at: NOON.minus(Duration::from_secs((96 - i) * 900)),
+            p50: (i < 40 || i > 50).then_some(Duration::from_millis(80 + i * 31 % 40)),
+            p95: (i < 40 || i > 50).then_some(Duration::from_millis(140 + i * 53 % 160)),
+        })
+        .collect()
+}
+
+fn timings() -> Timings {
+    let ms = |n| Some(Duration::from_millis(n));
+    Timings { dns: ms(12), connect: ms(24), tls: ms(41), first_byte: ms(130), transfer: ms(8), total: Duration::from_millis(215) }
+}
+
+fn announcements() -> Vec<AnnouncementView> {
+    let kinds = [AnnouncementKind::Info, AnnouncementKind::Warning, AnnouncementKind::Outage, AnnouncementKind::Operational];
+    kinds.map(|kind| AnnouncementView { at: NOON, kind, text: "We are moving to the new data centre.".to_owned() }).into()
+}
+
+fn problem() -> ProblemView {
+    ProblemView {
+        place: "config.yaml:14:5".to_owned(),
+        path: "monitors[2].timeout".to_owned(),
+        message: "`45s` is longer than the interval `30s`".to_owned(),
+        hint: "make `timeout` at most `interval`".to_owned(),
+    }
+}

@@ -1,0 +1,93 @@
+//! All incidents, and one of them.
+
+use std::time::Duration;
+
+use maud::Markup;
+use maud::html;
+
+use crate::model::time::UnixMillis;
+use crate::ui::component::badge::badge;
+use crate::ui::component::incident;
+use crate::ui::component::incident::IncidentRow;
+use crate::ui::component::incident::state_of;
+use crate::ui::layout;
+use crate::ui::layout::Frame;
+use crate::ui::layout::Section;
+use crate::ui::page::channels;
+use crate::ui::page::channels::DeliveryRow;
+use crate::ui::text;
+
+/// The list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IncidentsView {
+    /// Newest first.
+    pub rows: Vec<IncidentRow>,
+    /// The database could not be read: only open incidents are shown.
+    pub unreadable: bool,
+}
+
+/// One incident.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IncidentView {
+    /// As in the list.
+    pub row: IncidentRow,
+    /// When it was confirmed.
+    pub confirmed_at: UnixMillis,
+    /// From the first bad check to the confirmation.
+    pub confirmed_after: Duration,
+    /// Stable word for the cause.
+    pub cause_code: &'static str,
+    /// Regions that held it bad when it opened.
+    pub regions_failing: Vec<String>,
+    /// Regions that held it up.
+    pub regions_fine: Vec<String>,
+    /// Regions that said nothing that counts.
+    pub regions_unknown: Vec<String>,
+    /// Decided with fewer vantages than wanted.
+    pub fewer_vantages: bool,
+    /// What the confirming check did.
+    pub evidence: Vec<String>,
+    /// Who was told.
+    pub deliveries: Vec<DeliveryRow>,
+}
+
+/// The list.
+#[must_use]
+pub fn list(frame: &Frame, view: &IncidentsView) -> Markup {
+    let content = html! {
+        h1 { "Incidents" }
+        @if view.unreadable { p.cause { "Past incidents cannot be read at the moment; these are the open ones." } }
+        (incident::table(&view.rows, &frame.links))
+    };
+    layout::operator(frame, Section::Incidents, "Incidents", &content)
+}
+
+/// One incident.
+#[must_use]
+pub fn page(frame: &Frame, view: &IncidentView) -> Markup {
+    let row = &view.row;
+    let title = format!("{}: {}", row.monitor_name, row.lane.word());
+    let content = html! {
+        h1 { @match &row.monitor { Some(id) => a href=(frame.links.monitor(id)) { (row.monitor_name) }, None => { (row.monitor_name) } } }
+        p.cause { (row.cause) }
+        dl.facts {
+            div { dt { "State" } dd { @match row.closed { None => (badge(state_of(row.lane))), Some((_, how)) => { (how.replace('_', " ")) } } } }
+            div { dt { "Kind" } dd { (row.lane.word()) ", " code { (view.cause_code) } } }
+            div { dt { "First bad check" } dd { (text::time(row.opened_at)) } }
+            div { dt { "Confirmed" } dd { (text::time(view.confirmed_at)) ", " (text::coarse(view.confirmed_after)) " later" } }
+            @if let Some((at, _)) = row.closed { div { dt { "Ended" } dd { (text::time(at)) } } }
+            div { dt { "Lasted" } dd { (text::coarse(row.duration)) } }
+            (regions("Failing from", &view.regions_failing))
+            (regions("Fine from", &view.regions_fine))
+            (regions("Nothing heard from", &view.regions_unknown))
+        }
+        @if view.fewer_vantages { p.quiet { "Decided with fewer vantages than wanted, after waiting for the others." } }
+        section { h2 { "Evidence" } @if view.evidence.is_empty() { p.quiet { "None was kept." } } @else { pre.transcript { @for line in &view.evidence { (line) "\n" } } } }
+        section { h2 { "Who was told" } (channels::deliveries(&view.deliveries, frame)) }
+    };
+    layout::operator(frame, Section::Incidents, &title, &content)
+}
+
+fn regions(label: &str, names: &[String]) -> Markup {
+    html! { @if !names.is_empty() { div { dt { (label) } dd { (names.join(", ")) } } } }
+}

@@ -1,0 +1,12 @@
+//! One file per page, each with its view struct.
+
+pub mod channels;
+pub mod config;
+pub mod dashboard;
+pub mod error;
+#[cfg(debug_assertions)]
+pub mod gallery;
+pub mod incidents;
+pub mod monitor;
+pub mod sign_in;
+pub mod status;

@@ -1,0 +1,255 @@
+//! One monitor: how it is, what the newest check did, how it has been.
+
+use std::time::Duration;
+
+use maud::Markup;
+use maud::html;
+
+use crate::model::id::MonitorId;
+use crate::model::result::Outcome;
+use crate::model::result::Timings;
+use crate::model::time::UnixMillis;
+use crate::model::verdict::Verdict;
+use crate::ui::component::badge::badge;
+use crate::ui::component::badge::of_outcome;
+use crate::ui::component::bar;
+use crate::ui::component::bar::DayBar;
+use crate::ui::component::bar::Uptime;
+use crate::ui::component::chart;
+use crate::ui::component::chart::Sample;
+use crate::ui::component::chart::Tick;
+use crate::ui::component::incident;
+use crate::ui::component::incident::IncidentRow;
+use crate::ui::component::waterfall::waterfall;
+use crate::ui::layout;
+use crate::ui::layout::Frame;
+use crate::ui::layout::Section;
+use crate::ui::links::Act;
+use crate::ui::text;
+
+/// Everything on the page.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MonitorPage {
+    /// Which.
+    pub id: MonitorId,
+    /// What it is called.
+    pub name: String,
+    /// `http`, `tcp`.
+    pub kind: &'static str,
+    /// URL without user info, or `tcp://host:port`.
+    pub target: String,
+    /// Its group.
+    pub group: Option<String>,
+    /// How it is.
+    pub state: Verdict,
+    /// Since when.
+    pub since: UnixMillis,
+    /// Why it is not up.
+    pub cause: Option<String>,
+    /// What is said of pausing.
+    pub pause: PauseState,
+    /// Time between checks.
+    pub interval: Duration,
+    /// When the next check is due; `None` while paused.
+    pub next_at: Option<UnixMillis>,
+    /// `config.yaml:14`.
+    pub origin: String,
+    /// Link for whoever has to act.
+    pub runbook: Option<String>,
+    /// Regions and what they say, one line each.
+    pub regions: Vec<(String, Verdict)>,
+    /// The newest check.
+    pub last: Option<LastCheck>,
+    /// The newest results, oldest first.
+    pub recent: Vec<Tick>,
+    /// What the database says.
+    pub history: History,
+}
+
+/// What is said of pausing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PauseState {
+    /// It runs and may be paused.
+    Running,
+    /// An operator paused it.
+    ByOperator,
+    /// `enabled: false` stands in the config.
+    ByConfig,
+}
+
+/// The newest check.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LastCheck {
+    /// When it began.
+    pub at: UnixMillis,
+    /// What it said.
+    pub outcome: Outcome,
+    /// Why it is not up.
+    pub failure: Option<String>,
+    /// HTTP status.
+    pub status: Option<u16>,
+    /// The address that was talked to.
+    pub remote: Option<String>,
+    /// When the certificate ends.
+    pub certificate_not_after: Option<UnixMillis>,
+    /// How long each phase took.
+    pub timings: Timings,
+    /// What happened, line by line.
+    pub transcript: Vec<String>,
+    /// Lines that found no room.
+    pub n_dropped: u32,
+}
+
+/// What the database says, or why it cannot be read: the page must show the present even then.
+#[derive(Debug, Clone, PartialEq)]
+pub enum History {
+    /// Read.
+    Read(Box<Past>),
+    /// Could not be read.
+    Unreadable,
+}
+
+/// How it has been.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Past {
+    /// Label and figure: 24 h, 7 d, 30 d, 90 d.
+    pub uptimes: Vec<(&'static str, Uptime)>,
+    /// Oldest first.
+    pub days: Vec<DayBar>,
+    /// The objective, if there is one.
+    pub slo: Option<SloView>,
+    /// Response times of the last day.
+    pub samples: Vec<Sample>,
+    /// Begin and end of the response-time chart.
+    pub chart_span: (UnixMillis, UnixMillis),
+    /// Newest first.
+    pub incidents: Vec<IncidentRow>,
+}
+
+/// An objective and how it is met.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SloView {
+    /// Wanted share.
+    pub target: f64,
+    /// Over how long.
+    pub window: Duration,
+    /// What was reached.
+    pub reached: Uptime,
+}
+
+/// The whole page.
+#[must_use]
+pub fn page(frame: &Frame, view: &MonitorPage) -> Markup {
+    let content = html! {
+        div.title-row {
+            div { h1 { (view.name) } p.quiet { (view.kind) " " (view.target) @if let Some(group) = &view.group { ", group " (group) } } }
+            @if frame.may_operate { (buttons(frame, view)) }
+        }
+        (facts(frame, view))
+        @if let Some(last) = &view.last { (last_check(frame, last)) }
+        section { h2 { "Last checks" } (chart::sparkline(&view.recent)) }
+        @match &view.history {
+            History::Read(past) => (history(frame, past)),
+            History::Unreadable => section { p.cause { "The history cannot be read at the moment. What is above is current." } },
+        }
+    };
+    layout::operator(frame, Section::Monitors, &view.name, &content)
+}
+
+fn buttons(frame: &Frame, view: &MonitorPage) -> Markup {
+    let button = |act: Act, label: &str| {
+        html! { form method="post" action=(frame.links.act(&view.id, act)) { (layout::form_token(frame)) button type="submit" { (label) } } }
+    };
+    html! {
+        div.buttons {
+            @match view.pause {
+                PauseState::Running => { (button(Act::Check, "Check now")) (button(Act::Pause, "Pause")) },
+                PauseState::ByOperator => { (button(Act::Resume, "Resume")) },
+                PauseState::ByConfig => { span.quiet { "Disabled in the config" } },
+            }
+        }
+    }
+}
+
+fn facts(frame: &Frame, view: &MonitorPage) -> Markup {
+    html! {
+        dl.facts {
+            div { dt { "State" } dd { (badge(view.state)) " " (text::ago(view.since, frame.now)) } }
+            @if let Some(cause) = &view.cause { div.full { dt { "Cause" } dd.cause { (cause) } } }
+            div { dt { "Interval" } dd { (text::coarse(view.interval)) } }
+            div { dt { "Next check" } dd { @match view.next_at { Some(at) => (text::ago(at, frame.now)), None => "paused" } } }
+            div { dt { "Written in" } dd { code { (view.origin) } } }
+            @if let Some(runbook) = &view.runbook { div { dt { "Runbook" } dd { (web_link(runbook)) } } }
+            @for (region, state) in &view.regions { div { dt { "From " (region) } dd { (badge(*state)) } } }
+        }
+    }
+}
+
+/// A link only when it leads to the web: `javascript:` in a config must not become a trap.
+fn web_link(url: &str) -> Markup {
+    html! {
+        @if url.starts_with("https://") || url.starts_with("http://") { a href=(url) rel="noopener noreferrer" { (url) } } @else { (url) }
+    }
+}
+
+fn last_check(frame: &Frame, last: &LastCheck) -> Markup {
+    html! {
+        section {
+            h2 { "Newest check " span.quiet { (text::ago(last.at, frame.now)) } }
+            p {
+                (badge(of_outcome(last.outcome)))
+                @if let Some(status) = last.status { " status " (status) }
+                @if let Some(remote) = &last.remote { " from " code { (remote) } }
+            }
+            @if let Some(failure) = &last.failure { p.cause { (failure) } }
+            @if let Some(end) = last.certificate_not_after { p.quiet { "Certificate valid until " (text::time(end)) } }
+            (waterfall(&last.timings))
+            @if !last.transcript.is_empty() {
+                details {
+                    summary { "Transcript" }
+                    pre.transcript { @for line in &last.transcript { (line) "\n" } @if last.n_dropped > 0 { (last.n_dropped) " more lines were not kept\n" } }
+                }
+            }
+        }
+    }
+}
+
+fn history(frame: &Frame, past: &Past) -> Markup {
+    html! {
+        section {
+            h2 { "Availability" }
+            dl.facts { @for (label, figure) in &past.uptimes { div { dt { (label) } dd { (bar::uptime(*figure)) } } } }
+            (bar::days(&past.days))
+            div.days-legend { span { (text::count(past.days.len(), "day")) } span { "today" } }
+            @if let Some(slo) = &past.slo { (objective(slo)) }
+        }
+        section { h2 { "Response time" } (chart::response_times(&past.samples, past.chart_span.0, past.chart_span.1)) }
+        section { h2 { "Incidents" } (incident::table(&past.incidents, &frame.links)) }
+    }
+}
+
+fn objective(slo: &SloView) -> Markup {
+    let met = slo.reached.fraction.map(|reached| slo.target <= reached);
+    let (state, word) = match met {
+        Some(true) => (Verdict::Up, "met"),
+        Some(false) => (Verdict::Down, "missed"),
+        None => (Verdict::Unknown, "no data yet"),
+    };
+    html! {
+        p.slo {
+            "Objective " (text::percent(slo.target)) " over " (text::coarse(slo.window)) ": " (bar::uptime(slo.reached)) ", "
+            span.badge.(crate::ui::component::badge::class(state)) { (crate::ui::component::badge::shape(state)) " " (word) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_web_addresses_become_links() {
+        assert!(!web_link("javascript:alert(1)").into_string().contains("<a"));
+        assert!(web_link("https://wiki.example.com/x").into_string().contains("<a"));
+    }
+}

@@ -1,0 +1,318 @@
+//! The status page that visitors see.
+//!
+//! Its view holds only what visitors may know; nothing in it can be turned off afterwards. Complete without a script: browsers
+//! that run none are told to fetch it again after a minute.
+
+use std::time::Duration;
+
+use maud::DOCTYPE;
+use maud::Markup;
+use maud::html;
+
+use crate::model::incident::Lane;
+use crate::model::page::DarkMode;
+use crate::model::page::Link;
+use crate::model::time::UnixMillis;
+use crate::model::verdict::Verdict;
+use crate::ui::component::badge::badge;
+use crate::ui::component::badge::class;
+use crate::ui::component::badge::shape;
+use crate::ui::component::bar;
+use crate::ui::component::bar::DayBar;
+use crate::ui::component::bar::Uptime;
+use crate::ui::component::incident::state_of;
+use crate::ui::component::notice;
+use crate::ui::component::notice::AnnouncementView;
+use crate::ui::layout;
+use crate::ui::links::Links;
+use crate::ui::text;
+
+/// Everything on the page.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StatusView {
+    /// Addresses.
+    pub links: Links,
+    /// Heading.
+    pub title: String,
+    /// Search engines may list it.
+    pub indexed: bool,
+    /// Light, dark, or what the visitor's system says.
+    pub dark: DarkMode,
+    /// Address of the page's own style sheet.
+    pub stylesheet: Option<String>,
+    /// Address of its picture.
+    pub logo: Option<String>,
+    /// How things stand.
+    pub headline: Headline,
+    /// When this was true; `None` before the first check.
+    pub as_of: Option<UnixMillis>,
+    /// Its groups, in order.
+    pub groups: Vec<GroupView>,
+    /// Open incidents, newest first.
+    pub open: Vec<PublicIncident>,
+    /// Past ones by day, newest first.
+    pub past: Vec<PastDay>,
+    /// Messages of the operators, newest first.
+    pub announcements: Vec<AnnouncementView>,
+    /// Links in the footer.
+    pub footer: Vec<Link>,
+}
+
+/// How things stand, from which the sentence on top is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Headline {
+    /// The page lists nothing.
+    Empty,
+    /// The newest data is too old to say anything.
+    Stale,
+    /// So many of all are in trouble.
+    Counted {
+        /// Down.
+        n_down: usize,
+        /// Degraded.
+        n_degraded: usize,
+        /// Unknown.
+        n_unknown: usize,
+        /// All that are not paused.
+        n: usize,
+    },
+}
+
+/// A group of services.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GroupView {
+    /// Heading.
+    pub name: String,
+    /// In order.
+    pub services: Vec<ServiceView>,
+}
+
+/// One service, as visitors know it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServiceView {
+    /// What it is called.
+    pub name: String,
+    /// How it is.
+    pub state: Verdict,
+    /// Availability over the days shown.
+    pub uptime: Uptime,
+    /// Oldest first.
+    pub days: Vec<DayBar>,
+    /// Of the newest check; `None` when the page does not show it.
+    pub response_time: Option<Duration>,
+    /// `None` when the page does not show it.
+    pub target: Option<String>,
+    /// Why it is not up; `None` when the page does not show it.
+    pub error: Option<String>,
+    /// From where it fails; empty when the page does not show it.
+    pub regions_failing: Vec<String>,
+}
+
+/// An incident, as visitors know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicIncident {
+    /// Name of the service.
+    pub service: String,
+    /// What kind.
+    pub lane: Lane,
+    /// Since when.
+    pub opened_at: UnixMillis,
+    /// Until when.
+    pub closed_at: Option<UnixMillis>,
+    /// Why; `None` when the page does not show it.
+    pub cause: Option<String>,
+}
+
+/// Incidents that began on one day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PastDay {
+    /// `2026-06-30`, in UTC.
+    pub date: String,
+    /// Newest first.
+    pub incidents: Vec<PublicIncident>,
+}
+
+impl Headline {
+    /// The state it stands for.
+    #[must_use]
+    pub fn state(self) -> Verdict {
+        match self {
+            Headline::Empty | Headline::Stale => Verdict::Unknown,
+            Headline::Counted { n_down: 1.., .. } => Verdict::Down,
+            Headline::Counted { n_degraded: 1.., .. } => Verdict::Degraded,
+            Headline::Counted { n_unknown: 1.., .. } => Verdict::Unknown,
+            Headline::Counted { n: 0, .. } => Verdict::Paused,
+            Headline::Counted { .. } => Verdict::Up,
+        }
+    }
+
+    /// The sentence.
+    #[must_use]
+    pub fn sentence(self) -> String {
+        let is = |n: usize| if n == 1 { "is" } else { "are" };
+        let Headline::Counted { n_down, n_degraded, n_unknown, n } = self else {
+            return if self == Headline::Stale { "No current data" } else { "Nothing is listed here yet" }.to_owned();
+        };
+        let services = text::count(n, "service");
+        match (n_down, n_degraded, n_unknown) {
+            (0, 0, 0) if n == 0 => "Monitoring is paused".to_owned(),
+            (0, 0, 0) => "All systems operational".to_owned(),
+            (0, 0, unknown) => format!("The state of {unknown} of {services} is not known"),
+            (0, degraded, _) => format!("{degraded} of {services} {} degraded", is(degraded)),
+            (down, 0, _) => format!("{down} of {services} {} down", is(down)),
+            (down, degraded, _) => format!("{down} of {services} {} down, {degraded} {} degraded", is(down), is(degraded)),
+        }
+    }
+}
+
+/// The whole page.
+#[must_use]
+pub fn page(view: &StatusView, now: UnixMillis) -> Markup {
+    let theme = match view.dark {
+        DarkMode::Auto => None,
+        DarkMode::Always => Some("dark"),
+        DarkMode::Never => Some("light"),
+    };
+    let stale = view.headline == Headline::Stale;
+    html! {
+        (DOCTYPE)
+        html lang="en" data-theme=[theme] {
+            (layout::head(&view.links, &view.title, !view.indexed, &own_head(view)))
+            body.public.stale[stale] {
+                main.status data-refresh="30" {
+                    header {
+                        @if let Some(src) = &view.logo { img.logo src=(src) alt=""; }
+                        h1 { (view.title) }
+                    }
+                    (headline(view, now))
+                    @for item in &view.announcements { (notice::announcement(item)) }
+                    @if !view.open.is_empty() {
+                        section { h2 { "Open incidents" } @for incident in &view.open { (incident_line(incident, now)) } }
+                    }
+                    @for item in &view.groups { (group(item)) }
+                    (past(&view.past, now))
+                    (footer(view))
+                }
+            }
+        }
+    }
+}
+
+/// What the head of a status page has besides: its own style sheet, and a way to stay current without a script.
+fn own_head(view: &StatusView) -> Markup {
+    html! {
+        @if let Some(href) = &view.stylesheet { link rel="stylesheet" href=(href); }
+        noscript { meta http-equiv="refresh" content="60"; }
+    }
+}
+
+fn headline(view: &StatusView, now: UnixMillis) -> Markup {
+    let state = view.headline.state();
+    html! {
+        div.headline.(class(state)) role="status" {
+            (shape(state))
+            div {
+                p.verdict { (view.headline.sentence()) }
+                p.as-of {
+                    @match view.as_of {
+                        Some(at) if view.headline == Headline::Stale => { "The newest data is of " (text::time(at)) ", what is shown below may be over." },
+                        Some(at) => { "As of " (text::time(at)) " (" (text::ago(at, now)) ")" },
+                        None => { "Nothing was checked yet" },
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn group(group: &GroupView) -> Markup {
+    html! {
+        section.group {
+            h2 { (group.name) }
+            ul.services { @for item in &group.services { li { (service(item)) } } }
+        }
+    }
+}
+
+fn service(service: &ServiceView) -> Markup {
+    html! {
+        div.service-head {
+            span.name { (service.name) }
+            @if let Some(took) = service.response_time { span.quiet { (text::latency(took)) } }
+            (badge(service.state))
+        }
+        @if let Some(target) = &service.target { p.quiet.target { (target) } }
+        @if let Some(error) = &service.error { p.cause { (error) } }
+        @if !service.regions_failing.is_empty() { p.quiet { "Failing from " (service.regions_failing.join(", ")) } }
+        @if !service.days.is_empty() {
+            (bar::days(&service.days))
+            div.days-legend { span { (text::count(service.days.len(), "day")) } (bar::uptime(service.uptime)) span { "today" } }
+        }
+    }
+}
+
+fn incident_line(incident: &PublicIncident, now: UnixMillis) -> Markup {
+    let kind = match incident.lane {
+        Lane::Outage => "Outage",
+        Lane::Degradation => "Degraded",
+    };
+    let end = incident.closed_at.unwrap_or(now);
+    html! {
+        article.incident.(class(if incident.closed_at.is_some() { Verdict::Unknown } else { state_of(incident.lane) })) {
+            h3 { (incident.service) span.quiet { " " (kind) } }
+            p {
+                (text::time(incident.opened_at)) ", "
+                @if incident.closed_at.is_some() { "lasted " } @else { "for " }
+                (text::coarse(end.since(incident.opened_at)))
+            }
+            @if let Some(cause) = &incident.cause { p.cause { (cause) } }
+        }
+    }
+}
+
+fn past(days: &[PastDay], now: UnixMillis) -> Markup {
+    html! {
+        section {
+            h2 { "Past incidents" }
+            @if days.is_empty() { p.quiet { "None in the time shown." } }
+            @for day in days { div.past-day { h3.date { (day.date) } @for incident in &day.incidents { (incident_line(incident, now)) } } }
+        }
+    }
+}
+
+fn footer(view: &StatusView) -> Markup {
+    html! {
+        footer.quiet {
+            @for link in &view.footer { a href=(link.url) rel="noopener" { (link.title) } " " }
+            span { "Monitored by vigilmon" }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sentence_on_top_says_how_things_stand() {
+        let counted = |n_down, n_degraded, n_unknown, n| Headline::Counted { n_down, n_degraded, n_unknown, n };
+        for (headline, sentence) in [
+            (counted(0, 0, 0, 12), "All systems operational"),
+            (counted(1, 0, 0, 12), "1 of 12 services is down"),
+            (counted(3, 2, 1, 12), "3 of 12 services are down, 2 are degraded"),
+            (counted(0, 1, 0, 12), "1 of 12 services is degraded"),
+            (counted(0, 0, 2, 12), "The state of 2 of 12 services is not known"),
+            (counted(1, 0, 0, 1), "1 of 1 service is down"),
+            (counted(0, 0, 0, 0), "Monitoring is paused"),
+            (Headline::Stale, "No current data"),
+            (Headline::Empty, "Nothing is listed here yet"),
+        ] {
+            assert_eq!(headline.sentence(), sentence);
+        }
+    }
+
+    #[test]
+    fn stale_data_is_never_called_operational() {
+        assert_eq!(Headline::Stale.state(), Verdict::Unknown);
+    }
+}

@@ -1,0 +1,79 @@
+//! Small texts: times, ages, percentages, plurals.
+
+use std::time::Duration;
+
+use maud::Markup;
+use maud::html;
+
+use crate::model::time::UnixMillis;
+use crate::model::time::spoken;
+
+/// `2026-06-30 10:23:00 UTC`: whole seconds with the zone, because a time without one is a riddle at three in the morning.
+#[must_use]
+pub fn utc(at: UnixMillis) -> String {
+    at.rfc3339().replace('T', " ").replace('Z', " UTC")
+}
+
+/// A point in time; the script shows it in the reader's zone and keeps UTC in the tooltip.
+#[must_use]
+pub fn time(at: UnixMillis) -> Markup {
+    html! { time datetime=(at.rfc3339()) { (utc(at)) } }
+}
+
+/// How long ago something was, kept current by the script.
+#[must_use]
+pub fn ago(at: UnixMillis, now: UnixMillis) -> Markup {
+    let text = if now < at { format!("in {}", coarse(at.since(now))) } else { format!("{} ago", coarse(now.since(at))) };
+    html! { time data-ago datetime=(at.rfc3339()) title=(utc(at)) { (text) } }
+}
+
+/// A duration for a glance: seconds below a minute are whole, so that a page does not pretend to a precision it lacks.
+#[must_use]
+pub fn coarse(duration: Duration) -> String {
+    match duration.as_secs() {
+        seconds @ 0..=59 => format!("{seconds} s"),
+        seconds @ 60..=3599 => format!("{} min", seconds / 60),
+        _ => spoken(duration),
+    }
+}
+
+/// A response time: `340 ms`, `2.4 s`.
+#[must_use]
+pub fn latency(took: Duration) -> String {
+    spoken(took)
+}
+
+/// A share as a percentage, cut and never rounded up: `100 %` is said of nothing that failed.
+#[must_use]
+pub fn percent(share: f64) -> String {
+    if share >= 1.0 {
+        return "100 %".to_owned();
+    }
+    let hundredths = (share.max(0.0) * 10_000.0 + 1e-6).floor() / 100.0;
+    format!("{:.2} %", hundredths.min(99.99))
+}
+
+/// `1 service`, `3 services`.
+#[must_use]
+pub fn count(n: usize, noun: &str) -> String {
+    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentages_never_flatter() {
+        for (share, text) in [(1.0, "100 %"), (0.999_999, "99.99 %"), (0.999, "99.90 %"), (0.5, "50.00 %"), (0.0, "0.00 %")] {
+            assert_eq!(percent(share), text);
+        }
+    }
+
+    #[test]
+    fn times_carry_their_zone() {
+        assert_eq!(utc(UnixMillis(1_782_814_980_999)), "2026-06-30 10:23:00 UTC");
+        assert!(ago(UnixMillis(0), UnixMillis(200_000)).into_string().contains("3 min ago"));
+        assert!(ago(UnixMillis(30_000), UnixMillis(0)).into_string().contains("in 30 s"));
+    }
+}

@@ -1,0 +1,58 @@
+// Enhances pages that are complete without it: relative times stay current, times are shown in the reader's zone, and the main
+// part fetches itself again. Nothing is decided here.
+
+const second = 1000, minute = 60 * second, hour = 60 * minute, day = 24 * hour;
+
+function span(ms) {
+  if (ms < minute) return `${Math.floor(ms / second)} s`;
+  if (ms < hour) return `${Math.floor(ms / minute)} min`;
+  if (ms < day) {
+    const minutes = Math.floor((ms % hour) / minute);
+    return `${Math.floor(ms / hour)} h` + (minutes ? ` ${minutes} min` : "");
+  }
+  const hours = Math.floor((ms % day) / hour);
+  return `${Math.floor(ms / day)} d` + (hours ? ` ${hours} h` : "");
+}
+
+const local = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+
+function times(root) {
+  for (const element of root.querySelectorAll("time[datetime]")) {
+    const at = Date.parse(element.dateTime);
+    if (Number.isNaN(at)) continue;
+    if ("ago" in element.dataset) {
+      const past = Date.now() - at;
+      element.textContent = past < 0 ? `in ${span(-past)}` : `${span(past)} ago`;
+    } else if (!element.title) {
+      element.title = element.textContent;
+      element.textContent = local.format(at);
+    }
+  }
+}
+
+let lastFetch = Date.now();
+
+async function refresh(main) {
+  // A page that is being typed into, or read in a detail, is left alone.
+  if (document.hidden || main.querySelector("details[open], input:focus, button:focus")) return;
+  try {
+    const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+    if (!answer.ok || answer.redirected) throw new Error(`status ${answer.status}`);
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const fresh = page.querySelector("main[data-refresh]");
+    if (!fresh) throw new Error("another page came");
+    main.replaceChildren(...fresh.childNodes);
+    document.title = page.title;
+    document.body.className = page.body.className;
+    lastFetch = Date.now();
+    times(main);
+  } catch {
+    // Old data must look old, also when it is the way to us that is broken.
+    if (Date.now() - lastFetch > 2 * minute) document.body.classList.add("stale");
+  }
+}
+
+times(document);
+const main = document.querySelector("main[data-refresh]");
+setInterval(() => times(document), 10 * second);
+if (main) setInterval(() => refresh(main), Number(main.dataset.refresh) * second);

@@ -13,13 +13,14 @@ use crate::store::ReadError;
 use crate::store::Store;
 use crate::store::StoreRetention;
 use crate::store::connection;
+use crate::store::desk::Desk;
 use crate::store::history::pack;
 use crate::store::history::pack::Closed;
 use crate::store::history::prune;
 use crate::store::history::prune::Kind;
 use crate::store::outbox;
 use crate::store::rescue;
-use crate::store::writer::Message;
+use crate::store::work::Message;
 
 /// A part of packing may read this long; there is nobody waiting for it.
 const READ_MAX: Duration = Duration::from_secs(120);
@@ -125,10 +126,7 @@ impl Store {
     }
 
     /// Does something in slices until nothing is left to do.
-    async fn repeat(
-        &self,
-        slice: impl Fn(&super::desk::Desk) -> rusqlite::Result<usize> + Clone + Send + 'static,
-    ) -> Result<(), CommitError> {
+    async fn repeat(&self, slice: impl Fn(&Desk) -> rusqlite::Result<usize> + Clone + Send + 'static) -> Result<(), CommitError> {
         loop {
             let slice = slice.clone();
             if self.write(false, move |desk| slice(desk)).await? == 0 {

@@ -3,6 +3,10 @@
 use rusqlite::Row;
 use rusqlite::Rows;
 
+use crate::model::id::BadId;
+use crate::model::id::BadName;
+use crate::store::history::codec::BadBytes;
+
 /// Why a row makes no sense.
 #[derive(Debug)]
 pub(super) struct Unreadable(pub String);
@@ -19,20 +23,20 @@ impl From<String> for Unreadable {
     }
 }
 
-impl From<super::history::codec::BadBytes> for Unreadable {
-    fn from(bad: super::history::codec::BadBytes) -> Unreadable {
+impl From<BadBytes> for Unreadable {
+    fn from(bad: BadBytes) -> Unreadable {
         Unreadable(bad.to_string())
     }
 }
 
-impl From<crate::model::id::BadId> for Unreadable {
-    fn from(bad: crate::model::id::BadId) -> Unreadable {
+impl From<BadId> for Unreadable {
+    fn from(bad: BadId) -> Unreadable {
         Unreadable(bad.to_string())
     }
 }
 
-impl From<crate::model::id::BadName> for Unreadable {
-    fn from(bad: crate::model::id::BadName) -> Unreadable {
+impl From<BadName> for Unreadable {
+    fn from(bad: BadName) -> Unreadable {
         Unreadable(bad.to_string())
     }
 }

@@ -1,8 +1,6 @@
 //! The one thread that writes. It takes everything that waits, does it in one transaction, and answers when the commit returned:
 //! a hundred changes that arrive together cost one fsync.
-//!
-//! A connection that saw the system fail is never used again: after a failed fsync the kernel may have forgotten what it could
-//! not write, while SQLite believes it is there.
+//! What it does in trouble is in `recover`.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -18,15 +16,15 @@ use tokio::sync::oneshot;
 
 use crate::model::result::CheckResult;
 use crate::model::time::UnixMillis;
-use crate::store::connection;
 use crate::store::desk::Desk;
 use crate::store::error::CommitError;
 use crate::store::error::Trouble;
 use crate::store::error::trouble;
 use crate::store::files;
-use crate::store::rescue;
+use crate::store::history::record;
 use crate::store::shared::Shared;
-use crate::store::shared::StoreNotice;
+use crate::store::work::Message;
+use crate::store::work::Work;
 
 /// How long results wait for company.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
@@ -40,59 +38,6 @@ const BUSY_ATTEMPTS: u32 = 3;
 /// The log is moved into the database when it is longer than this.
 const CHECKPOINT_BYTES: u64 = 4 * 1024 * 1024;
 
-/// A piece of work for the writer: one savepoint.
-pub(super) trait Work: Send {
-    /// It must be on the disk before it is answered.
-    fn is_promised(&self) -> bool;
-    /// Does it, inside the transaction. May be called again after a transaction that failed as a whole.
-    fn run(&mut self, desk: &mut Desk) -> rusqlite::Result<()>;
-    /// Answers. Called once, after the commit.
-    fn answer(self: Box<Self>, outcome: Result<(), CommitError>);
-}
-
-/// What the writer can be told.
-pub(super) enum Message {
-    /// Do this in the next transaction.
-    Work(Box<dyn Work>),
-    /// Look whether the files are still the ones that are open, and whether a reader found damage.
-    Inspect(oneshot::Sender<()>),
-    /// Finish and end.
-    Close(oneshot::Sender<()>),
-}
-
-/// A closure as a piece of work.
-pub(super) struct Task<F, T> {
-    pub(super) is_promised: bool,
-    pub(super) run: F,
-    pub(super) value: Option<T>,
-    pub(super) reply: oneshot::Sender<Result<T, CommitError>>,
-}
-
-impl<F, T> Work for Task<F, T>
-where
-    F: FnMut(&mut Desk) -> rusqlite::Result<T> + Send,
-    T: Send,
-{
-    fn is_promised(&self) -> bool {
-        self.is_promised
-    }
-
-    fn run(&mut self, desk: &mut Desk) -> rusqlite::Result<()> {
-        self.value = Some((self.run)(desk)?);
-        Ok(())
-    }
-
-    fn answer(self: Box<Self>, outcome: Result<(), CommitError>) {
-        let answer = match (outcome, self.value) {
-            (Ok(()), Some(value)) => Ok(value),
-            (Ok(()), None) => Err(CommitError::Closed),
-            (Err(error), _) => Err(error),
-        };
-        // Whoever asked may have gone; the work is done all the same.
-        let _ = self.reply.send(answer);
-    }
-}
-
 /// Everything that goes into one transaction besides the work.
 struct Extras {
     results: VecDeque<CheckResult>,
@@ -101,20 +46,20 @@ struct Extras {
 
 /// The thread's own state.
 pub(super) struct Writer {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     /// `None` after trouble, until it is opened again.
-    desk: Option<Desk>,
+    pub(super) desk: Option<Desk>,
     /// The log may hold parts that are not on the disk although SQLite was told so once; it must be begun anew before anything is promised.
-    must_restart_log: bool,
+    pub(super) must_restart_log: bool,
     /// The reserve is in use: only what is promised is written.
-    is_disk_full: bool,
-    identities: Identities,
+    pub(super) is_disk_full: bool,
+    pub(super) identities: Identities,
     /// Held until the end.
     _lock: File,
 }
 
 /// Which files are open: database and log.
-type Identities = [Option<(u64, u64)>; 2];
+pub(super) type Identities = [Option<(u64, u64)>; 2];
 
 impl Writer {
     pub(super) fn new(shared: Arc<Shared>, desk: Desk, lock: File) -> Writer {
@@ -233,7 +178,7 @@ impl Writer {
         for work in batch {
             outcomes.push(run_one(desk, work.as_mut())?);
         }
-        crate::store::history::record::write_all(desk, &extras.results)?;
+        record::write_all(desk, &extras.results)?;
         if let Some(at) = extras.tick {
             desk.conn
                 .prepare_cached("INSERT INTO alive (one, at) VALUES (1, ?1) ON CONFLICT DO UPDATE SET at = excluded.at")?
@@ -243,138 +188,6 @@ impl Writer {
         self.shared.faults.before_commit()?;
         desk.step("COMMIT")?;
         Ok(outcomes)
-    }
-
-    /// Opens the database again if trouble closed it.
-    fn open_again(&mut self) -> rusqlite::Result<()> {
-        if self.desk.is_some() {
-            return Ok(());
-        }
-        if !self.shared.path.exists() {
-            // Removed while it was closed: nothing is left to copy from.
-            self.start_new().map_err(|why| rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(14), Some(why)))?;
-            return Ok(());
-        }
-        let desk = Desk::new(connection::writer(&self.shared.path)?);
-        #[cfg(test)]
-        self.shared.faults.after_open(&desk.conn)?;
-        if self.must_restart_log {
-            if !checkpoint(&desk, "TRUNCATE")? {
-                return Err(rusqlite::Error::SqliteFailure(
-                    rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY),
-                    Some("the log cannot be begun anew while somebody reads it".to_owned()),
-                ));
-            }
-            self.must_restart_log = false;
-        }
-        self.desk = Some(desk);
-        self.identities = self.look();
-        Ok(())
-    }
-
-    /// Deals with what made a batch fail; says whether a second attempt makes sense.
-    fn recover(&mut self, error: &rusqlite::Error) -> bool {
-        if let Some(desk) = &mut self.desk {
-            desk.roll_back();
-        }
-        match trouble(error) {
-            Trouble::Statement | Trouble::Busy => false,
-            Trouble::Full => {
-                self.desk = None;
-                let freed = files::free_reserve(&self.shared.dir);
-                if freed {
-                    tracing::error!("the disk is full; the reserve was given up so that state changes can still be written");
-                    self.shared.notice(StoreNotice::DiskFull);
-                }
-                self.is_disk_full = true;
-                freed
-            }
-            Trouble::Io => {
-                self.desk = None;
-                self.must_restart_log = true;
-                false
-            }
-            Trouble::Damaged => self.mend(),
-        }
-    }
-
-    /// While the disk is full: sets the reserve aside again as soon as there is room.
-    fn look_for_room(&mut self) {
-        if self.is_disk_full && files::make_reserve(&self.shared.dir) {
-            self.is_disk_full = false;
-            tracing::info!("there is room on the disk again");
-            self.shared.notice(StoreNotice::RoomAgain);
-        }
-    }
-
-    /// Sets a damaged database aside and goes on with a new one that has what could be read of states, incidents and messages.
-    fn mend(&mut self) -> bool {
-        self.desk = None;
-        let set_aside = match files::set_aside(&self.shared.path, self.shared.clock.now().wall) {
-            Ok(path) => path,
-            Err(error) => {
-                tracing::error!(%error, "the database is damaged and cannot be set aside: {error}");
-                return false;
-            }
-        };
-        let name = set_aside.display().to_string();
-        tracing::error!(file = name, "the database is damaged; it was set aside as {name} and a new one was begun");
-        self.shared.notice(StoreNotice::SetAside(name));
-        if let Err(why) = self.start_new() {
-            tracing::error!(error = why, "cannot begin a new database: {why}");
-            return false;
-        }
-        if let Some(desk) = &mut self.desk {
-            rescue::salvage(&set_aside, &mut desk.conn);
-        }
-        true
-    }
-
-    fn start_new(&mut self) -> Result<(), String> {
-        let conn = rescue::begin_new(&self.shared.path, &self.shared.dir, self.shared.clock.now().wall)?;
-        self.adopt(conn);
-        Ok(())
-    }
-
-    fn adopt(&mut self, conn: rusqlite::Connection) {
-        self.desk = Some(Desk::new(conn));
-        self.must_restart_log = false;
-        self.identities = self.look();
-        self.shared.generation.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn look(&self) -> Identities {
-        [files::identity(&self.shared.path), files::identity(&files::beside(&self.shared.path, "-wal"))]
-    }
-
-    /// Notices when somebody removed or replaced the files under us: SQLite would go on writing into files that nobody finds again.
-    fn inspect(&mut self) {
-        let Some(desk) = &self.desk else { return };
-        let now = self.look();
-        if now == self.identities {
-            return;
-        }
-        tracing::error!("the database file was removed or replaced by another program");
-        let outcome = if now[0].is_some() && now[0] != self.identities[0] {
-            // Somebody put another database there, perhaps a backup: that is the one to go on with.
-            self.desk = None;
-            self.generation_after_replacement()
-        } else {
-            rescue::write_anew(&desk.conn, &self.shared.path).map(|conn| self.adopt(conn))
-        };
-        match outcome {
-            Ok(()) => self.shared.notice(StoreNotice::Recreated),
-            Err(why) => tracing::error!(error = why, "cannot write the database anew: {why}"),
-        }
-    }
-
-    fn generation_after_replacement(&mut self) -> Result<(), String> {
-        let (conn, opened) = rescue::open_or_set_aside(&self.shared.dir, &self.shared.clock).map_err(|error| error.to_string())?;
-        if let Some(name) = opened.set_aside {
-            self.shared.notice(StoreNotice::SetAside(name));
-        }
-        self.adopt(conn);
-        Ok(())
     }
 
     /// Moves the log into the database when it has grown, after everybody has been answered.
@@ -421,7 +234,7 @@ fn run_one(desk: &mut Desk, work: &mut dyn Work) -> rusqlite::Result<Result<(), 
 }
 
 /// Moves the log into the database; says whether all of it could be.
-fn checkpoint(desk: &Desk, mode: &str) -> rusqlite::Result<bool> {
+pub(super) fn checkpoint(desk: &Desk, mode: &str) -> rusqlite::Result<bool> {
     desk.conn.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| row.get::<_, i64>(0)).map(|busy| busy == 0)
 }
 

@@ -23,4 +23,4 @@ fn parsed<T: DeserializeOwned>(text: &str) -> Result<T, String> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

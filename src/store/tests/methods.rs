@@ -1,0 +1,150 @@
+//! Every method once, and what it leaves after a restart.
+
+use std::time::Duration;
+
+use super::*;
+use crate::model::change::VerdictChange;
+use crate::model::incident::CloseReason;
+use crate::model::incident::Closed;
+use crate::model::rollup::Resolution;
+use crate::store::IncidentFilter;
+use crate::store::SessionRow;
+
+#[tokio::test]
+async fn what_a_start_needs_is_there_after_a_restart() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    assert_eq!(store.load().await.expect("loads"), crate::store::Loaded::default());
+    let change = StateChange {
+        states: vec![state("b", 1), state("a", 2), state("gone", 3)],
+        opened: vec![incident("one", "a", at(0)), incident("two", "b", at(5))],
+        ..StateChange::default()
+    };
+    store.commit(change).await.expect("commits");
+    let end = Closed { at: at(9), how: CloseReason::Recovered };
+    let change = StateChange {
+        states: vec![state("a", 4)],
+        forgotten: vec![id("gone")],
+        closed: vec![(IncidentId::from_derived("one"), end)],
+        ..StateChange::default()
+    };
+    store.commit(change).await.expect("commits");
+    for n in 0..70 {
+        store.record(result("a", at(n * 1000), Outcome::Up, 1000));
+    }
+    store.record(result("b", at(500), Outcome::Down, 1000));
+    store.alive(at(1));
+    store.alive(at(2));
+    store.close().await;
+    assert_eq!(store.commit(state_change("a", 9)).await, Err(crate::store::CommitError::Closed));
+    assert!(store.load().await.is_err());
+    drop(store);
+    let loaded = fixture.open().load().await.expect("loads");
+    assert_eq!(loaded.states, vec![state("a", 4), state("b", 1)]);
+    assert_eq!(loaded.incidents, vec![incident("two", "b", at(5))]);
+    assert_eq!(loaded.last_alive, Some(at(2)));
+    let recent: Vec<_> = loaded.recent[&id("a")].iter().map(|result| result.at).collect();
+    assert_eq!(recent, (10..70).map(|n| at(n * 1000)).collect::<Vec<_>>());
+    let mut last = result("b", at(500), Outcome::Down, 1000);
+    last.transcript = Transcript::default();
+    assert_eq!(loaded.recent[&id("b")], vec![last]);
+}
+
+#[tokio::test]
+async fn incidents_are_found_by_monitor_time_and_id() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    let opened = vec![incident("one", "a", at(0)), incident("two", "b", at(5)), incident("three", "a", at(10))];
+    let end = Closed { at: at(8), how: CloseReason::RecoveredUnseen };
+    let change = StateChange { opened, closed: vec![(IncidentId::from_derived("one"), end)], ..StateChange::default() };
+    store.commit(change.clone()).await.expect("commits");
+    store.commit(change).await.expect("the same again is the same");
+    let ids = async |filter: IncidentFilter| {
+        let found = store.incidents(&filter).await.expect("reads");
+        found.into_iter().map(|incident| incident.id.as_str().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(IncidentFilter::default()).await, ["three", "two", "one"]);
+    assert_eq!(ids(IncidentFilter { limit: 1, ..IncidentFilter::default() }).await, ["three"]);
+    assert_eq!(ids(IncidentFilter { monitors: Some(vec![id("a"), id("x")]), ..IncidentFilter::default() }).await, ["three", "one"]);
+    assert_eq!(ids(IncidentFilter { since: Some(at(8)), ..IncidentFilter::default() }).await, ["three", "two"]);
+    assert_eq!(ids(IncidentFilter { since: Some(at(7)), ..IncidentFilter::default() }).await, ["three", "two", "one"]);
+    let one = store.incident(&IncidentId::from_derived("one")).await.expect("reads").expect("is there");
+    assert_eq!(one, Incident { closed: Some(end), ..incident("one", "a", at(0)) });
+    assert_eq!(store.incident(&IncidentId::from_derived("none")).await, Ok(None));
+}
+
+#[tokio::test]
+async fn the_verdict_that_held_at_the_beginning_is_included() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    let verdict = |monitor: &str, ms, verdict| VerdictChange { monitor: id(monitor), at: at(ms), verdict };
+    let verdicts = vec![
+        verdict("a", 0, Verdict::Up),
+        verdict("a", 10, Verdict::Down),
+        verdict("a", 20, Verdict::Up),
+        verdict("b", 15, Verdict::Degraded),
+    ];
+    store.commit(StateChange { verdicts: verdicts.clone(), ..StateChange::default() }).await.expect("commits");
+    let both = [id("a"), id("b"), id("c")];
+    let found = store.verdicts(&both, at(12), at(20)).await.expect("reads");
+    assert_eq!(found, vec![verdicts[1].clone(), verdicts[3].clone()]);
+    let found = store.verdicts(&both[..1], at(10), at(21)).await.expect("reads");
+    assert_eq!(found, verdicts[1..3]);
+    assert_eq!(store.verdicts(&both[1..], at(0), at(15)).await, Ok(Vec::new()));
+}
+
+#[tokio::test]
+async fn sessions_and_values_are_kept_replaced_and_forgotten() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    let session = |n: u8, seen| SessionRow { token_hash: [n; 32], user: "me".to_owned(), created_at: at(0), seen_at: at(seen) };
+    store.session_put(session(1, 1)).await.expect("commits");
+    store.session_put(session(2, 1)).await.expect("commits");
+    store.session_put(session(1, 5)).await.expect("commits");
+    assert_eq!(store.sessions().await, Ok(vec![session(1, 5), session(2, 1)]));
+    store.sessions_delete(vec![[1; 32], [9; 32]]).await.expect("commits");
+    assert_eq!(store.sessions().await, Ok(vec![session(2, 1)]));
+    assert_eq!(store.value("secret").await, Ok(None));
+    store.value_put("secret", "x").await.expect("commits");
+    store.value_put("secret", "y").await.expect("commits");
+    assert_eq!(store.value("secret").await, Ok(Some("y".to_owned())));
+}
+
+#[tokio::test]
+async fn age_and_size_are_limited() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    let hour = 3_600_000_i64;
+    for n in 0..48 * 12 {
+        for monitor in ["a", "b"] {
+            store.record(result(monitor, at(n * 300_000), Outcome::Down, u64::try_from(n).expect("positive") * 977 + 3));
+        }
+    }
+    let end = Closed { at: at(hour), how: CloseReason::Recovered };
+    let old = Incident { closed: Some(end), ..incident("old", "a", at(0)) };
+    let verdicts = [0, 1, 30, 40].map(|h| VerdictChange { monitor: id("a"), at: at(h * hour), verdict: Verdict::Up }).to_vec();
+    let change = StateChange { opened: vec![old, incident("open", "a", at(0))], verdicts, ..StateChange::default() };
+    store.commit(change).await.expect("commits");
+    let day = Duration::from_secs(86_400);
+    let retention = StoreRetention { results: day / 2, rollup_5m: day, rollup_1h: day * 3 / 2, db_bytes_max: 1 << 40 };
+    let now = at(48 * hour);
+    store.maintain(now, retention).await.expect("maintains");
+    let all = (at(0), at(100 * hour));
+    assert_eq!(store.results(&id("a"), all.0, all.1, 1000).await.expect("reads").len(), 144);
+    assert_eq!(store.rollups(&id("a"), Resolution::FiveMinutes, all.0, all.1).await.expect("reads").len(), 288);
+    assert_eq!(store.rollups(&id("a"), Resolution::Hour, all.0, all.1).await.expect("reads").len(), 36);
+    let kept = store.incidents(&IncidentFilter::default()).await.expect("reads");
+    assert_eq!(kept, vec![incident("open", "a", at(0))]);
+    let kept = store.verdicts(&[id("a")], at(0), all.1).await.expect("reads");
+    assert_eq!(kept.iter().map(|verdict| verdict.at).collect::<Vec<_>>(), [at(hour), at(30 * hour), at(40 * hour)]);
+    // The cap takes single results before sums, and never states or incidents.
+    let used = store.read(crate::store::history::prune::size).await.expect("reads").used;
+    let later = now + Duration::from_secs(600);
+    store.maintain(later, StoreRetention { db_bytes_max: used - 20_000, ..retention }).await.expect("maintains");
+    let left = store.results(&id("a"), all.0, all.1, 1000).await.expect("reads").len();
+    assert!(0 < left && left < 140, "{left}");
+    assert!(store.read(crate::store::history::prune::size).await.expect("reads").used <= used - 20_000);
+    store.maintain(later + day / 96, StoreRetention { db_bytes_max: 1, ..retention }).await.expect("maintains");
+    assert_eq!(store.results(&id("a"), all.0, all.1, 1000).await, Ok(Vec::new()));
+    assert_eq!(store.incidents(&IncidentFilter::default()).await, Ok(vec![incident("open", "a", at(0))]));
+}

@@ -1,0 +1,151 @@
+//! The outbox: once each, in order, until it is over.
+
+use std::time::Duration;
+
+use super::*;
+use crate::store::DeliveryState;
+use crate::store::outbox;
+
+const LEASE: Duration = Duration::from_secs(60);
+
+async fn claimed(store: &Store, to: &str, now: UnixMillis) -> Vec<String> {
+    let rows = store.outbox_claim(&channel(to), now, LEASE, 10).await.expect("claims");
+    rows.into_iter().map(|row| row.notification.key).collect()
+}
+
+async fn row_of(store: &Store, key: &str) -> i64 {
+    let key = key.to_owned();
+    store.read(move |conn| conn.query_row("SELECT id FROM outbox WHERE key = ?1", [key], |row| row.get(0))).await.expect("is there")
+}
+
+#[tokio::test]
+async fn the_same_key_is_one_message() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    let down = notification("k", "mail", "a", EventKind::Down);
+    store.commit(owed(vec![down.clone(), down.clone()])).await.expect("commits");
+    store.commit(owed(vec![down.clone()])).await.expect("commits");
+    let rows = store.outbox_claim(&channel("mail"), T0, LEASE, 10).await.expect("claims");
+    assert_eq!(rows.len(), 1);
+    assert_eq!((rows[0].n_attempts, &rows[0].notification), (0, &down));
+    store.outbox_sent(rows[0].id, at(1)).await.expect("commits");
+    store.commit(owed(vec![down])).await.expect("commits");
+    assert_eq!(claimed(&store, "mail", at(90_000)).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_recovery_never_overtakes_its_outage() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    let messages = vec![
+        notification("a-down", "mail", "a", EventKind::Down),
+        notification("b-down", "mail", "b", EventKind::Down),
+        notification("a-up", "mail", "a", EventKind::Recovered),
+        notification("a-down-chat", "chat", "a", EventKind::Down),
+    ];
+    store.commit(owed(messages)).await.expect("commits");
+    assert_eq!(claimed(&store, "mail", T0).await, ["a-down", "b-down"]);
+    assert_eq!(claimed(&store, "mail", T0).await, Vec::<String>::new(), "leased");
+    assert_eq!(store.outbox_next_due(&channel("mail")).await, Ok(Some(T0 + LEASE)));
+    let a_down = row_of(&store, "a-down").await;
+    store.outbox_retry(a_down, at(5_000), "no answer").await.expect("commits");
+    store.outbox_sent(row_of(&store, "b-down").await, at(1)).await.expect("commits");
+    assert_eq!(claimed(&store, "mail", at(4_999)).await, Vec::<String>::new(), "a-up waits behind a-down");
+    assert_eq!(store.outbox_next_due(&channel("mail")).await, Ok(Some(at(5_000))));
+    let rows = store.outbox_claim(&channel("mail"), at(5_000), LEASE, 10).await.expect("claims");
+    assert_eq!(rows.iter().map(|row| (row.id, row.n_attempts)).collect::<Vec<_>>(), [(a_down, 1)]);
+    store.outbox_dead(a_down, at(6_000), "gone").await.expect("commits");
+    assert_eq!(claimed(&store, "mail", at(6_000)).await, ["a-up"]);
+    store.outbox_sent(row_of(&store, "a-up").await, at(7_000)).await.expect("commits");
+    assert_eq!(store.outbox_next_due(&channel("mail")).await, Ok(None));
+    assert_eq!(store.outbox_backlog().await, Ok(vec![(channel("chat"), 1, T0)]));
+    let log = store.deliveries(Some(&IncidentId::from_derived("incident-of-a")), 10).await.expect("reads");
+    let log: Vec<_> = log.into_iter().map(|found| (found.key, found.n_attempts, found.state, found.last_error)).collect();
+    assert_eq!(
+        log,
+        [
+            ("a-down-chat".to_owned(), 0, DeliveryState::Waiting(T0), None),
+            ("a-up".to_owned(), 1, DeliveryState::Sent(at(7_000)), None),
+            ("a-down".to_owned(), 2, DeliveryState::Dead(at(6_000)), Some("gone".to_owned())),
+        ]
+    );
+    assert_eq!(store.deliveries(None, 2).await.expect("reads").len(), 2);
+}
+
+#[tokio::test]
+async fn leases_end_with_the_process_and_with_time() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    store.commit(owed(vec![notification("k", "mail", "a", EventKind::Down)])).await.expect("commits");
+    assert_eq!(claimed(&store, "mail", T0).await, ["k"]);
+    assert_eq!(claimed(&store, "mail", T0 + LEASE).await, ["k"], "the lease is over");
+    store.close().await;
+    drop(store);
+    let store = fixture.open();
+    assert_eq!(claimed(&store, "mail", T0 + LEASE).await, Vec::<String>::new());
+    store.outbox_reset_leases().await.expect("commits");
+    assert_eq!(claimed(&store, "mail", T0 + LEASE).await, ["k"]);
+}
+
+#[tokio::test]
+async fn a_message_that_a_wrong_clock_put_far_away_becomes_due() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    store.commit(owed(vec![notification("k", "mail", "a", EventKind::Down)])).await.expect("commits");
+    store.outbox_retry(row_of(&store, "k").await, at(365 * 86_400_000), "no answer").await.expect("commits");
+    store.maintain(at(1), RETENTION).await.expect("maintains");
+    assert_eq!(claimed(&store, "mail", at(1)).await, ["k"]);
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_read_does_not_hold_back_others() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    let messages = vec![notification("bad", "mail", "a", EventKind::Down), notification("good", "mail", "a", EventKind::Recovered)];
+    store.commit(owed(messages)).await.expect("commits");
+    store.write(true, |desk| desk.step("UPDATE outbox SET subject = '{}' WHERE key = 'bad'")).await.expect("commits");
+    assert_eq!(claimed(&store, "mail", T0).await, Vec::<String>::new());
+    assert_eq!(claimed(&store, "mail", T0).await, ["good"]);
+}
+
+#[tokio::test]
+async fn beyond_the_limit_the_log_goes_first_then_reminders_and_changes_never() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    let mut messages = Vec::new();
+    for n in 0..4 {
+        messages.push(notification(&format!("sent-{n}"), "mail", "s", EventKind::Down));
+        messages.push(notification(&format!("reminder-{n}"), "mail", "r", EventKind::Reminder));
+        messages.push(notification(&format!("change-{n}"), "mail", "c", EventKind::Down));
+    }
+    store.commit(owed(messages)).await.expect("commits");
+    for n in 0..4 {
+        store.outbox_sent(row_of(&store, &format!("sent-{n}")).await, at(n)).await.expect("commits");
+    }
+    let keys = async || {
+        let found = store.deliveries(None, 100).await.expect("reads");
+        let mut keys: Vec<String> = found.into_iter().map(|found| found.key).collect();
+        keys.sort();
+        keys.join(" ")
+    };
+    for (limit, expected) in [
+        (10, "change-0 change-1 change-2 change-3 reminder-0 reminder-1 reminder-2 reminder-3 sent-2 sent-3"),
+        (6, "change-0 change-1 change-2 change-3 reminder-2 reminder-3"),
+        (0, "change-0 change-1 change-2 change-3"),
+    ] {
+        while store.write(false, move |desk| outbox::drop_excess(desk, limit)).await.expect("commits") != 0 {}
+        assert_eq!(keys().await, expected);
+    }
+}
+
+#[tokio::test]
+async fn the_log_of_sent_messages_ends_after_a_month() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    store.commit(owed(vec![notification("k", "mail", "a", EventKind::Down)])).await.expect("commits");
+    store.outbox_sent(row_of(&store, "k").await, T0).await.expect("commits");
+    store.maintain(T0 + outbox::LOG_MAX, RETENTION).await.expect("maintains");
+    assert_eq!(store.deliveries(None, 10).await.expect("reads").len(), 1);
+    store.maintain(T0 + outbox::LOG_MAX + Duration::from_secs(300), RETENTION).await.expect("maintains");
+    assert_eq!(store.deliveries(None, 10).await, Ok(Vec::new()));
+}

@@ -59,35 +59,39 @@ struct Reader {
 }
 
 impl Reader {
-/// Reads one file: a regular one, UTF-8, at most `bytes_max`.
-fn text_of(&mut self, path: &Path) -> Result<SourceText, Problem> {
-    let bytes_max = CONFIG_BYTES_MAX - self.n_bytes;
-    let kind = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
-    if !kind.is_file() {
-        return Err(whole_file(path, "this is not a regular file", "name a YAML file or a directory of them with `--config`"));
+    /// Reads one file: a regular one, UTF-8, at most `bytes_max`.
+    fn text_of(&mut self, path: &Path) -> Result<SourceText, Problem> {
+        let bytes_max = CONFIG_BYTES_MAX - self.n_bytes;
+        let kind = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
+        if !kind.is_file() {
+            return Err(whole_file(path, "this is not a regular file", "name a YAML file or a directory of them with `--config`"));
+        }
+        let too_large = || {
+            let limit = CONFIG_BYTES_MAX >> 20;
+            whole_file(
+                path,
+                &format!("the config is larger than {limit} MiB"),
+                "this is probably not the file you meant; a thousand monitors take less than 1 MiB",
+            )
+        };
+        if kind.len() > bytes_max {
+            return Err(too_large());
+        }
+        let mut bytes = Vec::new();
+        // One byte more than allowed: the file may grow between the two looks.
+        let file = fs::File::open(path).map_err(|error| unreadable(path, &error))?;
+        file.take(bytes_max + 1).read_to_end(&mut bytes).map_err(|error| unreadable(path, &error))?;
+        if bytes.len() as u64 > bytes_max {
+            return Err(too_large());
+        }
+        self.n_bytes += bytes.len() as u64;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let line = 1 + error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
+            let line = u32::try_from(line).unwrap_or(u32::MAX);
+            Problem { line, ..whole_file(path, "this is not UTF-8 text", "save the file as UTF-8") }
+        })?;
+        Ok(SourceText { file: normal(path), text })
     }
-    let too_large = || {
-        let limit = CONFIG_BYTES_MAX >> 20;
-        whole_file(path, &format!("the config is larger than {limit} MiB"), "this is probably not the file you meant; a thousand monitors take less than 1 MiB")
-    };
-    if kind.len() > bytes_max {
-        return Err(too_large());
-    }
-    let mut bytes = Vec::new();
-    // One byte more than allowed: the file may grow between the two looks.
-    let file = fs::File::open(path).map_err(|error| unreadable(path, &error))?;
-    file.take(bytes_max + 1).read_to_end(&mut bytes).map_err(|error| unreadable(path, &error))?;
-    if bytes.len() as u64 > bytes_max {
-        return Err(too_large());
-    }
-    self.n_bytes += bytes.len() as u64;
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let line = 1 + error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
-        let line = u32::try_from(line).unwrap_or(u32::MAX);
-        Problem { line, ..whole_file(path, "this is not UTF-8 text", "save the file as UTF-8") }
-    })?;
-    Ok(SourceText { file: normal(path), text })
-}
 }
 
 /// `conf.d/../main.yaml` and `main.yaml` are one file, and must be seen to be.

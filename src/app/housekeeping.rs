@@ -41,13 +41,15 @@ pub async fn run(store: Store, clock: Clock, config: watch::Receiver<Arc<Config>
 /// The notice that says this to people.
 #[must_use]
 pub fn notice(text: String) -> Notice {
-    Notice { about: "store", title: "vigilmon: news of the database".to_owned(), text }
+    Notice { about: "store", title: "news of the database".to_owned(), text }
 }
 
 fn spoken(notice: &StoreNotice) -> String {
     match notice {
         StoreNotice::SetAside(name) => damaged(name),
-        StoreNotice::Recreated => "the database file was removed or replaced by somebody else; it was written again from what was still open".to_owned(),
+        StoreNotice::Recreated => {
+            "the database file was removed or replaced by somebody else; it was written again from what was still open".to_owned()
+        }
         StoreNotice::DiskFull => "the disk is full: alerts still go out, results wait in memory; free some room".to_owned(),
         StoreNotice::RoomAgain => "the disk has room again".to_owned(),
     }

@@ -167,7 +167,8 @@ impl Reloader {
 
     fn follow(&self, watch: &mut Watch) {
         if let Some(path) = &self.path {
-            let files: Vec<PathBuf> = files::read(path).map(|sources| sources.into_iter().map(|source| source.file).collect()).unwrap_or_default();
+            let files: Vec<PathBuf> =
+                files::read(path).map(|sources| sources.into_iter().map(|source| source.file).collect()).unwrap_or_default();
             let files = if files.is_empty() { vec![path.clone()] } else { files };
             watch.follow(path, &files);
         }
@@ -246,7 +247,10 @@ impl Reloader {
             return false;
         }
         let n = active.monitors.len();
-        tracing::warn!("the new config would remove {n_removed} of {n} monitors; waiting {} s in case the file is incomplete (`vigilmon reload` takes it at once)", REMOVAL_HOLD.as_secs());
+        tracing::warn!(
+            "the new config would remove {n_removed} of {n} monitors; waiting {} s in case the file is incomplete (`vigilmon reload` takes it at once)",
+            REMOVAL_HOLD.as_secs()
+        );
         tokio::time::sleep(REMOVAL_HOLD).await;
         read(path).await.1 != hash
     }
@@ -262,7 +266,7 @@ impl Reloader {
             for problem in &self.view.problems {
                 tracing::error!("{problem}");
             }
-            let title = "vigilmon: the config on disk is not valid".to_owned();
+            let title = "the config on disk is not valid".to_owned();
             let first = self.view.problems.first().map(ToString::to_string).unwrap_or_default();
             let text = format!("The old config runs on. {n} problem(s); the first: {first}");
             self.publish(Event::Notice(Notice { about: "bad-config", title, text })).await;
@@ -318,7 +322,10 @@ fn summary(change: &Change) -> String {
     let count = |word: &str, n: usize| (n > 0).then(|| format!("{n} {word}"));
     let group = |name: &str, group: &crate::config::diff::Group| {
         let parts: Vec<String> =
-            [count("added", group.added.len()), count("altered", group.altered.len()), count("removed", group.removed.len())].into_iter().flatten().collect();
+            [count("added", group.added.len()), count("altered", group.altered.len()), count("removed", group.removed.len())]
+                .into_iter()
+                .flatten()
+                .collect();
         (!parts.is_empty()).then(|| format!("{name}: {}", parts.join(", ")))
     };
     let settings = (!change.settings.is_empty()).then(|| format!("settings: {}", change.settings.join(", ")));

@@ -137,11 +137,13 @@ pub async fn run(options: Options) -> Result<(), StartError> {
     let pulse = Arc::new(AtomicU64::new(0));
     let engine = {
         let beginning = beginning(&store, &config, &view).await?;
-        let parts = EngineParts { clock: &clock, store: &store, prober: &prober, events: events.clone(), heard, pulse: &pulse, owed: &owed };
+        let parts =
+            EngineParts { clock: &clock, store: &store, prober: &prober, events: events.clone(), heard, pulse: &pulse, owed: &owed };
         start_engine(beginning, parts, &mut supervisor)
     };
     let sink = HttpSink::new(clock.clone()).map_err(|error| StartError::System(error.to_string()))?;
-    let notifier = Notifier { outbox: store.clone(), sink, clock: clock.clone(), config: active.clone(), owed, chance: notifier::system_chance };
+    let notifier =
+        Notifier { outbox: store.clone(), sink, clock: clock.clone(), config: active.clone(), owed, chance: notifier::system_chance };
     supervisor.task("notifier", notifier.run(supervisor.stopping()));
     let reloader = Reloader {
         path: path_of(&found),
@@ -188,7 +190,10 @@ async fn first_config(found: &Found, state_dir: Option<&Path>, clock: &Clock) ->
         for problem in &problems {
             tracing::error!("{problem}");
         }
-        tracing::error!("THE CONFIG IS NOT VALID. The last good copy in {} runs instead; mend the file and it is taken at once", state_dir.display());
+        tracing::error!(
+            "THE CONFIG IS NOT VALID. The last good copy in {} runs instead; mend the file and it is taken at once",
+            state_dir.display()
+        );
         Ok((loaded, problems))
     })
     .await?

@@ -35,7 +35,9 @@ pub(super) fn ask(common: &Common, method: &str, path: &str) -> Result<serde_jso
         Exit::Failed
     })?;
     let outcome = runtime.block_on(async {
-        tokio::time::timeout(ANSWER_WITHIN, exchange(socket.clone(), method, path)).await.unwrap_or_else(|_| Err("it does not answer".to_owned()))
+        tokio::time::timeout(ANSWER_WITHIN, exchange(socket.clone(), method, path))
+            .await
+            .unwrap_or_else(|_| Err("it does not answer".to_owned()))
     });
     outcome.map_err(|error| {
         output::say(&format!(

@@ -34,7 +34,9 @@ pub(super) fn run() -> Exit {
     match Argon2::default().hash_password(password.as_bytes()) {
         Ok(hash) => {
             output::data(&format!("{hash}\n"));
-            output::say("put it into the config in single quotes: auth: { users: [{ name: you, password_hash: '…' }] }, with each `$` doubled, or as { file: … }");
+            output::say(
+                "put it into the config in single quotes: auth: { users: [{ name: you, password_hash: '…' }] }, with each `$` doubled, or as { file: … }",
+            );
             Exit::Fine
         }
         Err(error) => {

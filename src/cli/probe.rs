@@ -61,7 +61,9 @@ fn find_monitor(common: &Common, options: &ProbeOptions, prober: &Prober) -> Res
     let mut monitors = loaded.config.monitors.iter();
     let found = if target.contains("://") { monitors.next() } else { monitors.find(|m| m.id.as_str() == target || m.name == *target) };
     found.cloned().ok_or_else(|| {
-        output::say(&format!("there is no monitor with the id or name `{target}` in the config; `vigilmon status` lists them, and a URL works too"));
+        output::say(&format!(
+            "there is no monitor with the id or name `{target}` in the config; `vigilmon status` lists them, and a URL works too"
+        ));
         Exit::Usage
     })
 }
@@ -101,7 +103,14 @@ fn waterfall(result: &CheckResult) -> String {
         let Some(took) = took else { continue };
         let from = columns(before).min(BAR_WIDTH - 1);
         let length = columns(took).clamp(1, BAR_WIDTH - from);
-        out.push_str(&format!("  {:<11} {}{}{}  {}\n", phase.word(), " ".repeat(from), "█".repeat(length), " ".repeat(BAR_WIDTH - from - length), spoken_fine(took)));
+        out.push_str(&format!(
+            "  {:<11} {}{}{}  {}\n",
+            phase.word(),
+            " ".repeat(from),
+            "█".repeat(length),
+            " ".repeat(BAR_WIDTH - from - length),
+            spoken_fine(took)
+        ));
         before += took;
     }
     out.push_str(&format!("  {:<11} {}  {}\n", "total", " ".repeat(BAR_WIDTH), spoken_fine(result.timings.total)));

@@ -69,7 +69,9 @@ fn install(place: &Place) -> Result<(), String> {
     if place.is_live {
         systemctl(&["daemon-reload"])?;
         systemctl(&["enable", "--now", "vigilmon.service"])?;
-        output::say("vigilmon is running; `vigilmon sign-in-link --state-dir /var/lib/vigilmon` opens the dashboard, `journalctl -u vigilmon` shows the log");
+        output::say(
+            "vigilmon is running; `vigilmon sign-in-link --state-dir /var/lib/vigilmon` opens the dashboard, `journalctl -u vigilmon` shows the log",
+        );
     }
     Ok(())
 }
@@ -103,7 +105,8 @@ fn status(place: &Place) -> Exit {
         return Exit::Fine;
     }
     let asked = Command::new("systemctl").args(["is-active", "vigilmon.service"]).output();
-    let word = asked.map_or_else(|error| format!("unknown ({})", plain(&error)), |answer| String::from_utf8_lossy(&answer.stdout).trim().to_owned());
+    let word = asked
+        .map_or_else(|error| format!("unknown ({})", plain(&error)), |answer| String::from_utf8_lossy(&answer.stdout).trim().to_owned());
     output::data(&format!("state: {word}\n"));
     if word == "active" { Exit::Fine } else { Exit::No }
 }

@@ -35,10 +35,7 @@ pub(super) fn run(common: &Common, options: &ValidateOptions) -> Exit {
 fn summary(shown: &str, loaded: &reload::Loaded) -> String {
     let config = &loaded.config;
     let count = |n: usize, one: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") };
-    let parts = [
-        count(config.monitors.len(), "monitor"),
-        count(config.channels.len(), "channel"),
-        count(config.pages.len(), "status page"),
-    ];
+    let parts =
+        [count(config.monitors.len(), "monitor"), count(config.channels.len(), "channel"), count(config.pages.len(), "status page")];
     format!("{shown} is valid: {} in {}\n", parts.join(", "), count(loaded.sources.len(), "file"))
 }

@@ -162,7 +162,8 @@ mod tests {
         let said = "b.yaml:2:5: include: `a.yaml` includes itself\n  hint: let includes lead in one direction only";
         assert_eq!(gathered(&circle), Err(vec![said.to_owned()]));
         let missing = [("a.yaml", "include: b.yaml")];
-        let said = "a.yaml:1:10: include: cannot include `b.yaml`: there is no such file\n  hint: the path is relative to the file it stands in";
+        let said =
+            "a.yaml:1:10: include: cannot include `b.yaml`: there is no such file\n  hint: the path is relative to the file it stands in";
         assert_eq!(gathered(&missing), Err(vec![said.to_owned()]));
     }
 }

@@ -25,7 +25,11 @@ const SCANNER: &[(&str, &str, &str)] = &[
     ("misplaced bracket", "a bracket is closed that was never opened", "remove it, or put the text in quotes"),
     ("flow sequence", "a list in `[ ]` is not complete", "separate its items with commas and close it with `]`"),
     ("flow mapping", "a map in `{ }` is not complete", "separate its entries with commas and close it with `}`"),
-    ("quoted scalar", "a quoted text is never closed or goes on after its quote", "begin and end the text with the same quote, `\"` or `'`"),
+    (
+        "quoted scalar",
+        "a quoted text is never closed or goes on after its quote",
+        "begin and end the text with the same quote, `\"` or `'`",
+    ),
     (
         "escape",
         "a text in double quotes has an unknown escape",
@@ -90,7 +94,10 @@ pub(super) fn explain(error: &Error, text: &str, at: Location) -> Words {
         return words("the file is too large once its aliases are filled in", "use fewer anchors, or `templates` instead");
     }
     if let Error::UnknownAnchor { .. } = error {
-        return words("this alias refers to an anchor that does not exist", "define it above with `&name`, or put a text that begins with `*` in quotes");
+        return words(
+            "this alias refers to an anchor that does not exist",
+            "define it above with `&name`, or put a text that begins with `*` in quotes",
+        );
     }
     if let Error::MultipleDocuments { .. } = error {
         return words("a second document begins here", "remove the `---`, or put each document in a file of its own");
@@ -113,7 +120,8 @@ fn first_line(said: &str) -> String {
 
 fn scanner(said: &str, line: u32, column: u32) -> Words {
     let known = SCANNER.iter().find(|(part, _, _)| said.contains(part));
-    let (message, hint) = known.map_or_else(|| (format!("not valid YAML: {said}"), ""), |(_, message, hint)| ((*message).to_owned(), *hint));
+    let (message, hint) =
+        known.map_or_else(|| (format!("not valid YAML: {said}"), ""), |(_, message, hint)| ((*message).to_owned(), *hint));
     Words { line, column, message, hint: hint.to_owned() }
 }
 

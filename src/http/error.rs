@@ -93,8 +93,7 @@ impl Refusal {
         };
         let body = match wire {
             Wire::Page => {
-                let view =
-                    ErrorView { title: outside.title.to_owned(), text: outside.text, request_id: named.map(ToOwned::to_owned) };
+                let view = ErrorView { title: outside.title.to_owned(), text: outside.text, request_id: named.map(ToOwned::to_owned) };
                 answer::page(outside.status, error::page(links, &view))
             }
             Wire::Json => {

@@ -3,6 +3,7 @@
 
 use hyper::StatusCode;
 
+use crate::config::Server;
 use crate::engine::handle::EngineHandle;
 use crate::http::Reloads;
 use crate::http::answer;
@@ -15,6 +16,8 @@ use crate::http::limits::RELOAD_TIMEOUT;
 use crate::http::one_time::OneTimeLinks;
 use crate::http::route::LocalRoute;
 use crate::http::visit::Visit;
+use crate::model::time::Mono;
+use crate::ui::links::Links;
 
 /// What the control socket works with.
 #[derive(Debug)]
@@ -42,14 +45,21 @@ pub async fn answer(control: &Control<'_>, route: LocalRoute, visit: &Visit, _pr
             Ok(answer::json(StatusCode::OK, &api::reloaded(&reloaded)))
         }
         LocalRoute::SignInLink => {
-            let token = control.links.make(visit.now.mono);
-            let token = token.map_err(|error| Refusal::Internal(format!("no randomness for a sign-in link: {error}")))?;
-            let config = &control.engine.snapshot().config.server;
-            let path = visit.links.sign_in_link(&token);
-            let url = absolute(config.public_url.as_deref().unwrap_or(control.own_url), &config.base_path, &path);
+            let server = &control.engine.snapshot().config.server;
+            let url = sign_in_url(control.links, server, control.own_url, visit.now.mono);
+            let url = url.map_err(|error| Refusal::Internal(format!("no randomness for a sign-in link: {error}")))?;
             Ok(answer::json(StatusCode::OK, &api::SignInLink { url, valid_minutes: LINK_AGE.as_secs() / 60 }))
         }
     }
+}
+
+/// The whole address of a new one-time sign-in link.
+///
+/// # Errors
+/// The system has no randomness to give.
+pub fn sign_in_url(links: &OneTimeLinks, server: &Server, own_url: &str, now: Mono) -> Result<String, getrandom::Error> {
+    let path = Links::new(&server.base_path).sign_in_link(&links.make(now)?);
+    Ok(absolute(server.public_url.as_deref().unwrap_or(own_url), &server.base_path, &path))
 }
 
 /// The whole address of `path`, which begins with the base path; a public URL may end with the base path too.

@@ -103,11 +103,11 @@ impl Reloads {
 }
 
 /// Begins to answer on everything that was bound, as tasks of `supervisor`. Sessions that cannot be read are lost, and people
-/// sign in again; that is no reason not to start.
+/// sign in again; that is no reason not to start. Returns a one-time sign-in link.
 ///
 /// # Errors
 /// [`StartError`].
-pub async fn start(bound: Bound, parts: Parts, supervisor: &mut Supervisor) -> Result<(), StartError> {
+pub async fn start(bound: Bound, parts: Parts, supervisor: &mut Supervisor) -> Result<String, StartError> {
     let archive: Arc<dyn Archive> = Arc::new(parts.store);
     let (site, book) = site(&parts.engine, Arc::clone(&archive), parts.clock, parts.reloads, bound.own_url()).await?;
     let site = Arc::new(site);
@@ -122,8 +122,10 @@ pub async fn start(bound: Bound, parts: Parts, supervisor: &mut Supervisor) -> R
             }
         }
     });
+    let server = &site.desk.engine.snapshot().config.server;
+    let link = local::sign_in_url(&site.sign_in.links, server, &site.own_url, site.clock.now().mono)?;
     bound.start(site, supervisor);
-    Ok(())
+    Ok(link)
 }
 
 async fn site(

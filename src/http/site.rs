@@ -92,7 +92,11 @@ impl Site {
         // A path outside the base exists as little as an unknown one inside it.
         let path = request.uri().path();
         let path = path.strip_prefix(config.server.base_path.as_str()).unwrap_or_default();
-        let path = if path.is_empty() && !config.server.base_path.is_empty() && request.uri().path() == config.server.base_path { "/" } else { path };
+        let path = if path.is_empty() && !config.server.base_path.is_empty() && request.uri().path() == config.server.base_path {
+            "/"
+        } else {
+            path
+        };
         let asked = Asked { method: request.method().clone(), path: path.to_owned(), wire: wire_of(path), links: links.clone() };
         let id = format!("{:08x}", self.n_requests.fetch_add(1, Ordering::Relaxed));
         let answered = tokio::time::timeout(REQUEST_TIMEOUT, self.try_answer(request, &asked, peer, &config)).await;
@@ -146,7 +150,8 @@ impl Site {
             }
             Route::Local(route) => {
                 let proof = auth::local(visit)?;
-                let control = Control { engine: &self.desk.engine, reloads: &self.reloads, links: &self.sign_in.links, own_url: &self.own_url };
+                let control =
+                    Control { engine: &self.desk.engine, reloads: &self.reloads, links: &self.sign_in.links, own_url: &self.own_url };
                 local::answer(&control, route, visit, &proof).await
             }
         }
@@ -196,7 +201,9 @@ impl Site {
         let server = &config.server;
         let lines: Vec<&str> = parts.headers.get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok()).collect();
         let (client, is_proxied) = match peer {
-            Peer::Tcp(address) => (Some(client_address(address, &lines, &server.trusted_proxies)), is_listed(address, &server.trusted_proxies)),
+            Peer::Tcp(address) => {
+                (Some(client_address(address, &lines, &server.trusted_proxies)), is_listed(address, &server.trusted_proxies))
+            }
             Peer::Control => (None, false),
         };
         if let (Peer::Tcp(address), false, false) = (peer, lines.is_empty(), is_proxied) {

@@ -61,7 +61,8 @@ pub fn status(pages: &Pages, visit: &Visit, slug: &PageSlug, part: Part, is_view
 }
 
 fn cached(visit: &Visit, made: &Made, media_type: &'static str, body: &Body) -> Answer {
-    let known = visit.header("if-none-match").is_some_and(|tags| tags.split(',').any(|tag| tag.trim().trim_start_matches("W/") == body.tag));
+    let known =
+        visit.header("if-none-match").is_some_and(|tags| tags.split(',').any(|tag| tag.trim().trim_start_matches("W/") == body.tag));
     let full = if known {
         let mut unchanged = answer::bytes(StatusCode::NOT_MODIFIED, media_type, "");
         unchanged.headers_mut().remove(header::CONTENT_TYPE);

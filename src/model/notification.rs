@@ -7,6 +7,7 @@ use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
 use crate::model::id::Region;
 use crate::model::incident::CloseReason;
+use crate::model::incident::Lane;
 use crate::model::time::UnixMillis;
 use crate::model::verdict::Confidence;
 use crate::model::verdict::Verdict;
@@ -110,6 +111,8 @@ pub struct IncidentFacts {
     pub cause: String,
     /// Stable word for the cause.
     pub cause_code: String,
+    /// What kind of incident.
+    pub lane: Lane,
     /// How it ended; `None` while it lasts.
     pub closed: Option<CloseReason>,
     /// Regions that hold it down or degraded.

@@ -19,6 +19,7 @@ use crate::model::id::ChannelName;
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
 use crate::model::id::Region;
+use crate::model::incident::Lane;
 use crate::model::monitor::Origin;
 use crate::model::notification::EventKind;
 use crate::model::notification::IncidentFacts;
@@ -45,6 +46,7 @@ pub(super) fn facts() -> IncidentFacts {
         duration: Duration::ZERO,
         cause: "the connection was accepted, no answer came within 10 s".to_owned(),
         cause_code: "timeout_first_byte".to_owned(),
+        lane: Lane::Outage,
         closed: None,
         regions_failing: vec![region("us-east"), region("eu-west")],
         regions_fine: Vec::new(),

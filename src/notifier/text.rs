@@ -2,6 +2,7 @@
 
 use crate::model::id::Region;
 use crate::model::incident::CloseReason;
+use crate::model::incident::Lane;
 use crate::model::notification::EventKind;
 use crate::model::notification::IncidentFacts;
 use crate::model::notification::Notification;
@@ -55,6 +56,7 @@ fn recovered(facts: &IncidentFacts, now: UnixMillis) -> String {
         Some(CloseReason::Removed) => format!("{name} is no longer in the config; its incident is closed after {lasted}"),
         Some(CloseReason::Paused) => format!("{name} is paused; its incident is closed after {lasted}"),
         None | Some(CloseReason::Recovered | CloseReason::Superseded) => match facts.status {
+            Verdict::Up if facts.lane == Lane::Degradation => format!("{name} is fine again; it was degraded for {lasted}"),
             Verdict::Up => format!("{name} is up again after {lasted}"),
             Verdict::Degraded => format!("{name} is no longer down, but degraded, after {lasted}"),
             Verdict::Down => format!("{name} is no longer degraded, but DOWN, after {lasted}"),

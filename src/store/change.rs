@@ -28,16 +28,12 @@ const INCIDENTS_DEFAULT: usize = 100;
 
 /// Writes all of a change; the caller's savepoint makes it all or nothing.
 pub(super) fn write(desk: &mut Desk, change: &StateChange) -> rusqlite::Result<()> {
-    let StateChange { states, forgotten, verdicts, opened, closed, notifications } = change;
+    let StateChange { states, verdicts, opened, closed, notifications } = change;
     for state in states {
         let key = desk.key(&state.monitor)?;
         desk.conn
             .prepare_cached("INSERT INTO monitor_states (monitor, state) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET state = excluded.state")?
             .execute((key, row::state::to_json(state)))?;
-    }
-    for monitor in forgotten {
-        let key = desk.key(monitor)?;
-        desk.conn.prepare_cached("DELETE FROM monitor_states WHERE monitor = ?1")?.execute([key])?;
     }
     for verdict in verdicts {
         let key = desk.key(&verdict.monitor)?;

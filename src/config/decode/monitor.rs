@@ -162,9 +162,9 @@ fn quorum(ctx: &Ctx<'_>, at: &At<'_>) -> Option<Quorum> {
         "majority" => Some(Quorum::Majority),
         "all" => Some(Quorum::All),
         "any" => Some(Quorum::Any),
-        other => percent(other)
-            .map(Quorum::Percent)
-            .or_else(|| other.parse::<u32>().ok().filter(|n| (1..=1000).contains(n)).map(Quorum::Count)),
+        other => {
+            percent(other).map(Quorum::Percent).or_else(|| other.parse::<u32>().ok().filter(|n| (1..=1000).contains(n)).map(Quorum::Count))
+        }
     };
     if found.is_none() {
         let hint = "write `majority`, `all`, `any`, a number such as `2`, or a share such as `50%`";

@@ -175,7 +175,8 @@ pub(super) fn advice(section: &Section, unknown: &str) -> String {
         return format!("it is called `{ours}` here");
     }
     let inside = if section.path.is_empty() { String::new() } else { format!("{}.", section.path) };
-    let mut homes: Vec<&Section> = sections().filter(|home| home.path != "secret" && home.keys.iter().any(|key| key.name == unknown)).collect();
+    let mut homes: Vec<&Section> =
+        sections().filter(|home| home.path != "secret" && home.keys.iter().any(|key| key.name == unknown)).collect();
     // The nearest home is the one with the shortest way from here; then the top level.
     homes.sort_by_key(|home| (!home.path.starts_with(&inside), home.path.len()));
     match homes.first() {

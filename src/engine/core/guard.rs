@@ -160,7 +160,7 @@ impl Core {
 fn lost_notice(region: &str, at: UnixMillis) -> Notice {
     Notice {
         about: "uplink-lost",
-        title: format!("vigilmon in {region} lost its uplink"),
+        title: format!("the vantage {region} lost its uplink"),
         text: format!(
             "Since {} this vantage reaches none of its controls. Targets beyond the uplink are unknown until it is back.",
             at.rfc3339()
@@ -171,7 +171,7 @@ fn lost_notice(region: &str, at: UnixMillis) -> Notice {
 fn back_notice(region: &str, after: &str) -> Notice {
     Notice {
         about: "uplink-back",
-        title: format!("vigilmon in {region} has its uplink again"),
+        title: format!("the vantage {region} has its uplink again"),
         text: format!("The uplink was lost for {after}. Nothing was judged meanwhile."),
     }
 }

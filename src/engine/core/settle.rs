@@ -247,6 +247,7 @@ fn facts(machine: &Machine, incident: &Incident) -> IncidentFacts {
         duration: closed.map_or(Duration::ZERO, |closed| closed.at.since(incident.opened_at)),
         cause: incident.cause.to_string(),
         cause_code: incident.cause.code().to_owned(),
+        lane: incident.lane,
         closed: closed.map(|closed| closed.how),
         regions_failing: regions.failing,
         regions_fine: regions.fine,

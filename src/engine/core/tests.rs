@@ -418,7 +418,7 @@ fn a_lost_uplink_blames_no_target_and_is_told_once() {
     world.run_until(700);
     let story = std::mem::take(&mut world.story);
     let told: Vec<&str> = story.lines().filter_map(|line| line.split("-> ops ").nth(1)).collect();
-    assert_eq!(told, ["vigilmon in eu lost its uplink", "vigilmon in eu has its uplink again"]);
+    assert_eq!(told, ["the vantage eu lost its uplink", "the vantage eu has its uplink again"]);
     assert!(!story.contains(" down since"), "{story}");
     assert!(world.incidents.is_empty());
 }

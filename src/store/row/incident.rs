@@ -78,7 +78,6 @@ pub(in crate::store) fn close_reason_of(word: &str) -> Result<CloseReason, Strin
         "superseded" => CloseReason::Superseded,
         "removed" => CloseReason::Removed,
         "paused" => CloseReason::Paused,
-        "changed" => CloseReason::Changed,
         other => return Err(format!("`{other}` is not a way for an incident to end")),
     })
 }

@@ -11,8 +11,10 @@ use crate::model::notification::EventKind;
 use crate::model::notification::IncidentFacts;
 use crate::model::notification::Subject;
 use crate::model::time::UnixMillis;
+use crate::store::row::incident::close_reason_of;
 use crate::store::row::incident::confidence_of;
 use crate::store::row::incident::confidence_word;
+use crate::store::row::incident::lane_of;
 use crate::store::row::incident::region_words;
 use crate::store::row::incident::regions_of;
 use crate::store::row::state::verdict_of;
@@ -36,7 +38,8 @@ struct FactsRow {
     duration_ms: u64,
     cause: String,
     cause_code: String,
-    recovered_unseen: bool,
+    lane: String,
+    closed: Option<String>,
     regions_failing: Vec<String>,
     regions_fine: Vec<String>,
     regions_unknown: Vec<String>,
@@ -78,7 +81,8 @@ fn facts_row(facts: &IncidentFacts) -> FactsRow {
         duration,
         cause,
         cause_code,
-        recovered_unseen,
+        lane,
+        closed,
         regions_failing,
         regions_fine,
         regions_unknown,
@@ -97,7 +101,8 @@ fn facts_row(facts: &IncidentFacts) -> FactsRow {
         duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
         cause: cause.clone(),
         cause_code: cause_code.clone(),
-        recovered_unseen: *recovered_unseen,
+        lane: lane.word().to_owned(),
+        closed: closed.map(|how| how.word().to_owned()),
         regions_failing: region_words(regions_failing),
         regions_fine: region_words(regions_fine),
         regions_unknown: region_words(regions_unknown),
@@ -119,7 +124,8 @@ fn facts(row: FactsRow) -> Result<IncidentFacts, String> {
         duration: Duration::from_millis(row.duration_ms),
         cause: row.cause,
         cause_code: row.cause_code,
-        recovered_unseen: row.recovered_unseen,
+        lane: lane_of(&row.lane)?,
+        closed: row.closed.as_deref().map(close_reason_of).transpose()?,
         regions_failing: regions_of(&row.regions_failing)?,
         regions_fine: regions_of(&row.regions_fine)?,
         regions_unknown: regions_of(&row.regions_unknown)?,

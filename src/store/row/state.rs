@@ -28,6 +28,8 @@ struct StateRow {
     bad_since: Option<i64>,
     down_since: Option<i64>,
     better_since: Option<i64>,
+    n_unknown: u32,
+    unknown_since: Option<i64>,
     verdict: String,
     verdict_since: i64,
     outage: u64,
@@ -40,7 +42,7 @@ struct StateRow {
 pub(in crate::store) fn to_json(state: &MonitorState) -> String {
     let MonitorState { monitor: _, probe_hash, opinion, streak, verdict, verdict_since, outage, degradation, paused_at, remote } = state;
     let Opinion { state: opinion, since, failure } = opinion;
-    let Streak { n_down, n_bad, n_better, bad_since, down_since, better_since } = *streak;
+    let Streak { n_down, n_bad, n_better, bad_since, down_since, better_since, n_unknown, unknown_since } = *streak;
     super::json(&StateRow {
         probe_hash: *probe_hash,
         opinion: opinion_word(*opinion).to_owned(),
@@ -52,6 +54,8 @@ pub(in crate::store) fn to_json(state: &MonitorState) -> String {
         bad_since: bad_since.map(|at| at.0),
         down_since: down_since.map(|at| at.0),
         better_since: better_since.map(|at| at.0),
+        n_unknown,
+        unknown_since: unknown_since.map(|at| at.0),
         verdict: verdict.word().to_owned(),
         verdict_since: verdict_since.0,
         outage: outage.0,
@@ -79,6 +83,8 @@ pub(in crate::store) fn from_json(monitor: MonitorId, text: &str) -> Result<Moni
             bad_since: row.bad_since.map(UnixMillis),
             down_since: row.down_since.map(UnixMillis),
             better_since: row.better_since.map(UnixMillis),
+            n_unknown: row.n_unknown,
+            unknown_since: row.unknown_since.map(UnixMillis),
         },
         verdict: verdict_of(&row.verdict)?,
         verdict_since: UnixMillis(row.verdict_since),

@@ -124,7 +124,7 @@ fn states_come_back_as_they_were() {
             monitor: monitor.clone(),
             probe_hash: u32::MAX,
             opinion: Opinion { state: opinion, since: UnixMillis(-5), failure: is_even.then(|| Failure::Refused { at: "x".to_owned() }) },
-            streak: Streak { n_down: 1, n_bad: 2, n_better: 3, bad_since: time, down_since: time, better_since: None },
+            streak: Streak { n_down: 1, n_bad: 2, n_better: 3, bad_since: time, down_since: time, better_since: None, n_unknown: 1, unknown_since: time },
             verdict: verdicts[i % verdicts.len()],
             verdict_since: UnixMillis(9),
             outage: Epoch(u64::MAX),
@@ -142,14 +142,7 @@ fn words_and_views_come_back_as_they_were() {
     for lane in Lane::ALL {
         assert_eq!(row::incident::lane_of(lane.word()), Ok(lane));
     }
-    for how in [
-        CloseReason::Recovered,
-        CloseReason::RecoveredUnseen,
-        CloseReason::Superseded,
-        CloseReason::Removed,
-        CloseReason::Paused,
-        CloseReason::Changed,
-    ] {
+    for how in [CloseReason::Recovered, CloseReason::RecoveredUnseen, CloseReason::Superseded, CloseReason::Removed, CloseReason::Paused] {
         assert_eq!(row::incident::close_reason_of(how.word()), Ok(how));
     }
     for confidence in [Confidence::Full, Confidence::Degraded] {
@@ -177,7 +170,8 @@ fn subjects_come_back_as_they_were() {
         duration: Duration::from_millis(61_001),
         cause: text(),
         cause_code: "status".to_owned(),
-        recovered_unseen: true,
+        lane: Lane::Outage,
+        closed: Some(CloseReason::RecoveredUnseen),
         regions_failing: vec![region("eu")],
         regions_fine: vec![region("us")],
         regions_unknown: vec![region("ap")],

@@ -22,12 +22,8 @@ async fn what_a_start_needs_is_there_after_a_restart() {
     };
     store.commit(change).await.expect("commits");
     let end = Closed { at: at(9), how: CloseReason::Recovered };
-    let change = StateChange {
-        states: vec![state("a", 4)],
-        forgotten: vec![id("gone")],
-        closed: vec![(IncidentId::from_derived("one"), end)],
-        ..StateChange::default()
-    };
+    let change =
+        StateChange { states: vec![state("a", 4)], closed: vec![(IncidentId::from_derived("one"), end)], ..StateChange::default() };
     store.commit(change).await.expect("commits");
     for n in 0..70 {
         store.record(result("a", at(n * 1000), Outcome::Up, 1000));

@@ -77,9 +77,8 @@ impl Change {
         let monitor_map = |config: &Config| -> BTreeMap<MonitorId, _> {
             config.monitors.iter().map(|monitor| (monitor.id.clone(), monitor.clone())).collect()
         };
-        let page_map = |config: &Config| -> BTreeMap<String, _> {
-            config.pages.iter().map(|page| (page.slug.to_string(), page.clone())).collect()
-        };
+        let page_map =
+            |config: &Config| -> BTreeMap<String, _> { config.pages.iter().map(|page| (page.slug.to_string(), page.clone())).collect() };
         let old_monitors = old.map(monitor_map).unwrap_or_default();
         let new_monitors = monitor_map(new);
         let renamed = new_monitors.iter().filter_map(|(id, monitor)| {

@@ -158,7 +158,12 @@ impl Expander<'_> {
         let Some(node) = item.get("matrix").filter(|node| !node.is_null()) else { return all };
         let path = below(path, "matrix");
         let Some(entries) = node.entries() else {
-            self.report.add(node.pos, &path, format!("expected a map, found {}", node.described()), "write `matrix: { cluster: [us, eu] }`");
+            self.report.add(
+                node.pos,
+                &path,
+                format!("expected a map, found {}", node.described()),
+                "write `matrix: { cluster: [us, eu] }`",
+            );
             return Vec::new();
         };
         for entry in entries {

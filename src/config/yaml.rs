@@ -206,9 +206,7 @@ impl Builder<'_> {
                 let quoted = is_word || self.source(at).starts_with(['"', '\'', '|', '>']);
                 Value::Scalar(Scalar { text, quoted, written: None })
             }
-            Raw::Seq(items) => {
-                Value::Seq(items.into_iter().enumerate().map(|(i, item)| self.node(item, &Path::Index(path, i))).collect())
-            }
+            Raw::Seq(items) => Value::Seq(items.into_iter().enumerate().map(|(i, item)| self.node(item, &Path::Index(path, i))).collect()),
             Raw::Map(entries) => Value::Map(self.entries(entries, path)),
         };
         Node { pos: self.pos(at), value }

@@ -79,7 +79,11 @@ fn status(ctx: &Ctx<'_>, at: &At<'_>) -> Option<Vec<StatusRange>> {
         let text = readers::text(ctx, item)?;
         let found = StatusRange::parse(&text.to_ascii_lowercase());
         if found.is_none() {
-            ctx.bad(item, format!("`{text}` is not a status code or a range of them"), "write `200`, `2xx` or `200-299`, within 100 and 599");
+            ctx.bad(
+                item,
+                format!("`{text}` is not a status code or a range of them"),
+                "write `200`, `2xx` or `200-299`, within 100 and 599",
+            );
         }
         found
     };
@@ -110,7 +114,8 @@ fn pattern(ctx: &Ctx<'_>, at: &At<'_>) -> Option<Pattern> {
             let said = error.to_string();
             let last = said.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
             let shown = at.node.scalar().map(Scalar::shown).unwrap_or_default();
-            let hint = if said.contains("size limit") { "make it simpler" } else { "write `\\` before a character that is meant literally" };
+            let hint =
+                if said.contains("size limit") { "make it simpler" } else { "write `\\` before a character that is meant literally" };
             ctx.bad(at, format!("`{shown}` is not a regular expression: {last}"), hint);
             None
         }
@@ -160,8 +165,13 @@ fn json_path(ctx: &Ctx<'_>, at: &At<'_>) -> Option<JsonPath> {
     match serde_json_path::JsonPath::parse(&text) {
         Ok(path) => Some(JsonPath { text, path }),
         Err(error) => {
-            let hint = if text.starts_with('$') { "RFC 9535 describes the syntax: `$.items[0].name`".to_owned() } else { format!("begin it with `$.`: `$.{text}`") };
-            ctx.bad(at, format!("`{text}` is not a JSON path: {}", error.message()), hint);
+            let hint = if text.starts_with('$') {
+                "RFC 9535 describes the syntax: `$.items[0].name`".to_owned()
+            } else {
+                format!("begin it with `$.`: `$.{text}`")
+            };
+            let character = error.position() + 1;
+            ctx.bad(at, format!("`{text}` is not a JSON path, from its character {character} on"), hint);
             None
         }
     }
@@ -279,5 +289,8 @@ fn certificate(ctx: &Ctx<'_>, at: &At<'_>) -> Option<CertificateDays> {
         ctx.bad(at, "`degraded` is never seen, because `down` comes first", "make `degraded` longer than `down`");
     }
     let switched_on = |limit: Duration| !limit.is_zero();
-    Some(CertificateDays { degraded: degraded.or(CertificateDays::default().degraded).filter(|d| switched_on(*d)), down: down.filter(|d| switched_on(*d)) })
+    Some(CertificateDays {
+        degraded: degraded.or(CertificateDays::default().degraded).filter(|d| switched_on(*d)),
+        down: down.filter(|d| switched_on(*d)),
+    })
 }

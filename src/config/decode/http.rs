@@ -263,13 +263,7 @@ fn tls(ctx: &Ctx<'_>, at: &At<'_>) -> Option<TlsSpec> {
         }
         (None, None) => None,
     };
-    Some(TlsSpec {
-        verify: verify.unwrap_or(true),
-        ca_pem,
-        server_name,
-        min_version: min_version.unwrap_or(TlsVersion::V12),
-        client,
-    })
+    Some(TlsSpec { verify: verify.unwrap_or(true), ca_pem, server_name, min_version: min_version.unwrap_or(TlsVersion::V12), client })
 }
 
 fn has_pem(ctx: &Ctx<'_>, at: &At<'_>, text: &str, mark: &str, what: &str) -> bool {

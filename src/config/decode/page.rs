@@ -69,8 +69,7 @@ pub(super) fn page(ctx: &Ctx<'_>, at: &At<'_>, monitors: &[Arc<Monitor>], all_re
     })
 }
 
-const SHOW: Show =
-    Show { targets: false, errors: false, response_times: true, regions: true, history: Duration::from_secs(90 * 86_400) };
+const SHOW: Show = Show { targets: false, errors: false, response_times: true, regions: true, history: Duration::from_secs(90 * 86_400) };
 
 fn visibility(ctx: &Ctx<'_>, at: &At<'_>) -> Option<Visibility> {
     if at.node.entries().is_some() {
@@ -219,9 +218,8 @@ fn group(ctx: &Ctx<'_>, at: &At<'_>, monitors: &[Arc<Monitor>], all_read: bool) 
         wanted.push(text);
     }
     let labels = matching.as_ref().and_then(|at| match_labels(ctx, at));
-    let has_labels = |monitor: &Monitor, labels: &BTreeMap<String, String>| {
-        labels.iter().all(|(key, value)| monitor.labels.get(key) == Some(value))
-    };
+    let has_labels =
+        |monitor: &Monitor, labels: &BTreeMap<String, String>| labels.iter().all(|(key, value)| monitor.labels.get(key) == Some(value));
     if let (Some(labels), Some(at)) = (&labels, &matching)
         && all_read
         && !monitors.iter().any(|monitor| has_labels(monitor, labels))

@@ -68,7 +68,9 @@ fn kind(kind: &Kind) -> Value {
         Kind::Text | Kind::Shape(_) => json!({ "type": ["string", "number", "null"] }),
         Kind::File => json!({ "type": ["string", "null"] }),
         Kind::Bool => json!({ "anyOf": [{ "type": ["boolean", "null"] }, variable()] }),
-        Kind::Whole(min, max) => json!({ "anyOf": [{ "type": "integer", "minimum": min, "maximum": max }, { "type": "null" }, variable()] }),
+        Kind::Whole(min, max) => {
+            json!({ "anyOf": [{ "type": "integer", "minimum": min, "maximum": max }, { "type": "null" }, variable()] })
+        }
         Kind::Duration => shaped("^\\s*([0-9]+(ms|s|m|h|d|w|y))+\\s*$"),
         Kind::Size => shaped("^\\s*[0-9]+ *(B|KB|MB|GB|TB|KiB|MiB|GiB|TiB)\\s*$"),
         Kind::Percent => shaped("^\\s*[0-9]{1,3}(\\.[0-9]{1,3})? *%\\s*$"),

@@ -27,9 +27,17 @@ pub(super) const SECTIONS: &[Section] = &[
         keys: AUTH_PROXY,
     },
     Section { path: "auth.tokens[]", doc: "A token for the API.", keys: TOKEN },
-    Section { path: "channels[]", doc: "A way to reach people. Each channel has exactly one kind: `webhook` or `slack`.", keys: CHANNEL_KEYS },
+    Section {
+        path: "channels[]",
+        doc: "A way to reach people. Each channel has exactly one kind: `webhook` or `slack`.",
+        keys: CHANNEL_KEYS,
+    },
     Section { path: "channels[].webhook", doc: "Calls a URL of yours with a JSON body. The short form is the URL alone.", keys: WEBHOOK },
-    Section { path: "channels[].slack", doc: "Posts to Slack, or to anything that takes Slack's format. The short form is the URL alone.", keys: SLACK },
+    Section {
+        path: "channels[].slack",
+        doc: "Posts to Slack, or to anything that takes Slack's format. The short form is the URL alone.",
+        keys: SLACK,
+    },
     Section {
         path: "uplink",
         doc: "Controls that are tried when checks fail: when none of them answers, our own network is gone and no target is blamed.",
@@ -45,33 +53,99 @@ pub(super) const SECTIONS: &[Section] = &[
 ];
 
 const TOP: &[Key] = &[
-    key("include", Kind::OneOrMany(&Kind::Shape("a path, may have `*` and `?`")), "", "More files, relative to this one. Lists are joined, maps merged, a scalar may be set only once.", "[conf.d/*.yaml]"),
+    key(
+        "include",
+        Kind::OneOrMany(&Kind::Shape("a path, may have `*` and `?`")),
+        "",
+        "More files, relative to this one. Lists are joined, maps merged, a scalar may be set only once.",
+        "[conf.d/*.yaml]",
+    ),
     key("instance", Kind::Map("instance"), "", "About this instance.", "{ region: eu-west }"),
     key("server", Kind::Map("server"), "", "How it is reached.", "{ listen: 127.0.0.1:8080 }"),
     key("auth", Kind::Map("auth"), "", "Who may see the dashboard.", "{ users: [] }"),
     key("defaults", Kind::Map("defaults"), "", "What every monitor inherits.", "{ interval: 30s }"),
-    key("templates", Kind::Free(&Kind::Map("templates.*")), "", "Pieces of monitors by name, for `use`.", "{ api: { expect: { status: 200 } } }"),
-    key("monitors", Kind::List(&Kind::Map("monitors[]")), "", "What is watched. At least one, over all files.", "[{ http: https://example.com }]"),
-    key("channels", Kind::List(&Kind::Map("channels[]")), "", "How people are reached.", "[{ name: chat, slack: https://hooks.slack.com/services/T000/B000/XXXX }]"),
-    key("status_pages", Kind::List(&Kind::Map("status_pages[]")), "", "What visitors see.", "[{ slug: main, groups: [{ name: All, monitors: \"*\" }] }]"),
+    key(
+        "templates",
+        Kind::Free(&Kind::Map("templates.*")),
+        "",
+        "Pieces of monitors by name, for `use`.",
+        "{ api: { expect: { status: 200 } } }",
+    ),
+    key(
+        "monitors",
+        Kind::List(&Kind::Map("monitors[]")),
+        "",
+        "What is watched. At least one, over all files.",
+        "[{ http: https://example.com }]",
+    ),
+    key(
+        "channels",
+        Kind::List(&Kind::Map("channels[]")),
+        "",
+        "How people are reached.",
+        "[{ name: chat, slack: https://hooks.slack.com/services/T000/B000/XXXX }]",
+    ),
+    key(
+        "status_pages",
+        Kind::List(&Kind::Map("status_pages[]")),
+        "",
+        "What visitors see.",
+        "[{ slug: main, groups: [{ name: All, monitors: \"*\" }] }]",
+    ),
     key("uplink", Kind::Map("uplink"), "", "Tells a lost uplink from a lost target.", "{ probes: [tcp://1.1.1.1:443] }"),
     key("self", Kind::Map("self"), "", "Who is told about trouble of vigilmon itself.", "{ channels: [chat] }"),
     key("retention", Kind::Map("retention"), "", "What is kept how long.", "{ results: 7d }"),
 ];
 
 const INSTANCE: &[Key] = &[
-    key("region", Kind::Shape("lowercase letters, digits, `-`, `_`, `.`"), "local", "Label of the place this instance looks from.", "eu-west"),
-    key("vantage", Kind::Word(&["external", "internal"]), "external", "Whether it looks from outside, as users do, or from inside the network that is watched.", "internal"),
-    key("state_dir", Kind::File, "$STATE_DIRECTORY, else ./data", "Directory for the database, keys and the last good config.", "/var/lib/vigilmon"),
+    key(
+        "region",
+        Kind::Shape("lowercase letters, digits, `-`, `_`, `.`"),
+        "local",
+        "Label of the place this instance looks from.",
+        "eu-west",
+    ),
+    key(
+        "vantage",
+        Kind::Word(&["external", "internal"]),
+        "external",
+        "Whether it looks from outside, as users do, or from inside the network that is watched.",
+        "internal",
+    ),
+    key(
+        "state_dir",
+        Kind::File,
+        "$STATE_DIRECTORY, else ./data",
+        "Directory for the database, keys and the last good config.",
+        "/var/lib/vigilmon",
+    ),
     key("secret", Kind::Secret, "generated and kept in the state directory", "Derives tokens and keys.", "{ file: /run/secrets/vigilmon }"),
 ];
 
 const SERVER: &[Key] = &[
-    key("listen", Kind::OneOrMany(&Kind::Shape("an address with a port")), "0.0.0.0:8080", "Where to listen, one address or several.", "127.0.0.1:8080"),
+    key(
+        "listen",
+        Kind::OneOrMany(&Kind::Shape("an address with a port")),
+        "0.0.0.0:8080",
+        "Where to listen, one address or several.",
+        "127.0.0.1:8080",
+    ),
     key("public_url", Kind::Url, "", "How people reach it; used for links in notifications.", "https://status.example.com"),
-    key("base_path", Kind::Shape("a path that begins with `/`"), "/", "Path below which everything is served, for hosting below a sub-path.", "/vigilmon"),
+    key(
+        "base_path",
+        Kind::Shape("a path that begins with `/`"),
+        "/",
+        "Path below which everything is served, for hosting below a sub-path.",
+        "/vigilmon",
+    ),
     key("trusted_proxies", Kind::OneOrMany(&NETWORK), "[]", "Proxies whose `X-Forwarded-*` headers are believed.", "[127.0.0.1/32]"),
-    key("tls", Kind::Map("server.tls"), "", "Serves HTTPS instead of HTTP.", "{ cert: /etc/vigilmon/cert.pem, key: /etc/vigilmon/key.pem }"),
+    key(
+        "tls",
+        Kind::Map("server.tls"),
+        "",
+        "Serves HTTPS instead of HTTP.",
+        "{ cert: /etc/vigilmon/cert.pem, key: /etc/vigilmon/key.pem }",
+    ),
 ];
 
 const SERVER_TLS: &[Key] = &[
@@ -80,19 +154,47 @@ const SERVER_TLS: &[Key] = &[
 ];
 
 const AUTH: &[Key] = &[
-    key("users", Kind::List(&Kind::Map("auth.users[]")), "[]", "People who sign in with a password.", "[{ name: ops, password_hash: { file: /run/secrets/ops } }]"),
-    key("proxy", Kind::Map("auth.proxy"), "", "Believes a proxy that has signed people in.", "{ header: Remote-User, from: [127.0.0.1/32] }"),
-    key("tokens", Kind::List(&Kind::Map("auth.tokens[]")), "[]", "For programs that use the API.", "[{ name: ci, hash: { env: CI_TOKEN_HASH }, scope: read }]"),
+    key(
+        "users",
+        Kind::List(&Kind::Map("auth.users[]")),
+        "[]",
+        "People who sign in with a password.",
+        "[{ name: ops, password_hash: { file: /run/secrets/ops } }]",
+    ),
+    key(
+        "proxy",
+        Kind::Map("auth.proxy"),
+        "",
+        "Believes a proxy that has signed people in.",
+        "{ header: Remote-User, from: [127.0.0.1/32] }",
+    ),
+    key(
+        "tokens",
+        Kind::List(&Kind::Map("auth.tokens[]")),
+        "[]",
+        "For programs that use the API.",
+        "[{ name: ci, hash: { env: CI_TOKEN_HASH }, scope: read }]",
+    ),
 ];
 
 const USER: &[Key] = &[
     must("name", Kind::Text, "Name to sign in with; unique.", "ops"),
-    must("password_hash", Kind::Secret, "argon2id hash, as `vigilmon hash-password` prints it.", "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$…"),
+    must(
+        "password_hash",
+        Kind::Secret,
+        "argon2id hash, as `vigilmon hash-password` prints it.",
+        "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$…",
+    ),
 ];
 
 const AUTH_PROXY: &[Key] = &[
     must("header", Kind::Shape("the name of a header"), "Header with the name of the user.", "Remote-User"),
-    must("from", Kind::OneOrMany(&NETWORK), "Addresses of the proxy. The header is ignored when it comes from elsewhere.", "[127.0.0.1/32]"),
+    must(
+        "from",
+        Kind::OneOrMany(&NETWORK),
+        "Addresses of the proxy. The header is ignored when it comes from elsewhere.",
+        "[127.0.0.1/32]",
+    ),
 ];
 
 const TOKEN: &[Key] = &[
@@ -103,9 +205,21 @@ const TOKEN: &[Key] = &[
 
 const CHANNEL_KEYS: &[Key] = &[
     must("name", Kind::Text, "Unique; monitors refer to it.", "chat"),
-    key("webhook", Kind::Either(&Kind::Secret, &Kind::Map("channels[].webhook")), "", "Calls a URL of yours.", "{ url: https://ops.example.com/hook }"),
+    key(
+        "webhook",
+        Kind::Either(&Kind::Secret, &Kind::Map("channels[].webhook")),
+        "",
+        "Calls a URL of yours.",
+        "{ url: https://ops.example.com/hook }",
+    ),
     key("slack", Kind::Either(&Kind::Secret, &Kind::Map("channels[].slack")), "", "Posts to Slack.", "{ url: { env: SLACK_WEBHOOK_URL } }"),
-    key("on", Kind::OneOrMany(&Kind::Word(&["down", "degraded", "recovered", "regional", "reminder", "certificate", "self"])), "all but `regional`", "What it wants to hear about.", "[down, recovered]"),
+    key(
+        "on",
+        Kind::OneOrMany(&Kind::Word(&["down", "degraded", "recovered", "regional", "reminder", "certificate", "self"])),
+        "all but `regional`",
+        "What it wants to hear about.",
+        "[down, recovered]",
+    ),
 ];
 
 const WEBHOOK: &[Key] = &[
@@ -113,12 +227,24 @@ const WEBHOOK: &[Key] = &[
     key("method", Kind::Word(&["POST", "PUT", "PATCH", "GET"]), "POST", "How.", "PUT"),
     key("headers", Kind::Free(&Kind::Secret), "{}", "Sent besides our own.", "{ X-Team: platform }"),
     key("secret", Kind::Secret, "", "Signs the body: `X-Vigilmon-Signature: sha256=…` carries its HMAC.", "{ env: HOOK_SECRET }"),
-    key("body", Kind::Text, "vigilmon's own JSON", "Own body with slots such as `${monitor.name}`. When it begins with `{` or `[`, values are escaped for JSON.", "'{ \"text\": \"${text}\" }'"),
+    key(
+        "body",
+        Kind::Text,
+        "vigilmon's own JSON",
+        "Own body with slots such as `${monitor.name}`. When it begins with `{` or `[`, values are escaped for JSON.",
+        "'{ \"text\": \"${text}\" }'",
+    ),
 ];
 
 const SLACK: &[Key] = &[must("url", Kind::Secret, "The incoming webhook's URL.", "{ env: SLACK_WEBHOOK_URL }")];
 
-const UPLINK: &[Key] = &[key("probes", Kind::OneOrMany(&Kind::Shape("`tcp://host:port`")), "[]", "Addresses that practically always answer. Empty: no guard.", "[tcp://1.1.1.1:443, tcp://9.9.9.9:443]")];
+const UPLINK: &[Key] = &[key(
+    "probes",
+    Kind::OneOrMany(&Kind::Shape("`tcp://host:port`")),
+    "[]",
+    "Addresses that practically always answer. Empty: no guard.",
+    "[tcp://1.1.1.1:443, tcp://9.9.9.9:443]",
+)];
 
 const SELF: &[Key] = &[key("channels", Kind::OneOrMany(&CHANNEL), "[]", "Who is told.", "[chat]")];
 

@@ -17,7 +17,11 @@ const STATUS: Kind = Kind::OneOrMany(&Kind::Shape("`200`, `2xx` or `200-299`"));
 
 /// In the order of the manual.
 pub(super) const SECTIONS: &[Section] = &[
-    Section { path: "defaults", doc: "What every monitor inherits. Its own keys win, then those of its templates, then these.", keys: DEFAULTS },
+    Section {
+        path: "defaults",
+        doc: "What every monitor inherits. Its own keys win, then those of its templates, then these.",
+        keys: DEFAULTS,
+    },
     Section {
         path: "templates.*",
         doc: "A piece of a monitor, merged into those that say `use: [name]`. Maps are merged, everything else is replaced.",
@@ -25,9 +29,17 @@ pub(super) const SECTIONS: &[Section] = &[
     },
     Section { path: "monitors[]", doc: "Something that is watched. Each monitor has exactly one kind: `http` or `tcp`.", keys: MONITOR },
     Section { path: "monitors[].confirm", doc: "How many checks must agree before anyone is told.", keys: CONFIRM },
-    Section { path: "monitors[].slo", doc: "A service level objective, shown beside the uptime. The short form is the target alone.", keys: SLO },
+    Section {
+        path: "monitors[].slo",
+        doc: "A service level objective, shown beside the uptime. The short form is the target alone.",
+        keys: SLO,
+    },
     Section { path: "monitors[].http", doc: "A request over HTTP or HTTPS. The short form is the URL alone.", keys: HTTP },
-    Section { path: "monitors[].http.auth", doc: "How the request says who is asking; exactly one of these. Client certificates are in `tls`.", keys: HTTP_AUTH },
+    Section {
+        path: "monitors[].http.auth",
+        doc: "How the request says who is asking; exactly one of these. Client certificates are in `tls`.",
+        keys: HTTP_AUTH,
+    },
     Section { path: "monitors[].http.auth.basic", doc: "User name and password.", keys: BASIC },
     Section {
         path: "monitors[].http.auth.oauth2_client_credentials",
@@ -38,26 +50,54 @@ pub(super) const SECTIONS: &[Section] = &[
     Section { path: "monitors[].tcp", doc: "A connection. The short form is `host:port` alone.", keys: TCP },
     Section { path: "monitors[].expect", doc: "What must be seen for a check to be good. All of it must hold.", keys: EXPECT },
     Section { path: "monitors[].expect.any[]", doc: "One of several acceptable answers.", keys: EXPECT_ANY },
-    Section { path: "monitors[].expect.json[]", doc: "A demand on a JSON body: every value that the path selects must satisfy all tests.", keys: JSON },
+    Section {
+        path: "monitors[].expect.json[]",
+        doc: "A demand on a JSON body: every value that the path selects must satisfy all tests.",
+        keys: JSON,
+    },
     Section { path: "monitors[].expect.json[].length", doc: "Compares a length. The short form is the number alone.", keys: LENGTH },
     Section { path: "monitors[].expect.headers[]", doc: "A demand on a response header; at least one test.", keys: HEADER },
-    Section { path: "monitors[].expect.response_time", doc: "How slow is too slow. The short form is the value of `degraded`.", keys: RESPONSE_TIME },
+    Section {
+        path: "monitors[].expect.response_time",
+        doc: "How slow is too slow. The short form is the value of `degraded`.",
+        keys: RESPONSE_TIME,
+    },
     Section { path: "monitors[].expect.certificate", doc: "How long a certificate must still be valid.", keys: CERTIFICATE },
 ];
 
 const INTERVAL: Key = key("interval", Kind::Duration, "1m", "Time between the beginnings of two checks; at least 1s.", "30s");
-const TIMEOUT: Key = key("timeout", Kind::Duration, "10s, or the interval if that is shorter", "How long one check may take in all; at least 100ms and at most the interval.", "5s");
-const CONFIRM_KEY: Key = key("confirm", Kind::Map("monitors[].confirm"), "", "How many checks must agree before anyone is told.", "{ failures: 3 }");
+const TIMEOUT: Key = key(
+    "timeout",
+    Kind::Duration,
+    "10s, or the interval if that is shorter",
+    "How long one check may take in all; at least 100ms and at most the interval.",
+    "5s",
+);
+const CONFIRM_KEY: Key =
+    key("confirm", Kind::Map("monitors[].confirm"), "", "How many checks must agree before anyone is told.", "{ failures: 3 }");
 const REGIONS_KEY: Key = key("regions", REGIONS, "all", "Which regions check it.", "[us-east, eu-west]");
 const QUORUM_KEY: Key = key("quorum", QUORUM, "majority", "How many regions must hold it down before it is down.", "2");
 const CHANNELS_KEY: Key = key("channels", CHANNELS, "[]", "Who is told.", "[chat]");
 const GROUP_KEY: Key = key("group", Kind::Text, "", "Heading it stands under in the dashboard.", "prod-us");
 const LABELS_KEY: Key = key("labels", Kind::Free(&Kind::Text), "{}", "Free labels; status pages can select by them.", "{ team: platform }");
-const HTTP_KEY: Key = key("http", Kind::Either(&Kind::Url, &Kind::Map("monitors[].http")), "", "Watches by a request over HTTP or HTTPS.", "https://example.com/health");
+const HTTP_KEY: Key = key(
+    "http",
+    Kind::Either(&Kind::Url, &Kind::Map("monitors[].http")),
+    "",
+    "Watches by a request over HTTP or HTTPS.",
+    "https://example.com/health",
+);
 const TCP_KEY: Key = key("tcp", Kind::Either(&HOST_PORT, &Kind::Map("monitors[].tcp")), "", "Watches by a connection.", "db.internal:5432");
-const EXPECT_KEY: Key = key("expect", Kind::Map("monitors[].expect"), "", "What must be seen. By default a status from 200 to 299.", "{ status: 200 }");
+const EXPECT_KEY: Key =
+    key("expect", Kind::Map("monitors[].expect"), "", "What must be seen. By default a status from 200 to 299.", "{ status: 200 }");
 const RUNBOOK_KEY: Key = key("runbook", Kind::Url, "", "Link that goes into every notification.", "https://wiki.example.com/runbooks/api");
-const SLO_KEY: Key = key("slo", Kind::Either(&Kind::Percent, &Kind::Map("monitors[].slo")), "", "Objective shown beside the uptime.", "{ target: 99.9%, window: 30d }");
+const SLO_KEY: Key = key(
+    "slo",
+    Kind::Either(&Kind::Percent, &Kind::Map("monitors[].slo")),
+    "",
+    "Objective shown beside the uptime.",
+    "{ target: 99.9%, window: 30d }",
+);
 const ENABLED_KEY: Key = key("enabled", Kind::Bool, "true", "`false`: not checked, shown as paused.", "false");
 
 const DEFAULTS: &[Key] = &[INTERVAL, TIMEOUT, CONFIRM_KEY, CHANNELS_KEY, REGIONS_KEY, QUORUM_KEY];
@@ -81,14 +121,32 @@ const TEMPLATE: &[Key] = &[
 
 const MONITOR: &[Key] = &[
     key("name", Kind::Text, "the target", "What people call it; unique.", "\"[prod-us] api /health\""),
-    key("id", Kind::Shape("lowercase letters, digits, `-`, `_`, `.`"), "made of the name", "Key of its history; unique. Set it to rename a monitor without losing history.", "prod-us-api"),
+    key(
+        "id",
+        Kind::Shape("lowercase letters, digits, `-`, `_`, `.`"),
+        "made of the name",
+        "Key of its history; unique. Set it to rename a monitor without losing history.",
+        "prod-us-api",
+    ),
     GROUP_KEY,
     LABELS_KEY,
     HTTP_KEY,
     TCP_KEY,
     EXPECT_KEY,
-    key("use", Kind::OneOrMany(&Kind::Shape("the name of a template")), "[]", "Templates to merge in; later ones win over earlier ones.", "[api]"),
-    key("matrix", Kind::Free(&Kind::OneOrMany(&Kind::Text)), "", "Makes one monitor of every combination; `${matrix.key}` stands for the value.", "{ cluster: [us, eu] }"),
+    key(
+        "use",
+        Kind::OneOrMany(&Kind::Shape("the name of a template")),
+        "[]",
+        "Templates to merge in; later ones win over earlier ones.",
+        "[api]",
+    ),
+    key(
+        "matrix",
+        Kind::Free(&Kind::OneOrMany(&Kind::Text)),
+        "",
+        "Makes one monitor of every combination; `${matrix.key}` stands for the value.",
+        "{ cluster: [us, eu] }",
+    ),
     INTERVAL,
     TIMEOUT,
     CONFIRM_KEY,
@@ -119,9 +177,21 @@ const HTTP: &[Key] = &[
     key("body", Kind::Text, "", "Sent as it is.", "'{\"ping\":1}'"),
     key("follow_redirects", Kind::Whole(0, 20), "5", "How many redirects are followed; 0 judges the redirect itself.", "0"),
     key("ip", IP, "any", "Which addresses are tried: the first that answers, one family, one of each, or every address.", "both"),
-    key("resolver", RESOLVER, "the system's", "Name servers to ask. `tls://9.9.9.9#dns.quad9.net` names the certificate.", "[1.1.1.1, tls://9.9.9.9]"),
+    key(
+        "resolver",
+        RESOLVER,
+        "the system's",
+        "Name servers to ask. `tls://9.9.9.9#dns.quad9.net` names the certificate.",
+        "[1.1.1.1, tls://9.9.9.9]",
+    ),
     key("connect_to", HOST_PORT, "", "Connects here instead, keeping the name for TLS and `Host`.", "203.0.113.7:443"),
-    key("proxy", Kind::Secret, "", "Goes through `http://host:port` or `socks5://host:port`, with `user:password@` if it wants them.", "http://proxy.internal:3128"),
+    key(
+        "proxy",
+        Kind::Secret,
+        "",
+        "Goes through `http://host:port` or `socks5://host:port`, with `user:password@` if it wants them.",
+        "http://proxy.internal:3128",
+    ),
     key("tls", Kind::Map("monitors[].http.tls"), "", "How TLS is done.", "{ ca: /etc/ssl/internal-ca.pem }"),
     key("http_version", Kind::Word(&["auto", "1.1", "2"]), "auto", "HTTP/2 where TLS negotiates it, or exactly one version.", "\"1.1\""),
     key("max_body", Kind::Size, "1MiB", "How much of the answer is read, at most 64MiB.", "64KiB"),
@@ -130,15 +200,25 @@ const HTTP: &[Key] = &[
 ];
 
 const HTTP_AUTH: &[Key] = &[
-    key("basic", Kind::Map("monitors[].http.auth.basic"), "", "User name and password.", "{ user: probe, password: { env: PROBE_PASSWORD } }"),
+    key(
+        "basic",
+        Kind::Map("monitors[].http.auth.basic"),
+        "",
+        "User name and password.",
+        "{ user: probe, password: { env: PROBE_PASSWORD } }",
+    ),
     key("bearer", Kind::Secret, "", "A token.", "{ env: API_TOKEN }"),
-    key("oauth2_client_credentials", Kind::Map("monitors[].http.auth.oauth2_client_credentials"), "", "A token that is fetched first.", "{ token_url: https://login.example.com/token, client_id: probe, client_secret: { env: OAUTH_SECRET } }"),
+    key(
+        "oauth2_client_credentials",
+        Kind::Map("monitors[].http.auth.oauth2_client_credentials"),
+        "",
+        "A token that is fetched first.",
+        "{ token_url: https://login.example.com/token, client_id: probe, client_secret: { env: OAUTH_SECRET } }",
+    ),
 ];
 
-const BASIC: &[Key] = &[
-    must("user", Kind::Text, "User name.", "probe"),
-    must("password", Kind::Secret, "Password.", "{ env: PROBE_PASSWORD }"),
-];
+const BASIC: &[Key] =
+    &[must("user", Kind::Text, "User name.", "probe"), must("password", Kind::Secret, "Password.", "{ env: PROBE_PASSWORD }")];
 
 const OAUTH2: &[Key] = &[
     must("token_url", Kind::Url, "Where tokens are given out.", "https://login.example.com/token"),
@@ -168,8 +248,15 @@ const STATUS_KEY: Key = key("status", STATUS, "2xx", "Acceptable status codes, o
 const CONTAINS_KEY: Key = key("body_contains", TEXTS, "[]", "Texts the body must contain.", "'\"status\":\"ok\"'");
 const EXCLUDES_KEY: Key = key("body_excludes", TEXTS, "[]", "Texts the body must not contain.", "[error, maintenance]");
 const MATCHES_KEY: Key = key("body_matches", TEXTS, "[]", "Regular expressions the body must match.", "'version: \\d+'");
-const JSON_KEY: Key = key("json", Kind::List(&Kind::Map("monitors[].expect.json[]")), "[]", "Demands on a JSON body.", "[{ path: $.status, equals: ok }]");
-const HEADERS_KEY: Key = key("headers", Kind::List(&Kind::Map("monitors[].expect.headers[]")), "[]", "Demands on response headers.", "[{ name: content-type, contains: json }]");
+const JSON_KEY: Key =
+    key("json", Kind::List(&Kind::Map("monitors[].expect.json[]")), "[]", "Demands on a JSON body.", "[{ path: $.status, equals: ok }]");
+const HEADERS_KEY: Key = key(
+    "headers",
+    Kind::List(&Kind::Map("monitors[].expect.headers[]")),
+    "[]",
+    "Demands on response headers.",
+    "[{ name: content-type, contains: json }]",
+);
 
 const EXPECT: &[Key] = &[
     STATUS_KEY,
@@ -178,9 +265,27 @@ const EXPECT: &[Key] = &[
     MATCHES_KEY,
     JSON_KEY,
     HEADERS_KEY,
-    key("response_time", Kind::Either(&Kind::Duration, &Kind::Map("monitors[].expect.response_time")), "", "Slower than this is degraded.", "2s"),
-    key("certificate", Kind::Map("monitors[].expect.certificate"), "{ degraded: 14d }", "How long a certificate must still be valid.", "{ degraded: 21d, down: 3d }"),
-    key("any", Kind::List(&Kind::Map("monitors[].expect.any[]")), "[]", "At least one of these must hold, besides everything else.", "[{ status: 204 }, { body_contains: maintenance }]"),
+    key(
+        "response_time",
+        Kind::Either(&Kind::Duration, &Kind::Map("monitors[].expect.response_time")),
+        "",
+        "Slower than this is degraded.",
+        "2s",
+    ),
+    key(
+        "certificate",
+        Kind::Map("monitors[].expect.certificate"),
+        "{ degraded: 14d }",
+        "How long a certificate must still be valid.",
+        "{ degraded: 21d, down: 3d }",
+    ),
+    key(
+        "any",
+        Kind::List(&Kind::Map("monitors[].expect.any[]")),
+        "[]",
+        "At least one of these must hold, besides everything else.",
+        "[{ status: 204 }, { body_contains: maintenance }]",
+    ),
 ];
 
 const EXPECT_ANY: &[Key] = &[STATUS_KEY, CONTAINS_KEY, EXCLUDES_KEY, MATCHES_KEY, JSON_KEY, HEADERS_KEY];
@@ -198,7 +303,13 @@ const JSON: &[Key] = &[
     key("ge", NUMBER, "", "Greater or equal.", "1"),
     key("lt", NUMBER, "", "Less.", "100"),
     key("le", NUMBER, "", "Less or equal.", "0.5"),
-    key("length", Kind::Either(&Kind::Whole(0, u32::MAX as u64), &Kind::Map("monitors[].expect.json[].length")), "", "Length of a text, list or map; of several selected values, their count.", "3"),
+    key(
+        "length",
+        Kind::Either(&Kind::Whole(0, u32::MAX as u64), &Kind::Map("monitors[].expect.json[].length")),
+        "",
+        "Length of a text, list or map; of several selected values, their count.",
+        "3",
+    ),
 ];
 
 const LENGTH: &[Key] = &[

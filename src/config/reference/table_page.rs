@@ -10,10 +10,18 @@ use crate::config::reference::must;
 pub(super) const SECTIONS: &[Section] = &[
     Section { path: "status_pages[]", doc: "A page for visitors, at `/status/<slug>` and under its own domains.", keys: PAGE },
     Section { path: "status_pages[].visibility", doc: "A page behind a password of its own.", keys: VISIBILITY },
-    Section { path: "status_pages[].show", doc: "What the page shows of each monitor. What is off is not sent to the browser at all.", keys: SHOW },
+    Section {
+        path: "status_pages[].show",
+        doc: "What the page shows of each monitor. What is off is not sent to the browser at all.",
+        keys: SHOW,
+    },
     Section { path: "status_pages[].theme", doc: "How the page looks.", keys: THEME },
     Section { path: "status_pages[].links[]", doc: "A link in the footer.", keys: LINK },
-    Section { path: "status_pages[].groups[]", doc: "Monitors under a heading: those that `monitors` names, and those that `match` selects.", keys: GROUP },
+    Section {
+        path: "status_pages[].groups[]",
+        doc: "Monitors under a heading: those that `monitors` names, and those that `match` selects.",
+        keys: GROUP,
+    },
     Section { path: "status_pages[].groups[].match", doc: "Selects monitors by their labels.", keys: MATCH },
     Section { path: "status_pages[].announcements[]", doc: "A message of the operators on the page.", keys: ANNOUNCEMENT },
 ];
@@ -22,15 +30,39 @@ const PAGE: &[Key] = &[
     must("slug", Kind::Shape("lowercase letters, digits, `-`, `_`, `.`"), "Last part of its address; unique.", "production"),
     key("title", Kind::Text, "the slug", "Heading.", "Production Infrastructure"),
     key("domains", Kind::OneOrMany(&Kind::Shape("a host name")), "[]", "Served at `/` for these hosts.", "[status.example.com]"),
-    key("visibility", Kind::Either(&Kind::Word(&["public", "unlisted", "private"]), &Kind::Map("status_pages[].visibility")), "public", "For everyone, for whoever knows the address, for signed-in users, or behind a password.", "unlisted"),
+    key(
+        "visibility",
+        Kind::Either(&Kind::Word(&["public", "unlisted", "private"]), &Kind::Map("status_pages[].visibility")),
+        "public",
+        "For everyone, for whoever knows the address, for signed-in users, or behind a password.",
+        "unlisted",
+    ),
     key("show", Kind::Map("status_pages[].show"), "", "What it shows of each monitor.", "{ errors: true }"),
     key("theme", Kind::Map("status_pages[].theme"), "", "How it looks.", "{ accent: \"#0a7\" }"),
-    key("links", Kind::List(&Kind::Map("status_pages[].links[]")), "[]", "Links in the footer.", "[{ title: Support, url: https://example.com/support }]"),
-    must("groups", Kind::List(&Kind::Map("status_pages[].groups[]")), "What it lists, in order.", "[{ name: Everything, monitors: \"*\" }]"),
-    key("announcements", Kind::List(&Kind::Map("status_pages[].announcements[]")), "[]", "Messages of the operators.", "[{ at: 2026-06-30T10:00:00Z, text: We are moving. }]"),
+    key(
+        "links",
+        Kind::List(&Kind::Map("status_pages[].links[]")),
+        "[]",
+        "Links in the footer.",
+        "[{ title: Support, url: https://example.com/support }]",
+    ),
+    must(
+        "groups",
+        Kind::List(&Kind::Map("status_pages[].groups[]")),
+        "What it lists, in order.",
+        "[{ name: Everything, monitors: \"*\" }]",
+    ),
+    key(
+        "announcements",
+        Kind::List(&Kind::Map("status_pages[].announcements[]")),
+        "[]",
+        "Messages of the operators.",
+        "[{ at: 2026-06-30T10:00:00Z, text: We are moving. }]",
+    ),
 ];
 
-const VISIBILITY: &[Key] = &[must("password_hash", Kind::Secret, "argon2id hash, as `vigilmon hash-password` prints it.", "{ file: /run/secrets/page }")];
+const VISIBILITY: &[Key] =
+    &[must("password_hash", Kind::Secret, "argon2id hash, as `vigilmon hash-password` prints it.", "{ file: /run/secrets/page }")];
 
 const SHOW: &[Key] = &[
     key("targets", Kind::Bool, "false", "URLs and addresses.", "true"),
@@ -54,11 +86,18 @@ const LINK: &[Key] = &[
 
 const GROUP: &[Key] = &[
     must("name", Kind::Text, "Heading.", "API"),
-    key("monitors", Kind::OneOrMany(&Kind::Shape("a name, may have `*` and `?`")), "[]", "Names of monitors. Only `*` and `?` are special; brackets are literal.", "[\"[prod-us] *\"]"),
+    key(
+        "monitors",
+        Kind::OneOrMany(&Kind::Shape("a name, may have `*` and `?`")),
+        "[]",
+        "Names of monitors. Only `*` and `?` are special; brackets are literal.",
+        "[\"[prod-us] *\"]",
+    ),
     key("match", Kind::Map("status_pages[].groups[].match"), "", "Selects monitors by their labels.", "{ labels: { team: platform } }"),
 ];
 
-const MATCH: &[Key] = &[must("labels", Kind::Free(&Kind::Text), "All of these labels must be there with these values.", "{ team: platform }")];
+const MATCH: &[Key] =
+    &[must("labels", Kind::Free(&Kind::Text), "All of these labels must be there with these values.", "{ team: platform }")];
 
 const ANNOUNCEMENT: &[Key] = &[
     must("at", Kind::Shape("a time such as `2026-06-30T10:00:00Z`"), "Since when it holds.", "2026-06-30T10:00:00Z"),

@@ -373,3 +373,10 @@ fn unused_and_used_templates_are_both_checked() {
     let said: Vec<String> = problems.iter().map(|p| format!("{} {}", p.path, p.message)).collect();
     assert_eq!(said, ["templates.a.intervall there is no key `intervall` in `templates.*`", "monitors[0].timeout `x` is not a duration"]);
 }
+
+#[test]
+fn what_a_matrix_takes_from_the_environment_is_not_shown() {
+    let text = "monitors: [{ name: \"x ${matrix.h}\", matrix: { h: \"${HOST}\" }, tcp: \"${matrix.h}\" }]\n";
+    let problems = try_load(text).expect_err("no port");
+    assert!(problems.iter().all(|p| !p.to_string().contains("api.example.com")), "{problems:?}");
+}

@@ -41,7 +41,7 @@ pub(super) struct Expanded {
 
 /// Fills in the variables of everything but monitors and templates, which need the matrix first.
 pub(super) fn fill_document(root: Node, around: &dyn Surroundings, report: &Report) -> Node {
-    let filler = Filler { around, report, matrix: Matrix::None };
+    let filler = Filler { around, report, matrix: Matrix::None, matrix_hides: false };
     let pos = root.pos;
     let Value::Map(entries) = root.value else { return root };
     let fill = |entry: Entry| {
@@ -108,12 +108,13 @@ impl Expander<'_> {
             }
         }
         whole = Node { pos: item.pos, ..merge(whole, in_long_form(item)) };
+        let matrix_hides = item.get("matrix").is_some_and(|node| mentions(node, "${"));
         for values in self.combinations(item, path) {
             if out.len() > MONITORS_MAX {
                 return;
             }
             let matrix = if values.is_empty() { Matrix::None } else { Matrix::Values(&values) };
-            let filler = Filler { around: self.around, report: self.report, matrix };
+            let filler = Filler { around: self.around, report: self.report, matrix, matrix_hides };
             out.push(Whole { node: filler.monitor(whole.clone(), path), path: path.to_owned() });
         }
     }
@@ -191,7 +192,7 @@ impl Expander<'_> {
         };
         let mut values: Vec<String> = Vec::new();
         for item in items {
-            let filler = Filler { around: self.around, report: self.report, matrix: Matrix::None };
+            let filler = Filler { around: self.around, report: self.report, matrix: Matrix::None, matrix_hides: false };
             match filler.node(item.clone(), path).scalar() {
                 Some(scalar) if values.contains(&scalar.text) => {
                     self.report.add(item.pos, path, format!("`{}` is listed twice", scalar.shown()), "keep one of the two");
@@ -227,8 +228,8 @@ impl Expander<'_> {
                 unknown_key(self.report, section, entry, &path);
             }
             // With a matrix the values are not known before a monitor uses the template.
-            if !used.contains(&template.key) && !mentions_matrix(&template.value) {
-                let filler = Filler { around: self.around, report: self.report, matrix: Matrix::None };
+            if !used.contains(&template.key) && !mentions(&template.value, "${matrix.") {
+                let filler = Filler { around: self.around, report: self.report, matrix: Matrix::None, matrix_hides: false };
                 unused.push(Whole { node: filler.monitor(as_monitor(template, section), &path), path });
             }
         }
@@ -242,12 +243,12 @@ struct Named {
     path: String,
 }
 
-fn mentions_matrix(node: &Node) -> bool {
+fn mentions(node: &Node, part: &str) -> bool {
     match &node.value {
         Value::Null => false,
-        Value::Scalar(scalar) => scalar.text.contains("${matrix."),
-        Value::Seq(items) => items.iter().any(mentions_matrix),
-        Value::Map(entries) => entries.iter().any(|entry| mentions_matrix(&entry.value)),
+        Value::Scalar(scalar) => scalar.text.contains(part),
+        Value::Seq(items) => items.iter().any(|item| mentions(item, part)),
+        Value::Map(entries) => entries.iter().any(|entry| mentions(&entry.value, part)),
     }
 }
 
@@ -312,6 +313,8 @@ struct Filler<'a> {
     around: &'a dyn Surroundings,
     report: &'a Report,
     matrix: Matrix<'a>,
+    /// The matrix itself has values from the environment.
+    matrix_hides: bool,
 }
 
 impl Filler<'_> {
@@ -363,7 +366,7 @@ impl Filler<'_> {
     /// Values of a matrix stand in the same file and may be shown; those of the environment may be secrets.
     fn hides(&self, scalar: &Scalar) -> bool {
         interpolate::parts(&scalar.text).iter().any(|part| match part {
-            interpolate::Part::Variable { name, .. } => !name.starts_with("matrix."),
+            interpolate::Part::Variable { name, .. } => self.matrix_hides || !name.starts_with("matrix."),
             interpolate::Part::Text(_) | interpolate::Part::Unclosed => false,
         })
     }

@@ -7,6 +7,7 @@ use crate::config::Surroundings;
 use crate::config::node::Entry;
 use crate::config::node::Node;
 use crate::config::node::Pos;
+use crate::config::node::Scalar;
 use crate::config::node::Value;
 use crate::config::reference;
 use crate::config::reference::Section;
@@ -29,8 +30,8 @@ impl Ctx<'_> {
             && scalar.written.is_some()
             && !scalar.text.is_empty()
         {
-            message = message.replace(&scalar.text, &scalar.shown());
-            hint = hint.replace(&scalar.text, &scalar.shown());
+            message = hidden(&message, scalar);
+            hint = hidden(&hint, scalar);
         }
         self.report.add(at.node.pos, &at.path, message, hint);
     }
@@ -39,6 +40,14 @@ impl Ctx<'_> {
     pub(super) fn wrong_type(&self, at: &At<'_>, wanted: &str) {
         self.bad(at, format!("expected {wanted}, found {}", at.node.described()), "");
     }
+}
+
+/// A message about a value that came from a variable, without the value. A very short one is only looked for where values stand,
+/// between backticks, because it occurs in every sentence.
+fn hidden(message: &str, scalar: &Scalar) -> String {
+    let (value, shown) = (scalar.text.as_str(), scalar.shown());
+    let message = message.replace(&format!("`{value}`"), &format!("`{shown}`"));
+    if value.len() < 4 || shown.contains(value) { message } else { message.replace(value, &shown) }
 }
 
 /// A value together with the way to it.
@@ -57,7 +66,7 @@ impl<'a> At<'a> {
             Value::Null => Vec::new(),
             Value::Seq(items) => self.indexed(items),
             Value::Scalar(_) | Value::Map(_) => {
-                ctx.wrong_type(self, "a list");
+                ctx.bad(self, format!("expected a list, found {}", self.node.described()), "begin each item with `- `, or write `[…]`");
                 Vec::new()
             }
         }

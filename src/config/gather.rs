@@ -77,11 +77,8 @@ impl Gathering<'_, '_> {
             return;
         }
         let file = source.file.clone();
-        let included = match includes(&source) {
-            Ok(included) => included,
-            // The text is kept: `load` finds the same mistakes, together with those of the other files.
-            Err(_) => Vec::new(),
-        };
+        // A file with mistakes is kept: `load` finds the same ones, together with those of the other files.
+        let included = includes(&source).unwrap_or_default();
         self.found.push(source);
         above.push(file.clone());
         for include in included {
@@ -94,6 +91,11 @@ impl Gathering<'_, '_> {
         if above.len() > DEPTH_MAX {
             let hint = "include the files from the main file instead";
             self.problem(file, include, format!("more than {DEPTH_MAX} files include each other"), hint);
+            return;
+        }
+        if include.pattern.contains("${") {
+            let hint = "write the path itself; a pattern such as `conf.d/*.yaml` may match nothing";
+            self.problem(file, include, "variables do not work in `include`".to_owned(), hint);
             return;
         }
         let directory = file.parent().unwrap_or(Path::new(""));

@@ -46,6 +46,7 @@ fn read(sources: &[SourceText], around: &dyn Surroundings, report: &Report) -> O
         if !matches!(node.value, Value::Null | Value::Map(_)) {
             let hint = "begin with keys such as `monitors:`";
             report.add(node.pos, "", format!("expected a map at the top level, found {}", node.described()), hint);
+            all_parsed = false;
             continue;
         }
         root = join(root, node, "", report);

@@ -26,6 +26,9 @@ mod starter;
 mod yaml;
 mod yaml_words;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -34,6 +37,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+pub use crate::config::diff::Change;
 pub use crate::config::gather::Finder;
 pub use crate::config::gather::Include;
 pub use crate::config::gather::gather;

@@ -22,7 +22,9 @@ pub(super) fn text(ctx: &Ctx<'_>, at: &At<'_>) -> Option<String> {
 
 fn text_ref<'a>(ctx: &Ctx<'_>, at: &At<'a>) -> Option<&'a Scalar> {
     let Some(scalar) = at.node.scalar() else {
-        ctx.wrong_type(at, "a text");
+        let like_secret = at.node.get("env").is_some() || at.node.get("file").is_some();
+        let hint = if like_secret { "only secrets can come from elsewhere like this; write `${NAME}` for a variable" } else { "" };
+        ctx.bad(at, format!("expected a text, found {}", at.node.described()), hint);
         return None;
     };
     if scalar.kind() == ScalarKind::Boolean {
@@ -74,7 +76,12 @@ pub(super) fn boolean(ctx: &Ctx<'_>, at: &At<'_>) -> Option<bool> {
         Some("true" | "True" | "TRUE") => Some(true),
         Some("false" | "False" | "FALSE") => Some(false),
         Some(_) | None => {
-            ctx.bad(at, format!("expected `true` or `false`, found {}", at.node.described()), "");
+            let hint = match at.node.scalar().map(|scalar| scalar.text.to_ascii_lowercase()).as_deref() {
+                Some("yes" | "on" | "1") => "write `true`",
+                Some("no" | "off" | "0") => "write `false`",
+                Some(_) | None => "",
+            };
+            ctx.bad(at, format!("expected `true` or `false`, found {}", at.node.described()), hint);
             None
         }
     }
@@ -95,7 +102,8 @@ pub(super) fn whole(ctx: &Ctx<'_>, at: &At<'_>, min: u64, max: u64) -> Option<u6
     }
     let value = digits.parse::<u64>().ok().filter(|value| plain && (min..=max).contains(value));
     if value.is_none() {
-        ctx.bad(at, format!("expected {range}, found `{}`", scalar.shown()), "");
+        let hint = if min == 0 && digits == "false" { "write `0` to switch it off" } else { "" };
+        ctx.bad(at, format!("expected {range}, found `{}`", scalar.shown()), hint);
     }
     value
 }
@@ -161,7 +169,7 @@ pub(super) fn size(ctx: &Ctx<'_>, at: &At<'_>, min: u64, max: u64) -> Option<u64
     };
     if !(min..=max).contains(&bytes) {
         let (min, max) = (size_text(min), size_text(max));
-        ctx.bad(at, format!("`{}` is not within {min} and {max}", scalar.shown()), "");
+        ctx.bad(at, format!("`{}` is not between {min} and {max}", scalar.shown()), "");
         return None;
     }
     Some(bytes)
@@ -169,7 +177,7 @@ pub(super) fn size(ctx: &Ctx<'_>, at: &At<'_>, min: u64, max: u64) -> Option<u64
 
 /// A size as people write it.
 pub(super) fn size_text(bytes: u64) -> String {
-    let unit = SIZE_UNITS[..4].iter().rev().find(|(_, factor)| bytes >= *factor && bytes % factor == 0);
+    let unit = SIZE_UNITS[..4].iter().rev().find(|(_, factor)| bytes >= *factor && bytes.is_multiple_of(*factor));
     unit.map_or_else(|| format!("{bytes}B"), |(unit, factor)| format!("{}{unit}", bytes / factor))
 }
 

@@ -62,7 +62,9 @@ impl Report {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:", self.file.display())?;
+        if !self.file.as_os_str().is_empty() {
+            write!(f, "{}:", self.file.display())?;
+        }
         if self.line > 0 {
             write!(f, "{}:", self.line)?;
             if self.column > 0 {
@@ -72,7 +74,8 @@ impl fmt::Display for Problem {
         if !self.path.is_empty() {
             write!(f, " {}:", self.path)?;
         }
-        write!(f, " {}", self.message)?;
+        let gap = if self.file.as_os_str().is_empty() && self.path.is_empty() { "" } else { " " };
+        write!(f, "{gap}{}", self.message)?;
         if !self.hint.is_empty() {
             // A hint may be a small example of several lines.
             write!(f, "\n  hint: {}", self.hint.replace('\n', "\n        "))?;

@@ -26,14 +26,15 @@ const SCANNER: &[(&str, &str, &str)] = &[
     ("flow sequence", "a list in `[ ]` is not complete", "separate its items with commas and close it with `]`"),
     ("flow mapping", "a map in `{ }` is not complete", "separate its entries with commas and close it with `}`"),
     (
-        "quoted scalar",
-        "a quoted text is never closed or goes on after its quote",
-        "begin and end the text with the same quote, `\"` or `'`",
-    ),
-    (
         "escape",
         "a text in double quotes has an unknown escape",
         "write `\\\\` for a backslash, or use single quotes, in which nothing is escaped",
+    ),
+    ("unclosed quote", "a quoted text is never closed", "begin and end the text with the same quote, `\"` or `'`"),
+    (
+        "quoted scalar",
+        "a quoted text is never closed or goes on after its quote",
+        "begin and end the text with the same quote, `\"` or `'`",
     ),
     ("simple key", "this line is neither `key: value` nor a list item", "put `: ` after the key, or `- ` before a list item"),
     (
@@ -141,6 +142,14 @@ fn in_lines(text: &str, line: u32, column: u32) -> Option<Words> {
             });
         }
         let rest = content.trim().trim_start_matches("- ");
+        if let Some(text) = bracketed_text(rest) {
+            return Some(Words {
+                line,
+                column: if n == number { column } else { 0 },
+                message: "a text that begins with `[` or `{` needs quotes".to_owned(),
+                hint: format!("write `\"{text}\"`"),
+            });
+        }
         let word = rest.split([':', ' ']).next().unwrap_or_default();
         let is_word = !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         let after = &rest[word.len().min(rest.len())..];
@@ -162,4 +171,17 @@ fn in_lines(text: &str, line: u32, column: u32) -> Option<Words> {
         }
     }
     None
+}
+
+/// The value of a line like `name: [prod] api`: brackets, and more text after them.
+fn bracketed_text(line: &str) -> Option<&str> {
+    let value = line.split_once(": ").map_or(line, |(_, value)| value).trim();
+    let end = match value.chars().next()? {
+        '[' => value.find(']')?,
+        '{' => value.find('}')?,
+        _ => return None,
+    };
+    let after = value[end + 1..].trim_start();
+    let is_text = after.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '/' | '-' | '(')) && !value.contains('"');
+    is_text.then_some(value)
 }

@@ -170,7 +170,8 @@ fn json_path(ctx: &Ctx<'_>, at: &At<'_>) -> Option<JsonPath> {
             } else {
                 format!("begin it with `$.`: `$.{text}`")
             };
-            ctx.bad(at, format!("`{text}` is not a JSON path: {}", error.message()), hint);
+            let character = error.position() + 1;
+            ctx.bad(at, format!("`{text}` is not a JSON path, from its character {character} on"), hint);
             None
         }
     }

@@ -22,6 +22,7 @@ use crate::config::fields::Ctx;
 use crate::config::fields::Fields;
 use crate::config::node::Node;
 use crate::config::node::Pos;
+use crate::config::readers;
 use crate::model::channel::Channel;
 use crate::model::id::ChannelName;
 use crate::model::monitor::Monitor;
@@ -43,8 +44,10 @@ pub(super) fn document(ctx: &Ctx<'_>, root: &Node, expanded: &Expanded) -> Optio
     let uplink = fields.read("uplink", instance::uplink);
     let self_at = fields.take("self");
     let retention = fields.read("retention", instance::retention);
-    // The files were found before, and these two are already expanded.
-    let _ = (fields.take("include"), fields.take("templates"), fields.take("monitors"));
+    // The files were followed before, by `crate::config::gather`; here is only said what is wrong with the list.
+    let _ = fields.read("include", readers::names);
+    // Both are already expanded.
+    let _ = (fields.take("templates"), fields.take("monitors"));
     fields.finish();
 
     let instance = instance::instance(ctx, instance_at.as_ref());

@@ -61,13 +61,14 @@ pub(super) fn monitor(ctx: &Ctx<'_>, at: &At<'_>, channels: &BTreeSet<String>) -
     let _ = (fields.take("use"), fields.take("matrix"));
     fields.finish();
     let is_http = tcp.is_none();
-    let target = target_text(http.as_ref().or(tcp.as_ref()));
+    let target_at = http.as_ref().and_then(|at| at.child("url")).or_else(|| tcp.as_ref().and_then(|at| at.child("address")));
+    let written = target_at.and_then(|at| at.node.scalar().map(|scalar| scalar.text.clone()));
     let probe = probe(ctx, at, http, tcp);
     let expectation = expect_at.map(|at| expect::expect(ctx, &at, is_http, shared.timeout));
     let probe = probe?;
     let name = match &name_at {
         Some(name) => readers::name(ctx, name)?,
-        None => name_of_target(ctx, at, target)?,
+        None => name_of_target(ctx, at, written.as_deref(), &probe)?,
     };
     let id = id(ctx, at, id_at.as_ref(), name_at.as_ref(), &name)?;
     Some(Monitor {
@@ -209,9 +210,10 @@ fn probe(ctx: &Ctx<'_>, at: &At<'_>, http: Option<At<'_>>, tcp: Option<At<'_>>) 
             None
         }
         (None, None) => {
-            // A kind that a later version has was already refused by name.
-            let later = at.node.entries().unwrap_or_default().iter().any(|entry| reference::is_later("monitors[]", &entry.key));
-            if !later {
+            // A kind that a later version has, or that is misspelt, was already refused by name.
+            let refused =
+                |key: &str| reference::is_later("monitors[]", key) || reference::nearest(key, ["http", "tcp"].into_iter()).is_some();
+            if !at.node.entries().unwrap_or_default().iter().any(|entry| refused(&entry.key)) {
                 ctx.bad(at, "this monitor does not say what to watch", "add `http: https://example.com` or `tcp: host:port`");
             }
             None
@@ -219,23 +221,21 @@ fn probe(ctx: &Ctx<'_>, at: &At<'_>, http: Option<At<'_>>, tcp: Option<At<'_>>) 
     }
 }
 
-/// The URL or address as it is written, to be the name of a monitor that has none.
-fn target_text(at: Option<&At<'_>>) -> Option<String> {
-    let at = at?;
-    let found = at.child("url").or_else(|| at.child("address"))?;
-    let text = found.node.scalar()?.text.trim().to_owned();
-    // A user and password must not become a name.
-    let host = text.split_once("://").map_or(text.as_str(), |(_, rest)| rest);
-    let host = host.split(['/', '?', '#']).next().unwrap_or_default();
-    if host.contains('@') { None } else { Some(text) }
-}
-
-fn name_of_target(ctx: &Ctx<'_>, at: &At<'_>, target: Option<String>) -> Option<String> {
-    let found = target.filter(|text| check_name(text).is_ok());
-    if found.is_none() {
-        ctx.bad(at, "this monitor's target cannot be its name", "add a `name`");
+/// The name of a monitor that has none: its URL or address as it is written, without user, password and query, because a name
+/// is shown to visitors.
+fn name_of_target(ctx: &Ctx<'_>, at: &At<'_>, written: Option<&str>, probe: &ProbeSpec) -> Option<String> {
+    let clean = match probe {
+        ProbeSpec::Http(spec) => spec.url.to_string(),
+        ProbeSpec::Tcp(spec) => spec.address.to_string(),
+    };
+    // As written, `https://example.com` has no slash at its end, which looks better and is what people search for.
+    let text = written.map(str::trim).filter(|text| !text.contains('@')).unwrap_or(&clean);
+    let name = text.split(['?', '#']).next().unwrap_or_default().to_owned();
+    if let Err(error) = check_name(&name) {
+        ctx.bad(at, format!("this monitor's target cannot be its name: {error}"), "add a `name`");
+        return None;
     }
-    found
+    Some(name)
 }
 
 fn id(ctx: &Ctx<'_>, at: &At<'_>, id_at: Option<&At<'_>>, name_at: Option<&At<'_>>, name: &str) -> Option<MonitorId> {

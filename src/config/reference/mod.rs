@@ -177,6 +177,9 @@ pub(super) fn advice(section: &Section, unknown: &str) -> String {
     let inside = if section.path.is_empty() { String::new() } else { format!("{}.", section.path) };
     let mut homes: Vec<&Section> =
         sections().filter(|home| home.path != "secret" && home.keys.iter().any(|key| key.name == unknown)).collect();
+    if section.path == "templates.*" && self::section("monitors[]").keys.iter().any(|key| key.name == unknown) {
+        return format!("`{unknown}` stands in monitors, not in templates");
+    }
     // The nearest home is the one with the shortest way from here; then the top level.
     homes.sort_by_key(|home| (!home.path.starts_with(&inside), home.path.len()));
     match homes.first() {

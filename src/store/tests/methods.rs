@@ -16,7 +16,7 @@ async fn what_a_start_needs_is_there_after_a_restart() {
     let store = fixture.open();
     assert_eq!(store.load().await.expect("loads"), crate::store::Loaded::default());
     let change = StateChange {
-        states: vec![state("b", 1), state("a", 2), state("gone", 3)],
+        states: vec![state("b", 1), state("a", 2)],
         opened: vec![incident("one", "a", at(0)), incident("two", "b", at(5))],
         ..StateChange::default()
     };

@@ -1,0 +1,382 @@
+//! Tests of the whole way from text to types that need no files. The exact words of problems are in `tests/config`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::config::Change;
+use crate::config::Config;
+use crate::config::Problem;
+use crate::config::SourceText;
+use crate::config::Surroundings;
+use crate::config::interpolate;
+use crate::config::interpolate::Matrix;
+use crate::config::probe_hash;
+use crate::config::reference;
+use crate::model::channel::ChannelSpec;
+use crate::model::channel::Escaping;
+use crate::model::channel::Slot;
+use crate::model::channel::TemplatePart;
+use crate::model::expect::CertificateDays;
+use crate::model::monitor::HttpAuth;
+use crate::model::monitor::Monitor;
+use crate::model::monitor::ProbeSpec;
+use crate::model::monitor::Quorum;
+use crate::model::monitor::TlsVersion;
+
+struct World(BTreeMap<&'static str, &'static str>);
+
+impl Surroundings for World {
+    fn env(&self, name: &str) -> Option<String> {
+        self.0.get(name).map(|value| (*value).to_owned())
+    }
+
+    fn file(&self, path: &Path) -> Result<Vec<u8>, String> {
+        let found = self.0.get(path.to_str().unwrap_or_default());
+        found.map(|text| text.as_bytes().to_vec()).ok_or_else(|| "there is no such file".to_owned())
+    }
+}
+
+fn world() -> World {
+    World(BTreeMap::from([
+        ("HOST", "api.example.com"),
+        ("EVIL", "x\"\n  - tcp: evil:1 # ${HOST} $$"),
+        ("EMPTY", ""),
+        ("LIMIT", "3"),
+        ("CREDENTIALS_DIRECTORY", "/credentials"),
+        ("/credentials/api", "from-systemd\n"),
+        ("token", "from-file\n"),
+        ("ca.pem", "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n"),
+        ("client.key", "-----BEGIN PRIVATE KEY-----\nMA==\n-----END PRIVATE KEY-----\n"),
+        ("page.css", "body { color: black }\n"),
+        ("logo.svg", "<svg/>\n"),
+    ]))
+}
+
+fn try_load(text: &str) -> Result<Config, Vec<Problem>> {
+    crate::config::load(&[SourceText { file: PathBuf::from("c.yaml"), text: text.to_owned() }], &world())
+}
+
+#[track_caller]
+fn load(text: &str) -> Config {
+    try_load(text).unwrap_or_else(|problems| panic!("{}", problems.iter().map(|p| format!("{p}\n")).collect::<String>()))
+}
+
+#[track_caller]
+fn monitor(text: &str) -> Monitor {
+    (*load(&format!("monitors:\n  - {text}\n")).monitors[0]).clone()
+}
+
+#[track_caller]
+fn http(text: &str) -> crate::model::monitor::HttpSpec {
+    match monitor(text).probe {
+        ProbeSpec::Http(spec) => *spec,
+        ProbeSpec::Tcp(_) => panic!("a tcp monitor"),
+    }
+}
+
+#[test]
+fn the_smallest_config_has_every_default() {
+    let config = load("monitors:\n  - http: https://example.com\n");
+    assert_eq!(config.server.listen[0].to_string(), "0.0.0.0:8080");
+    assert_eq!(config.instance.state_dir, Path::new("./data"));
+    assert_eq!(config.instance.region.as_str(), "local");
+    let monitor = &config.monitors[0];
+    assert_eq!((monitor.name.as_str(), monitor.id.as_str()), ("https://example.com", "https-example.com"));
+    assert_eq!((monitor.interval, monitor.timeout), (Duration::from_secs(60), Duration::from_secs(10)));
+    assert_eq!((monitor.confirm.failures, monitor.confirm.successes, monitor.confirm.recheck.as_secs()), (2, 1, 10));
+    assert_eq!((monitor.quorum, monitor.origin.line, monitor.enabled), (Quorum::Majority, 2, true));
+    assert!(monitor.channels.is_empty() && monitor.expect.status.is_empty());
+}
+
+#[test]
+fn an_unwritten_timeout_and_recheck_follow_a_short_interval() {
+    let monitor = monitor("{ tcp: a:1, interval: 5s }");
+    assert_eq!((monitor.timeout.as_secs(), monitor.confirm.recheck.as_secs()), (5, 5));
+}
+
+#[test]
+fn what_looks_like_a_number_is_a_text_where_a_text_is_wanted() {
+    let monitor = monitor("{ name: 0123, group: 1e3, tcp: a:1, labels: { zone: 1.10, on: no } }");
+    assert_eq!((monitor.name.as_str(), monitor.group.as_deref()), ("0123", Some("1e3")));
+    assert_eq!(monitor.labels["zone"], "1.10");
+    assert_eq!(monitor.labels["on"], "no");
+    let tls = http("{ http: { url: https://example.com, tls: { min_version: 1.3 }, http_version: 1.1 } }").tls;
+    assert_eq!(tls.min_version, TlsVersion::V13);
+}
+
+#[test]
+fn secrets_come_from_everywhere_and_are_never_printed() {
+    for (written, expected) in [
+        ("plain", "plain"),
+        ("{ file: token }", "from-file"),
+        ("{ env: HOST }", "api.example.com"),
+        ("{ credential: api }", "from-systemd"),
+        ("\"${HOST}\"", "api.example.com"),
+        ("1234", "1234"),
+    ] {
+        let spec = http(&format!("{{ http: {{ url: https://example.com, auth: {{ bearer: {written} }} }} }}"));
+        let HttpAuth::Bearer(token) = &spec.auth else { panic!("no bearer token") };
+        assert_eq!(token.reveal_for_use(), expected);
+        assert!(!format!("{spec:?}").contains(expected), "{spec:?}");
+    }
+    assert_eq!(monitor("http: https://me:p@example.com/x?token=t").name, "https://example.com/x");
+    let spec = http("http: https://me:p%40ss@example.com/x");
+    assert_eq!(spec.url.as_str(), "https://example.com/x");
+    assert!(
+        matches!(spec.auth, HttpAuth::Basic { user, password } if user == "me" && password.reveal_for_use() == "p@ss"),
+        "{:?}",
+        spec.url
+    );
+}
+
+#[test]
+fn variables_never_add_keys_and_are_not_read_again() {
+    let config = load("monitors:\n  - { name: a, tcp: a:1, group: 'g', labels: { v: \"${EMPTY:-d} $$x $y ${LIMIT}\" } }\n");
+    assert_eq!(config.monitors[0].labels["v"], "d $x $y 3");
+    let spec = http("{ http: { url: https://example.com, body: \"${EVIL}\", follow_redirects: \"${LIMIT}\" } }");
+    assert_eq!(spec.body, "x\"\n  - tcp: evil:1 # ${HOST} $$");
+    assert_eq!(spec.follow_redirects, 3);
+}
+
+#[test]
+fn texts_survive_the_cutting_into_parts() {
+    // Every text of up to five of these pieces, so that all neighbourhoods occur.
+    let pieces = ["$", "{", "}", "a", ":-"];
+    let mut texts = vec![String::new()];
+    for _ in 0..5 {
+        texts = texts.iter().flat_map(|text| pieces.iter().map(move |piece| format!("{text}{piece}"))).chain([String::new()]).collect();
+        for text in &texts {
+            let escaped = text.replace('$', "$$");
+            assert_eq!(interpolate::fill(&escaped, &world(), Matrix::None).as_deref(), Ok(text.as_str()), "{escaped}");
+            if !text.contains("$$") && !text.contains("${") {
+                assert_eq!(interpolate::fill(text, &world(), Matrix::None).as_deref(), Ok(text.as_str()), "{text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn templates_merge_deeply_and_the_monitor_wins() {
+    let config = load(
+        "
+defaults: { interval: 20s, confirm: { failures: 5 } }
+templates:
+  api: { labels: { team: platform, tier: '1' }, http: { method: HEAD, headers: { A: b } }, expect: { status: 200 } }
+  slow: { interval: 2m, expect: { status: [204] } }
+monitors:
+  - { name: a, http: https://example.com, use: [api, slow], labels: { tier: '2' } }
+",
+    );
+    let monitor = &config.monitors[0];
+    assert_eq!(monitor.interval.as_secs(), 120);
+    assert_eq!((monitor.confirm.failures, monitor.confirm.successes), (5, 1));
+    assert_eq!((monitor.labels["team"].as_str(), monitor.labels["tier"].as_str()), ("platform", "2"));
+    assert_eq!(monitor.expect.status.iter().map(ToString::to_string).collect::<Vec<_>>(), ["204"]);
+    let ProbeSpec::Http(spec) = &monitor.probe else { panic!("not http") };
+    assert_eq!((spec.method.as_str(), spec.headers.len(), spec.url.as_str()), ("HEAD", 1, "https://example.com/"));
+}
+
+#[test]
+fn a_matrix_makes_every_combination_also_of_templates() {
+    let config = load(
+        "
+templates: { t: { labels: { c: \"${matrix.c}\" } } }
+monitors:
+  - { name: \"${matrix.c} ${matrix.n}\", matrix: { c: [us, eu], n: [1, 2] }, use: t, tcp: \"${matrix.c}.example.com:1\" }
+",
+    );
+    let names: Vec<&str> = config.monitors.iter().map(|m| m.name.as_str()).collect();
+    assert_eq!(names, ["us 1", "us 2", "eu 1", "eu 2"]);
+    assert_eq!(config.monitors[2].labels["c"], "eu");
+}
+
+#[test]
+fn anchors_merge_keys_and_tcp_escapes_work() {
+    let config = load(
+        "
+x-base: &base { interval: 30s, group: g }
+monitors:
+  - { <<: *base, name: a, group: own, tcp: { address: 'redis:6379', send: \"PING\\r\\n\", expect: \"+PONG\" } }
+",
+    );
+    let monitor = &config.monitors[0];
+    assert_eq!((monitor.interval.as_secs(), monitor.group.as_deref()), (30, Some("own")));
+    let ProbeSpec::Tcp(tcp) = &monitor.probe else { panic!("not tcp") };
+    assert_eq!(tcp.send, b"PING\r\n");
+}
+
+#[test]
+fn a_webhook_body_keeps_its_slots_and_fills_in_variables() {
+    let text = "
+monitors: [{ tcp: a:1 }]
+channels:
+  - name: hook
+    webhook: { url: https://example.com, body: '{ \"host\": \"${HOST}\", \"m\": \"${monitor.name}\", \"d\": ${incident.duration_seconds}, \"x\": \"$$\" }' }
+";
+    let config = load(text);
+    let channel = config.channels.values().next().expect("a channel");
+    let ChannelSpec::Webhook(spec) = &channel.spec else { panic!("not a webhook") };
+    let template = spec.body.as_ref().expect("a body");
+    assert_eq!(template.escaping, Escaping::Json);
+    let text = |text: &str| TemplatePart::Text(text.to_owned());
+    let expected = [
+        text("{ \"host\": \"api.example.com\", \"m\": \""),
+        TemplatePart::Slot(Slot::MonitorName),
+        text("\", \"d\": "),
+        TemplatePart::Slot(Slot::DurationSeconds),
+        text(", \"x\": \"$\" }"),
+    ];
+    assert_eq!(template.parts, expected);
+}
+
+#[test]
+fn a_certificate_that_is_half_written_keeps_the_other_default() {
+    let half = |text: &str| monitor(&format!("{{ http: https://example.com, expect: {{ certificate: {text} }} }}")).expect.certificate;
+    let day = Duration::from_secs(86_400);
+    assert_eq!(half("{ down: 3d }"), Some(CertificateDays { degraded: Some(day * 14), down: Some(day * 3) }));
+    assert_eq!(half("{ degraded: 0s }"), Some(CertificateDays { degraded: None, down: None }));
+}
+
+/// Uses every section, so that each of them is compared with the reference when it is closed.
+const EVERYTHING: &str = r##"
+include: []
+instance: { region: eu-west, vantage: internal, state_dir: /var/lib/vigilmon, secret: { file: token } }
+server: { listen: ["127.0.0.1:1", "[::1]:1"], public_url: https://status.example.com/, base_path: /v, trusted_proxies: 10.0.0.1, tls: { cert: ca.pem, key: client.key } }
+auth:
+  users: [{ name: ops, password_hash: "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$MDEyMzQ1Njc4OWFiY2RlZg" }]
+  proxy: { header: Remote-User, from: 127.0.0.1/32 }
+  tokens: [{ name: ci, hash: 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef, scope: write }]
+defaults: { interval: 30s, timeout: 5s, confirm: { failures: 3, successes: 2, recheck: 5s }, channels: chat, regions: [eu-west], quorum: 50% }
+templates: { unused: { tcp: { ip: v4 } } }
+monitors:
+  - name: all
+    id: all-of-it
+    slo: { target: 99.95%, window: 7d }
+    runbook: https://wiki.example.com
+    http:
+      url: https://example.com
+      auth: { oauth2_client_credentials: { token_url: https://login.example.com, client_id: a, client_secret: b, scopes: [c] } }
+      tls: { ca: ca.pem, client_cert: ca.pem, client_key: client.key }
+      resolver: [1.1.1.1, "tls://9.9.9.9#dns.quad9.net", "tcp://[2620:fe::fe]:53"]
+      proxy: socks5://u:p@proxy.example.com
+    expect:
+      json: [{ path: $.a, equals: null }, { path: $.b, length: { ge: 1 } }, { path: $.c, gt: 1.5, equals: "1" }]
+      headers: [{ name: Server, exists: false }]
+      response_time: { degraded: 1s, down: 2s }
+      certificate: { degraded: 21d }
+      any: [{ status: 204 }]
+  - { name: basic, http: { url: https://example.com, auth: { basic: { user: a, password: b } } } }
+  - { name: redis, tcp: redis:6379, slo: 99% }
+channels:
+  - { name: chat, slack: https://hooks.example.com/x }
+  - { name: chat2, slack: { url: https://hooks.example.com/x }, on: regional }
+  - { name: hook, webhook: { url: https://hooks.example.com/x } }
+status_pages:
+  - slug: a
+    visibility: { password_hash: "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$MDEyMzQ1Njc4OWFiY2RlZg" }
+    show: { errors: true }
+    theme: { logo: logo.svg, css: page.css, accent: "#0a7", dark: never }
+    links: [{ title: x, url: "mailto:a@example.com" }]
+    groups: [{ name: A, monitors: "*", match: { labels: {} } }]
+    announcements: [{ at: 2026-06-30T10:00:00Z, text: x }]
+uplink: { probes: tcp://1.1.1.1:443 }
+self: { channels: [hook] }
+retention: { results: 1d, max_db_size: 1GiB }
+"##;
+
+fn everything() -> String {
+    EVERYTHING
+        .replace("match: { labels: {} }", "match: { labels: { no: such } }")
+        .replace("    id: all-of-it", "    id: all-of-it\n    labels: { no: such }")
+}
+
+#[test]
+#[cfg(debug_assertions)]
+fn the_decoder_asks_for_exactly_the_keys_of_the_reference() {
+    let config = load(&everything());
+    assert_eq!(config.monitors.len(), 3);
+    let opened = reference::coverage::opened();
+    // The keys of templates are those of monitors, but for the four that make no sense there.
+    let never: Vec<&str> = reference::sections().map(|s| s.path).filter(|p| !opened.contains(p) && *p != "templates.*").collect();
+    assert!(never.is_empty(), "no decoder opens {never:?}");
+    let names = |path: &str| reference::section(path).keys.iter().map(|key| key.name).collect::<Vec<_>>();
+    let of_monitor: Vec<&str> = names("monitors[]").into_iter().filter(|name| !["name", "id", "use", "matrix"].contains(name)).collect();
+    assert_eq!(names("templates.*"), of_monitor);
+}
+
+#[test]
+fn every_example_of_the_reference_is_yaml() {
+    for key in reference::sections().flat_map(|section| section.keys) {
+        let text = format!("{}: {}\n", key.name, key.example);
+        let report = crate::config::report::Report::new(crate::config::node::Files::default());
+        assert!(crate::config::yaml::parse(0, &text, &report).is_some(), "{text}{:?}", report.into_problems());
+    }
+}
+
+#[test]
+fn the_probe_hash_is_stable_and_changes_only_with_what_decides() {
+    let base = monitor("{ name: a, http: https://example.com, interval: 1m }");
+    // Stored in databases: when this number changes, every confirmation begins anew after an upgrade.
+    assert_eq!(probe_hash(&base), PROBE_HASH);
+    let same = monitor("{ name: b, http: https://example.com, interval: 2m, group: g, runbook: https://w.example.com }");
+    assert_eq!(probe_hash(&same), probe_hash(&base));
+    for other in [
+        "{ name: a, http: https://example.com/x }",
+        "{ name: a, http: { url: https://example.com, method: HEAD } }",
+        "{ name: a, http: { url: https://example.com, headers: { A: b } } }",
+        "{ name: a, http: https://example.com, expect: { status: 200 } }",
+        "{ name: a, http: https://example.com, timeout: 9s }",
+        "{ name: a, tcp: example.com:443 }",
+    ] {
+        assert_ne!(probe_hash(&monitor(other)), probe_hash(&base), "{other}");
+    }
+    assert!(probe_hash(&base) < 1 << 24);
+}
+
+const PROBE_HASH: u32 = 12_104_454;
+
+#[test]
+fn a_change_says_what_is_added_altered_renamed_and_kept() {
+    let old = load(&everything());
+    let unmoved = load(&everything().replace("\ninstance:", "\n\n# moved\ninstance:"));
+    assert!(Change::between(Some(&old), &unmoved).is_empty());
+    let text = everything()
+        .replace("127.0.0.1:1", "127.0.0.1:2")
+        .replace("name: all\n", "name: everything\n")
+        .replace("{ name: redis, tcp: redis:6379, slo: 99% }", "{ name: redis, tcp: redis:6380, interval: 1m }")
+        .replace("{ name: basic, http: {", "{ name: other, http: {")
+        .replace("on: regional", "on: [down]")
+        .replace("results: 1d", "results: 2d");
+    let change = Change::between(Some(&old), &load(&text));
+    let expected = "  + monitor other
+  ~ monitor redis: target tcp://redis:6379 → tcp://redis:6380, interval 30s → 1m, slo
+  - monitor basic
+  ~ channel chat2: on
+  ~ status page a: groups
+  ~ monitor all-of-it: renamed from `all` to `everything`, history stays
+  ~ retention
+  ~ server.listen (needs a restart)
+
+Monitors: 1 to add, 1 to change, 1 to remove, 1 kept.";
+    assert_eq!(change.to_string(), expected);
+    assert_eq!(change.to_json()["monitors"]["removed"][0], "basic");
+    let first = Change::between(None, &old);
+    assert_eq!((first.monitors.added.len(), first.needs_restart.len()), (3, 0));
+}
+
+#[test]
+fn unused_and_used_templates_are_both_checked() {
+    let problems =
+        try_load("templates: { a: { intervall: 1s }, b: { timeout: x } }\nmonitors: [{ tcp: a:1, use: b }]\n").expect_err("two mistakes");
+    let said: Vec<String> = problems.iter().map(|p| format!("{} {}", p.path, p.message)).collect();
+    assert_eq!(said, ["templates.a.intervall there is no key `intervall` in `templates.*`", "monitors[0].timeout `x` is not a duration"]);
+}
+
+#[test]
+fn what_a_matrix_takes_from_the_environment_is_not_shown() {
+    let text = "monitors: [{ name: \"x ${matrix.h}\", matrix: { h: \"${HOST}\" }, tcp: \"${matrix.h}\" }]\n";
+    let problems = try_load(text).expect_err("no port");
+    assert!(problems.iter().all(|p| !p.to_string().contains("api.example.com")), "{problems:?}");
+}

@@ -10,6 +10,7 @@ use hickory_resolver::proto::rr::Record;
 
 use crate::model::result::DnsFailure;
 use crate::model::result::Failure;
+use crate::model::result::OwnTrouble;
 use crate::probe::own::own_trouble;
 
 /// Most addresses of one name that are used; a name with more is not better watched by trying them all.
@@ -86,6 +87,7 @@ pub(super) fn read(host: &str, answer: Result<Vec<IpAddr>, NetError>) -> Found {
         NetError::Dns(DnsError::NoRecordsFound(none)) if none.response_code == ResponseCode::NoError => failed(DnsFailure::NoAddress),
         NetError::Dns(_) | NetError::Proto(_) => failed(DnsFailure::ServerFailed),
         NetError::Io(io) => own_trouble(io).map_or_else(|| failed(DnsFailure::TimedOut), Failure::Own),
+        NetError::Busy => Failure::Own(OwnTrouble::Setup("too many names are looked up at once".to_owned())),
         // Whatever else: there was no answer.
         _ => failed(DnsFailure::TimedOut),
     })

@@ -25,6 +25,7 @@ use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::op::Query;
 use hickory_resolver::proto::rr::Name;
 use hickory_resolver::proto::rr::RecordType;
+use rustls::ClientConfig;
 
 use crate::clock::Clock;
 use crate::model::monitor::IpChoice;
@@ -46,6 +47,9 @@ use crate::probe::trace::Trace;
 
 /// Longest wait for one answer of one name server.
 const TRY_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Questions under way on one connection to a name server. Checks come in bursts, and one that finds no room would fail.
+const ACTIVE_MAX: usize = 4096;
 
 /// Tries after the first one.
 const N_RETRIES: usize = 1;
@@ -141,7 +145,7 @@ impl Resolvers {
             (ResolverConfig::from_parts(None, Vec::new(), vec![local]), ResolverOpts::default())
         });
         let hosts = Some(Hosts::from_system().unwrap_or_default());
-        let asker = Arc::new(Asker { resolver: build(config, options)?, hosts });
+        let asker = Arc::new(Asker { resolver: build(config, options, roots::no_tls())?, hosts });
         *held = Some((now, Arc::clone(&asker)));
         Ok(asker)
     }
@@ -152,7 +156,9 @@ impl Resolvers {
             return Ok(Arc::clone(asker));
         }
         let config = ResolverConfig::from_parts(None, Vec::new(), servers.iter().map(server_config).collect());
-        let asker = Arc::new(Asker { resolver: build(config, ResolverOpts::default())?, hosts: None });
+        let has_tls = servers.iter().any(|server| server.transport == NameServerTransport::Tls);
+        let tls = if has_tls { roots::dns_over_tls() } else { roots::no_tls() };
+        let asker = Arc::new(Asker { resolver: build(config, ResolverOpts::default(), tls)?, hosts: None });
         // Lists that reloads left behind are not worth keeping account of: making a resolver is cheap.
         if held.len() >= CUSTOM_MAX {
             held.clear();
@@ -162,11 +168,12 @@ impl Resolvers {
     }
 }
 
-fn build(config: ResolverConfig, mut options: ResolverOpts) -> Result<TokioResolver, NetError> {
-    let mut builder = Resolver::builder_with_config(config, TokioRuntimeProvider::default()).with_tls_config(roots::dns_over_tls());
+fn build(config: ResolverConfig, mut options: ResolverOpts, tls: ClientConfig) -> Result<TokioResolver, NetError> {
+    let mut builder = Resolver::builder_with_config(config, TokioRuntimeProvider::default()).with_tls_config(tls);
     options.timeout = options.timeout.min(TRY_TIMEOUT);
     options.attempts = N_RETRIES;
     options.cache_size = 0;
+    options.max_active_requests = ACTIVE_MAX;
     // Read by us, and for the system's resolver only.
     options.use_hosts_file = ResolveHosts::Never;
     *builder.options_mut() = options;

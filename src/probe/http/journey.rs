@@ -199,7 +199,9 @@ impl<'a> Journey<'a> {
             }
             None => {
                 let to = self.spec.connect_to.as_ref().filter(|_| is_same_place).unwrap_or(&target);
-                let addresses = match self.pinned.filter(|_| is_same_place) {
+                // From http to https is still the same host, so a check of one address of many stays with it.
+                let is_pinned = is_same_place || (self.spec.connect_to.is_none() && target.host == host_of(&self.spec.url));
+                let addresses = match self.pinned.filter(|_| is_pinned) {
                     Some(address) => vec![address],
                     None => {
                         let question = Question { host: &to.host, ip: self.spec.ip, servers: &self.spec.resolver };

@@ -3,7 +3,6 @@
 mod answer;
 
 use std::collections::HashMap;
-use std::fmt;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
 use std::net::Ipv6Addr;
@@ -70,12 +69,6 @@ struct Asker {
 pub(crate) struct Resolvers {
     system: Mutex<Option<(Mono, Arc<Asker>)>>,
     custom: Mutex<HashMap<Vec<NameServer>, Arc<Asker>>>,
-}
-
-impl fmt::Debug for Resolvers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Resolvers").finish_non_exhaustive()
-    }
 }
 
 /// What is asked.

@@ -46,7 +46,6 @@ use crate::probe::trace::Trace;
 const READY_MAX: usize = 512;
 
 /// What handshakes with the same settings share.
-#[derive(Debug)]
 pub(crate) struct Ready {
     config: ClientConfig,
     trust: Arc<Trust>,
@@ -55,7 +54,7 @@ pub(crate) struct Ready {
 type ByHash = HashMap<u64, Vec<(TlsSpec, Arc<Ready>)>>;
 
 /// Settings that were made ready, by a hash of them.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct TlsSettings {
     ready: Mutex<ByHash>,
 }

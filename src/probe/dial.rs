@@ -67,10 +67,13 @@ fn worst(errors: &[(SocketAddr, io::Error)], took: Duration) -> Failure {
             // The kernel gave up before we did.
             return Failure::TimedOut { phase: Phase::Connect, after: took };
         }
-        match own::connect_failure(error, *at, own::has_family) {
-            Failure::Own(OwnTrouble::NoFamily) if own.is_some() => {}
-            trouble @ Failure::Own(_) => own = Some(trouble),
-            failure => return failure,
+        let failure = own::connect_failure(error, *at, own::has_family);
+        if !matches!(failure, Failure::Own(_)) {
+            return failure;
+        }
+        // A missing family explains less than anything else that may be wrong here.
+        if own.is_none() || failure != Failure::Own(OwnTrouble::NoFamily) {
+            own = Some(failure);
         }
     }
     own.unwrap_or(Failure::Own(OwnTrouble::Setup("there was no address to connect to".to_owned())))

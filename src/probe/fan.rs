@@ -25,7 +25,7 @@ use crate::probe::resolve::Question;
 use crate::probe::tcp;
 use crate::probe::trace::Trace;
 
-/// A time-out noticed this much too late is our own stall, not the target's: the answer may have lain there unread.
+/// A failure noticed this much after the deadline is our own stall, not the target's: the answer may have lain there unread.
 const STALL: Duration = Duration::from_millis(500);
 
 /// What one check does.
@@ -67,10 +67,6 @@ impl<'a> Task<'a> {
 
     /// What it means that time ran out.
     fn out_of_time(self, trace: &mut Trace, timeout: Duration) -> Failure {
-        let late = trace.elapsed().saturating_sub(timeout);
-        if late > STALL {
-            return Failure::Own(OwnTrouble::Stalled(late));
-        }
         if let Some(errand) = trace.errand.take() {
             return Failure::Own(OwnTrouble::Setup(format!("{errand}: no answer in time")));
         }
@@ -91,10 +87,10 @@ pub(crate) async fn check(shared: &Shared, task: Task<'_>, timeout: Duration) ->
     let looked_up = tokio::time::timeout_at(deadline.at, shared.resolvers.addresses(question, &mut trace)).await;
     let addresses = match looked_up {
         Ok(Ok(addresses)) => addresses,
-        Ok(Err(failure)) => return trace.finish(Err(failure)),
+        Ok(Err(failure)) => return conclude(trace, Err(failure), timeout),
         Err(_) => {
             let failure = task.out_of_time(&mut trace, timeout);
-            return trace.finish(Err(failure));
+            return conclude(trace, Err(failure), timeout);
         }
     };
     let (chosen, mut missing) = choose(question, &addresses);
@@ -107,7 +103,9 @@ pub(crate) async fn check(shared: &Shared, task: Task<'_>, timeout: Duration) ->
         trace.append(&format!("— {address} —"), &observation.transcript);
     }
     let best = observed.iter().position(|(_, observation)| observation.seen.is_ok());
-    let (_, mut main) = observed.remove(best.unwrap_or(0));
+    // When none works, trouble of our own does not hide that of the target.
+    let speaks = best.or_else(|| observed.iter().position(|(_, observation)| !matches!(observation.seen, Err(Failure::Own(_)))));
+    let (_, mut main) = observed.remove(speaks.unwrap_or(0));
     if best.is_some() {
         missing.extend(observed.into_iter().filter_map(|(address, observation)| Some((address, observation.seen.err()?))));
         // Trouble of our own must not be held against the target, whose other address works. The transcript tells of it.
@@ -139,11 +137,20 @@ async fn all(mut running: Vec<Running<'_>>) -> Vec<Observation> {
 
 async fn one(shared: &Shared, task: Task<'_>, pinned: Option<IpAddr>, (mut trace, deadline): (Trace, Deadline)) -> Observation {
     match tokio::time::timeout_at(deadline.at, task.once(shared, pinned, &mut trace)).await {
-        Ok(seen) => trace.finish(seen),
+        Ok(seen) => conclude(trace, seen, deadline.timeout),
         Err(_) => {
             let failure = task.out_of_time(&mut trace, deadline.timeout);
-            trace.finish(Err(failure))
+            conclude(trace, Err(failure), deadline.timeout)
         }
+    }
+}
+
+/// Ends a check; one that failed after this machine slept or starved says nothing about the target.
+fn conclude(trace: Trace, seen: Result<Seen, Failure>, timeout: Duration) -> Observation {
+    let late = trace.elapsed().saturating_sub(timeout);
+    match seen {
+        Err(_) if late > STALL => trace.finish(Err(Failure::Own(OwnTrouble::Stalled(late)))),
+        seen => trace.finish(seen),
     }
 }
 

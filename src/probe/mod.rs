@@ -17,6 +17,7 @@ mod trace;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,11 +38,17 @@ use crate::probe::tls::TlsSettings;
 use crate::probe::trace::Trace;
 
 /// Runs checks. Cheap to clone; holds what checks share (trust anchors, resolvers, OAuth tokens), never a connection.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Prober(Arc<Shared>);
 
+impl fmt::Debug for Prober {
+    // What it holds is settings with keys in them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prober").finish_non_exhaustive()
+    }
+}
+
 /// What checks share.
-#[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) user_agent: String,
     pub(crate) clock: Clock,

@@ -72,10 +72,12 @@ fn of_io(error: &io::Error, trace: &mut Trace) -> Failure {
     if error.get_ref().is_some_and(|inner| inner.is::<EndlessHead>()) {
         return head_too_large();
     }
-    match error.kind() {
-        io::ErrorKind::UnexpectedEof => trace.closed(false),
-        _ if is_reset(error) => trace.closed(true),
-        _ => Failure::Protocol { detail: error.to_string() },
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        trace.closed(false)
+    } else if is_reset(error) {
+        trace.closed(true)
+    } else {
+        Failure::Protocol { detail: error.to_string() }
     }
 }
 

@@ -71,7 +71,7 @@ impl<'a> Journey<'a> {
         let mut step = Step { url, method: self.spec.method.clone(), with_body: true, at_home: true };
         let mut n_redirects = 0;
         loop {
-            let answer = self.hop(&step, trace).await?;
+            let answer = self.hop(&step, n_redirects, trace).await?;
             let location = answer.head.headers().get(header::LOCATION).map(HeaderValue::as_bytes);
             let next = match self.spec.follow_redirects {
                 0 => None,
@@ -104,7 +104,7 @@ impl<'a> Journey<'a> {
     }
 
     /// One request and the head of its answer. Asks a second time when the first was not processed, or its token not accepted.
-    async fn hop(&mut self, step: &Step, trace: &mut Trace) -> Result<Answer, Failure> {
+    async fn hop(&mut self, step: &Step, n_redirects: u8, trace: &mut Trace) -> Result<Answer, Failure> {
         let mut may_repeat = IDEMPOTENT.contains(&step.method.as_str());
         let mut may_refresh = self.claim.is_some() && step.at_home;
         loop {
@@ -119,16 +119,15 @@ impl<'a> Journey<'a> {
                 proxy_authorization: self.proxy_authorization(form)?,
                 cookie: self.jar.header(&step.url),
             })
-            .map_err(setup)?;
+            .map_err(|detail| if n_redirects == 0 { setup(detail) } else { Failure::Redirect { detail } })?;
             request::tell(&request, form, trace);
             match exchange::send(stream, form == Form::Http2, request, trace).await {
                 Ok(answer) if may_refresh && answer.head.status() == hyper::StatusCode::UNAUTHORIZED => {
                     may_refresh = false;
                     trace.next_hop();
                     trace.say("the token was not accepted; fetching another");
-                    let claim = self.claim.as_ref();
-                    if let (Some(claim), refused) = (claim, self.token.as_ref()) {
-                        self.token = Some(Tokens::get(self.shared, self.spec, claim, refused, trace).await?);
+                    if let Some(claim) = &self.claim {
+                        self.token = Some(Tokens::get(self.shared, self.spec, claim, self.token.as_ref(), trace).await?);
                     }
                 }
                 Ok(answer) => {
@@ -200,7 +199,9 @@ impl<'a> Journey<'a> {
             }
             None => {
                 let to = self.spec.connect_to.as_ref().filter(|_| is_same_place).unwrap_or(&target);
-                let addresses = match self.pinned.filter(|_| is_same_place) {
+                // From http to https is still the same host, so a check of one address of many stays with it.
+                let is_pinned = is_same_place || (self.spec.connect_to.is_none() && target.host == host_of(&self.spec.url));
+                let addresses = match self.pinned.filter(|_| is_pinned) {
                     Some(address) => vec![address],
                     None => {
                         let question = Question { host: &to.host, ip: self.spec.ip, servers: &self.spec.resolver };
@@ -264,8 +265,11 @@ fn tell(answer: &Answer, trace: &mut Trace) {
     let took = trace.timings.first_byte.map(spoken).unwrap_or_default();
     trace.say(&format!("< {} {} ({took})", version_word(head.version()), head.status()));
     for (name, value) in head.headers() {
-        let hidden = matches!(*name, header::SET_COOKIE | header::AUTHORIZATION | header::PROXY_AUTHORIZATION);
-        let shown = if hidden { "[hidden]".into() } else { String::from_utf8_lossy(value.as_bytes()) };
+        let shown = match *name {
+            header::SET_COOKIE | header::AUTHORIZATION | header::PROXY_AUTHORIZATION => "[hidden]".into(),
+            header::LOCATION => redirect::without_user_info(&String::from_utf8_lossy(value.as_bytes())).into(),
+            _ => String::from_utf8_lossy(value.as_bytes()),
+        };
         trace.say(&format!("< {name}: {shown}"));
     }
 }

@@ -54,9 +54,8 @@ pub(crate) async fn connect(
         Ok(addresses) => dial::connect(&addresses, proxy.address.port, policy, trace).await,
         Err(failure) => Err(failure),
     };
-    let tcp = reached.map_err(|failure| match failure {
-        own @ Failure::Own(_) => own,
-        other => refused(format!("cannot reach {}: {other}", proxy.address)),
+    let tcp = reached.map_err(|failure| {
+        if matches!(failure, Failure::Own(_)) { failure } else { refused(format!("cannot reach {}: {failure}", proxy.address)) }
     })?;
     if !tunnel {
         return Ok(tcp);

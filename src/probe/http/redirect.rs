@@ -25,7 +25,7 @@ pub(crate) fn next(status: u16, location: Option<&[u8]>, from: &Step) -> Result<
     if text.is_empty() {
         return Err("its Location is empty".to_owned());
     }
-    let mut url = from.url.join(text).map_err(|error| format!("its Location `{}` is not a URL: {error}", cut(text)))?;
+    let mut url = from.url.join(text).map_err(|error| format!("its Location `{}` is not a URL: {error}", cut(&without_user_info(text))))?;
     speakable(&url)?;
     // Names and passwords that a target puts into a URL are none of ours. Both setters work on every URL with a host.
     let _ = url.set_username("");
@@ -51,6 +51,16 @@ pub(crate) fn speakable(url: &Url) -> Result<(), String> {
         return Err(format!("`{}:` is not http or https", cut(url.scheme())));
     }
     if url.host_str().is_none_or(str::is_empty) || url.port() == Some(0) { Err("the URL has no host or port 0".to_owned()) } else { Ok(()) }
+}
+
+/// A Location as it may be shown, without a name and password in it.
+pub(crate) fn without_user_info(location: &str) -> String {
+    let Some((scheme, rest)) = location.split_once("//") else { return location.to_owned() };
+    let end = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
+    match rest[..end].rfind('@') {
+        Some(at) => format!("{scheme}//[hidden]{}", &rest[at..]),
+        None => location.to_owned(),
+    }
 }
 
 fn cut(text: &str) -> String {
@@ -94,6 +104,18 @@ mod tests {
             assert!(next(302, Some(bad.as_bytes()), &step("GET")).is_err(), "{bad}");
         }
         assert!(next(302, Some(b"\xff\xfe"), &step("GET")).is_err());
+    }
+
+    #[test]
+    fn user_info_is_hidden() {
+        for (location, shown) in [
+            ("https://me:secret@a.example/x?y=@", "https://[hidden]@a.example/x?y=@"),
+            ("//me@a.example", "//[hidden]@a.example"),
+            ("https://a.example/@me", "https://a.example/@me"),
+            ("/@me", "/@me"),
+        ] {
+            assert_eq!(without_user_info(location), shown);
+        }
     }
 
     #[test]

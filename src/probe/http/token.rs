@@ -2,7 +2,6 @@
 //! had is trouble of our own: the target was not asked.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -48,12 +47,6 @@ pub(crate) struct Claim {
 /// Tokens that are still good.
 #[derive(Default)]
 pub(crate) struct Tokens(Mutex<HashMap<Claim, (Secret, Mono)>>);
-
-impl fmt::Debug for Tokens {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tokens").finish_non_exhaustive()
-    }
-}
 
 impl Claim {
     /// The claim of a monitor that authenticates in this way.

@@ -224,3 +224,41 @@ async fn each_address_is_a_check_of_its_own() {
         [(other.into(), "refused")]
     );
 }
+
+/// A name server that says over UDP that the answer does not fit, and gives it over TCP.
+async fn tcp_name_server() -> SocketAddr {
+    let address = listener(|mut tcp, _| async move {
+        while let Ok(length) = tcp.read_u16().await {
+            let mut question = vec![0; usize::from(length)];
+            if tcp.read_exact(&mut question).await.is_err() {
+                return;
+            }
+            let reply = if kind_of(&question) == A { Reply::Records(vec![v4(9)]) } else { none() };
+            let answer = packet(&question, &reply).expect("an answer");
+            let _ = tcp.write_u16(u16::try_from(answer.len()).expect("short")).await;
+            let _ = tcp.write_all(&answer).await;
+        }
+    })
+    .await;
+    let socket = UdpSocket::bind(address).await.expect("the same port");
+    beside(async move {
+        let mut buffer = [0; 1500];
+        while let Ok((n, from)) = socket.recv_from(&mut buffer).await {
+            let mut answer = packet(&buffer[..n], &none()).expect("an answer");
+            answer[2] |= 2;
+            let _ = socket.send_to(&answer, from).await;
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn answers_that_do_not_fit_come_over_tcp() {
+    let address = tcp_name_server().await;
+    for transport in [NameServerTransport::Udp, NameServerTransport::Tcp] {
+        let servers = [NameServer { transport, address, tls_name: None }];
+        let question = Question { host: "www.test", ip: IpChoice::V4, servers: &servers };
+        let found = Resolvers::new().addresses(question, &mut Trace::new(&Clock::system())).await;
+        assert_eq!(found, Ok(vec![v4(9)]), "{transport:?}");
+    }
+}

@@ -1,6 +1,7 @@
 //! Probes against real listeners on this machine, the rude ones included. No test sleeps or leaves the machine.
 
 mod auth;
+mod dial;
 mod dns;
 mod http;
 mod http2;

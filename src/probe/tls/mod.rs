@@ -46,16 +46,17 @@ use crate::probe::trace::Trace;
 const READY_MAX: usize = 512;
 
 /// What handshakes with the same settings share.
-#[derive(Debug)]
 pub(crate) struct Ready {
     config: ClientConfig,
     trust: Arc<Trust>,
 }
 
+type ByHash = HashMap<u64, Vec<(TlsSpec, Arc<Ready>)>>;
+
 /// Settings that were made ready, by a hash of them.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct TlsSettings {
-    ready: Mutex<HashMap<u64, Vec<(TlsSpec, Arc<Ready>)>>>,
+    ready: Mutex<ByHash>,
 }
 
 impl TlsSettings {
@@ -65,9 +66,7 @@ impl TlsSettings {
     /// One sentence for the config's author.
     pub(crate) fn ready(&self, spec: &TlsSpec) -> Result<Arc<Ready>, String> {
         let key = hash(spec);
-        let known = |held: &HashMap<u64, Vec<(TlsSpec, Arc<Ready>)>>| {
-            held.get(&key)?.iter().find(|(other, _)| same(other, spec)).map(|(_, ready)| Arc::clone(ready))
-        };
+        let known = |held: &ByHash| held.get(&key)?.iter().find(|(other, _)| same(other, spec)).map(|(_, ready)| Arc::clone(ready));
         if let Some(ready) = known(&self.ready.lock().unwrap_or_else(PoisonError::into_inner)) {
             return Ok(ready);
         }

@@ -33,13 +33,19 @@ pub(crate) fn system() -> Arc<RootCertStore> {
 /// How name servers are spoken to over TLS.
 pub(crate) fn dns_over_tls() -> ClientConfig {
     static CONFIG: OnceLock<ClientConfig> = OnceLock::new();
-    CONFIG
-        .get_or_init(|| {
-            ClientConfig::builder_with_provider(provider())
-                .with_safe_default_protocol_versions()
-                .expect("ring speaks TLS 1.2 and 1.3")
-                .with_root_certificates(system())
-                .with_no_client_auth()
-        })
-        .clone()
+    CONFIG.get_or_init(|| trusting(system())).clone()
+}
+
+/// For name servers that are not spoken to over TLS, where the library wants settings all the same: trusts nobody, reads no file.
+pub(crate) fn no_tls() -> ClientConfig {
+    static CONFIG: OnceLock<ClientConfig> = OnceLock::new();
+    CONFIG.get_or_init(|| trusting(Arc::new(RootCertStore::empty()))).clone()
+}
+
+fn trusting(roots: Arc<RootCertStore>) -> ClientConfig {
+    ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .expect("ring speaks TLS 1.2 and 1.3")
+        .with_root_certificates(roots)
+        .with_no_client_auth()
 }

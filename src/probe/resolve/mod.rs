@@ -1,7 +1,8 @@
 //! From names to addresses, as DNS is now: nothing is remembered from one check to the next. Connects to no target.
 
+mod answer;
+
 use std::collections::HashMap;
-use std::fmt;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
 use std::net::Ipv6Addr;
@@ -18,14 +19,12 @@ use hickory_resolver::config::NameServerConfig;
 use hickory_resolver::config::ResolveHosts;
 use hickory_resolver::config::ResolverConfig;
 use hickory_resolver::config::ResolverOpts;
-use hickory_resolver::net::DnsError;
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::op::Query;
-use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::Name;
-use hickory_resolver::proto::rr::Record;
 use hickory_resolver::proto::rr::RecordType;
+use rustls::ClientConfig;
 
 use crate::clock::Clock;
 use crate::model::monitor::IpChoice;
@@ -37,21 +36,22 @@ use crate::model::result::OwnTrouble;
 use crate::model::result::Phase;
 use crate::model::time::Mono;
 use crate::model::time::spoken;
-use crate::probe::own::own_trouble;
+use crate::probe::resolve::answer::addresses;
+use crate::probe::resolve::answer::alternate;
+use crate::probe::resolve::answer::combine;
+use crate::probe::resolve::answer::either;
+use crate::probe::resolve::answer::read;
 use crate::probe::tls::roots;
 use crate::probe::trace::Trace;
 
 /// Longest wait for one answer of one name server.
 const TRY_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Questions under way on one connection to a name server. Checks come in bursts, and one that finds no room would fail.
+const ACTIVE_MAX: usize = 4096;
+
 /// Tries after the first one.
 const N_RETRIES: usize = 1;
-
-/// Most addresses of one name that are used; a name with more is not better watched by trying them all.
-const ADDRESSES_MAX: usize = 32;
-
-/// How long the answer for one family is waited for once the other is there; RFC 8305 section 3 recommends this value.
-const OTHER_FAMILY_GRACE: Duration = Duration::from_millis(50);
 
 /// The system's resolver configuration is read again after this long: laptops move, containers are attached to networks.
 const SYSTEM_AGE_MAX: Duration = Duration::from_secs(30);
@@ -71,12 +71,6 @@ pub(crate) struct Resolvers {
     custom: Mutex<HashMap<Vec<NameServer>, Arc<Asker>>>,
 }
 
-impl fmt::Debug for Resolvers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Resolvers").finish_non_exhaustive()
-    }
-}
-
 /// What is asked.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Question<'a> {
@@ -94,7 +88,7 @@ impl Resolvers {
         Resolvers { system: Mutex::new(None), custom: Mutex::new(HashMap::new()) }
     }
 
-    /// The addresses of a host, at least one, at most [`ADDRESSES_MAX`]: families alternate, IPv6 first. Awaits name servers
+    /// The addresses of a host, at least one, at most 32: families alternate, IPv6 first. Awaits name servers
     /// unless the host is an address, `localhost` or in the hosts file.
     ///
     /// # Errors
@@ -144,7 +138,7 @@ impl Resolvers {
             (ResolverConfig::from_parts(None, Vec::new(), vec![local]), ResolverOpts::default())
         });
         let hosts = Some(Hosts::from_system().unwrap_or_default());
-        let asker = Arc::new(Asker { resolver: build(config, options)?, hosts });
+        let asker = Arc::new(Asker { resolver: build(config, options, roots::no_tls())?, hosts });
         *held = Some((now, Arc::clone(&asker)));
         Ok(asker)
     }
@@ -155,7 +149,9 @@ impl Resolvers {
             return Ok(Arc::clone(asker));
         }
         let config = ResolverConfig::from_parts(None, Vec::new(), servers.iter().map(server_config).collect());
-        let asker = Arc::new(Asker { resolver: build(config, ResolverOpts::default())?, hosts: None });
+        let has_tls = servers.iter().any(|server| server.transport == NameServerTransport::Tls);
+        let tls = if has_tls { roots::dns_over_tls() } else { roots::no_tls() };
+        let asker = Arc::new(Asker { resolver: build(config, ResolverOpts::default(), tls)?, hosts: None });
         // Lists that reloads left behind are not worth keeping account of: making a resolver is cheap.
         if held.len() >= CUSTOM_MAX {
             held.clear();
@@ -165,11 +161,12 @@ impl Resolvers {
     }
 }
 
-fn build(config: ResolverConfig, mut options: ResolverOpts) -> Result<TokioResolver, NetError> {
-    let mut builder = Resolver::builder_with_config(config, TokioRuntimeProvider::default()).with_tls_config(roots::dns_over_tls());
+fn build(config: ResolverConfig, mut options: ResolverOpts, tls: ClientConfig) -> Result<TokioResolver, NetError> {
+    let mut builder = Resolver::builder_with_config(config, TokioRuntimeProvider::default()).with_tls_config(tls);
     options.timeout = options.timeout.min(TRY_TIMEOUT);
     options.attempts = N_RETRIES;
     options.cache_size = 0;
+    options.max_active_requests = ACTIVE_MAX;
     // Read by us, and for the system's resolver only.
     options.use_hosts_file = ResolveHosts::Never;
     *builder.options_mut() = options;
@@ -220,88 +217,6 @@ impl Asker {
             .flat_map(|found| addresses(found.answers()))
             .collect()
     }
-}
-
-type Found = Result<Vec<IpAddr>, Failure>;
-
-fn addresses(records: &[Record]) -> Vec<IpAddr> {
-    records.iter().filter_map(|record| record.data.ip_addr()).take(ADDRESSES_MAX).collect()
-}
-
-/// Waits for both families, but not long for the slower one when the faster one has an address.
-async fn either(v4: impl Future<Output = Found>, v6: impl Future<Output = Found>) -> Found {
-    let (mut v4, mut v6) = (std::pin::pin!(v4), std::pin::pin!(v6));
-    let first = tokio::select! {
-        found = &mut v4 => (Some(found), None),
-        found = &mut v6 => (None, Some(found)),
-    };
-    let grace = |found: &Found| found.as_ref().is_ok_and(|found| !found.is_empty()).then_some(OTHER_FAMILY_GRACE);
-    match first {
-        (Some(four), _) => {
-            let six = within(grace(&four), v6).await;
-            combine(four, six)
-        }
-        (_, Some(six)) => {
-            let four = within(grace(&six), v4).await;
-            combine(four, six)
-        }
-        (None, None) => Ok(Vec::new()),
-    }
-}
-
-async fn within(grace: Option<Duration>, found: impl Future<Output = Found>) -> Found {
-    match grace {
-        Some(grace) => tokio::time::timeout(grace, found).await.unwrap_or(Ok(Vec::new())),
-        None => found.await,
-    }
-}
-
-/// Addresses win over failures; of two failures the one that says more wins: a name that does not exist has neither family, but a
-/// family that could not be asked for is not known to be missing.
-fn combine(v4: Found, v6: Found) -> Found {
-    let rank = |failure: &Failure| match failure {
-        Failure::Own(_) => 0,
-        Failure::Dns { kind: DnsFailure::NoSuchName, .. } => 1,
-        Failure::Dns { kind: DnsFailure::ServerFailed, .. } => 2,
-        Failure::Dns { kind: DnsFailure::TimedOut, .. } => 3,
-        _ => 4,
-    };
-    match (v4, v6) {
-        (Ok(mut four), Ok(six)) => {
-            four.extend(six);
-            Ok(four)
-        }
-        (Ok(found), Err(_)) | (Err(_), Ok(found)) if !found.is_empty() => Ok(found),
-        (Ok(_), Err(failure)) | (Err(failure), Ok(_)) => Err(failure),
-        (Err(a), Err(b)) => Err(if rank(&a) <= rank(&b) { a } else { b }),
-    }
-}
-
-fn read(host: &str, answer: Result<Vec<IpAddr>, NetError>) -> Found {
-    let failed = |kind| Failure::Dns { name: host.to_owned(), kind };
-    answer.map_err(|error| match &error {
-        NetError::Dns(DnsError::NoRecordsFound(none)) if none.response_code == ResponseCode::NXDomain => failed(DnsFailure::NoSuchName),
-        NetError::Dns(DnsError::NoRecordsFound(none)) if none.response_code == ResponseCode::NoError => failed(DnsFailure::NoAddress),
-        NetError::Dns(_) | NetError::Proto(_) => failed(DnsFailure::ServerFailed),
-        NetError::Io(io) => own_trouble(io).map_or_else(|| failed(DnsFailure::TimedOut), Failure::Own),
-        // Whatever else: there was no answer.
-        _ => failed(DnsFailure::TimedOut),
-    })
-}
-
-/// IPv6 and IPv4 by turns, IPv6 first, as RFC 8305 section 4 wants it.
-fn alternate(found: impl Iterator<Item = IpAddr>) -> Vec<IpAddr> {
-    let (six, four): (Vec<IpAddr>, Vec<IpAddr>) = found.partition(IpAddr::is_ipv6);
-    let mut ordered = Vec::with_capacity(six.len() + four.len());
-    let (mut six, mut four) = (six.into_iter(), four.into_iter());
-    loop {
-        match (six.next(), four.next()) {
-            (None, None) => break,
-            (a, b) => ordered.extend(a.into_iter().chain(b)),
-        }
-    }
-    ordered.truncate(ADDRESSES_MAX);
-    ordered
 }
 
 fn wants(ip: IpChoice, address: IpAddr) -> bool {

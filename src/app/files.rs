@@ -159,6 +159,7 @@ fn matching(dir: &Path, pattern: &str) -> Vec<PathBuf> {
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "io::ErrorKind is the standard library's and open")]
     let hint = match error.kind() {
         std::io::ErrorKind::NotFound => "name an existing file or directory with `--config`, or run `vigilmon init` to create one",
         std::io::ErrorKind::PermissionDenied => "let the user that runs vigilmon read it",

@@ -211,7 +211,6 @@ impl Reloader {
     }
 
     /// The texts once they stand still, with their digest; `None` when nothing changed since they were last judged.
-    #[expect(clippy::type_complexity, reason = "the texts or why they cannot be read, and the digest of either")]
     async fn settled(&self, path: &Path, is_asked: bool, judged: &str) -> Option<(Result<Vec<SourceText>, Vec<Problem>>, String)> {
         let mut last = read(path).await;
         if is_asked {

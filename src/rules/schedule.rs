@@ -26,13 +26,16 @@ pub fn first(monitor: &MonitorId, interval: Duration, now: Mono) -> Mono {
     now + interval.min(SPREAD_MAX).mul_f64(place(monitor))
 }
 
-/// The grid of regular checks: the monitor's place in its interval, at the first such moment that leaves at least half an
-/// interval after `after`, so that the check after the first is neither at once nor in step with everybody else's.
+/// Two checks this close say the same thing twice.
+const GAP_MIN: Duration = Duration::from_secs(1);
+
+/// The grid of regular checks: the monitor's place in its interval, at the first such moment after `after`. The first two checks
+/// may therefore be closer than an interval, and never further apart than it (but for [`GAP_MIN`]).
 #[must_use]
 pub fn regular(monitor: &MonitorId, interval: Duration, after: Mono) -> Mono {
     let length = micros(interval).max(1);
     let offset = micros(interval.mul_f64(place(monitor)));
-    let earliest = after.0 + length / 2;
+    let earliest = after.0 + micros(GAP_MIN.min(interval / 2));
     let behind = (earliest + length - offset % length) % length;
     Mono(if behind == 0 { earliest } else { earliest + length - behind })
 }
@@ -69,13 +72,13 @@ mod tests {
     }
 
     #[test]
-    fn the_grid_keeps_half_an_interval_and_never_drifts() {
+    fn the_grid_begins_within_an_interval_and_never_drifts() {
         let interval = Duration::from_secs(60);
         for id in ids(200) {
             let start = Mono(123_456_789);
             let one = first(&id, interval, start);
             let two = regular(&id, interval, one);
-            assert!(two.since(one) >= interval / 2 && two.since(one) <= interval.mul_f64(1.5), "{id}");
+            assert!(two.since(one) >= GAP_MIN && two.since(one) <= interval + GAP_MIN, "{id}");
             let three = next(two, interval, two + Duration::from_millis(3));
             assert_eq!(three, two + interval);
             assert_eq!(regular(&id, interval, one), regular(&id, interval, one + Duration::from_micros(0)));

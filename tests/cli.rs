@@ -1,0 +1,202 @@
+//! The command line and everything that can be wrong at start: one clear sentence and the documented exit code.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::fs;
+use std::io::Write;
+use std::net::TcpListener;
+use std::process::Stdio;
+
+use common::Answer;
+use common::Instance;
+use common::Server;
+use common::closed_port;
+use common::run;
+use common::stderr;
+use common::stdout;
+use common::vigilmon;
+use common::write_config;
+
+#[track_caller]
+fn assert_refused(config: &str, expected: &str) {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("config.yaml"), config).unwrap();
+    for command in ["run", "validate"] {
+        let output = run(dir.path(), &[command]);
+        assert_eq!(output.status.code(), Some(2), "{command}: {}", stderr(&output));
+        assert!(stderr(&output).contains(expected), "{command}: {}", stderr(&output));
+        assert!(!dir.path().join("data").exists(), "nothing is created for a config that is not valid");
+    }
+}
+
+#[test]
+fn bad_configs_are_refused_with_file_line_and_reason() {
+    assert_refused("monitors:\n  - http: [\n", "config.yaml:");
+    assert_refused("monitors:\n  - htpp: https://example.com\n", "config.yaml:2:5: monitors[0]");
+    assert_refused("monitors:\n  - { http: https://example.com, interval: 3 }\n", "monitors[0].interval");
+    assert_refused("monitors:\n  - http: https://${NOT_SET_ANYWHERE}/\n", "NOT_SET_ANYWHERE");
+    assert_refused("monitors:\n  - { name: a, http: https://a.example }\n  - { name: a, http: https://b.example }\n", "monitors[1]");
+    assert_refused("monitors:\n  - { name: a, http: https://a.example, interval: 5s, timeout: 10s }\n", "longer than the interval");
+    assert_refused(
+        "monitors:\n  - { name: a, http: https://a.example, channels: [slak] }\nchannels:\n  - { name: slack, slack: { url: https://h.example/x } }\n",
+        "slack",
+    );
+    assert_refused("", "config.yaml");
+}
+
+#[test]
+fn what_is_not_a_config_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("empty")).unwrap();
+    fs::File::create(dir.path().join("large.yaml")).unwrap().set_len(100 << 20).unwrap();
+    for (config, expected) in [
+        ("empty", "there is no `*.yaml` or `*.yml` file"),
+        ("large.yaml", "larger than 8 MiB"),
+        ("/dev/zero", "not a regular file"),
+        ("gone.yaml", "no such file"),
+    ] {
+        let output = run(dir.path(), &["run", "--config", config]);
+        assert_eq!(output.status.code(), Some(2), "{config}: {}", stderr(&output));
+        assert!(stderr(&output).contains(expected), "{config}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn what_keeps_it_from_starting_is_one_sentence_and_exit_code_3() {
+    let target = Server::start(Answer::Status(200, "ok"));
+    let monitors = format!("monitors: [{{ name: m, http: \"{}\" }}]\n", target.url("/"));
+
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let text = format!("server: {{ listen: \"{}\" }}\n{monitors}", taken.local_addr().unwrap());
+    fs::write(dir.path().join("config.yaml"), text).unwrap();
+    let output = run(dir.path(), &["run"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(stderr(&output).contains("already in use"), "{}", stderr(&output));
+
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("state"), "a file").unwrap();
+    write_config(dir.path(), &monitors);
+    let output = run(dir.path(), &["run"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(stderr(&output).contains("state"), "{}", stderr(&output));
+
+    let mut instance = Instance::start(&monitors);
+    let output = instance.run(&["run"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(stderr(&output).contains("already running on the state directory"), "{}", stderr(&output));
+    assert_eq!(instance.stop(), Some(0));
+
+    let db = rusqlite::Connection::open(instance.path().join("state/vigilmon.db")).unwrap();
+    db.pragma_update(None, "user_version", 999).unwrap();
+    drop(db);
+    let output = instance.run(&["run"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(stderr(&output).contains("newer than the"), "{}", stderr(&output));
+}
+
+#[test]
+fn validate_and_schema_speak_to_programs_too() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("config.yaml"), "monitors:\n  - { htpp: x }\n  - { http: https://b.example, timeout: 1x }\n").unwrap();
+    let output = run(dir.path(), &["validate", "--json"]);
+    assert_eq!(output.status.code(), Some(2));
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["valid"], false);
+    assert!(json["problems"].as_array().unwrap().len() >= 2, "all at once: {json}");
+    assert_eq!(json["problems"][0]["line"], 2);
+    let output = run(dir.path(), &["schema"]);
+    let schema: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(schema["properties"]["monitors"].is_object());
+}
+
+#[test]
+fn init_writes_a_config_that_is_valid_and_never_overwrites() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(run(dir.path(), &["init"]).status.code(), Some(0));
+    assert_eq!(run(dir.path(), &["validate"]).status.code(), Some(0));
+    let output = run(dir.path(), &["init"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("exists already"), "{}", stderr(&output));
+}
+
+#[test]
+fn without_any_file_the_built_in_example_is_valid() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = run(dir.path(), &["validate"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stdout(&output).contains("built-in example"), "{}", stdout(&output));
+}
+
+#[test]
+fn probe_shows_the_phases_and_answers_with_its_exit_code() {
+    let target = Server::start(Answer::Status(200, "hello"));
+    let dir = tempfile::tempdir().unwrap();
+    let output = run(dir.path(), &["probe", &target.url("/x?a=$HOME")]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    for word in ["connect", "first byte", "total", "UP"] {
+        assert!(stdout(&output).contains(word), "{}", stdout(&output));
+    }
+    assert_eq!(target.asked()[0].path, "/x?a=$HOME");
+    let output = run(dir.path(), &["probe", &format!("tcp://127.0.0.1:{}", closed_port()), "--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["cause_code"], "refused");
+    let output = run(dir.path(), &["probe", "no-such-monitor"]);
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn a_hashed_password_lets_its_user_in() {
+    let mut hashing = vigilmon().arg("hash-password").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    hashing.stdin.take().unwrap().write_all(b"correct horse battery\n").unwrap();
+    let hash = stdout(&hashing.wait_with_output().unwrap()).trim().to_owned();
+    assert!(hash.starts_with("$argon2id$"), "{hash}");
+    let target = Server::start(Answer::Status(200, "ok"));
+    let instance = Instance::start(&format!(
+        "monitors: [{{ name: m, http: \"{}\" }}]\nauth: {{ users: [{{ name: ops, password_hash: '{hash}' }}] }}\n",
+        target.url("/")
+    ));
+    let origin = format!("http://{}", instance.address);
+    let form = [("origin", origin.as_str()), ("content-type", "application/x-www-form-urlencoded")];
+    let (status, _, _) = common::request(&instance.address, "POST", "/sign-in", &form, "name=ops&password=wrong");
+    assert_ne!(status, 303);
+    let (status, head, body) = common::request(&instance.address, "POST", "/sign-in", &form, "name=ops&password=correct+horse+battery");
+    assert_eq!(status, 303, "{head}\n{body}");
+}
+
+#[test]
+fn the_service_is_installed_below_another_root() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("root").display().to_string();
+    let status = |expected: i32| {
+        let output = run(dir.path(), &["service", "status", "--root", &root]);
+        assert_eq!(output.status.code(), Some(expected), "{}", stdout(&output));
+    };
+    status(1);
+    let output = run(dir.path(), &["service", "install", "--root", &root]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    for file in ["usr/bin/vigilmon", "etc/systemd/system/vigilmon.service", "etc/vigilmon/config.yaml"] {
+        assert!(dir.path().join("root").join(file).is_file(), "{file}");
+    }
+    let config = dir.path().join("root/etc/vigilmon").display().to_string();
+    assert_eq!(run(dir.path(), &["validate", "--config", &config]).status.code(), Some(0));
+    status(0);
+    assert_eq!(run(dir.path(), &["service", "uninstall", "--root", &root]).status.code(), Some(0));
+    status(1);
+}
+
+#[test]
+fn help_version_and_completions_are_there() {
+    let dir = tempfile::tempdir().unwrap();
+    for arguments in [&["--help"][..], &["version"], &["completions", "bash"], &["completions", "zsh"], &["completions", "fish"]] {
+        let output = run(dir.path(), arguments);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+        assert!(!output.stdout.is_empty(), "{arguments:?}");
+    }
+    assert_eq!(run(dir.path(), &["--no-such-flag"]).status.code(), Some(2));
+    let output = run(dir.path(), &["status"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(stderr(&output).contains("is it running"), "{}", stderr(&output));
+}

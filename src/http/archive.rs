@@ -26,7 +26,12 @@ pub trait Archive: Send + Sync {
     /// See [`Store::rollups`]; five-minute ones.
     fn rollups<'a>(&'a self, monitor: &'a MonitorId, from: UnixMillis, to: UnixMillis) -> Later<'a, Result<Vec<Rollup>, ReadError>>;
     /// See [`Store::verdicts`].
-    fn verdicts<'a>(&'a self, monitors: &'a [MonitorId], from: UnixMillis, to: UnixMillis) -> Later<'a, Result<Vec<VerdictChange>, ReadError>>;
+    fn verdicts<'a>(
+        &'a self,
+        monitors: &'a [MonitorId],
+        from: UnixMillis,
+        to: UnixMillis,
+    ) -> Later<'a, Result<Vec<VerdictChange>, ReadError>>;
     /// See [`Store::incidents`].
     fn incidents<'a>(&'a self, filter: &'a IncidentFilter) -> Later<'a, Result<Vec<Incident>, ReadError>>;
     /// See [`Store::incident`].
@@ -48,7 +53,12 @@ impl Archive for Store {
         Box::pin(Store::rollups(self, monitor, Resolution::FiveMinutes, from, to))
     }
 
-    fn verdicts<'a>(&'a self, monitors: &'a [MonitorId], from: UnixMillis, to: UnixMillis) -> Later<'a, Result<Vec<VerdictChange>, ReadError>> {
+    fn verdicts<'a>(
+        &'a self,
+        monitors: &'a [MonitorId],
+        from: UnixMillis,
+        to: UnixMillis,
+    ) -> Later<'a, Result<Vec<VerdictChange>, ReadError>> {
         Box::pin(Store::verdicts(self, monitors, from, to))
     }
 

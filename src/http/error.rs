@@ -84,17 +84,15 @@ impl Refusal {
             return answer::see_other(&format!("{}{query}", links.sign_in()));
         }
         let outside = self.outside();
-        let named = match &self {
-            Refusal::Internal(inside) => {
-                tracing::error!(request = request_id, error = %inside, "a request failed: {inside}");
-                Some(request_id)
-            }
-            _ => None,
+        let named = if let Refusal::Internal(inside) = &self {
+            tracing::error!(request = request_id, error = %inside, "a request failed: {inside}");
+            Some(request_id)
+        } else {
+            None
         };
         let body = match wire {
             Wire::Page => {
-                let view =
-                    ErrorView { title: outside.title.to_owned(), text: outside.text, request_id: named.map(ToOwned::to_owned) };
+                let view = ErrorView { title: outside.title.to_owned(), text: outside.text, request_id: named.map(ToOwned::to_owned) };
                 answer::page(outside.status, error::page(links, &view))
             }
             Wire::Json => {

@@ -181,12 +181,15 @@ mod tests {
         let list = changes(&[(NOON.minus(HOUR * 36), Verdict::Up), (NOON.minus(HOUR * 2), Verdict::Down), (NOON.minus(HOUR), Verdict::Up)]);
         let bars = days(&list, 4, NOON);
         let shown: Vec<_> = bars.iter().map(|day| (day.date.as_str(), day.worst, day.down_minutes)).collect();
-        assert_eq!(shown, [
-            ("2026-06-27", Verdict::Unknown, 0),
-            ("2026-06-28", Verdict::Unknown, 0),
-            ("2026-06-29", Verdict::Up, 0),
-            ("2026-06-30", Verdict::Down, 60)
-        ]);
+        assert_eq!(
+            shown,
+            [
+                ("2026-06-27", Verdict::Unknown, 0),
+                ("2026-06-28", Verdict::Unknown, 0),
+                ("2026-06-29", Verdict::Up, 0),
+                ("2026-06-30", Verdict::Down, 60)
+            ]
+        );
         assert_eq!(bars[3].up_fraction, Some(11.0 / 12.0));
     }
 

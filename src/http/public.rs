@@ -83,11 +83,7 @@ pub fn project(page: &StatusPage, snapshot: &Snapshot, past: Option<&PagePast>, 
         groups,
         open: open.into_iter().map(|incident| public_incident(incident, page.show, snapshot)).collect(),
         past: past.map_or_else(Vec::new, |past| past_days(&past.closed, page.show, snapshot)),
-        announcements: page
-            .announcements
-            .iter()
-            .map(|a| AnnouncementView { at: a.at, kind: a.kind, text: a.text.clone() })
-            .collect(),
+        announcements: page.announcements.iter().map(|a| AnnouncementView { at: a.at, kind: a.kind, text: a.text.clone() }).collect(),
         footer: page.links.iter().filter(|link| is_safe_link(&link.url)).cloned().collect(),
     }
 }
@@ -95,7 +91,8 @@ pub fn project(page: &StatusPage, snapshot: &Snapshot, past: Option<&PagePast>, 
 /// The page's own style sheet: its accent colour and what the operators wrote.
 #[must_use]
 pub fn theme_css(page: &StatusPage) -> Option<String> {
-    let accent = page.theme.accent.as_deref().filter(|accent| is_colour(accent)).map(|accent| format!(":root{{--accent:{accent}!important}}\n"));
+    let accent =
+        page.theme.accent.as_deref().filter(|accent| is_colour(accent)).map(|accent| format!(":root{{--accent:{accent}!important}}\n"));
     let own = page.theme.css.as_deref();
     (accent.is_some() || own.is_some()).then(|| format!("{}{}", accent.unwrap_or_default(), own.unwrap_or_default()))
 }

@@ -177,6 +177,12 @@ pub fn wire_of(path: &str) -> Wire {
     if is_json { Wire::Json } else { Wire::Page }
 }
 
+/// Whether this path is the control socket's; it then exists nowhere else.
+#[must_use]
+pub fn is_local(path: &str) -> bool {
+    path == "/local" || path.starts_with("/local/")
+}
+
 /// Finds the route. `path` is without query and without the base path. `HEAD` goes where `GET` goes.
 ///
 /// # Errors
@@ -185,7 +191,8 @@ pub fn route(method: &str, path: &str) -> Result<Route, NoRoute> {
     let path = path.strip_prefix('/').ok_or(NoRoute::NotFound)?;
     let segments: Vec<&str> = path.split('/').collect();
     let get = || public(&segments).map(Route::Public).or_else(|| viewer(&segments).map(Route::Viewer)).or_else(|| local_get(&segments));
-    let post = || public_post(&segments).map(Route::Public).or_else(|| operator(&segments).map(Route::Operator)).or_else(|| local_post(&segments));
+    let post =
+        || public_post(&segments).map(Route::Public).or_else(|| operator(&segments).map(Route::Operator)).or_else(|| local_post(&segments));
     let found = match method {
         "GET" | "HEAD" => get(),
         "POST" => post(),
@@ -328,9 +335,31 @@ mod tests {
     #[test]
     fn other_spellings_do_not_exist() {
         for path in [
-            "", "//", "/monitors/", "//monitors", "/monitors//api", "/Monitors", "/monitors/API", "/monitors/%61pi", "/./monitors",
-            "/%2e/monitors", "/status/", "/status/prod/", "/status/.json", "/assets/", "/assets/a/b", "/api/v1", "/api/v2/status",
-            "/monitors/api/delete", "/incidents/ABC", "/sign-in/link/", "/sign-in/link/a%2fb", "/local", "/healthz/", "/..", "/status/../config",
+            "",
+            "//",
+            "/monitors/",
+            "//monitors",
+            "/monitors//api",
+            "/Monitors",
+            "/monitors/API",
+            "/monitors/%61pi",
+            "/./monitors",
+            "/%2e/monitors",
+            "/status/",
+            "/status/prod/",
+            "/status/.json",
+            "/assets/",
+            "/assets/a/b",
+            "/api/v1",
+            "/api/v2/status",
+            "/monitors/api/delete",
+            "/incidents/ABC",
+            "/sign-in/link/",
+            "/sign-in/link/a%2fb",
+            "/local",
+            "/healthz/",
+            "/..",
+            "/status/../config",
         ] {
             assert_eq!(route("GET", path), Err(NoRoute::NotFound), "{path}");
         }

@@ -171,7 +171,7 @@ mod tests {
     fn sessions_end_when_idle_and_when_old() {
         let sessions = Sessions::default();
         let token = sessions.begin("ops", "hash", T0).unwrap().token;
-        assert!(live(&sessions, &token, T0 + SESSION_IDLE - Duration::from_millis(1)));
+        assert!(live(&sessions, &token, (T0 + SESSION_IDLE).minus(Duration::from_millis(1))));
         let idle = sessions.begin("ops", "hash", T0).unwrap().token;
         assert!(!live(&sessions, &idle, T0 + SESSION_IDLE));
         // Used every twelve hours, it still ends after thirty days.

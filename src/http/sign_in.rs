@@ -59,7 +59,8 @@ impl SignIn {
             (true, Some(_)) => Ways::Proxy,
             (true, None) => Ways::LinkOnly,
         };
-        let query = url::form_urlencoded::parse(visit.query.as_bytes()).find(|(name, _)| name == "next").map(|(_, value)| value.into_owned());
+        let query =
+            url::form_urlencoded::parse(visit.query.as_bytes()).find(|(name, _)| name == "next").map(|(_, value)| value.into_owned());
         let next = query.as_deref().or_else(|| visit.field("next")).and_then(own_page);
         let listed = pages.listed().into_iter().map(|(title, slug)| (title, visit.links.status(&slug))).collect();
         let status = complaint.map_or(StatusCode::OK, |(status, _)| status);
@@ -193,7 +194,16 @@ mod tests {
     #[test]
     fn the_page_to_come_back_to_is_always_one_of_ours() {
         assert_eq!(own_page("/incidents/abc").as_deref(), Some("/incidents/abc"));
-        for evil in ["//evil.example", "/\\evil.example", "https://evil.example", "/%09/evil.example", "javascript:alert(1)", "/sign-out", "/api/v1/status", ""] {
+        for evil in [
+            "//evil.example",
+            "/\\evil.example",
+            "https://evil.example",
+            "/%09/evil.example",
+            "javascript:alert(1)",
+            "/sign-out",
+            "/api/v1/status",
+            "",
+        ] {
             assert_eq!(own_page(evil), None, "{evil}");
         }
     }

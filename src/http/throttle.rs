@@ -62,7 +62,9 @@ impl Throttle {
         }
         let mut wait = Duration::ZERO;
         let keys = [(address_key(address), ADDRESS_WAIT_MAX), (account_key(account), ACCOUNT_WAIT_MAX)];
-        let keys = keys.map(|(key, longest)| (if buckets.contains_key(&key) || buckets.len() + 2 <= BUCKETS_MAX { key } else { Key::Overflow }, longest));
+        let keys = keys.map(|(key, longest)| {
+            (if buckets.contains_key(&key) || buckets.len() + 2 <= BUCKETS_MAX { key } else { Key::Overflow }, longest)
+        });
         for (key, _) in keys {
             wait = wait.max(buckets.get(&key).map_or(Duration::ZERO, |bucket| bucket.free_at.since(now)));
         }
@@ -143,7 +145,11 @@ mod tests {
 
     #[test]
     fn many_addresses_slow_an_account_down_but_do_not_lock_it() {
-        let n = let_through(3600, |i| IpAddr::from([10, 1, u8::try_from(i / 250).unwrap(), u8::try_from(i % 250).unwrap()]), |_| "ops".to_owned());
+        let n = let_through(
+            3600,
+            |i| IpAddr::from([10, 1, u8::try_from(i / 250).unwrap(), u8::try_from(i % 250).unwrap()]),
+            |_| "ops".to_owned(),
+        );
         assert!((300..=400).contains(&n), "{n}");
     }
 

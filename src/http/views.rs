@@ -60,7 +60,11 @@ fn banners(snapshot: &Snapshot, links: &Links, now: UnixMillis) -> Vec<Banner> {
         banners.push(Banner { state, text, link: link.map(|(href, words)| (href, words.to_owned())) });
     };
     if now.since(snapshot.at) >= FRESH_FOR {
-        say(Verdict::Down, format!("vigilmon has not looked at anything since {}. What is shown here is old.", text::utc(snapshot.at)), None);
+        say(
+            Verdict::Down,
+            format!("vigilmon has not looked at anything since {}. What is shown here is old.", text::utc(snapshot.at)),
+            None,
+        );
     }
     if let UplinkView::Lost(since) = snapshot.uplink {
         let text = format!("The uplink of this vantage is lost since {}. Failures of targets beyond it are not judged.", text::utc(since));
@@ -165,7 +169,8 @@ pub fn pause_state(view: &MonitorView) -> PauseState {
 pub fn regions(view: &MonitorView) -> Vec<(String, Verdict)> {
     let as_bad = if view.verdict == Verdict::Degraded { Verdict::Degraded } else { Verdict::Down };
     let parts = [(&view.regions.failing, as_bad), (&view.regions.fine, Verdict::Up), (&view.regions.unknown, Verdict::Unknown)];
-    let all: Vec<(String, Verdict)> = parts.into_iter().flat_map(|(names, state)| names.iter().map(move |name| (name.to_string(), state))).collect();
+    let all: Vec<(String, Verdict)> =
+        parts.into_iter().flat_map(|(names, state)| names.iter().map(move |name| (name.to_string(), state))).collect();
     if all.len() < 2 { Vec::new() } else { all }
 }
 

@@ -98,7 +98,11 @@ impl Visit {
     #[must_use]
     pub fn cookie(&self, name: &str) -> Option<&str> {
         let lines = self.headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-        lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('=')).find(|(n, _)| *n == name).map(|(_, value)| value)
+        lines
+            .flat_map(|line| line.split(';'))
+            .filter_map(|pair| pair.trim().split_once('='))
+            .find(|(n, _)| *n == name)
+            .map(|(_, value)| value)
     }
 
     /// The value of a field of the form.
@@ -142,14 +146,14 @@ impl Visit {
     ///
     /// # Errors
     /// [`Refusal::WrongHost`].
-    pub fn require_own_host(&self, server: &Server, domains: &[String]) -> Result<(), Refusal> {
+    pub fn require_own_host(&self, server: &Server, is_domain: impl Fn(&str) -> bool) -> Result<(), Refusal> {
         let Peer::Tcp(peer) = self.peer else { return Ok(()) };
         let Some(ours) = server.public_url.as_deref().and_then(|text| url::Url::parse(text).ok()) else { return Ok(()) };
         let own = ours.host_str().is_some_and(|host| host_name(host) == self.host);
         let fine = own
             || self.host == "localhost"
             || self.host.parse::<IpAddr>().is_ok()
-            || domains.contains(&self.host)
+            || is_domain(&self.host)
             || is_listed(peer, &server.trusted_proxies);
         if fine { Ok(()) } else { Err(Refusal::WrongHost) }
     }

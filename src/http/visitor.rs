@@ -61,7 +61,8 @@ pub fn status(pages: &Pages, visit: &Visit, slug: &PageSlug, part: Part, is_view
 }
 
 fn cached(visit: &Visit, made: &Made, media_type: &'static str, body: &Body) -> Answer {
-    let known = visit.header("if-none-match").is_some_and(|tags| tags.split(',').any(|tag| tag.trim().trim_start_matches("W/") == body.tag));
+    let known =
+        visit.header("if-none-match").is_some_and(|tags| tags.split(',').any(|tag| tag.trim().trim_start_matches("W/") == body.tag));
     let full = if known {
         let mut unchanged = answer::bytes(StatusCode::NOT_MODIFIED, media_type, "");
         unchanged.headers_mut().remove(header::CONTENT_TYPE);
@@ -90,7 +91,7 @@ fn cached(visit: &Visit, made: &Made, media_type: &'static str, body: &Body) -> 
 /// [`Refusal::NotFound`].
 pub fn asset(hashed_name: &str) -> Result<Answer, Refusal> {
     let asset = assets::by_hashed_name(hashed_name).ok_or(Refusal::NotFound)?;
-    let full = answer::bytes(StatusCode::OK, asset.media_type, bytes::Bytes::from_static(static_bytes(&asset.bytes)));
+    let full = answer::bytes(StatusCode::OK, asset.media_type, bytes::Bytes::from_static(&asset.bytes));
     Ok(answer::with(full, header::CACHE_CONTROL, answer::FOR_EVER))
 }
 
@@ -120,8 +121,4 @@ pub fn health(pages: &Pages, visit: &Visit) -> Answer {
     } else {
         answer::bytes(StatusCode::SERVICE_UNAVAILABLE, "application/json", r#"{"status":"stalled"}"#)
     }
-}
-
-fn static_bytes(bytes: &'static std::borrow::Cow<'static, [u8]>) -> &'static [u8] {
-    bytes
 }

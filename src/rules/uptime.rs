@@ -108,8 +108,10 @@ mod tests {
     #[track_caller]
     fn assert_totals(changes: &[(i64, Verdict)], (from, to): (i64, i64), expected: [u64; 5]) {
         let monitor = MonitorId::parse("api").expect("an id");
-        let changes: Vec<VerdictChange> =
-            changes.iter().map(|(at, verdict)| VerdictChange { monitor: monitor.clone(), at: UnixMillis(*at), verdict: *verdict }).collect();
+        let changes: Vec<VerdictChange> = changes
+            .iter()
+            .map(|(at, verdict)| VerdictChange { monitor: monitor.clone(), at: UnixMillis(*at), verdict: *verdict })
+            .collect();
         let totals = span_totals(&changes, UnixMillis(from), UnixMillis(to));
         let ms = |d: Duration| u64::try_from(d.as_millis()).expect("short");
         assert_eq!([totals.up, totals.degraded, totals.down, totals.unknown, totals.paused].map(ms), expected);

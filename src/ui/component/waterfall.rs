@@ -69,11 +69,10 @@ mod tests {
         let ms = Duration::from_millis;
         let timings = Timings { dns: Some(ms(10)), connect: Some(ms(30)), first_byte: Some(ms(60)), total: ms(100), ..Timings::default() };
         let rows = rows(&timings);
-        assert_eq!(rows.iter().map(|r| (r.phase.word(), r.x, r.width)).collect::<Vec<_>>(), [
-            ("dns", 0, 100),
-            ("connect", 100, 300),
-            ("first byte", 400, 600)
-        ]);
+        assert_eq!(
+            rows.iter().map(|r| (r.phase.word(), r.x, r.width)).collect::<Vec<_>>(),
+            [("dns", 0, 100), ("connect", 100, 300), ("first byte", 400, 600)]
+        );
     }
 
     #[test]

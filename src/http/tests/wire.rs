@@ -1,0 +1,90 @@
+//! Over real sockets: limits, TLS aside, and the control socket.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::StatusCode;
+use tokio::io::AsyncReadExt;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::net::UnixStream;
+
+use crate::clock::Clock;
+use crate::http::limits::FORM_BYTES_MAX;
+use crate::http::limits::HEAD_BYTES_MAX;
+use crate::http::limits::HEADERS_MAX;
+use crate::http::server::BindError;
+use crate::http::server::CONTROL_SOCKET;
+use crate::http::server::Server;
+use crate::http::tests::world::World;
+use crate::http::tests::world::config;
+use crate::http::tests::world::usual;
+use crate::supervise::Supervisor;
+
+async fn say(stream: &mut (impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin), text: &str) -> String {
+    // The server may answer and close before it has read everything; the answer counts.
+    let _ = stream.write_all(text.as_bytes()).await;
+    let mut answer = Vec::new();
+    let _ = tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut answer)).await;
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+fn status(answer: &str) -> &str {
+    answer.split(' ').nth(1).unwrap_or("none")
+}
+
+fn get(path: &str, more: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{more}\r\n")
+}
+
+#[tokio::test]
+async fn the_server_listens_answers_under_limits_and_stops() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = config();
+    config.instance.state_dir = dir.path().to_owned();
+    let bound = Server::bind(&config, Clock::system()).await.unwrap();
+    let address = bound.addresses()[0];
+    assert_ne!(address.port(), 0);
+    let mut taken = config.clone();
+    taken.server.listen = vec![address];
+    let refused = Server::bind(&taken, Clock::system()).await.unwrap_err();
+    assert!(matches!(refused, BindError::InUse(_)));
+    assert_eq!(
+        refused.to_string(),
+        format!("cannot listen on {address}: the address is already in use; stop the other program or change `server.listen`")
+    );
+    let world = World::new(usual()).await;
+    let mut supervisor = Supervisor::new();
+    bound.start(Arc::clone(&world.site), &mut supervisor);
+    let ask = async |text: String| say(&mut TcpStream::connect(address).await.unwrap(), &text).await;
+
+    let healthy = ask(get("/healthz", "")).await;
+    assert!(healthy.starts_with("HTTP/1.1 200") && healthy.ends_with("{\"status\":\"ok\"}"), "{healthy}");
+    let head = ask("HEAD /status/prod HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".to_owned()).await;
+    assert!(head.starts_with("HTTP/1.1 200") && head.ends_with("\r\n\r\n"), "{head}");
+    assert_eq!(status(&ask(get("/healthz", &format!("X-Long: {}\r\n", "x".repeat(HEAD_BYTES_MAX)))).await), "431");
+    assert_eq!(status(&ask(get("/healthz", &format!("X-Long: {}\r\n", "x".repeat(HEAD_BYTES_MAX * 100)))).await), "431");
+    assert_eq!(status(&ask(get("/healthz", &"X-Many: x\r\n".repeat(HEADERS_MAX - 2))).await), "200");
+    assert_eq!(status(&ask(get("/healthz", &"X-Many: x\r\n".repeat(HEADERS_MAX + 1))).await), "431");
+    let post = |more: &str, body: &str| {
+        format!(
+            "POST /sign-in HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\nConnection: close\r\nContent-Type: application/x-www-form-urlencoded\r\n{more}\r\n{body}"
+        )
+    };
+    let chunked = ask(post("Transfer-Encoding: chunked\r\n", "0\r\n\r\n")).await;
+    assert_eq!(status(&chunked), "411");
+    let both = ask(post("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n")).await;
+    assert!(matches!(status(&both), "400" | "411"), "{both}");
+    let long = "x".repeat(FORM_BYTES_MAX + 1);
+    assert_eq!(status(&ask(post(&format!("Content-Length: {}\r\n", long.len()), &long)).await), "413");
+    assert_eq!(status(&ask(post("Content-Length: 0\r\n", "")).await), "401");
+
+    let mut control = UnixStream::connect(dir.path().join(CONTROL_SOCKET)).await.unwrap();
+    let local = say(&mut control, &get("/local/status", "")).await;
+    assert_eq!(status(&local), StatusCode::OK.as_str());
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(dir.path().join(CONTROL_SOCKET)).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    assert_eq!(supervisor.run(async {}, Duration::from_secs(10)).await, Ok(()));
+    assert!(TcpStream::connect(address).await.is_err(), "nobody listens any more");
+    assert!(!dir.path().join(CONTROL_SOCKET).exists());
+}

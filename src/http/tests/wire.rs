@@ -1,4 +1,4 @@
-//! Over real sockets: limits, TLS aside, and the control socket.
+//! Over real sockets: limits, TLS, and the control socket.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 use tokio::net::UnixStream;
 
 use crate::clock::Clock;
+use crate::config::ServerTls;
 use crate::http::limits::FORM_BYTES_MAX;
 use crate::http::limits::HEAD_BYTES_MAX;
 use crate::http::limits::HEADERS_MAX;
@@ -87,4 +88,37 @@ async fn the_server_listens_answers_under_limits_and_stops() {
     assert_eq!(supervisor.run(async {}, Duration::from_secs(10)).await, Ok(()));
     assert!(TcpStream::connect(address).await.is_err(), "nobody listens any more");
     assert!(!dir.path().join(CONTROL_SOCKET).exists());
+}
+
+#[tokio::test]
+async fn tls_is_spoken_where_it_is_configured_and_only_http_1() {
+    let dir = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let files = ServerTls { cert: dir.path().join("cert.pem"), key: dir.path().join("key.pem") };
+    std::fs::write(&files.cert, made.cert.pem()).unwrap();
+    std::fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
+    let mut config = config();
+    config.instance.state_dir = dir.path().to_owned();
+    config.server.tls = Some(files);
+    let bound = Server::bind(&config, Clock::system()).await.unwrap();
+    let address = bound.addresses()[0];
+    assert!(bound.own_url().starts_with("https://127.0.0.1:"));
+    let world = World::new(usual()).await;
+    let mut supervisor = Supervisor::new();
+    bound.start(Arc::clone(&world.site), &mut supervisor);
+
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(made.cert.der().clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let client = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let mut client = client.with_root_certificates(roots).with_no_client_auth();
+    client.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let stream = TcpStream::connect(address).await.unwrap();
+    let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
+    let mut stream = tokio_rustls::TlsConnector::from(Arc::new(client)).connect(name, stream).await.unwrap();
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
+    assert_eq!(status(&say(&mut stream, &get("/healthz", "")).await), "200");
+    let plain = say(&mut TcpStream::connect(address).await.unwrap(), &get("/healthz", "")).await;
+    assert!(!plain.contains("200"), "plain text gets no answer: {plain}");
+    assert_eq!(supervisor.run(async {}, Duration::from_secs(10)).await, Ok(()));
 }

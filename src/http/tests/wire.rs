@@ -8,15 +8,21 @@ use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::net::UnixStream;
+use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::ServerTls;
+use crate::http::limits::BODY_TIMEOUT;
 use crate::http::limits::FORM_BYTES_MAX;
 use crate::http::limits::HEAD_BYTES_MAX;
+use crate::http::limits::HEAD_TIMEOUT;
 use crate::http::limits::HEADERS_MAX;
+use crate::http::limits::WRITE_TIMEOUT;
 use crate::http::server::BindError;
 use crate::http::server::CONTROL_SOCKET;
 use crate::http::server::Server;
+use crate::http::server::connection;
+use crate::http::tests::world::STRANGER;
 use crate::http::tests::world::World;
 use crate::http::tests::world::config;
 use crate::http::tests::world::usual;
@@ -121,4 +127,37 @@ async fn tls_is_spoken_where_it_is_configured_and_only_http_1() {
     let plain = say(&mut TcpStream::connect(address).await.unwrap(), &get("/healthz", "")).await;
     assert!(!plain.contains("200"), "plain text gets no answer: {plain}");
     assert_eq!(supervisor.run(async {}, Duration::from_secs(10)).await, Ok(()));
+}
+
+/// Says `text` over a connection in memory, reads nothing before `patience` is over, and gives back what came and after how long
+/// the connection was closed. Time is stepped, not waited for.
+async fn drip(text: &str, patience: Duration) -> (String, Duration) {
+    let world = World::new(usual()).await;
+    let (mut near, far) = tokio::io::duplex(512);
+    let serving = connection(Arc::clone(&world.site), far, STRANGER, CancellationToken::new());
+    let begin = tokio::time::Instant::now();
+    let client = async {
+        near.write_all(text.as_bytes()).await.unwrap();
+        tokio::time::sleep(patience).await;
+        let mut answer = Vec::new();
+        let _ = near.read_to_end(&mut answer).await;
+        String::from_utf8_lossy(&answer).into_owned()
+    };
+    let ((), answer) = tokio::join!(serving, client);
+    (answer, begin.elapsed())
+}
+
+#[tokio::test(start_paused = true)]
+async fn slow_connections_hold_their_place_only_for_so_long() {
+    let post = "POST /sign-in HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: same-origin\r\nContent-Length: 9\r\n\r\nname=";
+    let idle = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    for (text, expected, longest) in
+        [("", "none", HEAD_TIMEOUT), ("GET / HT", "none", HEAD_TIMEOUT), (idle, "200", HEAD_TIMEOUT), (post, "408", BODY_TIMEOUT)]
+    {
+        let (answer, took) = drip(text, Duration::ZERO).await;
+        assert_eq!(status(&answer), expected, "{text}: {answer}");
+        assert!(took <= longest + Duration::from_secs(1), "{text}: {took:?}");
+    }
+    let (answer, _) = drip("GET /status/prod HTTP/1.1\r\nHost: localhost\r\n\r\n", WRITE_TIMEOUT * 2).await;
+    assert!(!answer.ends_with("</html>"), "who does not read is given up");
 }

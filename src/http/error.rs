@@ -84,12 +84,11 @@ impl Refusal {
             return answer::see_other(&format!("{}{query}", links.sign_in()));
         }
         let outside = self.outside();
-        let named = match &self {
-            Refusal::Internal(inside) => {
-                tracing::error!(request = request_id, error = %inside, "a request failed: {inside}");
-                Some(request_id)
-            }
-            _ => None,
+        let named = if let Refusal::Internal(inside) = &self {
+            tracing::error!(request = request_id, error = %inside, "a request failed: {inside}");
+            Some(request_id)
+        } else {
+            None
         };
         let body = match wire {
             Wire::Page => {

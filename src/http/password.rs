@@ -66,6 +66,7 @@ fn matches(password: &str, phc: &str) -> bool {
 }
 
 #[cfg(test)]
+/// Also the cheap hashes of other tests.
 pub mod tests {
     use super::*;
     use argon2::Params;

@@ -177,6 +177,12 @@ pub fn wire_of(path: &str) -> Wire {
     if is_json { Wire::Json } else { Wire::Page }
 }
 
+/// Whether this path is the control socket's; it then exists nowhere else.
+#[must_use]
+pub fn is_local(path: &str) -> bool {
+    path == "/local" || path.starts_with("/local/")
+}
+
 /// Finds the route. `path` is without query and without the base path. `HEAD` goes where `GET` goes.
 ///
 /// # Errors

@@ -263,7 +263,13 @@ impl Door {
     }
 }
 
-async fn connection(site: Arc<Site>, stream: impl Stream + 'static, peer: Peer, stop: CancellationToken) {
+/// Serves one connection until it ends, or until `stop` and the request under way is answered.
+pub(crate) async fn connection(
+    site: Arc<Site>,
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    peer: Peer,
+    stop: CancellationToken,
+) {
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let site = Arc::clone(&site);
         async move { Ok::<_, std::convert::Infallible>(site.answer(request, peer).await) }

@@ -152,6 +152,7 @@ impl SignIn {
             // Signing in must work when the disk is full: that is when it is needed most.
             tracing::warn!(%error, "a session is kept in memory only: {error}");
         }
+        tracing::info!(user, "`{user}` signed in");
         let cookie = format!("{}={}; {}; Max-Age={}", cookie_name(visit), begun.token, attributes(visit), SESSION_AGE.as_secs());
         let next = visit.field("next").and_then(own_page).map_or_else(|| visit.links.dashboard(), |path| visit.links.to(&path));
         Ok(answer::with(answer::see_other(&next), header::SET_COOKIE, &cookie))

@@ -1,6 +1,5 @@
 //! From a request to its answer: the one place that finds the route, obtains the proof its right asks for, and calls the handler.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -36,6 +35,7 @@ use crate::http::route::PublicRoute;
 use crate::http::route::Route;
 use crate::http::route::ViewerRoute;
 use crate::http::route::Wire;
+use crate::http::route::is_local;
 use crate::http::route::route;
 use crate::http::route::wire_of;
 use crate::http::sign_in;
@@ -97,7 +97,10 @@ impl Site {
         } else {
             path
         };
-        let asked = Asked { method: request.method().clone(), path: path.to_owned(), wire: wire_of(path), links: links.clone() };
+        // On the network the control socket's paths are refused like any other that nobody thought of.
+        let is_out_of_reach = is_local(path) && peer != Peer::Control;
+        let wire = if is_out_of_reach { Wire::Page } else { wire_of(path) };
+        let asked = Asked { method: request.method().clone(), path: path.to_owned(), wire, links: links.clone() };
         let id = format!("{:08x}", self.n_requests.fetch_add(1, Ordering::Relaxed));
         let answered = tokio::time::timeout(REQUEST_TIMEOUT, self.try_answer(request, &asked, peer, &config)).await;
         let answer = answered.unwrap_or(Err(Refusal::Busy)).unwrap_or_else(|refusal| refusal.answer(&links, asked.wire, &id));
@@ -110,14 +113,16 @@ impl Site {
         B::Data: Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let found = route(asked.method.as_str(), &asked.path)?;
-        if !may_exist(&found, peer) {
+        if is_local(&asked.path) && peer != Peer::Control {
             return Err(Refusal::NotFound);
         }
+        let found = route(asked.method.as_str(), &asked.path)?;
         let (parts, body) = request.into_parts();
         let mut visit = self.visit(parts, peer, config, &asked.links);
         if found != Route::Public(PublicRoute::Health) {
-            visit.require_own_host(&config.server, &domains(config))?;
+            visit.require_own_host(&config.server, |host| {
+                config.pages.iter().any(|page| page.domains.iter().any(|domain| domain == host))
+            })?;
         }
         if asked.method == Method::POST {
             if visit.bearer().is_none() && peer != Peer::Control {
@@ -210,7 +215,9 @@ impl Site {
             self.warn_of_proxy(address);
         }
         let forwarded = parts.headers.get("x-forwarded-host").filter(|_| is_proxied);
-        let host = forwarded.or(parts.headers.get(header::HOST)).and_then(|host| host.to_str().ok()).map(host_name).unwrap_or_default();
+        let host = forwarded.or(parts.headers.get(header::HOST)).and_then(|host| host.to_str().ok());
+        // Of several proxies the nearest wrote last.
+        let host = host.and_then(|hosts| hosts.rsplit(',').next()).map(host_name).unwrap_or_default();
         let secure = server.tls.is_some() || server.public_url.as_deref().is_some_and(|url| url.starts_with("https://"));
         Visit {
             now: self.clock.now(),
@@ -235,20 +242,8 @@ impl Site {
     }
 }
 
-/// Routes of the control socket exist there only, and there is nothing else on it but the ones for everybody.
-fn may_exist(route: &Route, peer: Peer) -> bool {
-    match (route, peer) {
-        (Route::Local(_), Peer::Tcp(_)) => false,
-        (Route::Local(_), Peer::Control) | (Route::Public(_) | Route::Viewer(_) | Route::Operator(_), Peer::Tcp(_) | Peer::Control) => true,
-    }
-}
-
 fn sign_in_needed(route: &ViewerRoute) -> Refusal {
     Refusal::SignInNeeded(route.page_path())
-}
-
-fn domains(config: &Config) -> Vec<String> {
-    config.pages.iter().flat_map(|page| page.domains.iter().cloned()).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// Reads the body of a form. Only bodies that say their length are read: ours do, and a body in chunks through a proxy that sees

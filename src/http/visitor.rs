@@ -91,7 +91,7 @@ fn cached(visit: &Visit, made: &Made, media_type: &'static str, body: &Body) -> 
 /// [`Refusal::NotFound`].
 pub fn asset(hashed_name: &str) -> Result<Answer, Refusal> {
     let asset = assets::by_hashed_name(hashed_name).ok_or(Refusal::NotFound)?;
-    let full = answer::bytes(StatusCode::OK, asset.media_type, bytes::Bytes::from_static(static_bytes(&asset.bytes)));
+    let full = answer::bytes(StatusCode::OK, asset.media_type, bytes::Bytes::from_static(&asset.bytes));
     Ok(answer::with(full, header::CACHE_CONTROL, answer::FOR_EVER))
 }
 
@@ -121,8 +121,4 @@ pub fn health(pages: &Pages, visit: &Visit) -> Answer {
     } else {
         answer::bytes(StatusCode::SERVICE_UNAVAILABLE, "application/json", r#"{"status":"stalled"}"#)
     }
-}
-
-fn static_bytes(bytes: &'static std::borrow::Cow<'static, [u8]>) -> &'static [u8] {
-    bytes
 }

@@ -23,6 +23,9 @@ pub struct Tick {
 
 const SPARK_HEIGHT: u64 = 24;
 
+/// Checks that a sparkline has room for; fewer stand at its right end, so that all sparklines of a table have one scale.
+const SPARK_TICKS: usize = 60;
+
 /// The last checks, oldest left: height is the time taken, the class is the outcome. Checks that are not up reach the full
 /// height, so that they are seen however fast they failed.
 #[must_use]
@@ -30,16 +33,18 @@ pub fn sparkline(ticks: &[Tick]) -> Markup {
     let longest = ticks.iter().filter(|t| t.outcome == Outcome::Up).map(|t| t.took.as_micros()).max().unwrap_or(0).max(1);
     let mut by_outcome: [(Outcome, String); 4] =
         [Outcome::Up, Outcome::Degraded, Outcome::Down, Outcome::Unknown].map(|outcome| (outcome, String::new()));
+    let ticks = &ticks[ticks.len().saturating_sub(SPARK_TICKS)..];
+    let empty = SPARK_TICKS - ticks.len();
     for (i, tick) in ticks.iter().enumerate() {
         let share = tick.took.as_micros().min(longest) * u128::from(SPARK_HEIGHT) / longest;
         let height = if tick.outcome == Outcome::Up { u64::try_from(share).unwrap_or(SPARK_HEIGHT).max(2) } else { SPARK_HEIGHT };
         if let Some((_, path)) = by_outcome.iter_mut().find(|(outcome, _)| *outcome == tick.outcome) {
             // Writing into a String cannot fail.
-            let _ = write!(path, "M{} {SPARK_HEIGHT}v-{height}", i * 3 + 1);
+            let _ = write!(path, "M{} {SPARK_HEIGHT}v-{height}", (empty + i) * 3 + 1);
         }
     }
     html! {
-        svg.spark viewBox={ "0 0 " (ticks.len().max(1) * 3) " " (SPARK_HEIGHT) } preserveAspectRatio="none" role="img" aria-label=(spark_text(ticks)) {
+        svg.spark viewBox={ "0 0 " (SPARK_TICKS * 3) " " (SPARK_HEIGHT) } preserveAspectRatio="none" role="img" aria-label=(spark_text(ticks)) {
             @for (outcome, path) in by_outcome.iter().filter(|(_, path)| !path.is_empty()) { path.(class(of_outcome(*outcome))) d=(path) {} }
         }
     }

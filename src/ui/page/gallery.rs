@@ -77,8 +77,8 @@ fn samples() -> Vec<Sample> {
     (0..96_u64)
         .map(|i| Sample {
             at: NOON.minus(Duration::from_secs((96 - i) * 900)),
-            p50: (i < 40 || i > 50).then_some(Duration::from_millis(80 + i * 31 % 40)),
-            p95: (i < 40 || i > 50).then_some(Duration::from_millis(140 + i * 53 % 160)),
+            p50: (!(40..=50).contains(&i)).then_some(Duration::from_millis(80 + i * 31 % 40)),
+            p95: (!(40..=50).contains(&i)).then_some(Duration::from_millis(140 + i * 53 % 160)),
         })
         .collect()
 }

@@ -142,7 +142,7 @@ pub struct SloView {
 pub fn page(frame: &Frame, view: &MonitorPage) -> Markup {
     let content = html! {
         div.title-row {
-            div { h1 { (view.name) } p.quiet { (view.kind) " " (view.target) @if let Some(group) = &view.group { ", group " (group) } } }
+            div { h1 { (view.name) } p.quiet { (view.target) @if let Some(group) = &view.group { ", group " (group) } } }
             @if frame.may_operate { (buttons(frame, view)) }
         }
         (facts(frame, view))
@@ -176,6 +176,7 @@ fn facts(frame: &Frame, view: &MonitorPage) -> Markup {
         dl.facts {
             div { dt { "State" } dd { (badge(view.state)) " " (text::ago(view.since, frame.now)) } }
             @if let Some(cause) = &view.cause { div.full { dt { "Cause" } dd.cause { (cause) } } }
+            div { dt { "Kind" } dd { (view.kind) } }
             div { dt { "Interval" } dd { (text::coarse(view.interval)) } }
             div { dt { "Next check" } dd { @match view.next_at { Some(at) => (text::ago(at, frame.now)), None => "paused" } } }
             div { dt { "Written in" } dd { code { (view.origin) } } }

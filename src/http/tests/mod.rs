@@ -1,0 +1,7 @@
+//! The server as a whole, asked from outside.
+
+mod pages;
+mod rights;
+mod sign_in;
+mod wire;
+mod world;

@@ -1,0 +1,188 @@
+//! Who gets what: every route, with and without a right.
+
+use std::sync::Arc;
+
+use hyper::StatusCode;
+
+use crate::config::ApiToken;
+use crate::config::ProxyAuth;
+use crate::config::Scope;
+use crate::engine::handle::Operation;
+use crate::http::random::sha256;
+use crate::http::tests::world::NOON;
+use crate::http::tests::world::World;
+use crate::http::tests::world::config;
+use crate::http::tests::world::id;
+use crate::http::tests::world::monitor;
+use crate::http::tests::world::snapshot;
+use crate::http::tests::world::usual;
+use crate::http::tests::world::view;
+use crate::http::visit::Peer;
+use crate::model::secret::Secret;
+
+const PROTECTED: [(&str, &str); 14] = [
+    ("GET", "/monitors"),
+    ("HEAD", "/monitors/api"),
+    ("GET", "/incidents"),
+    ("GET", "/incidents/incapi"),
+    ("GET", "/config"),
+    ("GET", "/channels"),
+    ("GET", "/api/v1/status"),
+    ("GET", "/api/v1/monitors/api"),
+    ("POST", "/monitors/api/pause"),
+    ("POST", "/monitors/api/check"),
+    ("POST", "/api/v1/monitors/api/resume"),
+    ("GET", "/local/status"),
+    ("POST", "/local/reload"),
+    ("POST", "/local/sign-in-link"),
+];
+
+#[tokio::test]
+async fn strangers_get_only_what_is_public() {
+    let world = World::new(usual()).await;
+    for (method, path) in PROTECTED {
+        for headers in [&[][..], &[("cookie", "vigilmon=wrong")], &[("authorization", "Bearer wrong")], &[("remote-user", "root")]] {
+            let headers: Vec<_> = headers.iter().copied().chain([("sec-fetch-site", "same-origin")]).collect();
+            let answer = world.ask(method, path, &headers, "").await;
+            assert!(!answer.status.is_success(), "{method} {path} {headers:?}: {}", answer.status);
+            assert!(!answer.body.contains("canary"), "{method} {path}");
+        }
+    }
+    for path in ["/", "/status/prod", "/status/prod.json", "/sign-in", "/healthz", "/robots.txt", "/favicon.svg"] {
+        assert_eq!(world.get(path, &[]).await.status, StatusCode::OK, "{path}");
+    }
+    assert!(world.asked.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn strangers_are_sent_to_the_sign_in_page_and_back() {
+    let world = World::new(usual()).await;
+    assert_eq!(world.get("/incidents/incapi", &[]).await.header("location"), "/sign-in?next=/incidents/incapi");
+    assert_eq!(world.get("/api/v1/status", &[]).await.header("www-authenticate"), "Bearer");
+}
+
+#[tokio::test]
+async fn viewers_see_every_page_and_what_is_wrong_with_it() {
+    let world = World::new(usual()).await;
+    let cookie = world.sign_in().await;
+    for path in
+        ["/monitors", "/monitors/api", "/incidents", "/incidents/incapi", "/config", "/channels", "/api/v1/status", "/api/v1/monitors/api"]
+    {
+        assert_eq!(world.get(path, &[("cookie", &cookie)]).await.status, StatusCode::OK, "{path}");
+    }
+    for path in ["/monitors/none", "/incidents/none", "/api/v1/monitors/none"] {
+        assert_eq!(world.get(path, &[("cookie", &cookie)]).await.status, StatusCode::NOT_FOUND, "{path}");
+    }
+    let page = world.get("/monitors/api", &[("cookie", &cookie)]).await.body;
+    for shown in ["canary-error in the body", "tcp://canary-target.internal:5432", "canary-transcript", "config.yaml:14", "Check now"] {
+        assert!(page.contains(shown), "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn pages_work_while_the_database_does_not() {
+    let world = World::new(usual()).await;
+    let cookie = world.sign_in().await;
+    world.shelf.is_broken.store(true, std::sync::atomic::Ordering::Relaxed);
+    for path in ["/monitors", "/monitors/api", "/incidents", "/incidents/incapi", "/config", "/channels"] {
+        assert_eq!(world.get(path, &[("cookie", &cookie)]).await.status, StatusCode::OK, "{path}");
+    }
+    assert!(world.get("/monitors/api", &[("cookie", &cookie)]).await.body.contains("cannot be read"));
+}
+
+#[tokio::test]
+async fn changes_need_our_own_page_and_its_token() {
+    let world = World::new(usual()).await;
+    let cookie = world.sign_in().await;
+    let token = world.form_token(&cookie).await;
+    let form = format!("form={token}");
+    let kind = ("content-type", "application/x-www-form-urlencoded");
+    let cookie_header = ("cookie", cookie.as_str());
+    for (headers, body) in [
+        (vec![cookie_header, kind], form.as_str()),
+        (vec![cookie_header, kind, ("origin", "https://evil.example")], &form),
+        (vec![cookie_header, kind, ("origin", "null")], &form),
+        (vec![cookie_header, kind, ("sec-fetch-site", "cross-site"), ("origin", "http://localhost")], &form),
+        (vec![cookie_header, kind, ("sec-fetch-site", "same-site")], &form),
+        (vec![cookie_header, kind, ("sec-fetch-site", "same-origin")], ""),
+        (vec![cookie_header, kind, ("sec-fetch-site", "same-origin")], "form=wrong"),
+    ] {
+        let answer = world.ask("POST", "/monitors/api/pause", &headers, body).await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{headers:?} {body}");
+    }
+    assert!(world.asked.lock().unwrap().is_empty(), "nothing was changed");
+    let answer = world.post("/monitors/api/pause", &cookie, &form).await;
+    assert_eq!((answer.status, answer.header("location")), (StatusCode::SEE_OTHER, "/monitors/api"));
+    let answer = world.ask("POST", "/monitors/api/check", &[cookie_header, kind, ("origin", "http://localhost")], &form).await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER);
+    assert_eq!(*world.asked.lock().unwrap(), [Operation::Pause(id("api")), Operation::CheckNow(id("api"))]);
+    assert_eq!(world.get("/monitors/api/pause", &[cookie_header]).await.status, StatusCode::METHOD_NOT_ALLOWED);
+}
+
+#[tokio::test]
+async fn tokens_do_what_their_scope_says() {
+    let mut config = config();
+    let token = |name: &str, scope| {
+        let hash = data_encoding::HEXLOWER.encode(&sha256(name.as_bytes()));
+        ApiToken { name: name.to_owned(), hash: Secret::new(hash), scope }
+    };
+    config.auth.tokens = vec![token("reader", Scope::Read), token("writer", Scope::Write)];
+    let world = World::new(snapshot(config, vec![view(monitor("api", "db"), None)])).await;
+    for (name, look, change) in [("reader", 200, 403), ("writer", 200, 200), ("neither", 401, 401)] {
+        let bearer = format!("Bearer {name}");
+        let status = world.get("/api/v1/status", &[("authorization", &bearer)]).await.status.as_u16();
+        let changed = world.ask("POST", "/api/v1/monitors/api/pause", &[("authorization", &bearer)], "").await.status.as_u16();
+        assert_eq!((status, changed), (look, change), "{name}");
+    }
+    assert_eq!(world.asked.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_proxy_is_believed_by_its_address_only() {
+    let mut config = config();
+    config.auth.proxy = Some(ProxyAuth { header: "remote-user".to_owned(), from: vec!["127.0.0.1/32".parse().unwrap()] });
+    let world = World::new(snapshot(config, Vec::new())).await;
+    let header = [("remote-user", "anna"), ("x-forwarded-for", "127.0.0.1")];
+    let proxy = Peer::Tcp("127.0.0.1".parse().unwrap());
+    let page = world.ask_from(proxy, "GET /monitors", &header, "").await;
+    assert!(page.status == StatusCode::OK && page.body.contains("anna"));
+    assert_eq!(world.get("/monitors", &header).await.status, StatusCode::SEE_OTHER);
+    let twice = [("remote-user", "anna"), ("remote-user", "root")];
+    assert_eq!(world.ask_from(proxy, "GET /monitors", &twice, "").await.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn the_control_socket_has_its_own_routes() {
+    let world = World::new(usual()).await;
+    let status = world.ask_from(Peer::Control, "GET /local/status", &[], "").await;
+    assert!(status.status == StatusCode::OK && status.body.contains("\"id\":\"api\""));
+    let reload = world.ask_from(Peer::Control, "POST /local/reload", &[], "").await;
+    assert_eq!(reload.body, r#"{"active":true,"changed":"one monitor added","problems":[]}"#);
+    let link = world.ask_from(Peer::Control, "POST /local/sign-in-link", &[], "").await;
+    assert!(link.body.contains("http://localhost:8080/sign-in/link/"), "{}", link.body);
+    assert_eq!(world.ask_from(Peer::Control, "GET /monitors", &[], "").await.status, StatusCode::SEE_OTHER);
+    assert_eq!(world.get("/local/status", &[]).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn foreign_names_get_nothing_once_our_own_is_known() {
+    let mut usual = usual();
+    let mut config = usual.config.as_ref().clone();
+    config.server.public_url = Some("https://status.example.com".to_owned());
+    usual.config = Arc::new(config);
+    let world = World::new(usual).await;
+    for (host, status) in [("status.example.com", 200), ("127.0.0.1:8080", 200), ("[::1]:8080", 200), ("evil.example", 421), ("", 421)] {
+        assert_eq!(world.get("/sign-in", &[("host", host)]).await.status.as_u16(), status, "{host}");
+    }
+    assert_eq!(world.get("/healthz", &[("host", "vigilmon")]).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn health_follows_the_engine() {
+    let world = World::new(usual()).await;
+    let healthy = world.get("/healthz", &[]).await;
+    assert!(healthy.status == StatusCode::OK && healthy.body.contains("\"status\":\"ok\""));
+    world.show(|snapshot| snapshot.at = NOON.minus(std::time::Duration::from_secs(30)));
+    let stalled = world.get("/healthz", &[]).await;
+    assert_eq!((stalled.status.as_u16(), stalled.body.as_str()), (503, r#"{"status":"stalled"}"#));
+}

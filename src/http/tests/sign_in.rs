@@ -1,0 +1,136 @@
+//! Signing in: what lets people in, what keeps guessers out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::StatusCode;
+
+use crate::http::limits::SESSION_IDLE;
+use crate::http::tests::world::World;
+use crate::http::tests::world::config;
+use crate::http::tests::world::snapshot;
+use crate::http::tests::world::user;
+use crate::http::tests::world::usual;
+
+async fn with_user() -> World {
+    let mut config = config();
+    config.auth.users = vec![user("ops", "correct horse")];
+    World::new(snapshot(config, Vec::new())).await
+}
+
+#[tokio::test]
+async fn a_password_signs_in_with_a_strict_cookie() {
+    let world = with_user().await;
+    let answer = world.post("/sign-in", "", "name=ops&password=correct+horse&next=/config").await;
+    assert_eq!((answer.status, answer.header("location")), (StatusCode::SEE_OTHER, "/config"));
+    let cookie = answer.header("set-cookie");
+    assert!(cookie.starts_with("vigilmon=") && cookie.contains("; Path=/; HttpOnly; SameSite=Lax; Max-Age="), "{cookie}");
+    assert_eq!(world.get("/monitors", &[("cookie", &answer.cookie())]).await.status, StatusCode::OK);
+    let token = answer.cookie().split_once('=').map(|(_, token)| token.to_owned()).unwrap();
+    assert!(!format!("{:?}", world.shelf.sessions.lock().unwrap()).contains(&token), "the token itself is not stored");
+}
+
+#[tokio::test]
+async fn over_https_the_cookie_is_bound_to_this_host() {
+    let world = with_user().await;
+    world.show(|snapshot| {
+        let mut config = snapshot.config.as_ref().clone();
+        config.server.public_url = Some("https://localhost".to_owned());
+        snapshot.config = Arc::new(config);
+    });
+    let answer = world.post("/sign-in", "", "name=ops&password=correct+horse").await;
+    assert!(answer.header("set-cookie").starts_with("__Host-vigilmon="));
+    assert!(answer.header("set-cookie").contains("; Path=/; HttpOnly; SameSite=Lax; Secure;"));
+}
+
+#[tokio::test]
+async fn a_wrong_name_and_a_wrong_password_look_the_same() {
+    let world = with_user().await;
+    let wrong = world.post("/sign-in", "", "name=ops&password=x").await;
+    let unknown = world.post("/sign-in", "", "name=nobody&password=correct+horse").await;
+    assert_eq!(wrong.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(wrong, unknown);
+}
+
+#[tokio::test]
+async fn guessing_is_slowed_down_and_sessions_go_on() {
+    let world = with_user().await;
+    let cookie = world.post("/sign-in", "", "name=ops&password=correct+horse").await.cookie();
+    let mut n_checked = 0;
+    for _ in 0..200 {
+        match world.post("/sign-in", "", "name=ops&password=x").await.status {
+            StatusCode::UNAUTHORIZED => n_checked += 1,
+            status => assert_eq!(status, StatusCode::TOO_MANY_REQUESTS),
+        }
+    }
+    assert_eq!(n_checked, 5);
+    let refused = world.post("/sign-in", "", "name=ops&password=correct+horse").await;
+    assert_eq!((refused.status, refused.header("retry-after")), (StatusCode::TOO_MANY_REQUESTS, "1"));
+    assert_eq!(world.get("/monitors", &[("cookie", &cookie)]).await.status, StatusCode::OK);
+    assert!(world.sign_in().await.starts_with("vigilmon="), "a one-time link is not held up");
+    world.clock.advance(Duration::from_secs(1));
+    assert_eq!(world.post("/sign-in", "", "name=ops&password=correct+horse").await.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn sessions_end_by_time_sign_out_and_config() {
+    let world = with_user().await;
+    let sign_in = || world.post("/sign-in", "", "name=ops&password=correct+horse");
+    let idle = sign_in().await.cookie();
+    world.clock.advance(SESSION_IDLE);
+    assert_eq!(world.get("/monitors", &[("cookie", &idle)]).await.status, StatusCode::SEE_OTHER);
+    assert!(world.shelf.sessions.lock().unwrap().is_empty(), "it is gone from the store too");
+    let left = sign_in().await.cookie();
+    assert_eq!(world.post("/sign-out", &left, "").await.status, StatusCode::SEE_OTHER);
+    assert_eq!(world.get("/monitors", &[("cookie", &left)]).await.status, StatusCode::SEE_OTHER);
+    let changed = sign_in().await.cookie();
+    world.show(|snapshot| {
+        let mut config = snapshot.config.as_ref().clone();
+        config.auth.users = vec![user("ops", "another password")];
+        snapshot.config = Arc::new(config);
+    });
+    assert_eq!(world.get("/monitors", &[("cookie", &changed)]).await.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn sessions_outlive_a_restart() {
+    let world = with_user().await;
+    let cookie = world.post("/sign-in", "", "name=ops&password=correct+horse").await.cookie();
+    let snapshot = crate::engine::snapshot::Snapshot::clone(&world.engine.snapshot());
+    let restarted = World::with_shelf(snapshot, Arc::clone(&world.shelf)).await;
+    assert_eq!(restarted.get("/monitors", &[("cookie", &cookie)]).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_new_sign_in_ends_the_session_before() {
+    let world = with_user().await;
+    let first = world.post("/sign-in", "", "name=ops&password=correct+horse").await.cookie();
+    let second = world.post("/sign-in", &first, "name=ops&password=correct+horse").await.cookie();
+    assert_ne!(first, second);
+    assert_eq!(world.get("/monitors", &[("cookie", &first)]).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(world.get("/monitors", &[("cookie", &second)]).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_link_preview_does_not_use_a_sign_in_link_up() {
+    let world = World::new(usual()).await;
+    let token = world.site.sign_in.links.make(world.clock.now().mono).unwrap();
+    let path = format!("/sign-in/link/{token}");
+    for _ in 0..3 {
+        assert_eq!(world.get(&path, &[]).await.status, StatusCode::OK);
+    }
+    let foreign = world.ask("POST", &path, &[("sec-fetch-site", "cross-site")], "").await;
+    assert_eq!(foreign.status, StatusCode::FORBIDDEN);
+    assert_eq!(world.post(&path, "", "").await.status, StatusCode::SEE_OTHER);
+    assert_eq!(world.post(&path, "", "").await.status, StatusCode::GONE);
+    assert_eq!(world.get(&path, &[]).await.status, StatusCode::GONE);
+}
+
+#[tokio::test]
+async fn without_users_nobody_gets_in_by_a_password() {
+    let world = World::new(usual()).await;
+    assert!(world.get("/", &[]).await.body.contains("vigilmon sign-in-link"));
+    for body in ["name=owner&password=", "name=&password=", "name=admin&password=admin"] {
+        assert_eq!(world.post("/sign-in", "", body).await.status, StatusCode::UNAUTHORIZED, "{body}");
+    }
+}

@@ -1,0 +1,434 @@
+//! A small world for the server: an engine that notes what it is asked, a store in memory that can be made to fail, a clock that
+//! is set by hand.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use http_body_util::Full;
+use hyper::Request;
+use hyper::StatusCode;
+use tokio::sync::mpsc;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::config::Auth;
+use crate::config::Config;
+use crate::config::Instance;
+use crate::config::Retention;
+use crate::config::Server;
+use crate::config::User;
+use crate::config::Vantage;
+use crate::engine::handle::EngineHandle;
+use crate::engine::handle::Operation;
+use crate::engine::snapshot::MonitorView;
+use crate::engine::snapshot::Recent;
+use crate::engine::snapshot::ReloadView;
+use crate::engine::snapshot::Snapshot;
+use crate::engine::snapshot::UplinkView;
+use crate::http::ReloadAnswer;
+use crate::http::Reloads;
+use crate::http::archive::Archive;
+use crate::http::archive::Later;
+use crate::http::history;
+use crate::http::history::Book;
+use crate::http::password::tests::cheap_hash;
+use crate::http::site::Site;
+use crate::http::visit::Peer;
+use crate::model::change::VerdictChange;
+use crate::model::expect::Expectation;
+use crate::model::id::IncidentId;
+use crate::model::id::MonitorId;
+use crate::model::id::PageSlug;
+use crate::model::id::Region;
+use crate::model::incident::Epoch;
+use crate::model::incident::Incident;
+use crate::model::incident::Lane;
+use crate::model::monitor::Confirm;
+use crate::model::monitor::IpChoice;
+use crate::model::monitor::Monitor;
+use crate::model::monitor::Origin;
+use crate::model::monitor::ProbeSpec;
+use crate::model::monitor::Quorum;
+use crate::model::monitor::Regions;
+use crate::model::monitor::TcpSpec;
+use crate::model::net::HostPort;
+use crate::model::page::PageGroup;
+use crate::model::page::Show;
+use crate::model::page::StatusPage;
+use crate::model::page::Theme;
+use crate::model::page::Visibility;
+use crate::model::result::CheckResult;
+use crate::model::result::Failure;
+use crate::model::result::Outcome;
+use crate::model::result::Timings;
+use crate::model::result::Transcript;
+use crate::model::rollup::Rollup;
+use crate::model::time::Mono;
+use crate::model::time::Now;
+use crate::model::time::UnixMillis;
+use crate::model::verdict::Confidence;
+use crate::model::verdict::Opinion;
+use crate::model::verdict::OpinionState;
+use crate::model::verdict::RegionView;
+use crate::model::verdict::Verdict;
+use crate::store::CommitError;
+use crate::store::Delivery;
+use crate::store::IncidentFilter;
+use crate::store::ReadError;
+use crate::store::SessionRow;
+use crate::supervise::Jobs;
+
+/// When the world begins.
+pub(super) const NOON: UnixMillis = UnixMillis(1_782_820_800_000);
+
+/// A store in memory.
+#[derive(Debug, Default)]
+pub(super) struct Shelf {
+    pub(super) incidents: Mutex<Vec<Incident>>,
+    pub(super) sessions: Mutex<Vec<SessionRow>>,
+    pub(super) is_broken: std::sync::atomic::AtomicBool,
+}
+
+impl Shelf {
+    fn read<T: Send + 'static>(&self, value: T) -> Later<'_, Result<T, ReadError>> {
+        let broken = self.is_broken.load(std::sync::atomic::Ordering::Relaxed);
+        Box::pin(async move { if broken { Err(ReadError("the disk is gone".to_owned())) } else { Ok(value) } })
+    }
+}
+
+impl Archive for Shelf {
+    fn deliveries<'a>(&'a self, _: Option<&'a IncidentId>, _: usize) -> Later<'a, Result<Vec<Delivery>, ReadError>> {
+        self.read(Vec::new())
+    }
+
+    fn rollups<'a>(&'a self, _: &'a MonitorId, _: UnixMillis, _: UnixMillis) -> Later<'a, Result<Vec<Rollup>, ReadError>> {
+        self.read(Vec::new())
+    }
+
+    fn verdicts<'a>(&'a self, ids: &'a [MonitorId], from: UnixMillis, _: UnixMillis) -> Later<'a, Result<Vec<VerdictChange>, ReadError>> {
+        self.read(ids.iter().map(|id| VerdictChange { monitor: id.clone(), at: from, verdict: Verdict::Up }).collect())
+    }
+
+    fn incidents<'a>(&'a self, filter: &'a IncidentFilter) -> Later<'a, Result<Vec<Incident>, ReadError>> {
+        let wanted = |i: &&Incident| filter.monitors.as_ref().is_none_or(|ids| ids.contains(&i.monitor));
+        self.read(self.incidents.lock().unwrap().iter().filter(wanted).cloned().collect())
+    }
+
+    fn incident<'a>(&'a self, id: &'a IncidentId) -> Later<'a, Result<Option<Incident>, ReadError>> {
+        self.read(self.incidents.lock().unwrap().iter().find(|i| i.id == *id).cloned())
+    }
+
+    fn sessions(&self) -> Later<'_, Result<Vec<SessionRow>, ReadError>> {
+        self.read(self.sessions.lock().unwrap().clone())
+    }
+
+    fn session_put(&self, row: SessionRow) -> Later<'_, Result<(), CommitError>> {
+        let mut rows = self.sessions.lock().unwrap();
+        rows.retain(|r| r.token_hash != row.token_hash);
+        rows.push(row);
+        Box::pin(async { Ok(()) })
+    }
+
+    fn sessions_delete(&self, keys: Vec<[u8; 32]>) -> Later<'_, Result<(), CommitError>> {
+        self.sessions.lock().unwrap().retain(|r| !keys.contains(&r.token_hash));
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// A server with everything around it.
+pub(super) struct World {
+    pub(super) site: Arc<Site>,
+    pub(super) shelf: Arc<Shelf>,
+    pub(super) clock: Clock,
+    pub(super) asked: Arc<Mutex<Vec<Operation>>>,
+    pub(super) engine: EngineHandle,
+    pub(super) book: watch::Sender<Arc<Book>>,
+    snapshots: watch::Sender<Arc<Snapshot>>,
+    _jobs: Jobs,
+}
+
+/// An answer, read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Read {
+    pub(super) status: StatusCode,
+    pub(super) headers: hyper::HeaderMap,
+    pub(super) body: String,
+}
+
+impl Read {
+    pub(super) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default()
+    }
+
+    /// Name and value of the cookie that was set.
+    pub(super) fn cookie(&self) -> String {
+        self.header("set-cookie").split(';').next().unwrap_or_default().to_owned()
+    }
+}
+
+/// Where requests come from when it does not matter.
+pub(super) const STRANGER: Peer = Peer::Tcp(IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 9)));
+
+impl World {
+    pub(super) async fn new(snapshot: Snapshot) -> World {
+        let shelf = Arc::new(Shelf::default());
+        World::with_shelf(snapshot, shelf).await
+    }
+
+    pub(super) async fn with_shelf(snapshot: Snapshot, shelf: Arc<Shelf>) -> World {
+        let clock = Clock::manual(Now { wall: NOON, mono: Mono(1_000_000_000) });
+        let (snapshots, shown) = watch::channel(Arc::new(snapshot));
+        let (requests, mut inbox) = mpsc::channel::<crate::engine::handle::Request>(4);
+        let engine = EngineHandle { snapshots: shown, requests };
+        let (reloads, mut reload_inbox) = mpsc::channel::<tokio::sync::oneshot::Sender<ReloadAnswer>>(1);
+        let asked: Arc<Mutex<Vec<Operation>>> = Arc::default();
+        let jobs = Jobs::new(CancellationToken::new());
+        let noted = Arc::clone(&asked);
+        jobs.start(async move {
+            while let Some(request) = inbox.recv().await {
+                noted.lock().unwrap().push(request.operation);
+                let _ = request.reply.send(Ok(()));
+            }
+        });
+        jobs.start(async move {
+            while let Some(reply) = reload_inbox.recv().await {
+                let _ = reply.send(ReloadAnswer { changed: "one monitor added".to_owned(), problems: Vec::new() });
+            }
+        });
+        let archive: Arc<dyn Archive> = shelf.clone();
+        let own_url = "http://localhost:8080".to_owned();
+        let (site, book) = crate::http::site(&engine, archive, clock.clone(), Reloads(reloads), own_url).await.unwrap();
+        World { site: Arc::new(site), shelf, clock, asked, engine, book, snapshots, _jobs: jobs }
+    }
+
+    pub(super) fn show(&self, change: impl FnOnce(&mut Snapshot)) {
+        let mut snapshot = Snapshot::clone(&self.engine.snapshot());
+        snapshot.revision += 1;
+        change(&mut snapshot);
+        self.snapshots.send_replace(Arc::new(snapshot));
+    }
+
+    pub(super) async fn read_history(&self) {
+        let snapshot = self.engine.snapshot();
+        let book = history::read(self.shelf.as_ref(), &snapshot.config.pages, 1, NOON).await.unwrap();
+        self.book.send_replace(Arc::new(book));
+    }
+
+    pub(super) async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Read {
+        self.ask_from(STRANGER, &format!("{method} {path}"), headers, body).await
+    }
+
+    pub(super) async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Read {
+        self.ask("GET", path, headers, "").await
+    }
+
+    /// A form sent by one of our own pages.
+    pub(super) async fn post(&self, path: &str, cookie: &str, body: &str) -> Read {
+        let own = [("sec-fetch-site", "same-origin"), ("content-type", "application/x-www-form-urlencoded"), ("cookie", cookie)];
+        self.ask("POST", path, &own, body).await
+    }
+
+    /// `line` is method and path.
+    pub(super) async fn ask_from(&self, peer: Peer, line: &str, headers: &[(&str, &str)], body: &str) -> Read {
+        let (method, path) = line.split_once(' ').unwrap();
+        let mut request = Request::builder().method(method).uri(path);
+        if !headers.iter().any(|(name, _)| *name == "host") {
+            request = request.header("host", "localhost");
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Full::new(Bytes::copy_from_slice(body.as_bytes()))).unwrap();
+        let (parts, body) = self.site.answer(request, peer).await.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Read { status: parts.status, headers: parts.headers, body: String::from_utf8_lossy(&body).into_owned() }
+    }
+
+    /// Signs in by a one-time link; gives back the cookie.
+    pub(super) async fn sign_in(&self) -> String {
+        let token = self.site.sign_in.links.make(self.clock.now().mono).unwrap();
+        self.post(&format!("/sign-in/link/{token}"), "", "").await.cookie()
+    }
+
+    /// The form token that pages carry for this cookie.
+    pub(super) async fn form_token(&self, cookie: &str) -> String {
+        let page = self.get("/monitors", &[("cookie", cookie)]).await.body;
+        let (_, after) = page.split_once("name=\"form\" value=\"").unwrap();
+        after.split('"').next().unwrap().to_owned()
+    }
+}
+
+pub(super) fn id(text: &str) -> MonitorId {
+    MonitorId::parse(text).unwrap()
+}
+
+pub(super) fn slug(text: &str) -> PageSlug {
+    PageSlug::parse(text).unwrap()
+}
+
+fn origin() -> Origin {
+    Origin { file: Arc::new(PathBuf::from("config.yaml")), line: 14 }
+}
+
+pub(super) fn monitor(name: &str, host: &str) -> Monitor {
+    Monitor {
+        id: id(&crate::model::id::slug(name)),
+        name: name.to_owned(),
+        group: None,
+        labels: BTreeMap::new(),
+        probe: ProbeSpec::Tcp(TcpSpec {
+            address: HostPort { host: host.to_owned(), port: 5432 },
+            send: Vec::new(),
+            expect: Vec::new(),
+            ip: IpChoice::Any,
+            resolver: Vec::new(),
+        }),
+        expect: Expectation::default(),
+        interval: Duration::from_secs(60),
+        timeout: Duration::from_secs(10),
+        confirm: Confirm { failures: 2, successes: 1, recheck: Duration::from_secs(10) },
+        regions: Regions::All,
+        quorum: Quorum::Majority,
+        channels: Vec::new(),
+        runbook: None,
+        slo: None,
+        enabled: true,
+        origin: origin(),
+    }
+}
+
+/// A monitor that is up, or down because of `failure`.
+pub(super) fn view(monitor: Monitor, failure: Option<Failure>) -> MonitorView {
+    let is_down = failure.is_some();
+    let regions = if is_down {
+        RegionView { failing: vec![Region::parse("eu-west").unwrap()], ..RegionView::default() }
+    } else {
+        RegionView::default()
+    };
+    let incidents: Vec<Incident> = failure.iter().map(|cause| incident(&monitor, cause.clone())).collect();
+    MonitorView {
+        verdict: if is_down { Verdict::Down } else { Verdict::Up },
+        since: NOON.minus(Duration::from_secs(300)),
+        opinion: Opinion { state: if is_down { OpinionState::Down } else { OpinionState::Up }, since: NOON, failure: failure.clone() },
+        regions,
+        last: Some(Arc::new(CheckResult {
+            monitor: monitor.id.clone(),
+            at: NOON.minus(Duration::from_secs(5)),
+            outcome: if is_down { Outcome::Down } else { Outcome::Up },
+            failure,
+            timings: Timings { total: Duration::from_millis(42), ..Timings::default() },
+            status: None,
+            remote: Some(IpAddr::from([198, 51, 100, 77])),
+            certificate_not_after: None,
+            transcript: Transcript { lines: vec!["canary-transcript".to_owned()], n_dropped: 0 },
+        })),
+        recent: Arc::new([Recent { at: NOON, outcome: Outcome::Up, took: Duration::from_millis(42) }]),
+        incidents,
+        next_check_at: Some(NOON + Duration::from_secs(55)),
+        paused_by_operator: false,
+        monitor: Arc::new(monitor),
+    }
+}
+
+pub(super) fn incident(monitor: &Monitor, cause: Failure) -> Incident {
+    Incident {
+        id: IncidentId::from_derived(&format!("inc{}", monitor.id.as_str().replace('-', ""))),
+        monitor: monitor.id.clone(),
+        monitor_name: monitor.name.clone(),
+        lane: Lane::Outage,
+        epoch: Epoch(1),
+        opened_at: NOON.minus(Duration::from_secs(300)),
+        confirmed_at: NOON.minus(Duration::from_secs(290)),
+        closed: None,
+        cause,
+        regions: RegionView::default(),
+        confidence: Confidence::Full,
+        evidence: vec!["canary-evidence".to_owned()],
+    }
+}
+
+pub(super) fn page(name: &str, visibility: Visibility, monitors: &[&str]) -> StatusPage {
+    StatusPage {
+        slug: slug(name),
+        title: format!("Status of {name}"),
+        domains: Vec::new(),
+        visibility,
+        show: Show { targets: false, errors: false, response_times: true, regions: false, history: Duration::from_secs(90 * 86_400) },
+        theme: Theme::default(),
+        links: Vec::new(),
+        groups: vec![PageGroup { name: "All".to_owned(), monitors: monitors.iter().map(|m| id(m)).collect() }],
+        announcements: Vec::new(),
+        origin: origin(),
+    }
+}
+
+pub(super) fn config() -> Config {
+    Config {
+        instance: Instance {
+            region: Region::parse("local").unwrap(),
+            vantage: Vantage::External,
+            state_dir: PathBuf::from("/nowhere"),
+            secret: None,
+        },
+        server: Server {
+            listen: vec!["127.0.0.1:0".parse().unwrap()],
+            public_url: None,
+            base_path: String::new(),
+            trusted_proxies: Vec::new(),
+            tls: None,
+        },
+        auth: Auth::default(),
+        monitors: Vec::new(),
+        channels: BTreeMap::new(),
+        pages: Vec::new(),
+        uplink: Vec::new(),
+        self_channels: Vec::new(),
+        retention: Retention::default(),
+    }
+}
+
+pub(super) fn user(name: &str, password: &str) -> User {
+    User { name: name.to_owned(), password_hash: cheap_hash(password) }
+}
+
+pub(super) fn snapshot(mut config: Config, views: Vec<MonitorView>) -> Snapshot {
+    config.monitors = views.iter().map(|view| Arc::clone(&view.monitor)).collect();
+    Snapshot {
+        at: NOON,
+        started_at: NOON.minus(Duration::from_secs(3600)),
+        revision: 1,
+        config: Arc::new(config),
+        monitors: views.into_iter().map(|view| (view.monitor.id.clone(), Arc::new(view))).collect(),
+        uplink: UplinkView::NotGuarded,
+        reload: Arc::new(ReloadView {
+            active_hash: "0123456789abcdef".to_owned(),
+            active_since: NOON,
+            is_last_good_copy: false,
+            problems: Vec::new(),
+            checked_at: NOON,
+            needs_restart: Vec::new(),
+        }),
+    }
+}
+
+/// Two monitors, one of them down and on the public page; a private page; a page with a password.
+pub(super) fn usual() -> Snapshot {
+    let mut config = config();
+    config.pages = vec![
+        Arc::new(page("prod", Visibility::Public, &["api"])),
+        Arc::new(page("inside", Visibility::Private, &["api"])),
+        Arc::new(page("partners", Visibility::Password(cheap_hash("sesame")), &["api"])),
+    ];
+    let failure = Failure::Body { detail: "canary-error in the body".to_owned() };
+    snapshot(
+        config,
+        vec![view(monitor("api", "canary-target.internal"), Some(failure)), view(monitor("canary-hidden", "canary-host"), None)],
+    )
+}

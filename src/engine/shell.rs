@@ -36,6 +36,9 @@ const BATCH_MAX: usize = 256;
 /// Pictures are made at most this often; pages and the command line read them.
 const PICTURE_EVERY: Duration = Duration::from_millis(500);
 
+/// And at least this often: its time says that the loop turns, which is what `/healthz` and "data as of" are about.
+const PICTURE_AGE_MAX: Duration = Duration::from_secs(5);
+
 /// "I was alive" is written this often; after a restart it says how long nothing was seen.
 const ALIVE_EVERY: Duration = Duration::from_secs(10);
 
@@ -82,7 +85,8 @@ impl Shell {
                 told_alive = Some(now.mono);
                 self.store.alive(now.wall);
             }
-            if self.core.has_news() && pictured.is_none_or(|last| now.mono.since(last) >= PICTURE_EVERY) {
+            let age = if self.core.has_news() { PICTURE_EVERY } else { PICTURE_AGE_MAX };
+            if pictured.is_none_or(|last| now.mono.since(last) >= age) {
                 pictured = Some(now.mono);
                 self.pictures.send_replace(Arc::new(self.core.snapshot(now)));
             }

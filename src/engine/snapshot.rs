@@ -23,7 +23,7 @@ pub struct Snapshot {
     pub at: UnixMillis,
     /// When the program started.
     pub started_at: UnixMillis,
-    /// Grows by one with every snapshot that differs from the one before.
+    /// Grows by one with every snapshot that may show something new; one that is merely newer keeps it.
     pub revision: u64,
     /// The active config.
     pub config: Arc<Config>,

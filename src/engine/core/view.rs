@@ -22,8 +22,7 @@ impl Core {
 
     /// A picture of everything.
     pub fn snapshot(&mut self, now: Now) -> Snapshot {
-        self.is_dirty = false;
-        self.revision += 1;
+        self.revision += u64::from(std::mem::take(&mut self.is_dirty));
         let region = &self.config.instance.region;
         let monitors = self.machines.iter_mut().map(|(id, machine)| {
             let view = machine.view.take().unwrap_or_else(|| Arc::new(draw(machine, region, now)));

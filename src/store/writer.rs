@@ -23,6 +23,7 @@ use crate::store::error::trouble;
 use crate::store::files;
 use crate::store::history::record;
 use crate::store::shared::Shared;
+use crate::store::work::Duty;
 use crate::store::work::Message;
 use crate::store::work::Work;
 
@@ -129,6 +130,10 @@ impl Writer {
     /// Writes a batch and answers all of it.
     fn write(&mut self, mut batch: Vec<Box<dyn Work>>) {
         self.look_for_room();
+        if self.is_disk_full {
+            let bulk = batch.extract_if(.., |work| work.duty() == Duty::Bulk);
+            bulk.for_each(|work| work.answer(Err(CommitError::Failed("the disk is full".to_owned()))));
+        }
         let mut extras = self.extras();
         if batch.is_empty() && extras.results.is_empty() && extras.tick.is_none() {
             return;
@@ -173,7 +178,7 @@ impl Writer {
     fn attempt(&mut self, batch: &mut [Box<dyn Work>], extras: &Extras) -> rusqlite::Result<Vec<Result<(), CommitError>>> {
         self.open_again()?;
         let Some(desk) = &mut self.desk else { return Err(rusqlite::Error::InvalidQuery) };
-        begin(desk, batch.iter().any(|work| work.is_promised()))?;
+        begin(desk, batch.iter().any(|work| work.duty() == Duty::Promised))?;
         let mut outcomes = Vec::with_capacity(batch.len());
         for work in batch {
             outcomes.push(run_one(desk, work.as_mut())?);

@@ -7,6 +7,7 @@ use crate::store::files;
 use crate::store::schema;
 use crate::store::schema::MIGRATIONS;
 use crate::store::schema::Migrated;
+use crate::store::work::Duty;
 
 /// The schema as released, so that later migrations are tried on it and not on what the code says by then.
 const RELEASED: &[&str] = &[include_str!("schema-1.sql")];
@@ -52,7 +53,7 @@ fn a_directory_that_cannot_be_is_named() {
 async fn a_newer_database_is_refused_and_the_copy_is_named() {
     let fixture = Fixture::new();
     let store = fixture.open();
-    store.write(true, |desk| desk.step("INSERT INTO migrations VALUES (7, 0)")).await.expect("commits");
+    store.write(Duty::Promised, |desk| desk.step("INSERT INTO migrations VALUES (7, 0)")).await.expect("commits");
     store.close().await;
     drop(store);
     let conn = Connection::open(fixture.db()).expect("opens");

@@ -329,6 +329,7 @@ impl Store {
     }
 
     /// Single results, newest first, at most `limit` (1000 at the most), from `from` (inclusive) to `to` (exclusive).
+    /// Those of the last second may still be on their way.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -343,7 +344,7 @@ impl Store {
         self.read(move |conn| history::read::results(conn, &monitor, (from, to), limit)).await
     }
 
-    /// Roll-ups in time order.
+    /// Roll-ups of the stretches that overlap the time from `from` to `to`, in time order, the one that is still going on included.
     ///
     /// # Errors
     /// [`ReadError`].

@@ -122,6 +122,10 @@ impl Writer {
 
     /// Notices when somebody removed or replaced the files under us: SQLite would go on writing into files that nobody finds again.
     pub(super) fn inspect(&mut self) {
+        if !self.is_disk_full {
+            // A start on a full disk had no room for it.
+            files::make_reserve(&self.shared.dir);
+        }
         let Some(desk) = &self.desk else { return };
         let now = self.look();
         if self.identities[1].is_none() {

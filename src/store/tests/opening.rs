@@ -195,3 +195,13 @@ async fn what_can_be_read_of_a_damaged_database_is_carried_over() {
     assert_eq!(store.value("secret").await, Ok(Some("x".to_owned())));
     assert_eq!(store.outbox_backlog().await, Ok(vec![(channel("mail"), 40, T0)]));
 }
+
+#[tokio::test]
+async fn the_reserve_is_made_as_soon_as_there_is_room() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    let reserve = fixture.dir.path().join("vigilmon.reserve");
+    std::fs::remove_file(&reserve).expect("was made at the start");
+    store.maintain(T0, RETENTION).await.expect("maintains");
+    assert_eq!(std::fs::metadata(&reserve).expect("is there").len(), 16 * 1024 * 1024);
+}

@@ -1,6 +1,7 @@
 //! What the store costs: `cargo bench --bench store`. Prints one line per figure; nothing is judged.
 #![expect(clippy::print_stdout, reason = "a bench prints")]
 
+use std::cell::Cell;
 use std::path::Path;
 use std::time::Duration;
 
@@ -132,8 +133,28 @@ async fn million(interval_s: i64) {
         }
     }
     let end = UnixMillis(T0 + (i64::try_from(rounds).unwrap_or(0) * interval_s + 7200) * 1000);
-    let (_, spent, ()) = measured(async { store.maintain(end, RETENTION).await.expect("maintains") }).await;
-    packing += spent;
+    let is_done = Cell::new(false);
+    let (_, _, (slowest_commit, ())) = measured(async {
+        let committing = async {
+            let mut slowest = Duration::ZERO;
+            let mut n = 0;
+            while !is_done.get() || n < MONITORS as u64 {
+                let monitor = &monitors[usize::try_from(n).unwrap_or(0) % MONITORS];
+                let (took, _, done) = measured(store.commit(state(monitor, n))).await;
+                done.expect("commits");
+                slowest = slowest.max(took);
+                n += 1;
+            }
+            slowest
+        };
+        let maintaining = async {
+            store.maintain(end, RETENTION).await.expect("maintains");
+            is_done.set(true);
+        };
+        tokio::join!(committing, maintaining)
+    })
+    .await;
+    println!("  slowest durable change during the last maintenance: {} ms", slowest_commit.as_millis());
     store.close().await;
     drop(store);
     let bytes = std::fs::metadata(dir.path().join("vigilmon.db")).expect("is there").len();

@@ -21,8 +21,8 @@ use crate::store::history::rollup;
 /// How long after its end a stretch is left alone: checks that began in it may still be running. Later ones are merged, which costs more.
 const GRACE_MS: i64 = 30_000;
 
-/// Hot results that are held in memory at once while packing.
-const PART_ROWS: i64 = 50_000;
+/// Hot results that are held in memory at once while packing, about 10 MB.
+const PART_ROWS: i64 = 100_000;
 
 /// Hot results that one transaction moves at most, about 10 ms.
 const SLICE_ROWS: usize = 4000;
@@ -110,30 +110,28 @@ pub(in crate::store) fn plan(conn: &Connection, closed: Closed, part: (i64, i64)
 /// Packs the hot rows of one monitor and five minutes together with what was packed of them before.
 fn pack(conn: &Connection, group: &[Hot]) -> rusqlite::Result<Window> {
     let Hot { monitor, start, .. } = group[0];
-    let mut late: Vec<Stored> = Vec::with_capacity(group.len());
+    let nobody = read::nobody();
+    let (n_before, mut all) = block(conn, monitor, start)?;
+    let n_old = all.len();
+    all.reserve(group.len());
     for row in group {
-        match codec::decode(&read::nobody(), UnixMillis(row.at), &row.data) {
-            Ok(stored) => late.extend(stored),
-            Err(error) => tracing::warn!(%error, "a stored result cannot be read and is dropped: {error}"),
+        if let Err(error) = codec::decode_into(&mut all, &nobody, UnixMillis(row.at), &row.data) {
+            tracing::warn!(%error, "a stored result cannot be read and is dropped: {error}");
         }
     }
-    let (n_before, before) = block(conn, monitor, start)?;
-    let sum_before = sum_of(conn, Resolution::FiveMinutes, monitor, start)?;
-    let mut all = before;
-    all.extend(late.iter().cloned());
+    let sum = match sum_of(conn, Resolution::FiveMinutes, monitor, start)? {
+        // The single results behind the sum are gone, so it can only be added to.
+        Some(sum) if rollup::n_checks(&sum) != n_before => {
+            rollup::join(&sum, &rollup::sum_up(UnixMillis(start), all[n_old..].iter().map(|stored| &stored.result)))
+        }
+        Some(_) | None => rollup::sum_up(UnixMillis(start), all.iter().map(|stored| &stored.result)),
+    };
     // Stable, so that of equal times the one that came first stays first.
     all.sort_by_key(|stored| stored.result.at);
     let mut encoder = Encoder::new(UnixMillis(start));
     for stored in &all {
         encoder.push(&stored.result, stored.has_transcript);
     }
-    let sum = match sum_before {
-        // The single results behind the sum are gone, so it can only be added to.
-        Some(sum) if rollup::n_checks(&sum) != n_before => {
-            rollup::join(&sum, &rollup::sum_up(UnixMillis(start), late.iter().map(|stored| &stored.result)))
-        }
-        Some(_) | None => rollup::sum_up(UnixMillis(start), all.iter().map(|stored| &stored.result)),
-    };
     Ok(Window {
         monitor,
         start,

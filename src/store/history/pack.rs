@@ -24,6 +24,14 @@ const GRACE_MS: i64 = 30_000;
 /// Hot results that are held in memory at once while packing, about 10 MB.
 const PART_ROWS: i64 = 100_000;
 
+/// Packing waits until this many results are closed, or the oldest is an hour old: the rows of each monitor lie on pages of their
+/// own, so that packing four stretches of a thousand monitors at once writes a quarter of what packing each of them would.
+/// Reading single results walks over all hot ones, about 3 ms for this many.
+const WORTHWHILE_ROWS: i64 = 20_000;
+
+/// See [`WORTHWHILE_ROWS`].
+const WORTHWHILE_AGE_MS: i64 = 3_600_000;
+
 /// Hot results that one transaction moves at most, about 10 ms.
 const SLICE_ROWS: usize = 4000;
 
@@ -51,21 +59,28 @@ pub(in crate::store) struct Closed {
     before: i64,
     /// And everything from this on: it was recorded while the clock was ahead, and would otherwise stay hot until the clock gets there.
     from: i64,
+    /// What is older than this is packed even if it is little.
+    overdue: i64,
 }
 
 impl Closed {
     pub(in crate::store) fn at(now: UnixMillis, resolution: Resolution) -> Closed {
         let start = rollup::window(UnixMillis(now.0.saturating_sub(GRACE_MS)), resolution).0;
-        Closed { before: start, from: rollup::window(now, resolution).0.saturating_add(2 * rollup::millis(resolution)) }
+        Closed {
+            before: start,
+            from: rollup::window(now, resolution).0.saturating_add(2 * rollup::millis(resolution)),
+            overdue: now.0.saturating_sub(WORTHWHILE_AGE_MS),
+        }
     }
 }
 
-/// Into how many parts the hot results are to be divided so that each fits into memory.
+/// Into how many parts the hot results are to be divided so that each fits into memory; 0 when packing is not worthwhile yet.
 pub(in crate::store) fn n_parts(conn: &Connection, closed: Closed) -> rusqlite::Result<i64> {
-    let n: i64 = conn
-        .prepare_cached("SELECT count(*) FROM results_hot WHERE at < ?1 OR ?2 <= at")?
-        .query_row((closed.before, closed.from), |row| row.get(0))?;
-    Ok(if n == 0 { 0 } else { n / PART_ROWS + 1 })
+    let (n, oldest): (i64, Option<i64>) = conn
+        .prepare_cached("SELECT count(*), min(at) FROM results_hot WHERE at < ?1 OR ?2 <= at")?
+        .query_row((closed.before, closed.from), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let is_worthwhile = WORTHWHILE_ROWS <= n || oldest.is_some_and(|at| at <= closed.overdue);
+    Ok(if n == 0 || !is_worthwhile { 0 } else { n / PART_ROWS + 1 })
 }
 
 /// One hot row.

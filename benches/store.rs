@@ -133,27 +133,7 @@ async fn million(interval_s: i64) {
         }
     }
     let end = UnixMillis(T0 + (i64::try_from(rounds).unwrap_or(0) * interval_s + 7200) * 1000);
-    let is_done = Cell::new(false);
-    let (_, _, (slowest_commit, ())) = measured(async {
-        let committing = async {
-            let mut slowest = Duration::ZERO;
-            let mut n = 0;
-            while !is_done.get() || n < MONITORS as u64 {
-                let monitor = &monitors[usize::try_from(n).unwrap_or(0) % MONITORS];
-                let (took, _, done) = measured(store.commit(state(monitor, n))).await;
-                done.expect("commits");
-                slowest = slowest.max(took);
-                n += 1;
-            }
-            slowest
-        };
-        let maintaining = async {
-            store.maintain(end, RETENTION).await.expect("maintains");
-            is_done.set(true);
-        };
-        tokio::join!(committing, maintaining)
-    })
-    .await;
+    let slowest_commit = commits_during_maintenance(&store, &monitors, end).await;
     println!("  slowest durable change during the last maintenance: {} ms", slowest_commit.as_millis());
     store.close().await;
     drop(store);
@@ -172,6 +152,30 @@ async fn million(interval_s: i64) {
     let (took, _, found) = measured(store.rollups(&monitors[500], Resolution::FiveMinutes, day.0, day.1)).await;
     println!("  {} five-minute sums of one monitor: {} µs", found.expect("reads").len(), took.as_micros());
     store.close().await;
+}
+
+/// The slowest of the changes that are made while a large maintenance runs.
+async fn commits_during_maintenance(store: &Store, monitors: &[MonitorId], end: UnixMillis) -> Duration {
+    let is_done = Cell::new(false);
+    {
+        let committing = async {
+            let mut slowest = Duration::ZERO;
+            let mut n = 0;
+            while !is_done.get() || n < MONITORS as u64 {
+                let monitor = &monitors[usize::try_from(n).unwrap_or(0) % MONITORS];
+                let (took, _, done) = measured(store.commit(state(monitor, n))).await;
+                done.expect("commits");
+                slowest = slowest.max(took);
+                n += 1;
+            }
+            slowest
+        };
+        let maintaining = async {
+            store.maintain(end, RETENTION).await.expect("maintains");
+            is_done.set(true);
+        };
+        tokio::join!(committing, maintaining).0
+    }
 }
 
 async fn commits(n_at_once: usize, n_each: u64) {

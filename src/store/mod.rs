@@ -5,6 +5,7 @@
 //! `change` about states, verdicts and incidents, `outbox` about messages. Nothing here decides what is down or who is told.
 
 mod change;
+mod checkpoint;
 mod connection;
 mod desk;
 mod error;

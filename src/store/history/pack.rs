@@ -32,14 +32,14 @@ const WORTHWHILE_ROWS: i64 = 20_000;
 /// See [`WORTHWHILE_ROWS`].
 const WORTHWHILE_AGE_MS: i64 = 3_600_000;
 
-/// Hot results that one transaction moves at most, about 10 ms.
-const SLICE_ROWS: usize = 4000;
+/// Hot results that one transaction moves at most, about 5 ms and on a busy machine several times that.
+const SLICE_ROWS: usize = 2000;
 
-/// Packed rows that one transaction writes at most, about 10 ms.
-const SLICE_WINDOWS: usize = 100;
+/// Packed rows that one transaction writes at most, about 5 ms and on a busy machine several times that.
+const SLICE_WINDOWS: usize = 50;
 
 /// Hours that are summed up at once.
-const HOURS_MAX: i64 = 400;
+const HOURS_MAX: i64 = 200;
 
 /// Five minutes of one monitor, ready to be written.
 #[derive(Debug)]

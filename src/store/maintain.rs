@@ -20,6 +20,7 @@ use crate::store::history::prune;
 use crate::store::history::prune::Kind;
 use crate::store::outbox;
 use crate::store::rescue;
+use crate::store::work::Duty;
 use crate::store::work::Message;
 
 /// A part of packing may read this long; there is nobody waiting for it.
@@ -60,10 +61,11 @@ impl Store {
     pub(super) async fn run_maintenance(&self, now: UnixMillis, retention: StoreRetention) -> Result<(), CommitError> {
         let mut progress = self.inner.progress.lock().await;
         self.inspect().await?;
-        self.pack(now).await?;
+        // A disk that is too full for packing must not keep the deleting from making room.
+        let packed = self.pack(now).await;
         let is_due = progress.pruned_at.is_none_or(|at| now < at || at + PRUNE_EVERY <= now);
         if is_due {
-            self.write(false, move |desk| outbox::correct_due(desk, now).map(|_| ())).await?;
+            self.write(Duty::Unpromised, move |desk| outbox::correct_due(desk, now).map(|_| ())).await?;
             self.prune(now, retention).await?;
             self.keep_cap(retention.db_bytes_max).await?;
             self.give_back().await?;
@@ -73,7 +75,7 @@ impl Store {
             self.check_all().await?;
             progress.is_checked = true;
         }
-        Ok(())
+        packed
     }
 
     /// Lets the writer look whether its files are still there.
@@ -89,7 +91,7 @@ impl Store {
         for part in 0..n_parts {
             let slices = self.inner.pool.read(READ_MAX, move |conn| pack::plan(conn, fives, (part, n_parts))).await?;
             for slice in slices {
-                self.write(false, move |desk| pack::write(desk, &slice)).await?;
+                self.write(Duty::Bulk, move |desk| pack::write(desk, &slice)).await?;
             }
         }
         let hours = Closed::at(now, Resolution::Hour);
@@ -98,7 +100,7 @@ impl Store {
             if sums.is_empty() {
                 return Ok(());
             }
-            self.write(false, move |desk| pack::write_hours(desk, &sums)).await?;
+            self.write(Duty::Bulk, move |desk| pack::write_hours(desk, &sums)).await?;
         }
     }
 
@@ -120,7 +122,7 @@ impl Store {
         // A few dozen cuts of few rows in one transaction; a large one alone.
         for some in cuts.chunks(4) {
             let some = some.to_vec();
-            n += self.write(false, move |desk| some.iter().try_fold(0, |n, cut| Ok(n + prune::delete(desk, *cut)?))).await?;
+            n += self.write(Duty::Unpromised, move |desk| some.iter().try_fold(0, |n, cut| Ok(n + prune::delete(desk, *cut)?))).await?;
         }
         Ok(n)
     }
@@ -129,7 +131,7 @@ impl Store {
     async fn repeat(&self, slice: impl Fn(&Desk) -> rusqlite::Result<usize> + Clone + Send + 'static) -> Result<(), CommitError> {
         loop {
             let slice = slice.clone();
-            if self.write(false, move |desk| slice(desk)).await? == 0 {
+            if self.write(Duty::Unpromised, move |desk| slice(desk)).await? == 0 {
                 return Ok(());
             }
         }
@@ -170,7 +172,7 @@ impl Store {
             if size.free <= FREE_BYTES_KEPT.max(size.used / 20) {
                 break;
             }
-            self.write(false, |desk| prune::give_back(desk, GIVE_BACK_PAGES)).await?;
+            self.write(Duty::Unpromised, |desk| prune::give_back(desk, GIVE_BACK_PAGES)).await?;
         }
         Ok(())
     }

@@ -5,6 +5,7 @@
 //! `change` about states, verdicts and incidents, `outbox` about messages. Nothing here decides what is down or who is told.
 
 mod change;
+mod checkpoint;
 mod connection;
 mod desk;
 mod error;
@@ -69,6 +70,7 @@ pub use crate::store::types::Opened;
 pub use crate::store::types::OutboxRow;
 pub use crate::store::types::SessionRow;
 pub use crate::store::types::StoreRetention;
+use crate::store::work::Duty;
 use crate::store::work::Message;
 use crate::store::work::Task;
 use crate::store::writer::Writer;
@@ -171,7 +173,7 @@ impl Store {
     /// # Errors
     /// [`CommitError`]; nothing of the change is on disk then.
     pub async fn commit(&self, change: StateChange) -> Result<(), CommitError> {
-        self.write(true, move |desk| change::write(desk, &change)).await
+        self.write(Duty::Promised, move |desk| change::write(desk, &change)).await
     }
 
     /// Notes that the program lives; losing the newest ones is harmless.
@@ -202,7 +204,7 @@ impl Store {
     /// # Errors
     /// [`CommitError`].
     pub async fn flush(&self) -> Result<(), CommitError> {
-        self.write(false, |_| Ok(())).await
+        self.write(Duty::Unpromised, |_| Ok(())).await
     }
 
     /// What operators should hear about the store itself; each notice is given out once.
@@ -223,13 +225,13 @@ impl Store {
     }
 
     /// Hands a piece of work to the writer and waits for its commit.
-    async fn write<T, F>(&self, is_promised: bool, run: F) -> Result<T, CommitError>
+    async fn write<T, F>(&self, duty: Duty, run: F) -> Result<T, CommitError>
     where
         T: Send + 'static,
         F: FnMut(&mut Desk) -> rusqlite::Result<T> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        self.send(Message::Work(Box::new(Task { is_promised, run, value: None, reply })))?;
+        self.send(Message::Work(Box::new(Task { duty, run, value: None, reply })))?;
         answer.await.unwrap_or(Err(CommitError::Closed))
     }
 
@@ -255,7 +257,7 @@ impl Store {
     /// # Errors
     /// [`CommitError`].
     pub async fn outbox_reset_leases(&self) -> Result<(), CommitError> {
-        self.write(true, |desk| outbox::reset_leases(desk)).await
+        self.write(Duty::Promised, |desk| outbox::reset_leases(desk)).await
     }
 
     /// Leases the rows of one channel that are due, oldest first, at most `limit`; of each monitor only the oldest unsent one,
@@ -272,7 +274,7 @@ impl Store {
     ) -> Result<Vec<OutboxRow>, CommitError> {
         let claim = outbox::Claim { channel: channel.clone(), now, lease, limit };
         // Not promised: a lease that a crash takes is void at the next start anyway.
-        self.write(false, move |desk| outbox::claim(desk, &claim)).await
+        self.write(Duty::Unpromised, move |desk| outbox::claim(desk, &claim)).await
     }
 
     /// When the channel's next row is due (a leased one: when its lease ends); `None` when nothing is owed.
@@ -289,7 +291,7 @@ impl Store {
     /// # Errors
     /// [`CommitError`].
     pub async fn outbox_sent(&self, id: i64, at: UnixMillis) -> Result<(), CommitError> {
-        self.write(true, move |desk| outbox::sent(desk, id, at)).await
+        self.write(Duty::Promised, move |desk| outbox::sent(desk, id, at)).await
     }
 
     /// Notes a failed attempt and when to try again. Durable.
@@ -298,7 +300,7 @@ impl Store {
     /// [`CommitError`].
     pub async fn outbox_retry(&self, id: i64, next_at: UnixMillis, error: &str) -> Result<(), CommitError> {
         let error = error.to_owned();
-        self.write(true, move |desk| outbox::retry(desk, id, next_at, &error)).await
+        self.write(Duty::Promised, move |desk| outbox::retry(desk, id, next_at, &error)).await
     }
 
     /// Gives a message up; it stays visible in the delivery log. Durable.
@@ -307,7 +309,7 @@ impl Store {
     /// [`CommitError`].
     pub async fn outbox_dead(&self, id: i64, at: UnixMillis, error: &str) -> Result<(), CommitError> {
         let error = error.to_owned();
-        self.write(true, move |desk| outbox::dead(desk, id, at, &error)).await
+        self.write(Duty::Promised, move |desk| outbox::dead(desk, id, at, &error)).await
     }
 
     /// Channels that are owed something, configured or not, each with the number of waiting rows and the oldest one's time.
@@ -328,6 +330,7 @@ impl Store {
     }
 
     /// Single results, newest first, at most `limit` (1000 at the most), from `from` (inclusive) to `to` (exclusive).
+    /// Those of the last second may still be on their way.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -342,7 +345,7 @@ impl Store {
         self.read(move |conn| history::read::results(conn, &monitor, (from, to), limit)).await
     }
 
-    /// Roll-ups in time order.
+    /// Roll-ups of the stretches that overlap the time from `from` to `to`, in time order, the one that is still going on included.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -389,7 +392,7 @@ impl Store {
     /// # Errors
     /// [`CommitError`].
     pub async fn session_put(&self, session: SessionRow) -> Result<(), CommitError> {
-        self.write(true, move |desk| keep::session_put(desk, &session)).await
+        self.write(Duty::Promised, move |desk| keep::session_put(desk, &session)).await
     }
 
     /// All sessions; there are few.
@@ -405,7 +408,7 @@ impl Store {
     /// # Errors
     /// [`CommitError`].
     pub async fn sessions_delete(&self, token_hashes: Vec<[u8; 32]>) -> Result<(), CommitError> {
-        self.write(true, move |desk| keep::sessions_delete(desk, &token_hashes)).await
+        self.write(Duty::Promised, move |desk| keep::sessions_delete(desk, &token_hashes)).await
     }
 
     /// A named value of the program's own, such as a generated secret.
@@ -423,7 +426,7 @@ impl Store {
     /// [`CommitError`].
     pub async fn value_put(&self, name: &str, value: &str) -> Result<(), CommitError> {
         let (name, value) = (name.to_owned(), value.to_owned());
-        self.write(true, move |desk| keep::value_put(desk, &name, &value)).await
+        self.write(Duty::Promised, move |desk| keep::value_put(desk, &name, &value)).await
     }
 }
 

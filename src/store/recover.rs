@@ -5,6 +5,8 @@
 
 use std::sync::atomic::Ordering;
 
+use crate::store::checkpoint::Mode;
+use crate::store::checkpoint::checkpoint;
 use crate::store::connection;
 use crate::store::desk::Desk;
 use crate::store::error::Trouble;
@@ -14,7 +16,6 @@ use crate::store::rescue;
 use crate::store::shared::StoreNotice;
 use crate::store::writer::Identities;
 use crate::store::writer::Writer;
-use crate::store::writer::checkpoint;
 
 impl Writer {
     /// Opens the database again if trouble closed it.
@@ -31,7 +32,7 @@ impl Writer {
         #[cfg(test)]
         self.shared.faults.after_open(&desk.conn)?;
         if self.must_restart_log {
-            if !checkpoint(&desk, "TRUNCATE")? {
+            if !checkpoint(&desk.conn, Mode::Truncate)? {
                 return Err(rusqlite::Error::SqliteFailure(
                     rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY),
                     Some("the log cannot be begun anew while somebody reads it".to_owned()),
@@ -122,6 +123,10 @@ impl Writer {
 
     /// Notices when somebody removed or replaced the files under us: SQLite would go on writing into files that nobody finds again.
     pub(super) fn inspect(&mut self) {
+        if !self.is_disk_full {
+            // A start on a full disk had no room for it.
+            files::make_reserve(&self.shared.dir);
+        }
         let Some(desk) = &self.desk else { return };
         let now = self.look();
         if self.identities[1].is_none() {

@@ -71,7 +71,7 @@ fn open(path: &Path, dir: &Path, now: UnixMillis) -> Result<(Connection, Migrate
     let mut conn = connection::writer(path)?;
     let migrated = match schema::migrate(&mut conn, dir, MIGRATIONS, now.0)? {
         Migrated::Torn => Migrated::Torn,
-        fine => {
+        fine @ (Migrated::Current | Migrated::From(..)) => {
             if is_sound(&conn, path)? {
                 fine
             } else {

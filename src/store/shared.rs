@@ -53,6 +53,8 @@ pub(super) struct Shared {
     pub(super) generation: AtomicU64,
     /// A reader found damage; the writer sees to it.
     pub(super) suspect: AtomicBool,
+    /// Moving the log into the database failed in the system's hands.
+    pub(super) log_failed: AtomicBool,
     pub(super) closed: AtomicBool,
     /// Cancelled when the writer thread has ended.
     pub(super) ended: CancellationToken,
@@ -72,6 +74,7 @@ impl Shared {
             alive: AtomicI64::new(NO_TICK),
             generation: AtomicU64::new(0),
             suspect: AtomicBool::new(false),
+            log_failed: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             ended: CancellationToken::new(),
             notices: Mutex::new(VecDeque::new()),

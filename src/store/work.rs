@@ -5,10 +5,21 @@ use tokio::sync::oneshot;
 use crate::store::desk::Desk;
 use crate::store::error::CommitError;
 
+/// What a piece of work may expect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Duty {
+    /// It is on the disk before it is answered.
+    Promised,
+    /// It is small, or makes room; a power cut may take it.
+    Unpromised,
+    /// It is large and can wait: refused while the disk is full, so that the reserve stays for what is promised.
+    Bulk,
+}
+
 /// A piece of work for the writer: one savepoint.
 pub(super) trait Work: Send {
-    /// It must be on the disk before it is answered.
-    fn is_promised(&self) -> bool;
+    /// What it may expect.
+    fn duty(&self) -> Duty;
     /// Does it, inside the transaction. May be called again after a transaction that failed as a whole.
     fn run(&mut self, desk: &mut Desk) -> rusqlite::Result<()>;
     /// Answers. Called once, after the commit.
@@ -27,7 +38,7 @@ pub(super) enum Message {
 
 /// A closure as a piece of work.
 pub(super) struct Task<F, T> {
-    pub(super) is_promised: bool,
+    pub(super) duty: Duty,
     pub(super) run: F,
     pub(super) value: Option<T>,
     pub(super) reply: oneshot::Sender<Result<T, CommitError>>,
@@ -38,8 +49,8 @@ where
     F: FnMut(&mut Desk) -> rusqlite::Result<T> + Send,
     T: Send,
 {
-    fn is_promised(&self) -> bool {
-        self.is_promised
+    fn duty(&self) -> Duty {
+        self.duty
     }
 
     fn run(&mut self, desk: &mut Desk) -> rusqlite::Result<()> {

@@ -16,6 +16,9 @@ use tokio::sync::oneshot;
 
 use crate::model::result::CheckResult;
 use crate::model::time::UnixMillis;
+use crate::store::checkpoint::Checkpointer;
+use crate::store::checkpoint::Mode;
+use crate::store::checkpoint::checkpoint;
 use crate::store::desk::Desk;
 use crate::store::error::CommitError;
 use crate::store::error::Trouble;
@@ -23,6 +26,7 @@ use crate::store::error::trouble;
 use crate::store::files;
 use crate::store::history::record;
 use crate::store::shared::Shared;
+use crate::store::work::Duty;
 use crate::store::work::Message;
 use crate::store::work::Work;
 
@@ -37,6 +41,10 @@ const BUSY_ATTEMPTS: u32 = 3;
 
 /// The log is moved into the database when it is longer than this.
 const CHECKPOINT_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Beyond this the writer does it itself and lets commits wait: beside steady writing the log is never moved as a whole, so that
+/// it could grow for ever.
+const LOG_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Everything that goes into one transaction besides the work.
 struct Extras {
@@ -54,6 +62,7 @@ pub(super) struct Writer {
     /// The reserve is in use: only what is promised is written.
     pub(super) is_disk_full: bool,
     pub(super) identities: Identities,
+    checkpointer: Option<Checkpointer>,
     /// Held until the end.
     _lock: File,
 }
@@ -63,8 +72,15 @@ pub(super) type Identities = [Option<(u64, u64)>; 2];
 
 impl Writer {
     pub(super) fn new(shared: Arc<Shared>, desk: Desk, lock: File) -> Writer {
-        let mut writer =
-            Writer { shared, desk: Some(desk), must_restart_log: false, is_disk_full: false, identities: [None; 2], _lock: lock };
+        let mut writer = Writer {
+            checkpointer: Checkpointer::start(shared.clone()),
+            shared,
+            desk: Some(desk),
+            must_restart_log: false,
+            is_disk_full: false,
+            identities: [None; 2],
+            _lock: lock,
+        };
         writer.identities = writer.look();
         writer
     }
@@ -78,9 +94,12 @@ impl Writer {
             tracing::error!(error = panic_text(panic.as_ref()), "the thread that writes the database panicked");
             None
         });
+        if let Some(checkpointer) = self.checkpointer.take() {
+            checkpointer.end();
+        }
         if let Some(desk) = &self.desk {
             let _ = desk.conn.execute_batch("PRAGMA optimize");
-            let _ = checkpoint(desk, "TRUNCATE");
+            let _ = checkpoint(&desk.conn, Mode::Truncate);
         }
         drop(self);
         shared.ended.cancel();
@@ -114,6 +133,10 @@ impl Writer {
             if self.shared.suspect.swap(false, Ordering::Relaxed) {
                 self.mend();
             }
+            if self.shared.log_failed.swap(false, Ordering::Relaxed) {
+                self.desk = None;
+                self.must_restart_log = true;
+            }
             self.write(batch);
             for reply in inspections {
                 self.inspect();
@@ -129,6 +152,10 @@ impl Writer {
     /// Writes a batch and answers all of it.
     fn write(&mut self, mut batch: Vec<Box<dyn Work>>) {
         self.look_for_room();
+        if self.is_disk_full {
+            let bulk = batch.extract_if(.., |work| work.duty() == Duty::Bulk);
+            bulk.for_each(|work| work.answer(Err(CommitError::Failed("the disk is full".to_owned()))));
+        }
         let mut extras = self.extras();
         if batch.is_empty() && extras.results.is_empty() && extras.tick.is_none() {
             return;
@@ -173,7 +200,7 @@ impl Writer {
     fn attempt(&mut self, batch: &mut [Box<dyn Work>], extras: &Extras) -> rusqlite::Result<Vec<Result<(), CommitError>>> {
         self.open_again()?;
         let Some(desk) = &mut self.desk else { return Err(rusqlite::Error::InvalidQuery) };
-        begin(desk, batch.iter().any(|work| work.is_promised()))?;
+        begin(desk, batch.iter().any(|work| work.duty() == Duty::Promised))?;
         let mut outcomes = Vec::with_capacity(batch.len());
         for work in batch {
             outcomes.push(run_one(desk, work.as_mut())?);
@@ -190,14 +217,18 @@ impl Writer {
         Ok(outcomes)
     }
 
-    /// Moves the log into the database when it has grown, after everybody has been answered.
+    /// Has the log moved into the database when it has grown, after everybody has been answered.
     fn tidy_log(&mut self) {
-        let is_long = std::fs::metadata(files::beside(&self.shared.path, "-wal")).is_ok_and(|found| CHECKPOINT_BYTES < found.len());
-        if !is_long {
+        let length = std::fs::metadata(files::beside(&self.shared.path, "-wal")).map_or(0, |found| found.len());
+        if length < CHECKPOINT_BYTES {
+            return;
+        }
+        if let Some(checkpointer) = self.checkpointer.as_ref().filter(|_| length < LOG_BYTES_MAX) {
+            checkpointer.wake();
             return;
         }
         let Some(desk) = &self.desk else { return };
-        if let Err(error) = checkpoint(desk, "PASSIVE") {
+        if let Err(error) = checkpoint(&desk.conn, Mode::Passive) {
             tracing::error!(%error, "cannot move the log into the database: {error}");
             self.recover(&error);
         }
@@ -231,11 +262,6 @@ fn run_one(desk: &mut Desk, work: &mut dyn Work) -> rusqlite::Result<Result<(), 
     };
     desk.step("RELEASE one")?;
     Ok(outcome)
-}
-
-/// Moves the log into the database; says whether all of it could be.
-pub(super) fn checkpoint(desk: &Desk, mode: &str) -> rusqlite::Result<bool> {
-    desk.conn.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| row.get::<_, i64>(0)).map(|busy| busy == 0)
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> &str {

@@ -158,13 +158,19 @@ fn kind_of<T: PartialEq>(value: Option<T>, before: Option<T>) -> u8 {
 
 /// Reads what an [`Encoder`] that began at `start` wrote for `monitor`.
 pub(in crate::store) fn decode(monitor: &MonitorId, start: UnixMillis, bytes: &[u8]) -> Result<Vec<Stored>, BadBytes> {
+    let mut out = Vec::new();
+    decode_into(&mut out, monitor, start, bytes)?;
+    Ok(out)
+}
+
+/// As [`decode`], added to what is there already; what was read before an error stays.
+pub(in crate::store) fn decode_into(out: &mut Vec<Stored>, monitor: &MonitorId, start: UnixMillis, bytes: &[u8]) -> Result<(), BadBytes> {
     let mut reader = Reader(bytes);
     let mut past = Past::new(start.0);
-    let mut out = Vec::new();
     while !reader.0.is_empty() {
         out.push(record(monitor, &mut reader, &mut past)?);
     }
-    Ok(out)
+    Ok(())
 }
 
 fn record(monitor: &MonitorId, reader: &mut Reader<'_>, past: &mut Past) -> Result<Stored, BadBytes> {

@@ -21,17 +21,25 @@ use crate::store::history::rollup;
 /// How long after its end a stretch is left alone: checks that began in it may still be running. Later ones are merged, which costs more.
 const GRACE_MS: i64 = 30_000;
 
-/// Hot results that are held in memory at once while packing.
-const PART_ROWS: i64 = 50_000;
+/// Hot results that are held in memory at once while packing, about 10 MB.
+const PART_ROWS: i64 = 100_000;
 
-/// Hot results that one transaction moves at most, about 10 ms.
-const SLICE_ROWS: usize = 4000;
+/// Packing waits until this many results are closed, or the oldest is an hour old: the rows of each monitor lie on pages of their
+/// own, so that packing four stretches of a thousand monitors at once writes a quarter of what packing each of them would.
+/// Reading single results walks over all hot ones, about 3 ms for this many.
+const WORTHWHILE_ROWS: i64 = 20_000;
 
-/// Packed rows that one transaction writes at most, about 10 ms.
-const SLICE_WINDOWS: usize = 100;
+/// See [`WORTHWHILE_ROWS`].
+const WORTHWHILE_AGE_MS: i64 = 3_600_000;
+
+/// Hot results that one transaction moves at most, about 5 ms and on a busy machine several times that.
+const SLICE_ROWS: usize = 2000;
+
+/// Packed rows that one transaction writes at most, about 5 ms and on a busy machine several times that.
+const SLICE_WINDOWS: usize = 50;
 
 /// Hours that are summed up at once.
-const HOURS_MAX: i64 = 400;
+const HOURS_MAX: i64 = 200;
 
 /// Five minutes of one monitor, ready to be written.
 #[derive(Debug)]
@@ -51,21 +59,28 @@ pub(in crate::store) struct Closed {
     before: i64,
     /// And everything from this on: it was recorded while the clock was ahead, and would otherwise stay hot until the clock gets there.
     from: i64,
+    /// What is older than this is packed even if it is little.
+    overdue: i64,
 }
 
 impl Closed {
     pub(in crate::store) fn at(now: UnixMillis, resolution: Resolution) -> Closed {
         let start = rollup::window(UnixMillis(now.0.saturating_sub(GRACE_MS)), resolution).0;
-        Closed { before: start, from: rollup::window(now, resolution).0.saturating_add(2 * rollup::millis(resolution)) }
+        Closed {
+            before: start,
+            from: rollup::window(now, resolution).0.saturating_add(2 * rollup::millis(resolution)),
+            overdue: now.0.saturating_sub(WORTHWHILE_AGE_MS),
+        }
     }
 }
 
-/// Into how many parts the hot results are to be divided so that each fits into memory.
+/// Into how many parts the hot results are to be divided so that each fits into memory; 0 when packing is not worthwhile yet.
 pub(in crate::store) fn n_parts(conn: &Connection, closed: Closed) -> rusqlite::Result<i64> {
-    let n: i64 = conn
-        .prepare_cached("SELECT count(*) FROM results_hot WHERE at < ?1 OR ?2 <= at")?
-        .query_row((closed.before, closed.from), |row| row.get(0))?;
-    Ok(if n == 0 { 0 } else { n / PART_ROWS + 1 })
+    let (n, oldest): (i64, Option<i64>) = conn
+        .prepare_cached("SELECT count(*), min(at) FROM results_hot WHERE at < ?1 OR ?2 <= at")?
+        .query_row((closed.before, closed.from), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let is_worthwhile = WORTHWHILE_ROWS <= n || oldest.is_some_and(|at| at <= closed.overdue);
+    Ok(if n == 0 || !is_worthwhile { 0 } else { n / PART_ROWS + 1 })
 }
 
 /// One hot row.
@@ -110,30 +125,28 @@ pub(in crate::store) fn plan(conn: &Connection, closed: Closed, part: (i64, i64)
 /// Packs the hot rows of one monitor and five minutes together with what was packed of them before.
 fn pack(conn: &Connection, group: &[Hot]) -> rusqlite::Result<Window> {
     let Hot { monitor, start, .. } = group[0];
-    let mut late: Vec<Stored> = Vec::with_capacity(group.len());
+    let nobody = read::nobody();
+    let (n_before, mut all) = block(conn, monitor, start)?;
+    let n_old = all.len();
+    all.reserve(group.len());
     for row in group {
-        match codec::decode(&read::nobody(), UnixMillis(row.at), &row.data) {
-            Ok(stored) => late.extend(stored),
-            Err(error) => tracing::warn!(%error, "a stored result cannot be read and is dropped: {error}"),
+        if let Err(error) = codec::decode_into(&mut all, &nobody, UnixMillis(row.at), &row.data) {
+            tracing::warn!(%error, "a stored result cannot be read and is dropped: {error}");
         }
     }
-    let (n_before, before) = block(conn, monitor, start)?;
-    let sum_before = sum_of(conn, Resolution::FiveMinutes, monitor, start)?;
-    let mut all = before;
-    all.extend(late.iter().cloned());
+    let sum = match sum_of(conn, Resolution::FiveMinutes, monitor, start)? {
+        // The single results behind the sum are gone, so it can only be added to.
+        Some(sum) if rollup::n_checks(&sum) != n_before => {
+            rollup::join(&sum, &rollup::sum_up(UnixMillis(start), all[n_old..].iter().map(|stored| &stored.result)))
+        }
+        Some(_) | None => rollup::sum_up(UnixMillis(start), all.iter().map(|stored| &stored.result)),
+    };
     // Stable, so that of equal times the one that came first stays first.
     all.sort_by_key(|stored| stored.result.at);
     let mut encoder = Encoder::new(UnixMillis(start));
     for stored in &all {
         encoder.push(&stored.result, stored.has_transcript);
     }
-    let sum = match sum_before {
-        // The single results behind the sum are gone, so it can only be added to.
-        Some(sum) if rollup::n_checks(&sum) != n_before => {
-            rollup::join(&sum, &rollup::sum_up(UnixMillis(start), late.iter().map(|stored| &stored.result)))
-        }
-        Some(_) | None => rollup::sum_up(UnixMillis(start), all.iter().map(|stored| &stored.result)),
-    };
     Ok(Window {
         monitor,
         start,

@@ -5,6 +5,7 @@ use std::sync::mpsc;
 use super::*;
 use crate::store::CommitError;
 use crate::store::StoreNotice;
+use crate::store::work::Duty;
 use crate::store::work::Message;
 use crate::store::work::Task;
 
@@ -18,7 +19,7 @@ fn hold(store: &Store) -> mpsc::Sender<()> {
         let _ = held.recv();
         Ok(())
     };
-    store.send(Message::Work(Box::new(Task { is_promised: false, run, value: None, reply }))).expect("sends");
+    store.send(Message::Work(Box::new(Task { duty: Duty::Unpromised, run, value: None, reply }))).expect("sends");
     has_started.recv().expect("starts");
     let_go
 }
@@ -44,7 +45,7 @@ async fn changes_that_wait_together_share_one_commit() {
         let (reply, answer) = tokio::sync::oneshot::channel();
         let change = state_change(name, 1);
         let run = move |desk: &mut crate::store::desk::Desk| crate::store::change::write(desk, &change);
-        store.send(Message::Work(Box::new(Task { is_promised: true, run, value: None, reply }))).expect("sends");
+        store.send(Message::Work(Box::new(Task { duty: Duty::Promised, run, value: None, reply }))).expect("sends");
         waiting.push(answer);
     }
     drop(let_go);
@@ -61,7 +62,7 @@ async fn a_bad_change_does_not_fail_its_neighbours() {
     let fixture = Fixture::new();
     let store = fixture.open();
     let let_go = hold(&store);
-    let bad = store.write(true, |desk| {
+    let bad = store.write(Duty::Promised, |desk| {
         desk.step("INSERT INTO monitors (id) VALUES ('half')")?;
         desk.step("INSERT INTO alive (one, at) VALUES (2, 0)")
     });

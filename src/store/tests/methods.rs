@@ -140,7 +140,7 @@ async fn age_and_size_are_limited() {
     let left = store.results(&id("a"), all.0, all.1, 1000).await.expect("reads").len();
     assert!(0 < left && left < 140, "{left}");
     assert!(store.read(crate::store::history::prune::size).await.expect("reads").used <= used - 20_000);
-    store.maintain(later + day / 96, StoreRetention { db_bytes_max: 1, ..retention }).await.expect("maintains");
+    store.maintain(later + day / 24, StoreRetention { db_bytes_max: 1, ..retention }).await.expect("maintains");
     assert_eq!(store.results(&id("a"), all.0, all.1, 1000).await, Ok(Vec::new()));
     assert_eq!(store.incidents(&IncidentFilter::default()).await, Ok(vec![incident("open", "a", at(0))]));
 }

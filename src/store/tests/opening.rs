@@ -7,6 +7,7 @@ use crate::store::files;
 use crate::store::schema;
 use crate::store::schema::MIGRATIONS;
 use crate::store::schema::Migrated;
+use crate::store::work::Duty;
 
 /// The schema as released, so that later migrations are tried on it and not on what the code says by then.
 const RELEASED: &[&str] = &[include_str!("schema-1.sql")];
@@ -52,7 +53,7 @@ fn a_directory_that_cannot_be_is_named() {
 async fn a_newer_database_is_refused_and_the_copy_is_named() {
     let fixture = Fixture::new();
     let store = fixture.open();
-    store.write(true, |desk| desk.step("INSERT INTO migrations VALUES (7, 0)")).await.expect("commits");
+    store.write(Duty::Promised, |desk| desk.step("INSERT INTO migrations VALUES (7, 0)")).await.expect("commits");
     store.close().await;
     drop(store);
     let conn = Connection::open(fixture.db()).expect("opens");
@@ -193,4 +194,14 @@ async fn what_can_be_read_of_a_damaged_database_is_carried_over() {
     assert_eq!((loaded.states.len(), loaded.incidents.len()), (7, 40));
     assert_eq!(store.value("secret").await, Ok(Some("x".to_owned())));
     assert_eq!(store.outbox_backlog().await, Ok(vec![(channel("mail"), 40, T0)]));
+}
+
+#[tokio::test]
+async fn the_reserve_is_made_as_soon_as_there_is_room() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    let reserve = fixture.dir.path().join("vigilmon.reserve");
+    std::fs::remove_file(&reserve).expect("was made at the start");
+    store.maintain(T0, RETENTION).await.expect("maintains");
+    assert_eq!(std::fs::metadata(&reserve).expect("is there").len(), 16 * 1024 * 1024);
 }

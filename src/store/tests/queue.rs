@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::store::DeliveryState;
 use crate::store::outbox;
+use crate::store::work::Duty;
 
 const LEASE: Duration = Duration::from_secs(60);
 
@@ -103,7 +104,7 @@ async fn a_message_that_cannot_be_read_does_not_hold_back_others() {
     let store = fixture.open();
     let messages = vec![notification("bad", "mail", "a", EventKind::Down), notification("good", "mail", "a", EventKind::Recovered)];
     store.commit(owed(messages)).await.expect("commits");
-    store.write(true, |desk| desk.step("UPDATE outbox SET subject = '{}' WHERE key = 'bad'")).await.expect("commits");
+    store.write(Duty::Promised, |desk| desk.step("UPDATE outbox SET subject = '{}' WHERE key = 'bad'")).await.expect("commits");
     assert_eq!(claimed(&store, "mail", T0).await, Vec::<String>::new());
     assert_eq!(claimed(&store, "mail", T0).await, ["good"]);
 }
@@ -133,7 +134,7 @@ async fn beyond_the_limit_the_log_goes_first_then_reminders_and_changes_never() 
         (6, "change-0 change-1 change-2 change-3 reminder-2 reminder-3"),
         (0, "change-0 change-1 change-2 change-3"),
     ] {
-        while store.write(false, move |desk| outbox::drop_excess(desk, limit)).await.expect("commits") != 0 {}
+        while store.write(Duty::Unpromised, move |desk| outbox::drop_excess(desk, limit)).await.expect("commits") != 0 {}
         assert_eq!(keys().await, expected);
     }
 }

@@ -90,6 +90,7 @@ fn what_keeps_it_from_starting_is_one_sentence_and_exit_code_3() {
 
     let db = rusqlite::Connection::open(instance.path().join("state/vigilmon.db")).unwrap();
     db.pragma_update(None, "user_version", 999).unwrap();
+    db.execute("INSERT INTO migrations (version, at) VALUES (999, 0)", []).unwrap();
     drop(db);
     let output = instance.run(&["run"]);
     assert_eq!(output.status.code(), Some(3));

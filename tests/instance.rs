@@ -341,7 +341,7 @@ fn the_sign_in_link_opens_the_dashboard_once() {
     let (status, head, _) = request(&instance.address, "POST", &path, &form, "");
     assert_eq!(status, 303, "{head}");
     let cookie = head.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap().split(';').next().unwrap().to_owned();
-    let (status, _, page) = request(&instance.address, "GET", "/", &[("cookie", &cookie)], "");
+    let (status, _, page) = request(&instance.address, "GET", "/monitors", &[("cookie", &cookie)], "");
     assert_eq!(status, 200);
     assert!(page.contains("private-canary"));
     let (status, _, _) = request(&instance.address, "POST", &path, &form, "");

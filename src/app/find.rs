@@ -81,9 +81,10 @@ pub fn state_dir_of(found: &Found) -> PathBuf {
         Found::Example => Vec::new(),
     };
     let written = sources.iter().flat_map(|source| source.text.lines()).find_map(|line| {
-        let value = line.trim().strip_prefix("state_dir:")?.split(" #").next()?;
+        let (before, value) = line.split_once("state_dir:")?;
+        let value = value.split(" #").next()?.split([',', '}']).next()?;
         let value = value.trim().trim_matches(['"', '\'']);
-        (!value.is_empty() && !value.contains('$')).then(|| PathBuf::from(value))
+        (!before.contains('#') && !value.is_empty() && !value.contains('$')).then(|| PathBuf::from(value))
     });
     written.or_else(|| std::env::var_os("STATE_DIRECTORY").map(PathBuf::from)).unwrap_or_else(|| PathBuf::from("data"))
 }
@@ -96,7 +97,12 @@ mod tests {
     fn the_state_directory_of_a_broken_config_is_found() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("config.yaml");
-        std::fs::write(&path, "instance:\n  state_dir: \"/var/x\" # here\nmonitors: [\n").unwrap();
-        assert_eq!(state_dir_of(&Found::Path(path)), PathBuf::from("/var/x"));
+        for text in [
+            "instance:\n  state_dir: \"/var/x\" # here\nmonitors: [\n",
+            "# state_dir: no\ninstance: { state_dir: /var/x, region: eu }\nmonitors: [\n",
+        ] {
+            std::fs::write(&path, text).unwrap();
+            assert_eq!(state_dir_of(&Found::Path(path.clone())), PathBuf::from("/var/x"));
+        }
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::sync::mpsc;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::app::find::Found;
 use crate::app::find::find_config;
@@ -164,6 +165,7 @@ pub async fn run(options: Options) -> Result<(), StartError> {
         let _ = events.send(Event::Notice(housekeeping::notice(text))).await;
     }
     supervisor.task("housekeeping", housekeeping::run(store.clone(), clock.clone(), active, events, supervisor.stopping()));
+    supervisor.task("store", writer(store.clone(), supervisor.stopping()));
     supervisor.task("watchdog", lifecycle::watchdog(pulse, store.clone(), supervisor.stopping()));
     let parts = http::Parts { engine, store: store.clone(), clock, reloads: Reloads(reload_asked) };
     let sign_in_link = http::start(bound, parts, &mut supervisor).await.map_err(|error| StartError::System(error.to_string()))?;
@@ -173,6 +175,14 @@ pub async fn run(options: Options) -> Result<(), StartError> {
     let ended = supervisor.run(lifecycle::asked_to_stop(), GRACE).await;
     store.close().await;
     Ok(ended?)
+}
+
+/// Ends early, and the program with it, if the database's writer does: nothing could be promised any more.
+async fn writer(store: Store, stop: CancellationToken) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = store.writer_ended() => tracing::error!("the database's writer has ended"),
+    }
 }
 
 /// The config to start with and, if it is the last good copy, what is wrong with the files.

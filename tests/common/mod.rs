@@ -54,9 +54,23 @@ pub fn vigilmon() -> Command {
     command
 }
 
-/// Runs a command to its end in `dir`.
+/// Runs a command to its end in `dir`; one that does not end is killed and fails the test.
+#[track_caller]
 pub fn run(dir: &Path, arguments: &[&str]) -> Output {
-    vigilmon().current_dir(dir).args(arguments).output().unwrap()
+    let child = vigilmon().current_dir(dir).args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let pid = rustix::process::Pid::from_child(&child);
+    let (ended, waited) = mpsc::channel::<()>();
+    let watch = thread::spawn(move || {
+        let is_late = waited.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout);
+        if is_late {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        }
+        is_late
+    });
+    let output = child.wait_with_output().unwrap();
+    drop(ended);
+    assert!(!watch.join().unwrap(), "`vigilmon {}` does not end: {}", arguments.join(" "), stderr(&output));
+    output
 }
 
 pub fn stdout(output: &Output) -> String {

@@ -1,5 +1,5 @@
 //! Stories of a real instance: the binary as users run it, real targets, a real sink.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 
 mod common;
 

@@ -38,9 +38,7 @@ pub async fn run(store: Store, clock: Clock, config: watch::Receiver<Arc<Config>
     }
 }
 
-/// The notice that says this to people.
-#[must_use]
-pub fn notice(text: String) -> Notice {
+fn notice(text: String) -> Notice {
     Notice { about: "store", title: "news of the database".to_owned(), text }
 }
 
@@ -64,9 +62,16 @@ fn retention(config: &Config) -> StoreRetention {
     StoreRetention { results: kept.results, rollup_5m: kept.rollup_5m, rollup_1h: kept.rollup_1h, db_bytes_max: kept.db_bytes_max }
 }
 
-/// What was found while opening, as lines for the log.
-#[must_use]
-pub fn opened(opened: &Opened) -> Vec<String> {
+/// Tells the log and people what was found while opening.
+pub async fn tell_opened(opened: &Opened, events: &mpsc::Sender<Event>) {
+    for text in lines(opened) {
+        tracing::error!("{text}");
+        // The engine is gone only when the program ends.
+        let _ = events.send(Event::Notice(notice(text))).await;
+    }
+}
+
+fn lines(opened: &Opened) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(name) = &opened.set_aside {
         lines.push(damaged(name));

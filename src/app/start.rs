@@ -159,11 +159,7 @@ pub async fn run(options: Options) -> Result<(), StartError> {
         asked: reloads,
     };
     supervisor.task("reload", reloader.run(supervisor.stopping()));
-    for text in housekeeping::opened(&opened) {
-        tracing::error!("{text}");
-        // The queue is empty yet and has room for two.
-        let _ = events.send(Event::Notice(housekeeping::notice(text))).await;
-    }
+    housekeeping::tell_opened(&opened, &events).await;
     supervisor.task("housekeeping", housekeeping::run(store.clone(), clock.clone(), active, events, supervisor.stopping()));
     supervisor.task("store", writer(store.clone(), supervisor.stopping()));
     supervisor.task("watchdog", lifecycle::watchdog(pulse, store.clone(), supervisor.stopping()));

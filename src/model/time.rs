@@ -172,6 +172,7 @@ mod tests {
     fn spoken_durations_have_at_most_two_units() {
         for (ms, text) in [
             (0, "0 ms"),
+            (7, "7.0 ms"),
             (340, "340 ms"),
             (2400, "2.4 s"),
             (59_900, "59 s"),

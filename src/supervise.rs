@@ -10,6 +10,7 @@ use std::task::Context;
 use std::task::Poll;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::task::Id;
 use tokio::task::JoinError;
 use tokio::task::JoinSet;
@@ -58,6 +59,12 @@ impl Supervisor {
         self.names.insert(handle.id(), name);
     }
 
+    /// Like [`Supervisor::task`], on another runtime.
+    pub fn task_on(&mut self, runtime: &Handle, name: &'static str, future: impl Future<Output = ()> + Send + 'static) {
+        let handle = self.tasks.spawn_on(future, runtime);
+        self.names.insert(handle.id(), name);
+    }
+
     /// Waits for `signal` or for a task to end, then stops the others and waits for them, at most `grace`.
     ///
     /// # Errors
@@ -94,34 +101,85 @@ impl Supervisor {
     }
 }
 
+/// A thread with a runtime of its own. What runs on it shares neither queue nor timer with anybody else: a flood of visitors does
+/// not make it late, and its own wake-ups never cross threads.
+#[derive(Debug)]
+pub struct OwnThread {
+    handle: Handle,
+    end: CancellationToken,
+}
+
+impl OwnThread {
+    /// Starts it. It ends, with whatever still runs on it, when this is dropped.
+    ///
+    /// # Errors
+    /// The system gives no thread or no descriptors for it.
+    pub fn start(name: &str) -> std::io::Result<OwnThread> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (handle, end) = (runtime.handle().clone(), CancellationToken::new());
+        let ended = end.clone();
+        std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+            runtime.block_on(ended.cancelled());
+            runtime.shutdown_background();
+        })?;
+        Ok(OwnThread { handle, end })
+    }
+
+    /// Where to spawn.
+    #[must_use]
+    pub fn handle(&self) -> &Handle {
+        &self.handle
+    }
+}
+
+impl Drop for OwnThread {
+    fn drop(&mut self) {
+        self.end.cancel();
+    }
+}
+
 /// A group of short jobs (checks, connections, sends). How many run at once is the owner's business: it holds the permits.
 #[derive(Debug, Clone, Default)]
 pub struct Jobs {
     tracker: TaskTracker,
     stop: CancellationToken,
+    /// Where they run; `None` means where they are started.
+    runtime: Option<Handle>,
 }
 
 impl Jobs {
     /// An empty group whose jobs are dropped when `stop` is cancelled.
     #[must_use]
     pub fn new(stop: CancellationToken) -> Jobs {
-        Jobs { tracker: TaskTracker::new(), stop }
+        Jobs { tracker: TaskTracker::new(), stop, runtime: None }
+    }
+
+    /// The same, with jobs that run on `runtime`.
+    #[must_use]
+    pub fn on(runtime: &Handle, stop: CancellationToken) -> Jobs {
+        Jobs { runtime: Some(runtime.clone()), ..Jobs::new(stop) }
     }
 
     /// Starts a job. It is dropped at its next await when the group stops, so it must be written to be dropped anywhere.
     #[expect(clippy::disallowed_methods, reason = "this is where jobs are spawned")]
     pub fn start(&self, job: impl Future<Output = ()> + Send + 'static) {
         let stop = self.stop.clone();
-        tokio::spawn(self.tracker.track_future(async move {
+        // Boxed here and not inside, where the task would have room for the job besides the box.
+        let job = Caught(Box::pin(job));
+        let job = self.tracker.track_future(async move {
             tokio::select! {
                 () = stop.cancelled() => {}
-                ended = Caught(Box::pin(job)) => {
+                ended = job => {
                     if let Err(panic) = ended {
                         tracing::error!(error = %panic, "a job panicked: {panic}");
                     }
                 }
             }
-        }));
+        });
+        match &self.runtime {
+            Some(runtime) => runtime.spawn(job),
+            None => tokio::spawn(job),
+        };
     }
 
     /// How many jobs are running.

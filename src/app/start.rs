@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::sync::mpsc;
 use tokio::sync::watch;
@@ -46,6 +47,7 @@ use crate::store::OpenError;
 use crate::store::ReadError;
 use crate::store::Store;
 use crate::supervise::Jobs;
+use crate::supervise::OwnThread;
 use crate::supervise::Supervisor;
 use crate::supervise::TaskFailure;
 
@@ -130,6 +132,7 @@ pub async fn run(options: Options) -> Result<(), StartError> {
     };
 
     let mut supervisor = Supervisor::new();
+    let checks = OwnThread::start("checks").map_err(|error| StartError::System(error.to_string()))?;
     let owed = Arc::new(Notify::new());
     let (configs, active) = watch::channel(Arc::clone(&config));
     let (events, heard) = mpsc::channel(shell::EVENTS_MAX);
@@ -140,7 +143,7 @@ pub async fn run(options: Options) -> Result<(), StartError> {
         let beginning = beginning(&store, &config, &view).await?;
         let parts =
             EngineParts { clock: &clock, store: &store, prober: &prober, events: events.clone(), heard, pulse: &pulse, owed: &owed };
-        start_engine(beginning, parts, &mut supervisor)
+        start_engine(beginning, parts, checks.handle(), &mut supervisor)
     };
     let sink = HttpSink::new(clock.clone()).map_err(|error| StartError::System(error.to_string()))?;
     let notifier =
@@ -254,13 +257,15 @@ struct EngineParts<'a> {
     owed: &'a Arc<Notify>,
 }
 
-fn start_engine(beginning: Beginning, parts: EngineParts<'_>, supervisor: &mut Supervisor) -> EngineHandle {
+/// The engine and its checks have a thread of their own, so that nothing else in the program makes them late.
+fn start_engine(beginning: Beginning, parts: EngineParts<'_>, thread: &Handle, supervisor: &mut Supervisor) -> EngineHandle {
     let now = parts.clock.now();
     let (mut core, first) = Core::new(beginning, now);
     let (pictures, snapshots) = watch::channel(Arc::new(core.snapshot(now)));
     let (requests, asked) = mpsc::channel(REQUESTS_MAX);
     let (commits, jobs) = mpsc::channel(committer::QUEUE_MAX);
-    let runner = Runner::new(parts.prober.clone(), parts.clock.clone(), Jobs::new(supervisor.stopping()), parts.events, n_checks_max());
+    let runner =
+        Runner::new(parts.prober.clone(), parts.clock.clone(), Jobs::on(thread, supervisor.stopping()), parts.events, n_checks_max());
     let shell = Shell {
         core,
         clock: parts.clock.clone(),
@@ -272,7 +277,7 @@ fn start_engine(beginning: Beginning, parts: EngineParts<'_>, supervisor: &mut S
         pictures,
         pulse: Arc::clone(parts.pulse),
     };
-    supervisor.task("engine", shell.run(first, supervisor.stopping()));
+    supervisor.task_on(thread, "engine", shell.run(first, supervisor.stopping()));
     supervisor.task("committer", committer::run(jobs, parts.store.clone(), Arc::clone(parts.owed), supervisor.stopping()));
     EngineHandle { snapshots, requests }
 }

@@ -26,6 +26,9 @@ pub async fn run(store: Store, clock: Clock, config: watch::Receiver<Arc<Config>
             tracing::error!("{text}");
             // The engine is gone only when the program ends.
             let _ = events.send(Event::Notice(self::notice(text))).await;
+            if matches!(notice, StoreNotice::SetAside(_) | StoreNotice::Recreated) {
+                let _ = events.send(Event::StoreReplaced).await;
+            }
         }
         tokio::select! {
             () = stop.cancelled() => return,

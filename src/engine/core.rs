@@ -28,6 +28,7 @@ use crate::engine::handle::Refused;
 use crate::engine::snapshot::ReloadView;
 use crate::model::change::MonitorState;
 use crate::model::change::StateChange;
+use crate::model::change::VerdictChange;
 use crate::model::id::MonitorId;
 use crate::model::incident::Incident;
 use crate::model::notification::EventKind;
@@ -69,6 +70,8 @@ pub struct Core {
     reload: Arc<ReloadView>,
     started_at: UnixMillis,
     machines: BTreeMap<MonitorId, Machine>,
+    /// Open incidents of the last run, until their monitors are added; empty afterwards.
+    left: BTreeMap<MonitorId, Vec<Incident>>,
     /// States of monitors that left the config: their epochs must go on where they stopped, should they return.
     retired: BTreeMap<MonitorId, MonitorState>,
     due: BTreeSet<(Mono, MonitorId)>,
@@ -90,6 +93,7 @@ impl Core {
             reload: beginning.reload,
             started_at: now.wall,
             machines: BTreeMap::new(),
+            left: by_monitor(beginning.incidents),
             retired: beginning.states.into_iter().map(|state| (state.monitor.clone(), state)).collect(),
             due: BTreeSet::new(),
             guard: Guard::default(),
@@ -101,7 +105,8 @@ impl Core {
         };
         let mut change = StateChange::default();
         core.adopt(beginning.config, now, &mut change);
-        core.remember(beginning.incidents, beginning.recent, now, &mut change);
+        core.bury_what_is_left(now, &mut change);
+        core.remember(beginning.recent);
         if let Some(last_alive) = beginning.last_alive {
             core.absent_since(last_alive, now, &mut change);
         }
@@ -134,6 +139,7 @@ impl Core {
                 let change = StateChange { notifications: self.notifications_of(&notice, now), ..StateChange::default() };
                 push_commit(&mut commands, change, None);
             }
+            Event::StoreReplaced => push_commit(&mut commands, self.everything(), None),
             Event::Tick => {}
         }
         self.start_due_checks(now, &mut commands);
@@ -145,7 +151,9 @@ impl Core {
     #[must_use]
     pub fn deadline(&self) -> Mono {
         let latest = self.last.mono + TICK_MAX;
-        let check = self.due.first().map_or(latest, |(due, _)| *due);
+        // While the clock is wrong nothing is started, however long it has been due.
+        let due = self.due.first().filter(|_| !absence::is_implausible(self.last.wall));
+        let check = due.map_or(latest, |(due, _)| *due);
         latest.min(check).min(self.guard.next_round().unwrap_or(latest))
     }
 
@@ -214,6 +222,24 @@ impl Core {
         }
     }
 
+    /// All that a restart must find, for a database that had to begin anew.
+    fn everything(&self) -> StateChange {
+        StateChange {
+            states: self.machines.values().map(|machine| machine.state.clone()).chain(self.retired.values().cloned()).collect(),
+            opened: self.machines.values().flat_map(|machine| machine.incidents.iter().cloned()).collect(),
+            verdicts: self
+                .machines
+                .values()
+                .map(|machine| VerdictChange {
+                    monitor: machine.state.monitor.clone(),
+                    at: machine.state.verdict_since,
+                    verdict: machine.state.verdict,
+                })
+                .collect(),
+            ..StateChange::default()
+        }
+    }
+
     fn notifications_of(&self, notice: &Notice, now: Now) -> Vec<Notification> {
         let hears = |name: &&crate::model::id::ChannelName| {
             self.config.channels.get(*name).is_some_and(|channel| channel.on.contains(&EventKind::SelfNotice))
@@ -235,6 +261,14 @@ impl Core {
     fn first_check(id: &MonitorId, interval: Duration, now: Now) -> Mono {
         schedule::first(id, interval, now.mono)
     }
+}
+
+fn by_monitor(incidents: Vec<Incident>) -> BTreeMap<MonitorId, Vec<Incident>> {
+    let mut sorted: BTreeMap<MonitorId, Vec<Incident>> = BTreeMap::new();
+    for incident in incidents {
+        sorted.entry(incident.monitor.clone()).or_default().push(incident);
+    }
+    sorted
 }
 
 fn push_commit(commands: &mut Vec<Command>, change: StateChange, request: Option<RequestId>) {

@@ -38,6 +38,8 @@ pub enum Event {
     },
     /// People should be told something about this instance.
     Notice(Notice),
+    /// The database had to begin anew; what is held in memory is to be written again.
+    StoreReplaced,
     /// Nothing but time passed.
     Tick,
 }

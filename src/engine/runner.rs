@@ -54,15 +54,17 @@ impl Runner {
         self.jobs.start(async move {
             let timeout = monitor.timeout;
             let began = runner.clock.now();
-            let observation = match runner.permits.try_acquire() {
+            let result = match runner.permits.try_acquire() {
                 // Waiting for a permit would make the check late and blame its target; saying so is honest.
-                Err(_) => own(OwnTrouble::Setup("too many checks at once".to_owned())),
-                Ok(_permit) => caught(runner.prober.run(&monitor, timeout)).await.unwrap_or_else(|panic| {
-                    tracing::error!(monitor = %monitor.id, error = %panic, "the probe of `{}` panicked: {panic}", monitor.id);
-                    own(OwnTrouble::Panic)
-                }),
+                Err(_) => judge(&monitor, own(OwnTrouble::Setup("too many checks at once".to_owned())), began.wall),
+                Ok(_permit) => {
+                    let work = async { judge(&monitor, runner.prober.run(&monitor, timeout).await, began.wall) };
+                    caught(work).await.unwrap_or_else(|panic| {
+                        tracing::error!(monitor = %monitor.id, error = %panic, "a check of `{}` panicked: {panic}", monitor.id);
+                        judge(&monitor, own(OwnTrouble::Panic), began.wall)
+                    })
+                }
             };
-            let result = judge(&monitor, observation, began.wall);
             // The engine is gone only when the program ends.
             let _ = runner.events.send(Event::Observed(Observed { number, began: began.mono, result })).await;
         });

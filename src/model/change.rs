@@ -3,8 +3,10 @@
 //! A [`StateChange`] is one transaction: the new state of a monitor, what happened to its incidents, and the messages that are
 //! now owed. Either all of it is on disk or none, and nothing is sent before it is.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use crate::model::id::ChannelName;
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
 use crate::model::incident::Closed;
@@ -79,6 +81,8 @@ pub struct MonitorState {
     pub degradation: Epoch,
     /// Paused by an operator since; `None` means it is not.
     pub paused_at: Option<UnixMillis>,
+    /// Channels that were told of trouble and not of its end yet.
+    pub told: BTreeSet<ChannelName>,
     /// The address last seen; says whether a lost uplink excuses a failure.
     pub remote: Option<IpAddr>,
 }

@@ -1,5 +1,7 @@
 //! From a verdict to incidents: which lane opens or closes, and which event that is for whom.
 
+use std::collections::BTreeSet;
+
 use crate::model::incident::CloseReason;
 use crate::model::incident::Epoch;
 use crate::model::incident::Lane;
@@ -64,33 +66,45 @@ pub fn event(step: Move, cause: &Failure) -> Option<EventKind> {
     }
 }
 
-/// Whether a channel that listens to `on` is told of `event` in `lane`. A recovery is told only to those who hear of openings of
-/// that lane, so that nobody gets an "up" without its "down"; and when an outage turns into a degradation, who was told
-/// of the recovery ("up again, but slow") is not told of the degradation as well.
+/// What there is to tell, as far as it decides who hears it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Occasion {
+    /// The event.
+    pub event: EventKind,
+    /// After it the monitor is degraded, not well.
+    pub is_still_bad: bool,
+    /// In the same moment an outage ended.
+    pub from_outage: bool,
+}
+
+/// Whether a channel that listens to `on` hears of this. Recoveries are for those who were told of something before, so that nobody
+/// gets an "up" without its "down", and nobody who got a "down" is left with it. When an outage turns into a degradation, who hears of
+/// the recovery ("up again, but slow") does not hear of the degradation as well.
 #[must_use]
-pub fn is_told(on: &std::collections::BTreeSet<EventKind>, event: EventKind, lane: Lane, came_from_outage: bool) -> bool {
-    let hears_openings = match lane {
-        Lane::Outage => on.contains(&EventKind::Down),
-        Lane::Degradation => on.contains(&EventKind::Degraded) || on.contains(&EventKind::Certificate),
-    };
-    match event {
-        EventKind::Recovered => on.contains(&EventKind::Recovered) && hears_openings,
-        EventKind::Degraded | EventKind::Certificate if came_from_outage => {
-            on.contains(&event) && !(on.contains(&EventKind::Recovered) && on.contains(&EventKind::Down))
-        }
+pub fn hears(on: &BTreeSet<EventKind>, occasion: Occasion, was_told: bool) -> bool {
+    let hears_outages_end = was_told && on.contains(&EventKind::Recovered) && on.contains(&EventKind::Down);
+    match occasion.event {
+        EventKind::Recovered if occasion.is_still_bad => hears_outages_end,
+        EventKind::Recovered => was_told && on.contains(&EventKind::Recovered),
+        EventKind::Degraded | EventKind::Certificate if occasion.from_outage => on.contains(&occasion.event) && !hears_outages_end,
         EventKind::Down
         | EventKind::Degraded
         | EventKind::Certificate
         | EventKind::Regional
         | EventKind::Reminder
-        | EventKind::SelfNotice => on.contains(&event),
+        | EventKind::SelfNotice => on.contains(&occasion.event),
     }
+}
+
+/// Whether a channel that was told of trouble must still hear of its end after this recovery: only while the monitor is degraded
+/// and the channel cares.
+#[must_use]
+pub fn stays_told(on: &BTreeSet<EventKind>, occasion: Occasion) -> bool {
+    occasion.is_still_bad && (on.contains(&EventKind::Degraded) || on.contains(&EventKind::Certificate))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
 
     /// Walks through verdicts, applying the moves, and prints them.
@@ -140,9 +154,15 @@ mod tests {
     fn nobody_gets_an_up_without_its_down() {
         let on = |kinds: &[EventKind]| kinds.iter().copied().collect::<BTreeSet<_>>();
         let all = on(&EventKind::ALL);
-        assert!(is_told(&all, EventKind::Recovered, Lane::Outage, false));
-        assert!(!is_told(&on(&[EventKind::Recovered, EventKind::Degraded]), EventKind::Recovered, Lane::Outage, false));
-        assert!(!is_told(&all, EventKind::Degraded, Lane::Degradation, true));
-        assert!(is_told(&on(&[EventKind::Degraded, EventKind::Recovered]), EventKind::Degraded, Lane::Degradation, true));
+        let occasion = |event, is_still_bad, from_outage| Occasion { event, is_still_bad, from_outage };
+        let well = occasion(EventKind::Recovered, false, true);
+        assert!(hears(&all, well, true) && !hears(&all, well, false));
+        assert!(!stays_told(&all, well));
+        let slow = occasion(EventKind::Recovered, true, true);
+        assert!(hears(&all, slow, true) && stays_told(&all, slow));
+        assert!(!hears(&all, occasion(EventKind::Degraded, true, true), true), "was told that it is up and slow");
+        let only_degraded = on(&[EventKind::Degraded, EventKind::Recovered]);
+        assert!(!hears(&only_degraded, slow, true) && hears(&only_degraded, occasion(EventKind::Degraded, true, true), true));
+        assert!(hears(&only_degraded, well, true), "what was opened is closed, whatever it turned into meanwhile");
     }
 }

@@ -59,7 +59,7 @@ impl Core {
     /// Takes in the end of a check. Results of checks that nobody waits for any more are dropped.
     pub(super) fn observed(&mut self, mut observed: Observed, now: Now, commands: &mut Vec<Command>) {
         let Some(machine) = self.machines.get(&observed.result.monitor) else { return };
-        if machine.in_flight != Some(observed.number) {
+        if !machine.awaits(observed.number) {
             return;
         }
         let stalled = self.stalls.since(observed.began);
@@ -97,6 +97,9 @@ impl Core {
             std::mem::take(&mut self.guard.held).into_iter().partition(|held: &Observed| is_lost || held.began <= round.began);
         self.guard.held = waiting;
         for mut held in ready {
+            if !self.machines.get(&held.result.monitor).is_some_and(|machine| machine.awaits(held.number)) {
+                continue;
+            }
             if is_lost {
                 excuse(&mut held.result, OwnTrouble::Uplink);
             }
@@ -123,9 +126,15 @@ impl Core {
 
     /// Results that wait for controls that are no longer configured are judged as they are.
     pub(super) fn release_held(&mut self, now: Now, commands: &mut Vec<Command>) {
-        if self.config.uplink.is_empty() {
-            self.guard.uplink = Uplink::default();
-            for held in std::mem::take(&mut self.guard.held) {
+        if !self.config.uplink.is_empty() {
+            return;
+        }
+        if let Some(since) = self.guard.uplink.lost_since() {
+            self.uplink_turned(Some(Turn::Back(since)), now, commands);
+        }
+        self.guard.uplink = Uplink::default();
+        for held in std::mem::take(&mut self.guard.held) {
+            if self.machines.get(&held.result.monitor).is_some_and(|machine| machine.awaits(held.number)) {
                 self.settle(held.began, held.result, now, commands);
             }
         }
@@ -133,15 +142,11 @@ impl Core {
 
     fn uplink_turned(&mut self, turn: Option<Turn>, now: Now, commands: &mut Vec<Command>) {
         let notice = match turn {
-            None => return,
+            None => return self.tell_lost_if_due(now, commands),
             Some(Turn::Lost) => {
-                let is_new = self.guard.told_lost.is_none_or(|told| now.mono.since(told) >= NOTICE_PAIR);
-                if is_new {
-                    self.guard.told_lost = Some(now.mono);
-                    self.guard.owes_back = true;
-                }
                 commands.push(Command::Note("the uplink is lost: targets beyond it are not judged until it is back".to_owned()));
-                is_new.then(|| lost_notice(self.config.instance.region.as_str(), now.wall))
+                self.is_dirty = true;
+                return self.tell_lost_if_due(now, commands);
             }
             Some(Turn::Back(since)) => {
                 let after = spoken(now.wall.since(since));
@@ -151,9 +156,27 @@ impl Core {
         };
         self.is_dirty = true;
         if let Some(notice) = notice {
-            let change = StateChange { notifications: self.notifications_of(&notice, now), ..StateChange::default() };
-            push_commit(commands, change, None);
+            self.tell(&notice, now, commands);
         }
+    }
+
+    /// Tells people that the uplink is lost, unless they know; on a flapping line it waits until the last pair is old enough, and
+    /// if the uplink is still lost then, says so.
+    fn tell_lost_if_due(&mut self, now: Now, commands: &mut Vec<Command>) {
+        let Some(since) = self.guard.uplink.lost_since() else { return };
+        let is_quiet = self.guard.told_lost.is_none_or(|told| now.mono.since(told) >= NOTICE_PAIR);
+        if self.guard.owes_back || !is_quiet {
+            return;
+        }
+        self.guard.told_lost = Some(now.mono);
+        self.guard.owes_back = true;
+        let notice = lost_notice(self.config.instance.region.as_str(), since);
+        self.tell(&notice, now, commands);
+    }
+
+    fn tell(&self, notice: &Notice, now: Now, commands: &mut Vec<Command>) {
+        let change = StateChange { notifications: self.notifications_of(notice, now), ..StateChange::default() };
+        push_commit(commands, change, None);
     }
 }
 

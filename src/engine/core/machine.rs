@@ -1,7 +1,9 @@
 //! One monitor's live state: its schedule, its check under way, what is held of it.
 
+use std::collections::BTreeSet;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::engine::snapshot::MonitorView;
 use crate::engine::snapshot::Recent;
@@ -24,6 +26,9 @@ use crate::rules::schedule;
 /// How many of the newest results are kept in memory: an hour at the usual interval, and one row of ticks on a page.
 pub(super) const RECENT_MAX: usize = 60;
 
+/// A check that has not been heard of this long after its deadline never will be; that would be a bug, and one check is enough for it.
+const LOST_AFTER: Duration = Duration::from_secs(30);
+
 #[derive(Debug)]
 pub(super) struct Machine {
     pub(super) monitor: Arc<Monitor>,
@@ -34,8 +39,8 @@ pub(super) struct Machine {
     pub(super) due: Option<Mono>,
     /// The next regular check, whatever rechecks come before it; `None` until the first check.
     pub(super) grid: Option<Mono>,
-    /// The check under way, or whose result waits for evidence about the uplink.
-    pub(super) in_flight: Option<u64>,
+    /// The check under way, or whose result waits for evidence about the uplink, and when it began.
+    in_flight: Option<(u64, Mono)>,
     /// Open incidents.
     pub(super) incidents: Vec<Incident>,
     pub(super) recent: VecDeque<Recent>,
@@ -79,12 +84,23 @@ impl Machine {
         };
         self.grid = Some(grid);
         self.due = Some(grid);
-        if self.in_flight.is_some() {
+        let patience = self.monitor.timeout + LOST_AFTER;
+        if self.in_flight.is_some_and(|(_, began)| now.mono.since(began) <= patience) {
             return None;
         }
-        self.in_flight = Some(number);
+        self.in_flight = Some((number, now.mono));
         self.view = None;
         Some(number)
+    }
+
+    /// Whether the result of this check is waited for.
+    pub(super) fn awaits(&self, number: u64) -> bool {
+        self.in_flight.is_some_and(|(awaited, _)| awaited == number)
+    }
+
+    /// Waits for no result any more; one that comes all the same is dropped.
+    pub(super) fn await_nothing(&mut self) {
+        self.in_flight = None;
     }
 
     pub(super) fn epochs(&self) -> Epochs {
@@ -116,6 +132,7 @@ pub(super) fn fresh(monitor: MonitorId, probe_hash: u32, now: UnixMillis) -> Mon
         outage: Epoch::default(),
         degradation: Epoch::default(),
         paused_at: None,
+        told: BTreeSet::new(),
         remote: None,
     }
 }

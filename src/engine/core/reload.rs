@@ -1,25 +1,30 @@
 //! A new config: what did not change is not touched.
 
-use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::config::Config;
+use crate::consensus::identity;
 use crate::engine::core::Core;
 use crate::engine::core::machine;
 use crate::engine::core::machine::Machine;
+use crate::engine::core::settle;
 use crate::engine::core::settle::Step;
 use crate::engine::snapshot::Recent;
 use crate::model::change::MonitorState;
 use crate::model::change::StateChange;
 use crate::model::change::Streak;
 use crate::model::change::VerdictChange;
+use crate::model::id::ChannelName;
 use crate::model::id::MonitorId;
 use crate::model::incident::CloseReason;
 use crate::model::incident::Closed;
 use crate::model::incident::Incident;
 use crate::model::incident::Lane;
 use crate::model::monitor::Monitor;
+use crate::model::notification::EventKind;
+use crate::model::notification::Notification;
+use crate::model::notification::Subject;
 use crate::model::result::RecentResults;
 use crate::model::time::Now;
 use crate::model::verdict::Opinion;
@@ -65,7 +70,10 @@ impl Core {
             state.probe_hash = hash;
             state.streak = Streak::default();
         }
-        self.machines.insert(id.clone(), Machine::new(Arc::clone(monitor), state, is_here));
+        let mut machine = Machine::new(Arc::clone(monitor), state, is_here);
+        let left = self.left.remove(&id).unwrap_or_default();
+        reconcile(&mut machine, left, now, change);
+        self.machines.insert(id.clone(), machine);
         self.fit(&id, now, change);
     }
 
@@ -86,7 +94,7 @@ impl Core {
             machine.state.probe_hash = hash;
             machine.state.streak = Streak::default();
             // What is under way looks at the old target.
-            machine.in_flight = None;
+            machine.await_nothing();
             change.states.push(machine.state.clone());
         }
         if was_active && machine.is_active() && !(is_same_probe && is_same_interval) {
@@ -109,6 +117,8 @@ impl Core {
             change.append(self.unpause(id, now));
         } else if !machine.is_here {
             self.reschedule(id, None);
+            // Nobody is left who could say that it is over.
+            self.close_all(id, CloseReason::Removed, now, change);
             self.decide(id, now, change);
         } else if machine.due.is_none() {
             let due = Core::first_check(id, machine.monitor.interval, now);
@@ -121,7 +131,7 @@ impl Core {
         let mut change = StateChange::default();
         self.reschedule(id, None);
         if let Some(machine) = self.machines.get_mut(id) {
-            machine.in_flight = None;
+            machine.await_nothing();
             machine.grid = None;
             machine.state.opinion = Opinion { state: OpinionState::Paused, since: now.wall, failure: None };
             machine.state.streak = Streak::default();
@@ -145,11 +155,7 @@ impl Core {
 
     fn remove(&mut self, id: &MonitorId, now: Now, change: &mut StateChange) {
         self.reschedule(id, None);
-        for lane in Lane::ALL {
-            if self.machines.get(id).is_some_and(|machine| machine.epochs().of(lane).is_open()) {
-                self.carry_out(id, Step { what: Move::Close(lane, CloseReason::Removed), from_outage: false }, now, change);
-            }
-        }
+        self.close_all(id, CloseReason::Removed, now, change);
         let Some(machine) = self.machines.remove(id) else { return };
         let mut state = machine.state;
         state.opinion = opinion::unknown(now.wall);
@@ -165,25 +171,23 @@ impl Core {
         self.retired.insert(id.clone(), state);
     }
 
-    /// Takes over what the last run left: open incidents and the newest results. Incidents of monitors that left the config
-    /// while nobody was looking end as removed.
-    pub(super) fn remember(&mut self, incidents: Vec<Incident>, recent: RecentResults, now: Now, change: &mut StateChange) {
-        let mut by_monitor: BTreeMap<MonitorId, Vec<Incident>> = BTreeMap::new();
-        for incident in incidents {
-            by_monitor.entry(incident.monitor.clone()).or_default().push(incident);
-        }
-        for (id, incidents) in by_monitor {
-            match self.machines.get_mut(&id) {
-                Some(machine) => {
-                    machine.incidents = incidents;
-                    // A monitor that was switched off meanwhile closes them now; any other waits for a check.
-                    if machine.state.opinion.state == OpinionState::Paused {
-                        self.decide(&id, now, change);
-                    }
-                }
-                None => self.bury(&id, incidents, now, change),
+    fn close_all(&mut self, id: &MonitorId, reason: CloseReason, now: Now, change: &mut StateChange) {
+        for lane in Lane::ALL {
+            if self.machines.get(id).is_some_and(|machine| machine.epochs().of(lane).is_open()) {
+                self.carry_out(id, Step { what: Move::Close(lane, reason), from_outage: false }, now, change);
             }
         }
+    }
+
+    /// Ends the incidents of monitors that left the config while nobody was looking.
+    pub(super) fn bury_what_is_left(&mut self, now: Now, change: &mut StateChange) {
+        for (id, incidents) in std::mem::take(&mut self.left) {
+            self.bury(&id, incidents, now, change);
+        }
+    }
+
+    /// Takes over the newest results of the last run.
+    pub(super) fn remember(&mut self, recent: RecentResults) {
         for (id, results) in recent {
             let Some(machine) = self.machines.get_mut(&id) else { continue };
             for result in &results {
@@ -194,9 +198,22 @@ impl Core {
     }
 
     fn bury(&mut self, id: &MonitorId, incidents: Vec<Incident>, now: Now, change: &mut StateChange) {
-        for incident in incidents {
+        let told = self.retired.get_mut(id).map(|state| std::mem::take(&mut state.told)).unwrap_or_default();
+        for mut incident in incidents {
             let closed = Closed { at: now.wall.max(incident.opened_at), how: CloseReason::Removed };
+            incident.closed = Some(closed);
             change.closed.push((incident.id.clone(), closed));
+            let hears =
+                |name: &&ChannelName| self.config.channels.get(*name).is_some_and(|channel| channel.on.contains(&EventKind::Recovered));
+            for name in told.iter().filter(hears) {
+                change.notifications.push(Notification {
+                    key: identity::notification_key(&incident.id, EventKind::Recovered, incident.epoch.next(), name),
+                    channel: name.clone(),
+                    event: EventKind::Recovered,
+                    at: now.wall,
+                    subject: Subject::Incident(Box::new(settle::facts_of_removed(&incident))),
+                });
+            }
         }
         if let Some(state) = self.retired.get_mut(id) {
             for epoch in [&mut state.outage, &mut state.degradation] {
@@ -206,8 +223,27 @@ impl Core {
             }
             state.opinion = opinion::unknown(now.wall);
             state.verdict = Verdict::Unknown;
-            change.verdicts.push(VerdictChange { monitor: id.clone(), at: now.wall, verdict: Verdict::Unknown });
+            state.verdict_since = now.wall.max(state.verdict_since);
+            change.verdicts.push(VerdictChange { monitor: id.clone(), at: state.verdict_since, verdict: Verdict::Unknown });
             change.states.push(state.clone());
+        }
+    }
+}
+
+/// Gives a machine the open incidents of the last run. Epochs decide: an incident of another epoch is over, whatever its row says,
+/// and an open epoch without an incident (its row was lost) is taken as closed, so that the next outage opens anew and is told.
+fn reconcile(machine: &mut Machine, left: Vec<Incident>, now: Now, change: &mut StateChange) {
+    for incident in left {
+        if machine.epochs().of(incident.lane) == incident.epoch {
+            machine.incidents.push(incident);
+        } else {
+            let closed = Closed { at: now.wall.max(incident.opened_at), how: CloseReason::Superseded };
+            change.closed.push((incident.id.clone(), closed));
+        }
+    }
+    for lane in Lane::ALL {
+        if machine.epochs().of(lane).is_open() && !machine.incidents.iter().any(|incident| incident.lane == lane) {
+            settle::advance(machine, lane);
         }
     }
 }

@@ -15,12 +15,14 @@ use crate::engine::snapshot::Recent;
 use crate::model::change::MonitorState;
 use crate::model::change::StateChange;
 use crate::model::change::VerdictChange;
+use crate::model::id::ChannelName;
 use crate::model::id::MonitorId;
 use crate::model::incident::CloseReason;
 use crate::model::incident::Closed;
 use crate::model::incident::Epoch;
 use crate::model::incident::Incident;
 use crate::model::incident::Lane;
+use crate::model::notification::EventKind;
 use crate::model::notification::IncidentFacts;
 use crate::model::notification::Notification;
 use crate::model::notification::Subject;
@@ -37,8 +39,12 @@ use crate::model::verdict::RegionView;
 use crate::model::verdict::Verdict;
 use crate::rules::incident;
 use crate::rules::incident::Move;
+use crate::rules::incident::Occasion;
 use crate::rules::opinion;
 use crate::rules::opinion::Evidence;
+
+/// A verdict dated further ahead than this was dated by a wrong clock.
+const FUTURE_MAX: Duration = Duration::from_secs(3600);
 
 /// Lines of the confirming check that an incident keeps: enough for one hop with all its phases and headers.
 const EVIDENCE_LINES_MAX: usize = 40;
@@ -48,7 +54,7 @@ impl Core {
     pub(super) fn settle(&mut self, began: Mono, result: CheckResult, now: Now, commands: &mut Vec<Command>) {
         let id = result.monitor.clone();
         let Some(machine) = self.machines.get_mut(&id) else { return };
-        machine.in_flight = None;
+        machine.await_nothing();
         machine.view = None;
         self.is_dirty = true;
         let before = machine.state.clone();
@@ -62,9 +68,10 @@ impl Core {
             machine.unseen_since = None;
         }
         machine.last = Some(std::sync::Arc::new(result.clone()));
-        let next = machine.grid.map(|grid| {
+        // Without a grid the checks were spread anew while this one was under way: what is due then stays due.
+        let next = machine.grid.or(machine.due).map(|regular| {
             let is_unsettled = opinion::is_unsettled(&machine.state.opinion, &machine.state.streak);
-            if is_unsettled { grid.min((began + machine.monitor.confirm.recheck).max(now.mono)) } else { grid }
+            if is_unsettled { regular.min((began + machine.monitor.confirm.recheck).max(now.mono)) } else { regular }
         });
         commands.push(Command::Record(result));
         let mut change = StateChange::default();
@@ -104,8 +111,11 @@ impl Core {
             }
         };
         if verdict != machine.state.verdict {
-            // A clock that was set back must not make a verdict older than the one before it.
-            let since = machine.state.opinion.since.max(machine.state.verdict_since).min(now.wall.max(machine.state.verdict_since));
+            // A clock that was set back must not make a verdict older than the one before it, unless that one was dated by a
+            // clock that was plainly wrong: waiting for such a time to come could take years.
+            let before = machine.state.verdict_since;
+            let before = if before > now.wall + FUTURE_MAX { now.wall } else { before };
+            let since = machine.state.opinion.since.min(now.wall).max(before);
             machine.state.verdict = verdict;
             machine.state.verdict_since = since;
             change.verdicts.push(VerdictChange { monitor: id.clone(), at: since, verdict });
@@ -130,24 +140,40 @@ impl Core {
             Move::Open(lane) => self.open(id, lane, now),
             Move::Close(lane, reason) => self.close(id, lane, reason, now),
         };
-        let (Some(incident), Some(machine)) = (incident, self.machines.get(id)) else { return };
+        let (Some(incident), Some(machine)) = (incident, self.machines.get_mut(id)) else { return };
         match incident.closed {
             None => change.opened.push(incident.clone()),
             Some(closed) => change.closed.push((incident.id.clone(), closed)),
         }
         let Some(event) = incident::event(step.what, &incident.cause) else { return };
+        let occasion = Occasion { event, is_still_bad: machine.state.verdict == Verdict::Degraded, from_outage: step.from_outage };
         let epoch = machine.epochs().of(incident.lane);
         let facts = facts(machine, &incident);
-        for name in &machine.monitor.channels {
-            let Some(channel) = self.config.channels.get(name) else { continue };
-            if incident::is_told(&channel.on, event, incident.lane, step.from_outage) {
+        // An opening is for the channels of the monitor; a recovery for those that heard of an opening, wherever they are now.
+        let names: Vec<ChannelName> = match event {
+            EventKind::Recovered => machine.state.told.iter().cloned().collect(),
+            _ => machine.monitor.channels.clone(),
+        };
+        for name in names {
+            let Some(channel) = self.config.channels.get(&name) else {
+                machine.state.told.remove(&name);
+                continue;
+            };
+            let was_told = machine.state.told.contains(&name);
+            if incident::hears(&channel.on, occasion, was_told) {
                 change.notifications.push(Notification {
-                    key: identity::notification_key(&incident.id, event, epoch, name),
+                    key: identity::notification_key(&incident.id, event, epoch, &name),
                     channel: name.clone(),
                     event,
                     at: now.wall,
                     subject: Subject::Incident(Box::new(facts.clone())),
                 });
+                if event != EventKind::Recovered {
+                    machine.state.told.insert(name.clone());
+                }
+            }
+            if event == EventKind::Recovered && !incident::stays_told(&channel.on, occasion) {
+                machine.state.told.remove(&name);
             }
         }
     }
@@ -194,7 +220,8 @@ pub(super) struct Step {
     pub(super) from_outage: bool,
 }
 
-fn advance(machine: &mut Machine, lane: Lane) -> Epoch {
+/// Moves a lane to its next epoch.
+pub(super) fn advance(machine: &mut Machine, lane: Lane) -> Epoch {
     let epoch = match lane {
         Lane::Outage => &mut machine.state.outage,
         Lane::Degradation => &mut machine.state.degradation,
@@ -255,6 +282,30 @@ fn facts(machine: &Machine, incident: &Incident) -> IncidentFacts {
         confidence: incident.confidence,
         evidence: machine.last.as_ref().map_or_else(String::new, |last| evidence(last)),
         runbook: monitor.runbook.clone(),
+    }
+}
+
+/// The facts of an incident whose monitor is not configured any more: what the incident itself has kept.
+pub(super) fn facts_of_removed(incident: &Incident) -> IncidentFacts {
+    IncidentFacts {
+        incident: incident.id.clone(),
+        monitor: incident.monitor.clone(),
+        monitor_name: incident.monitor_name.clone(),
+        group: None,
+        target: String::new(),
+        status: Verdict::Unknown,
+        started_at: incident.opened_at,
+        duration: incident.closed.map_or(Duration::ZERO, |closed| closed.at.since(incident.opened_at)),
+        cause: incident.cause.to_string(),
+        cause_code: incident.cause.code().to_owned(),
+        lane: incident.lane,
+        closed: incident.closed.map(|closed| closed.how),
+        regions_failing: Vec::new(),
+        regions_fine: Vec::new(),
+        regions_unknown: incident.regions.failing.clone(),
+        confidence: incident.confidence,
+        evidence: String::new(),
+        runbook: None,
     }
 }
 

@@ -82,6 +82,10 @@ struct World {
     /// One line per thing people would see.
     story: String,
     checks: Vec<(u64, String)>,
+    /// `Some`: checks stay under way here until they are answered.
+    under_way: Option<Vec<(u64, Arc<Monitor>, Mono)>>,
+    /// Controls stay unanswered.
+    controls_hang: bool,
 }
 
 impl World {
@@ -106,9 +110,24 @@ impl World {
             incidents: BTreeMap::new(),
             story: String::new(),
             checks: Vec::new(),
+            under_way: None,
+            controls_hang: false,
         };
         world.carry_out(commands);
         world
+    }
+
+    /// Checks begin and do not end until [`World::answer`].
+    fn hold(&mut self) {
+        self.under_way = Some(Vec::new());
+    }
+
+    /// Ends all checks under way, with the outcomes of now.
+    fn answer(&mut self) {
+        for (number, monitor, began) in self.under_way.take().unwrap_or_default() {
+            let result = self.result(&monitor);
+            self.apply(Event::Observed(Observed { number, began, result }));
+        }
     }
 
     /// Ends the program and starts it again `later` seconds later.
@@ -176,11 +195,16 @@ impl World {
             match command {
                 Command::Check { number, monitor } => {
                     self.checks.push((self.seconds, monitor.id.to_string()));
+                    if let Some(under_way) = &mut self.under_way {
+                        under_way.push((number, monitor, at(self.seconds).mono));
+                        continue;
+                    }
                     let result = self.result(&monitor);
                     let observed = Observed { number, began: at(self.seconds).mono, result };
                     let next = self.core.apply(Event::Observed(observed), at(self.seconds));
                     self.carry_out(next);
                 }
+                Command::AskControls(_) if self.controls_hang => {}
                 Command::AskControls(controls) => {
                     let now = at(self.seconds);
                     let round = Round { began: now.mono, began_wall: now.wall, n_ok: self.controls_ok, n_asked: controls.len() };
@@ -604,6 +628,110 @@ fn a_changed_target_is_confirmed_anew_and_checked_soon() {
 }
 
 #[test]
+fn a_check_that_spans_a_stall_a_reload_or_a_pause_stays_in_the_schedule() {
+    type Disturbance = fn(&mut World);
+    let disturbances: [Disturbance; 3] = [
+        |world| {
+            world.seconds += 600;
+            world.apply(Event::Tick);
+        },
+        |world| changed(world, vec![Monitor { interval: Duration::from_secs(30), ..watched("m") }]),
+        |world| {
+            let id = MonitorId::parse("m").expect("an id");
+            world.apply(Event::Asked { operation: Operation::Pause(id.clone()), request: RequestId(1) });
+            world.apply(Event::Asked { operation: Operation::Resume(id), request: RequestId(2) });
+        },
+    ];
+    for disturb in disturbances {
+        let (mut world, checks) = up_world();
+        world.hold();
+        world.run_until(checks[checks.len() - 1] + 61);
+        disturb(&mut world);
+        world.answer();
+        let n = world.checks.len();
+        let until = world.seconds + 130;
+        world.run_until(until);
+        assert!(world.checks.len() >= n + 2, "it is checked on");
+    }
+}
+
+#[test]
+fn a_check_that_is_never_heard_of_again_is_given_up() {
+    let (mut world, _) = up_world();
+    world.hold();
+    let until = world.seconds + 70;
+    world.run_until(until);
+    world.under_way = None;
+    let n = world.checks.len();
+    let until = world.seconds + 130;
+    world.run_until(until);
+    assert!(world.checks.len() > n);
+}
+
+#[test]
+fn a_failure_of_the_old_target_does_not_count_against_the_new_one() {
+    let once = |monitor: Monitor| Monitor { confirm: crate::model::monitor::Confirm { failures: 1, ..monitor.confirm }, ..monitor };
+    let mut world = World::new(config(vec![once(watched("m"))], &["1.1.1.1:443", "9.9.9.9:443"]));
+    world.run_until(70);
+    world.controls_hang = true;
+    world.set("m", Outcome::Down);
+    let until = world.seconds + 60;
+    world.run_until(until);
+    let mut moved = once(watched("m"));
+    moved.expect.body_contains = vec!["x".to_owned()];
+    world.apply(Event::ConfigChanged { config: config(vec![moved], &[]), reload: reload() });
+    assert!(!world.story.contains("->"), "{}", world.story);
+}
+
+#[test]
+fn a_monitor_switched_off_while_stopped_closes_its_incident_and_tells() {
+    let (mut world, checks) = up_world();
+    world.set("m", Outcome::Down);
+    world.run_until(checks[checks.len() - 1] + 80);
+    world.story.clear();
+    world.core.config = config(vec![Monitor { enabled: false, ..watched("m") }], &[]);
+    world.restart(5);
+    assert!(world.story.contains("-> ops m recovered paused paused"), "{}", world.story);
+    assert!(world.incidents.values().all(|incident| incident.closed.is_some()));
+}
+
+#[test]
+fn a_monitor_removed_while_stopped_closes_its_incident_and_tells() {
+    let (mut world, checks) = up_world();
+    world.set("m", Outcome::Down);
+    world.run_until(checks[checks.len() - 1] + 80);
+    world.story.clear();
+    world.core.config = config(vec![watched("n")], &[]);
+    world.restart(5);
+    assert!(world.story.contains("-> ops m recovered unknown removed"), "{}", world.story);
+    assert!(world.incidents.values().all(|incident| incident.closed.is_some()));
+}
+
+#[test]
+fn who_was_told_of_trouble_is_told_of_its_end_wherever_the_monitor_tells_now() {
+    let (mut world, checks) = up_world();
+    world.set("m", Outcome::Down);
+    world.run_until(checks[checks.len() - 1] + 80);
+    world.story.clear();
+    changed(&mut world, vec![testing::monitor("m")]);
+    world.restart(5);
+    world.set("m", Outcome::Up);
+    let until = world.seconds + 70;
+    world.run_until(until);
+    assert_eq!(world.story.matches("-> ops m recovered up").count(), 1, "{}", world.story);
+}
+
+#[test]
+fn a_monitor_that_no_region_checks_any_more_leaves_no_incident_open() {
+    let (mut world, checks) = up_world();
+    world.set("m", Outcome::Down);
+    world.run_until(checks[checks.len() - 1] + 80);
+    let elsewhere = crate::model::monitor::Regions::Only([Region::parse("us").expect("a region")].into());
+    changed(&mut world, vec![Monitor { regions: elsewhere, ..watched("m") }]);
+    assert!(world.incidents.values().all(|incident| incident.closed.is_some()));
+}
+
+#[test]
 fn checks_wait_for_a_clock_that_can_be_right() {
     let mut world = World::new(config(vec![watched("m")], &[]));
     let mono = |second: u64| Mono(1_000_000_000 + second * 1_000_000);
@@ -611,5 +739,6 @@ fn checks_wait_for_a_clock_that_can_be_right() {
         let now = Now { wall: UnixMillis(i64::try_from(second * 1000).expect("small")), mono: mono(second) };
         let commands = world.core.apply(Event::Tick, now);
         assert!(!commands.iter().any(|command| matches!(command, Command::Check { .. })));
+        assert!(world.core.deadline() > now.mono, "and does not turn in circles meanwhile");
     }
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::model::change::MonitorState;
 use crate::model::change::Streak;
+use crate::model::id::ChannelName;
 use crate::model::id::MonitorId;
 use crate::model::incident::Epoch;
 use crate::model::time::UnixMillis;
@@ -35,12 +36,15 @@ struct StateRow {
     outage: u64,
     degradation: u64,
     paused_at: Option<i64>,
+    #[serde(default)]
+    told: Vec<String>,
     remote: Option<IpAddr>,
 }
 
 /// JSON text of a state, without the monitor: that is the key of the row.
 pub(in crate::store) fn to_json(state: &MonitorState) -> String {
-    let MonitorState { monitor: _, probe_hash, opinion, streak, verdict, verdict_since, outage, degradation, paused_at, remote } = state;
+    let MonitorState { monitor: _, probe_hash, opinion, streak, verdict, verdict_since, outage, degradation, paused_at, told, remote } =
+        state;
     let Opinion { state: opinion, since, failure } = opinion;
     let Streak { n_down, n_bad, n_better, bad_since, down_since, better_since, n_unknown, unknown_since } = *streak;
     super::json(&StateRow {
@@ -61,6 +65,7 @@ pub(in crate::store) fn to_json(state: &MonitorState) -> String {
         outage: outage.0,
         degradation: degradation.0,
         paused_at: paused_at.map(|at| at.0),
+        told: told.iter().map(|name| name.as_str().to_owned()).collect(),
         remote: *remote,
     })
 }
@@ -91,6 +96,7 @@ pub(in crate::store) fn from_json(monitor: MonitorId, text: &str) -> Result<Moni
         outage: Epoch(row.outage),
         degradation: Epoch(row.degradation),
         paused_at: row.paused_at.map(UnixMillis),
+        told: row.told.iter().filter_map(|name| ChannelName::parse(name).ok()).collect(),
         remote: row.remote,
     })
 }

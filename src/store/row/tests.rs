@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use crate::model::change::MonitorState;
 use crate::model::change::Streak;
+use crate::model::id::ChannelName;
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
 use crate::model::id::Region;
@@ -139,6 +140,7 @@ fn states_come_back_as_they_were() {
             outage: Epoch(u64::MAX),
             degradation: Epoch(4),
             paused_at: time,
+            told: [ChannelName::parse("ops").unwrap()].into(),
             remote: is_even.then(|| "2001:db8::1".parse().expect("an address")),
         };
         assert_eq!(row::state::from_json(monitor.clone(), &row::state::to_json(&state)), Ok(state));

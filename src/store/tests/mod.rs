@@ -211,6 +211,7 @@ pub(super) fn state(monitor: &str, n: u32) -> MonitorState {
         outage: Epoch(u64::from(n)),
         degradation: Epoch(0),
         paused_at: None,
+        told: std::collections::BTreeSet::new(),
         remote: None,
     }
 }

@@ -35,7 +35,9 @@ pub fn keep(state_dir: &Path, sources: &[SourceText]) -> std::io::Result<()> {
     let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
     file.write_all(&json)?;
     file.sync_all()?;
-    fs::rename(draft, state_dir.join(FILE))
+    fs::rename(draft, state_dir.join(FILE))?;
+    // Without this a power cut may undo the renaming.
+    fs::File::open(state_dir)?.sync_all()
 }
 
 /// The texts that were kept; `None` when there are none or they cannot be read. Blocks.

@@ -24,6 +24,7 @@ use crate::engine::event::Event;
 use crate::engine::event::Notice;
 use crate::engine::snapshot::ReloadView;
 use crate::http::ReloadAnswer;
+use crate::model::time::Mono;
 use crate::probe::Prober;
 
 /// The files are looked at this often, whatever the watch says.
@@ -118,6 +119,8 @@ pub struct Reloader {
     pub view: ReloadView,
     /// Requests of operators.
     pub asked: mpsc::Receiver<Asked>,
+    /// Texts that are held back because they remove much, and since when; `None` at first.
+    pub hold: Option<(String, Mono)>,
 }
 
 /// Why the files are looked at.
@@ -139,7 +142,7 @@ impl Reloader {
         let changed = Arc::clone(&watch.changed);
         // What was last judged, right or wrong; the same text is not judged twice.
         let mut judged = if self.view.problems.is_empty() { self.view.active_hash.clone() } else { String::new() };
-        self.follow(&mut watch);
+        self.follow(&mut watch).await;
         loop {
             let hung_up = async {
                 match &mut hangups {
@@ -159,16 +162,16 @@ impl Reloader {
                 has_changed = self.look(reason, &mut judged) => has_changed,
             };
             if has_looked {
-                self.follow(&mut watch);
+                self.follow(&mut watch).await;
                 tokio::time::sleep(PAUSE).await;
             }
         }
     }
 
-    fn follow(&self, watch: &mut Watch) {
+    async fn follow(&self, watch: &mut Watch) {
         if let Some(path) = &self.path {
-            let files: Vec<PathBuf> =
-                files::read(path).map(|sources| sources.into_iter().map(|source| source.file).collect()).unwrap_or_default();
+            let sources = read(path).await.0.unwrap_or_default();
+            let files: Vec<PathBuf> = sources.into_iter().map(|source| source.file).collect();
             let files = if files.is_empty() { vec![path.clone()] } else { files };
             watch.follow(path, &files);
         }
@@ -198,10 +201,12 @@ impl Reloader {
                 pin(&mut loaded, self.pinned_state_dir.as_deref());
                 let active = Arc::clone(&self.configs.borrow());
                 let change = Change::between(Some(&active), &loaded.config);
-                if !is_asked && self.is_suspicious(&active, &change, &path, &loaded.hash).await {
+                if !is_asked && self.is_held(&active, &change, &loaded.hash).await {
+                    // Looked at again with the next poll.
                     judged.clear();
-                    return true;
+                    return false;
                 }
+                self.hold = None;
                 let summary = summary(&change);
                 self.swap(loaded, &summary).await;
                 answer(reason, summary, Vec::new());
@@ -213,7 +218,8 @@ impl Reloader {
     /// The texts once they stand still, with their digest; `None` when nothing changed since they were last judged.
     async fn settled(&self, path: &Path, is_asked: bool, judged: &str) -> Option<(Result<Vec<SourceText>, Vec<Problem>>, String)> {
         let mut last = read(path).await;
-        if is_asked {
+        // While something is wrong, the reason may lie outside of the texts (a secret, a certificate), so they are judged each time.
+        if is_asked || !self.view.problems.is_empty() && last.1 == judged {
             return Some(last);
         }
         if last.1 == judged {
@@ -239,37 +245,42 @@ impl Reloader {
         })
     }
 
-    /// Whether a change removes so much that it is waited for; says so, waits, and looks again.
-    async fn is_suspicious(&self, active: &Config, change: &Change, path: &Path, hash: &str) -> bool {
+    /// Whether a change removes so much that it is not believed yet. The first look says so, to the log and to people; later looks at
+    /// the same texts say nothing until the time is over.
+    async fn is_held(&mut self, active: &Config, change: &Change, hash: &str) -> bool {
         let n_removed = change.monitors.removed.len();
         if n_removed < REMOVAL_MIN || (n_removed as f64) <= REMOVAL_SHARE_MAX * active.monitors.len() as f64 {
             return false;
         }
-        let n = active.monitors.len();
-        tracing::warn!(
-            "the new config would remove {n_removed} of {n} monitors; waiting {} s in case the file is incomplete (`vigilmon reload` takes it at once)",
-            REMOVAL_HOLD.as_secs()
+        let now = self.clock.now().mono;
+        if let Some((held, since)) = &self.hold
+            && held == hash
+        {
+            return now.since(*since) < REMOVAL_HOLD;
+        }
+        self.hold = Some((hash.to_owned(), now));
+        let (n, wait) = (active.monitors.len(), REMOVAL_HOLD.as_secs());
+        let text = format!(
+            "The new config would remove {n_removed} of {n} monitors. In case the file is incomplete, it is taken in {wait} s; `vigilmon reload` takes it at once."
         );
-        tokio::time::sleep(REMOVAL_HOLD).await;
-        read(path).await.1 != hash
+        tracing::warn!("{text}");
+        let title = "a change that removes many monitors is held back".to_owned();
+        self.publish(Event::Notice(Notice { about: "removal-held", title, text })).await;
+        true
     }
 
     async fn refuse(&mut self, problems: Vec<Problem>) {
         self.view.checked_at = self.clock.now().wall;
-        let is_news = self.view.problems != problems;
+        if self.view.problems == problems {
+            return;
+        }
         self.view.problems = problems;
         self.publish(Event::ReloadJudged(Arc::new(self.view.clone()))).await;
-        if is_news {
-            let n = self.view.problems.len();
-            tracing::error!("the config on disk is not valid and changes nothing; {n} problem(s):");
-            for problem in &self.view.problems {
-                tracing::error!("{problem}");
-            }
-            let title = "the config on disk is not valid".to_owned();
-            let first = self.view.problems.first().map(ToString::to_string).unwrap_or_default();
-            let text = format!("The old config runs on. {n} problem(s); the first: {first}");
-            self.publish(Event::Notice(Notice { about: "bad-config", title, text })).await;
+        tracing::error!("the config on disk is not valid and changes nothing; {} problem(s):", self.view.problems.len());
+        for problem in &self.view.problems {
+            tracing::error!("{problem}");
         }
+        self.publish(Event::Notice(bad_config(&self.view.problems))).await;
     }
 
     async fn swap(&mut self, loaded: Loaded, summary: &str) {
@@ -313,6 +324,14 @@ impl Reloader {
     }
 }
 
+/// What people are told of a config that is not valid.
+#[must_use]
+pub fn bad_config(problems: &[Problem]) -> Notice {
+    let first = problems.first().map(ToString::to_string).unwrap_or_default();
+    let text = format!("The last good config runs on. {} problem(s); the first: {first}", problems.len());
+    Notice { about: "bad-config", title: "the config on disk is not valid".to_owned(), text }
+}
+
 /// One line for the log and the command line.
 fn summary(change: &Change) -> String {
     if change.is_empty() {
@@ -352,14 +371,20 @@ async fn read(path: &Path) -> (Result<Vec<SourceText>, Vec<Problem>>, String) {
 
 /// While git writes the work tree, it holds `.git/index.lock`; what lies there then is neither the old nor the new version.
 async fn wait_for_git(path: &Path) {
-    let start = if path.is_dir() { Some(path) } else { path.parent() };
-    let Some(start) = start.and_then(|dir| std::fs::canonicalize(dir).ok()) else { return };
-    let Some(git) = start.ancestors().map(|dir| dir.join(".git")).find(|git| git.is_dir()) else { return };
-    let lock = git.join("index.lock");
     let step = Duration::from_millis(250);
     let mut waited = Duration::ZERO;
-    while lock.exists() && waited < GIT_LOCK_MAX {
+    while waited < GIT_LOCK_MAX {
+        let path = path.to_owned();
+        if !tokio::task::spawn_blocking(move || is_git_busy(&path)).await.unwrap_or(false) {
+            return;
+        }
         tokio::time::sleep(step).await;
         waited += step;
     }
+}
+
+fn is_git_busy(path: &Path) -> bool {
+    let start = if path.is_dir() { Some(path) } else { path.parent() };
+    let Some(start) = start.and_then(|dir| std::fs::canonicalize(dir).ok()) else { return false };
+    start.ancestors().map(|dir| dir.join(".git")).find(|git| git.is_dir()).is_some_and(|git| git.join("index.lock").exists())
 }

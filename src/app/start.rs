@@ -121,7 +121,7 @@ pub async fn run(options: Options) -> Result<(), StartError> {
     if problems.is_empty() {
         keep_copy(&state_dir, &loaded).await;
     }
-    let now = clock.now().wall;
+    let (now, bad_config) = (clock.now().wall, problems.clone());
     let view = ReloadView {
         active_hash: loaded.hash.clone(),
         active_since: now,
@@ -160,9 +160,14 @@ pub async fn run(options: Options) -> Result<(), StartError> {
         configs,
         view,
         asked: reloads,
+        hold: None,
     };
     supervisor.task("reload", reloader.run(supervisor.stopping()));
     housekeeping::tell_opened(&opened, &events).await;
+    if !bad_config.is_empty() {
+        // The queue is empty yet.
+        let _ = events.send(Event::Notice(reload::bad_config(&bad_config))).await;
+    }
     supervisor.task("housekeeping", housekeeping::run(store.clone(), clock.clone(), active, events, supervisor.stopping()));
     supervisor.task("store", writer(store.clone(), supervisor.stopping()));
     supervisor.task("watchdog", lifecycle::watchdog(pulse, store.clone(), supervisor.stopping()));

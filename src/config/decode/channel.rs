@@ -43,13 +43,25 @@ pub(super) fn channel(ctx: &Ctx<'_>, at: &At<'_>) -> Option<Channel> {
         }
     };
     let origin = Origin { file: ctx.report.files.of(at.node.pos), line: at.node.pos.line };
-    let all_but_regional = || EventKind::ALL.into_iter().filter(|kind| *kind != EventKind::Regional).collect();
-    Some(Channel { name: name?, spec: spec?, on: on.unwrap_or_else(all_but_regional), origin })
+    Some(Channel { name: name?, spec: spec?, on: on.unwrap_or_else(|| EVENTS.into_iter().collect()), origin })
 }
 
+/// What this version can tell of.
+const EVENTS: [EventKind; 5] = [EventKind::Down, EventKind::Degraded, EventKind::Recovered, EventKind::Certificate, EventKind::SelfNotice];
+
 fn events(ctx: &Ctx<'_>, at: &At<'_>) -> Option<BTreeSet<EventKind>> {
-    let words = EventKind::ALL.map(|kind| (kind.word(), kind));
-    let found: BTreeSet<EventKind> = at.one_or_many().iter().filter_map(|item| readers::choice(ctx, item, &words)).collect();
+    let words = EVENTS.map(|kind| (kind.word(), kind));
+    let is_later = |item: &At<'_>| {
+        let later = [EventKind::Regional.word(), EventKind::Reminder.word()];
+        item.node.scalar().and_then(|scalar| later.into_iter().find(|word| *word == scalar.text))
+    };
+    let mut found = BTreeSet::new();
+    for item in at.one_or_many() {
+        match is_later(&item) {
+            Some(word) => ctx.bad(&item, format!("`{word}` is not supported by this version of vigilmon"), "remove it from `on`"),
+            None => found.extend(readers::choice(ctx, &item, &words)),
+        }
+    }
     if at.node.items().is_some_and(<[_]>::is_empty) {
         ctx.bad(at, "this channel would never be told anything", "list what it wants to hear, such as `[down, recovered]`");
         return None;

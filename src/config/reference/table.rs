@@ -215,8 +215,8 @@ const CHANNEL_KEYS: &[Key] = &[
     key("slack", Kind::Either(&Kind::Secret, &Kind::Map("channels[].slack")), "", "Posts to Slack.", "{ url: { env: SLACK_WEBHOOK_URL } }"),
     key(
         "on",
-        Kind::OneOrMany(&Kind::Word(&["down", "degraded", "recovered", "regional", "reminder", "certificate", "self"])),
-        "all but `regional`",
+        Kind::OneOrMany(&Kind::Word(&["down", "degraded", "recovered", "certificate", "self"])),
+        "all of them",
         "What it wants to hear about.",
         "[down, recovered]",
     ),

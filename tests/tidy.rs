@@ -131,3 +131,44 @@ fn nothing_is_left_over() {
     }
     assert_none(&found);
 }
+
+fn top(file: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).expect("a file of the project")
+}
+
+#[test]
+fn every_dependency_has_its_reason() {
+    let (cargo, page) = (top("Cargo.toml"), top("ARCHITECTURE.md"));
+    let table = page.split("## Dependencies").nth(1).expect("the section");
+    let sections = ["[dependencies]", "[dev-dependencies]"];
+    let names = sections.iter().flat_map(|section| {
+        let rest = cargo.split(section).nth(1).expect("the section").trim_start_matches('\n');
+        rest.lines().take_while(|line| !line.starts_with('[')).filter_map(|line| line.split_once(" = ")).map(|(name, _)| name.trim())
+    });
+    let missing: Vec<String> = names
+        .filter(|name| {
+            !table.lines().any(|line| line.split('|').nth(1).is_some_and(|cell| cell.split([',', ' ']).any(|word| word == *name)))
+        })
+        .map(|name| format!("`{name}` is not in the table of ARCHITECTURE.md: what for, and why this one?"))
+        .collect();
+    assert_none(&missing);
+}
+
+#[test]
+fn every_kind_is_in_the_manual_and_has_its_file() {
+    let manual = top("docs/configuration.md");
+    let mut missing = Vec::new();
+    for (kinds, folder) in [(&["http", "tcp"][..], "probe"), (&["webhook", "slack"][..], "notifier")] {
+        for kind in kinds {
+            if !manual.contains(&format!("`{kind}`")) {
+                missing.push(format!("`{kind}` is not in the manual"));
+            }
+            let has_file =
+                sources().iter().any(|(path, _)| *path == format!("{folder}/{kind}.rs") || *path == format!("{folder}/{kind}/mod.rs"));
+            if !has_file {
+                missing.push(format!("`{kind}` has no file of its own under `{folder}`"));
+            }
+        }
+    }
+    assert_none(&missing);
+}

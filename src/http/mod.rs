@@ -159,5 +159,5 @@ async fn sweep(site: &Site) {
     let config = Arc::clone(&site.desk.engine.snapshot().config);
     let is_user = |name: &str| name == OWNER || config.auth.users.iter().any(|user| user.name == name);
     let ended = site.sign_in.auth.sessions.sweep(is_user, site.clock.now().wall);
-    sign_in::forget(site.desk.archive.as_ref(), ended).await;
+    site.sign_in.forget(site.desk.archive.as_ref(), ended).await;
 }

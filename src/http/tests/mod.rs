@@ -4,4 +4,4 @@ mod pages;
 mod rights;
 mod sign_in;
 mod wire;
-mod world;
+pub(in crate::http) mod world;

@@ -43,6 +43,7 @@ pub mod paced;
 pub mod pages;
 pub mod password;
 pub mod public;
+pub mod places;
 pub mod random;
 pub mod route;
 pub mod server;

@@ -16,13 +16,24 @@ function span(ms) {
 
 const local = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 
+const toMinute = { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" };
+const brief = new Intl.DateTimeFormat(undefined, toMinute);
+const briefWithYear = new Intl.DateTimeFormat(undefined, { year: "numeric", ...toMinute });
+
 function times(root) {
   for (const element of root.querySelectorAll("time[datetime]")) {
     const at = Date.parse(element.dateTime);
     if (Number.isNaN(at)) continue;
+    if ("ago" in element.dataset || "until" in element.dataset) element.title ||= local.format(at);
     if ("ago" in element.dataset) {
       const past = Date.now() - at;
       element.textContent = past < 0 ? `in ${span(-past)}` : `${span(past)} ago`;
+    } else if ("until" in element.dataset) {
+      const left = at - Date.now();
+      element.textContent = left > 0 ? `in ${span(left)}` : "due";
+    } else if ("short" in element.dataset) {
+      const sameYear = new Date(at).getFullYear() === new Date().getFullYear();
+      element.textContent = (sameYear ? brief : briefWithYear).format(at);
     } else if (!element.title) {
       element.title = element.textContent;
       element.textContent = local.format(at);

@@ -4,10 +4,14 @@
 use ring::hmac;
 use subtle::ConstantTimeEq;
 
+use crate::config::ApiToken;
 use crate::config::Auth as AuthConfig;
 use crate::config::Config;
+use crate::config::ProxyAuth;
 use crate::config::Scope;
+use crate::config::User;
 use crate::http::error::Refusal;
+use crate::http::random::digest;
 use crate::http::random::key;
 use crate::http::random::sha256;
 use crate::http::sessions::Found;
@@ -147,7 +151,7 @@ impl Auth {
 
     /// Bound to the session and to this run: nobody can make one up, and one that leaks does not last.
     fn form_token(&self, kind: &str, of: &str) -> String {
-        let tag = hmac::sign(&self.form_key, &crate::http::random::digest(&[kind.as_bytes(), of.as_bytes()]));
+        let tag = hmac::sign(&self.form_key, &digest(&[kind.as_bytes(), of.as_bytes()]));
         data_encoding::BASE64URL_NOPAD.encode(tag.as_ref())
     }
 }
@@ -163,11 +167,31 @@ pub fn local(visit: &Visit) -> Result<Local, Refusal> {
     }
 }
 
-/// What a user signs in with; sessions are bound to it. The owner has nothing that could change.
+/// What a user signs in with; sessions are bound to it. The owner, who has no password, is bound to the whole `auth` section:
+/// once users are configured, or anything else of who may come in changes, a session from a one-time link ends.
 #[must_use]
 pub fn credential_of(user: &str, auth: &AuthConfig) -> Option<String> {
     let configured = auth.users.iter().find(|u| u.name == user).map(|u| u.password_hash.reveal_for_use().to_owned());
-    configured.or_else(|| (user == OWNER).then(String::new))
+    configured.or_else(|| (user == OWNER).then(|| fingerprint(auth)))
+}
+
+/// Digest of the `auth` section. Every list is preceded by its length, so that no two sections have the same parts.
+fn fingerprint(auth: &AuthConfig) -> String {
+    let AuthConfig { users, proxy, tokens } = auth;
+    let mut parts: Vec<String> = vec![users.len().to_string()];
+    for User { name, password_hash } in users {
+        parts.extend([name.clone(), password_hash.reveal_for_use().to_owned()]);
+    }
+    if let Some(ProxyAuth { header, from }) = proxy {
+        parts.extend(["proxy".to_owned(), header.clone(), from.len().to_string()]);
+        parts.extend(from.iter().map(ToString::to_string));
+    }
+    parts.push(tokens.len().to_string());
+    for ApiToken { name, hash, scope } in tokens {
+        parts.extend([name.clone(), hash.reveal_for_use().to_owned(), format!("{scope:?}")]);
+    }
+    let parts: Vec<&[u8]> = parts.iter().map(String::as_bytes).collect();
+    data_encoding::HEXLOWER.encode(&digest(&parts))
 }
 
 /// Name of the session cookie. The prefixes make browsers refuse it from anywhere but us, over TLS; `__Host-` also demands the

@@ -46,6 +46,17 @@ pub const RELOAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long `accept` rests after it failed, for want of descriptors above all: trying again at once would only burn the processor.
 pub const ACCEPT_REST: Duration = Duration::from_millis(100);
 
+/// Connections of one address (of one /48 in IPv6, which is what one site gets): a browser opens six, and an office behind one
+/// address stays below it. Beyond it new ones are closed at once, so that a single place cannot take all of [`CONNECTIONS_MAX`].
+/// This machine and trusted proxies, which speak for many, are not counted.
+pub const CONNECTIONS_PER_ADDRESS_MAX: usize = 256;
+
+/// How long a request of somebody who is signed in waits for a session to be written; the session in memory counts meanwhile.
+pub const SESSION_WRITE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long signing in waits for the session to be on disk; afterwards it is kept in memory only and would not outlive a restart.
+pub const SIGN_IN_WRITE_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// How often certificate files are looked at; renewals are noticed within it.
 pub const TLS_LOOK_EVERY: Duration = Duration::from_secs(10);
 
@@ -67,7 +78,8 @@ pub const HASHES_WAITING_MAX: usize = 16;
 /// Longest password; argon2 would take longer ones, and nobody types them.
 pub const PASSWORD_BYTES_MAX: usize = 1024;
 
-/// Addresses and accounts whose failures are remembered, 100 bytes each; beyond it newcomers share one bucket.
+/// Addresses and accounts whose failures are remembered, 100 bytes each; beyond it those with the fewest
+/// failures are forgotten.
 pub const BUCKETS_MAX: usize = 10_000;
 
 /// Sessions in all; at the limit the one that was unused for longest ends.

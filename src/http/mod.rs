@@ -42,6 +42,7 @@ pub mod operator;
 pub mod paced;
 pub mod pages;
 pub mod password;
+pub mod places;
 pub mod public;
 pub mod random;
 pub mod route;
@@ -159,5 +160,5 @@ async fn sweep(site: &Site) {
     let config = Arc::clone(&site.desk.engine.snapshot().config);
     let is_user = |name: &str| name == OWNER || config.auth.users.iter().any(|user| user.name == name);
     let ended = site.sign_in.auth.sessions.sweep(is_user, site.clock.now().wall);
-    sign_in::forget(site.desk.archive.as_ref(), ended).await;
+    site.sign_in.forget(site.desk.archive.as_ref(), ended).await;
 }

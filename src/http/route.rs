@@ -218,7 +218,7 @@ fn public(segments: &[&str]) -> Option<PublicRoute> {
         ["assets", name] if !name.is_empty() => Some(PublicRoute::Asset((*name).to_owned())),
         ["healthz"] => Some(PublicRoute::Health),
         ["robots.txt"] => Some(PublicRoute::Robots),
-        ["favicon.svg"] => Some(PublicRoute::Favicon),
+        ["favicon.svg" | "favicon.ico"] => Some(PublicRoute::Favicon),
         #[cfg(debug_assertions)]
         ["gallery"] => Some(PublicRoute::Gallery),
         _ => None,
@@ -312,6 +312,8 @@ mod tests {
             ("GET", "/healthz", Right::Public),
             ("GET", "/robots.txt", Right::Public),
             ("GET", "/favicon.svg", Right::Public),
+            ("GET", "/favicon.ico", Right::Public),
+            ("HEAD", "/healthz", Right::Public),
             ("GET", "/monitors", Right::Viewer),
             ("HEAD", "/monitors/api", Right::Viewer),
             ("GET", "/incidents", Right::Viewer),

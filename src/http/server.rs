@@ -25,6 +25,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::limits::ACCEPT_REST;
 use crate::http::limits::CONNECTIONS_MAX;
+use crate::http::limits::CONNECTIONS_PER_ADDRESS_MAX;
 use crate::http::limits::CONNECTIONS_RESERVED;
 use crate::http::limits::DRAIN_TIMEOUT;
 use crate::http::limits::HEAD_BYTES_MAX;
@@ -33,10 +34,13 @@ use crate::http::limits::HEADERS_MAX;
 use crate::http::limits::TLS_TIMEOUT;
 use crate::http::limits::WRITE_TIMEOUT;
 use crate::http::paced::Paced;
+use crate::http::places::Place;
+use crate::http::places::Places;
 use crate::http::site::Site;
 use crate::http::tls::TlsError;
 use crate::http::tls::TlsFiles;
 use crate::http::visit::Peer;
+use crate::http::visit::is_listed;
 use crate::supervise::Jobs;
 use crate::supervise::Supervisor;
 
@@ -86,7 +90,6 @@ pub struct Bound {
     listeners: Vec<(TcpListener, SocketAddr)>,
     control: (UnixListener, PathBuf),
     tls: Option<Arc<TlsFiles>>,
-    clock: Clock,
 }
 
 impl Server {
@@ -95,9 +98,9 @@ impl Server {
     ///
     /// # Errors
     /// [`BindError`]; nothing listens then.
-    pub async fn bind(config: &Config, clock: Clock) -> Result<Bound, BindError> {
+    pub async fn bind(config: &Config, _clock: Clock) -> Result<Bound, BindError> {
         let tls = match &config.server.tls {
-            Some(files) => Some(Arc::new(TlsFiles::load(files.clone(), clock.now().mono)?)),
+            Some(files) => Some(Arc::new(TlsFiles::load(files.clone())?)),
             None => None,
         };
         let mut listeners = Vec::new();
@@ -107,7 +110,7 @@ impl Server {
             listeners.push((listener, bound));
         }
         let control = bind_control(&config.instance.state_dir.join(CONTROL_SOCKET))?;
-        Ok(Bound { listeners, control, tls, clock })
+        Ok(Bound { listeners, control, tls })
     }
 }
 
@@ -155,15 +158,19 @@ impl Bound {
 
     /// Starts one task per listener.
     pub(crate) fn start(self, site: Arc<Site>, supervisor: &mut Supervisor) {
+        if let Some(tls) = &self.tls {
+            supervisor.task("certificate", Arc::clone(tls).keep_current(supervisor.stopping()));
+        }
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX - CONNECTIONS_RESERVED));
+        let by_address = Arc::new(Places::default());
         for (listener, _) in self.listeners {
             let door = Door { site: Arc::clone(&site), places: Arc::clone(&places), stop: supervisor.stopping(), ..Door::new(&site) };
-            let door = Door { tls: self.tls.clone(), clock: self.clock.clone(), ..door };
+            let door = Door { tls: self.tls.clone(), by_address: Arc::clone(&by_address), ..door };
             supervisor.task("http", async move { door.keep_open(Listener::Tcp(listener)).await });
         }
         let (listener, path) = self.control;
         let places = Arc::new(Semaphore::new(CONNECTIONS_RESERVED));
-        let door = Door { places, stop: supervisor.stopping(), clock: self.clock, ..Door::new(&site) };
+        let door = Door { places, stop: supervisor.stopping(), ..Door::new(&site) };
         supervisor.task("control socket", async move {
             door.keep_open(Listener::Control(listener)).await;
             // Left over it would do no harm; gone it tells `vigilmon status` at once that nobody is there.
@@ -181,8 +188,8 @@ enum Listener {
 struct Door {
     site: Arc<Site>,
     places: Arc<Semaphore>,
+    by_address: Arc<Places>,
     tls: Option<Arc<TlsFiles>>,
-    clock: Clock,
     stop: CancellationToken,
     /// Connections; dropped only after they had their time to end.
     jobs: Jobs,
@@ -199,8 +206,8 @@ impl Door {
         Door {
             site: Arc::clone(site),
             places: Arc::new(Semaphore::new(0)),
+            by_address: Arc::default(),
             tls: None,
-            clock: site.clock.clone(),
             stop: CancellationToken::new(),
             jobs: Jobs::new(cut.clone()),
             cut,
@@ -230,9 +237,13 @@ impl Door {
             Listener::Tcp(listener) => listener.accept().await.map(|(stream, from)| {
                 // Answers are written whole; waiting for more would only delay them.
                 let _ = stream.set_nodelay(true);
-                self.greet(stream, from.ip(), place);
+                if let Some(place) = self.admit(from.ip(), place) {
+                    self.greet(stream, from.ip(), place);
+                }
             }),
-            Listener::Control(listener) => listener.accept().await.map(|(stream, _)| self.serve(stream, Peer::Control, place)),
+            Listener::Control(listener) => {
+                listener.accept().await.map(|(stream, _)| self.serve(stream, Peer::Control, Place::uncounted(place)))
+            }
         };
         if let Err(error) = accepted {
             tracing::debug!(%error, "a connection was not accepted: {error}");
@@ -240,10 +251,26 @@ impl Door {
         }
     }
 
-    fn greet(&self, stream: tokio::net::TcpStream, from: IpAddr, place: OwnedSemaphorePermit) {
+    /// A place for a connection from this address, unless it has as many as it may; then the connection is closed. Proxies speak
+    /// for many, and who is on this machine has other ways to do harm.
+    fn admit(&self, from: IpAddr, place: OwnedSemaphorePermit) -> Option<Place> {
+        let from = from.to_canonical();
+        let config = Arc::clone(&self.site.desk.engine.snapshot().config);
+        let is_sign_in_proxy = config.auth.proxy.as_ref().is_some_and(|proxy| is_listed(from, &proxy.from));
+        if from.is_loopback() || is_sign_in_proxy || is_listed(from, &config.server.trusted_proxies) {
+            return Some(Place::uncounted(place));
+        }
+        let place = self.by_address.take(from, place);
+        if place.is_none() {
+            tracing::debug!("a connection from {from} was closed: it has {CONNECTIONS_PER_ADDRESS_MAX} already");
+        }
+        place
+    }
+
+    fn greet(&self, stream: tokio::net::TcpStream, from: IpAddr, place: Place) {
         let peer = Peer::Tcp(from.to_canonical());
         let Some(tls) = &self.tls else { return self.serve(stream, peer, place) };
-        let acceptor = tokio_rustls::TlsAcceptor::from(tls.current(self.clock.now().mono));
+        let acceptor = tokio_rustls::TlsAcceptor::from(tls.current());
         let (site, stop) = (Arc::clone(&self.site), self.stop.clone());
         self.jobs.start(async move {
             // Handshakes fail all the time, by scanners above all; that is no news.
@@ -254,7 +281,7 @@ impl Door {
         });
     }
 
-    fn serve(&self, stream: impl Stream + 'static, peer: Peer, place: OwnedSemaphorePermit) {
+    fn serve(&self, stream: impl Stream + 'static, peer: Peer, place: Place) {
         let (site, stop) = (Arc::clone(&self.site), self.stop.clone());
         self.jobs.start(async move {
             connection(site, stream, peer, stop).await;
@@ -287,5 +314,44 @@ pub(crate) async fn connection(
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::tests::world::World;
+    use crate::http::tests::world::usual;
+    use tokio::io::AsyncReadExt;
+    use tokio::io::AsyncWriteExt;
+
+    #[tokio::test]
+    async fn a_fresh_visitor_gets_in_while_one_address_holds_slow_connections() {
+        let world = World::new(usual()).await;
+        world.show(|snapshot| {
+            let mut config = snapshot.config.as_ref().clone();
+            config.server.trusted_proxies = vec!["192.0.2.0/24".parse().unwrap()];
+            snapshot.config = Arc::new(config);
+        });
+        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX - CONNECTIONS_RESERVED));
+        let door = Door { places: Arc::clone(&places), ..Door::new(&world.site) };
+        let enter = |from: &str| {
+            let from: IpAddr = from.parse().unwrap();
+            let place = door.admit(from, Arc::clone(&places).try_acquire_owned().expect("a place is free"))?;
+            let (near, far) = tokio::io::duplex(4096);
+            door.serve(far, Peer::Tcp(from), place);
+            Some(near)
+        };
+        let slow: Vec<_> = (0..5000).filter_map(|_| enter("203.0.113.9")).collect();
+        assert_eq!(slow.len(), CONNECTIONS_PER_ADDRESS_MAX);
+        for many in ["127.0.0.1", "192.0.2.7"] {
+            let held: Vec<_> = (0..1000).filter_map(|_| enter(many)).collect();
+            assert_eq!(held.len(), 1000, "{many} is not counted");
+        }
+        let mut visitor = enter("198.51.100.1").expect("others get in");
+        visitor.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        visitor.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
 }

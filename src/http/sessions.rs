@@ -30,6 +30,8 @@ pub type SessionKey = [u8; 32];
 #[derive(Debug, Default)]
 pub struct Sessions {
     rows: Mutex<HashMap<Half, Held>>,
+    /// Ended, but not gone from the store yet: they would come back to life with a restart.
+    undeleted: Mutex<Vec<SessionKey>>,
 }
 
 #[derive(Debug, Clone)]
@@ -70,7 +72,7 @@ impl Sessions {
     #[must_use]
     pub fn load(rows: Vec<SessionRow>) -> Sessions {
         let held = rows.into_iter().map(|row| (first_half(&row.token_hash), Held { saved_at: row.seen_at, row }));
-        Sessions { rows: Mutex::new(held.collect()) }
+        Sessions { rows: Mutex::new(held.collect()), undeleted: Mutex::default() }
     }
 
     /// Begins a session with a new token.
@@ -117,9 +119,17 @@ impl Sessions {
         self.lock().remove(&first_half(&key_of(token, ""))).map(|held| held.row.token_hash)
     }
 
+    /// Notes that these could not be deleted from the store; the next [`Sessions::sweep`] gives them back. There cannot be more
+    /// than fit in memory: what finds no room ends by age.
+    pub fn delete_later(&self, keys: Vec<SessionKey>) {
+        let mut undeleted = self.undeleted.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = SESSIONS_MAX.saturating_sub(undeleted.len());
+        undeleted.extend(keys.into_iter().take(room));
+    }
+
     /// Ends those that are over and those of users that are gone; gives back what is to be deleted from the store.
     pub fn sweep(&self, is_user: impl Fn(&str) -> bool, now: UnixMillis) -> Vec<SessionKey> {
-        let mut ended = Vec::new();
+        let mut ended = std::mem::take(&mut *self.undeleted.lock().unwrap_or_else(PoisonError::into_inner));
         self.lock().retain(|_, held| {
             let stays = is_user(&held.row.user) && !is_over(&held.row, now);
             if !stays {

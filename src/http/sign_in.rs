@@ -17,15 +17,19 @@ use crate::http::auth::credential_of;
 use crate::http::error::Refusal;
 use crate::http::limits::PAGE_PASS_AGE;
 use crate::http::limits::SESSION_AGE;
+use crate::http::limits::SESSION_WRITE_TIMEOUT;
+use crate::http::limits::SIGN_IN_WRITE_TIMEOUT;
 use crate::http::one_time::OneTimeLinks;
 use crate::http::pages::Pages;
 use crate::http::password::Passwords;
 use crate::http::route::Route;
 use crate::http::route::route;
+use crate::http::sessions::SessionKey;
 use crate::http::throttle::Throttle;
 use crate::http::visit::Visit;
 use crate::http::visitor::pass_cookie;
 use crate::model::id::PageSlug;
+use crate::store::SessionRow;
 use crate::ui::page::sign_in;
 use crate::ui::page::sign_in::SignInView;
 use crate::ui::page::sign_in::Ways;
@@ -115,7 +119,7 @@ impl SignIn {
     /// Ends the session of this browser.
     pub async fn out(&self, visit: &Visit, archive: &dyn Archive) -> Answer {
         if let Some(key) = visit.cookie(cookie_name(visit)).and_then(|token| self.auth.sessions.end(token)) {
-            forget(archive, vec![key]).await;
+            self.forget(archive, vec![key]).await;
         }
         let gone = format!("{}=; {}; Max-Age=0", cookie_name(visit), attributes(visit));
         answer::with(answer::see_other(&visit.links.sign_in()), header::SET_COOKIE, &gone)
@@ -141,31 +145,52 @@ impl SignIn {
         Ok(answer::with(answer::see_other(&visit.links.status(slug)), header::SET_COOKIE, &cookie))
     }
 
+    /// Notes the last use of a session in the store. In memory it is noted already, so nobody waits for a store that stalls.
+    pub async fn save(&self, archive: &dyn Archive, row: SessionRow) {
+        match tokio::time::timeout(SESSION_WRITE_TIMEOUT, archive.session_put(row)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the last use of a session is not on disk: {error}"),
+            Err(_) => tracing::warn!("the last use of a session is not on disk: no answer within {SESSION_WRITE_TIMEOUT:?}"),
+        }
+    }
+
+    /// Deletes sessions from the store; what fails or takes too long is tried again by the next sweep. In memory they are gone
+    /// already.
+    pub async fn forget(&self, archive: &dyn Archive, keys: Vec<SessionKey>) {
+        if keys.is_empty() {
+            return;
+        }
+        match tokio::time::timeout(SESSION_WRITE_TIMEOUT, archive.sessions_delete(keys.clone())).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => tracing::warn!(%error, "ended sessions are still in the database: {error}"),
+            Err(_) => tracing::warn!("ended sessions are still in the database: no answer within {SESSION_WRITE_TIMEOUT:?}"),
+        }
+        self.auth.sessions.delete_later(keys);
+    }
+
     async fn begin(&self, visit: &Visit, user: &str, config: &AuthConfig, archive: &dyn Archive) -> Result<Answer, Refusal> {
         let credential = credential_of(user, config).unwrap_or_default();
         let begun = self.auth.sessions.begin(user, &credential, visit.now.wall);
         let begun = begun.map_err(|error| Refusal::Internal(format!("no randomness for a session: {error}")))?;
         // The token is always a new one: whatever was in the cookie before ends here.
         let before = visit.cookie(cookie_name(visit)).and_then(|token| self.auth.sessions.end(token));
-        forget(archive, before.into_iter().chain(begun.evicted).collect()).await;
-        if let Err(error) = archive.session_put(begun.row).await {
-            // Signing in must work when the disk is full: that is when it is needed most.
-            tracing::warn!(%error, "a session is kept in memory only: {error}");
+        let gone = before.into_iter().chain(begun.evicted).collect();
+        // Signing in must work when the disk is full or stalls: that is when it is needed most.
+        match tokio::time::timeout(SIGN_IN_WRITE_TIMEOUT, archive.session_put(begun.row)).await {
+            Ok(Ok(())) => self.forget(archive, gone).await,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "a session is kept in memory only: {error}");
+                self.auth.sessions.delete_later(gone);
+            }
+            Err(_) => {
+                tracing::warn!("a session is kept in memory only: the database did not answer within {SIGN_IN_WRITE_TIMEOUT:?}");
+                self.auth.sessions.delete_later(gone);
+            }
         }
         tracing::info!(user, "`{user}` signed in");
         let cookie = format!("{}={}; {}; Max-Age={}", cookie_name(visit), begun.token, attributes(visit), SESSION_AGE.as_secs());
         let next = visit.field("next").and_then(own_page).map_or_else(|| visit.links.dashboard(), |path| visit.links.to(&path));
         Ok(answer::with(answer::see_other(&next), header::SET_COOKIE, &cookie))
-    }
-}
-
-/// Deletes sessions from the store; what fails is tried again when they end by age.
-pub async fn forget(archive: &dyn Archive, keys: Vec<[u8; 32]>) {
-    if keys.is_empty() {
-        return;
-    }
-    if let Err(error) = archive.sessions_delete(keys).await {
-        tracing::warn!(%error, "ended sessions are still in the database: {error}");
     }
 }
 

@@ -38,7 +38,6 @@ use crate::http::route::Wire;
 use crate::http::route::is_local;
 use crate::http::route::route;
 use crate::http::route::wire_of;
-use crate::http::sign_in;
 use crate::http::sign_in::SignIn;
 use crate::http::viewer::Desk;
 use crate::http::visit::Peer;
@@ -193,11 +192,10 @@ impl Site {
 
     async fn identify(&self, visit: &Visit, config: &Config) -> Option<Viewer> {
         let (viewer, Upkeep { save, ended }) = self.sign_in.auth.identify(visit, config);
-        sign_in::forget(self.desk.archive.as_ref(), ended.into_iter().collect()).await;
-        if let Some(row) = save
-            && let Err(error) = self.desk.archive.session_put(row).await
-        {
-            tracing::warn!(%error, "the last use of a session is not on disk: {error}");
+        let archive = self.desk.archive.as_ref();
+        self.sign_in.forget(archive, ended.into_iter().collect()).await;
+        if let Some(row) = save {
+            self.sign_in.save(archive, row).await;
         }
         viewer
     }

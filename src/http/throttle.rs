@@ -3,6 +3,10 @@
 //!
 //! Two buckets per attempt: the address, which may be shut out for long, and the account, which is only slowed down, because
 //! otherwise anybody could lock its owner out. Sessions that exist and one-time links do not pass here.
+//!
+//! When there are more buckets than fit, those with the fewest failures are forgotten, the oldest first: a flood from ever new
+//! addresses then pushes out its own single attempts, never the record of somebody who keeps failing, and whoever has not failed
+//! waits for nobody else's failures.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -28,13 +32,14 @@ const ACCOUNT_WAIT_MAX: Duration = Duration::from_secs(10);
 /// After so long without an attempt a bucket is forgotten.
 const FORGET_AFTER: Duration = Duration::from_secs(3600);
 
+/// Buckets that make room together, so that a flood does not cause a search through all of them with every attempt.
+const EVICTED_AT_ONCE: usize = BUCKETS_MAX / 16;
+
 /// What is counted. Names are kept as digests: they have a fixed size, and a mistyped password in the wrong field is not kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Key {
     Address(IpAddr),
     Account([u8; 32]),
-    /// Shared by those that find no room.
-    Overflow,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -57,19 +62,14 @@ impl Throttle {
     /// How long to wait; the attempt was not counted then.
     pub fn attempt(&self, address: IpAddr, account: &str, now: Mono) -> Result<(), Duration> {
         let mut buckets = self.lock();
-        if buckets.len() + 2 > BUCKETS_MAX {
-            buckets.retain(|_, bucket| now.since(bucket.last_at) < FORGET_AFTER);
-        }
-        let mut wait = Duration::ZERO;
         let keys = [(address_key(address), ADDRESS_WAIT_MAX), (account_key(account), ACCOUNT_WAIT_MAX)];
-        let keys = keys.map(|(key, longest)| {
-            (if buckets.contains_key(&key) || buckets.len() + 2 <= BUCKETS_MAX { key } else { Key::Overflow }, longest)
-        });
-        for (key, _) in keys {
-            wait = wait.max(buckets.get(&key).map_or(Duration::ZERO, |bucket| bucket.free_at.since(now)));
-        }
+        let waits = keys.iter().filter_map(|(key, _)| buckets.get(key)).map(|bucket| bucket.free_at.since(now));
+        let wait = waits.max().unwrap_or(Duration::ZERO);
         if !wait.is_zero() {
             return Err(wait);
+        }
+        if buckets.len() + keys.len() > BUCKETS_MAX {
+            make_room(&mut buckets, now);
         }
         for (key, longest) in keys {
             let bucket = buckets.entry(key).or_default();
@@ -92,6 +92,21 @@ impl Throttle {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Key, Bucket>> {
         self.buckets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Forgets what is over, and if that is not enough, the buckets with the fewest failures, the oldest first.
+fn make_room(buckets: &mut HashMap<Key, Bucket>, now: Mono) {
+    buckets.retain(|_, bucket| now.since(bucket.last_at) < FORGET_AFTER);
+    let keep = BUCKETS_MAX - EVICTED_AT_ONCE;
+    if buckets.len() <= keep {
+        return;
+    }
+    let mut ranked: Vec<((u32, Mono), Key)> = buckets.iter().map(|(key, bucket)| ((bucket.n_failed, bucket.last_at), *key)).collect();
+    let n = buckets.len() - keep;
+    ranked.select_nth_unstable_by_key(n, |(rank, _)| *rank);
+    for (_, key) in &ranked[..n] {
+        buckets.remove(key);
     }
 }
 
@@ -164,12 +179,21 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_bounded_and_newcomers_then_share_a_bucket() {
+    fn a_flood_of_addresses_neither_fills_memory_nor_holds_up_others_nor_forgives() {
         let throttle = Throttle::default();
-        for i in 0..20_000_u32 {
-            let _ = throttle.attempt(IpAddr::from(i.to_be_bytes()), &format!("user{i}"), Mono(SECOND));
+        let persistent = ip("203.0.113.9");
+        for i in 0..9 {
+            let _ = throttle.attempt(persistent, &format!("victim{i}"), Mono(SECOND));
         }
-        assert!(throttle.lock().len() <= BUCKETS_MAX + 1);
-        assert!(throttle.attempt(ip("198.51.100.1"), "new", Mono(SECOND)).is_err());
+        for i in 0..40_000_u128 {
+            let network = IpAddr::V6(Ipv6Addr::from_bits(0x2001_0db8_u128 << 96 | i << 64));
+            let _ = throttle.attempt(network, &format!("user{i}"), Mono(2 * SECOND));
+            assert!(throttle.lock().len() <= BUCKETS_MAX);
+        }
+        assert!(throttle.attempt(persistent, "victim", Mono(SECOND)).is_err(), "who keeps failing is not forgotten");
+        for i in 0..100 {
+            let newcomer = IpAddr::from([198, 51, 100, i]);
+            assert_eq!(throttle.attempt(newcomer, &format!("new{i}"), Mono(2 * SECOND)), Ok(()), "nobody waits for others");
+        }
     }
 }

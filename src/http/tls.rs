@@ -4,17 +4,18 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::MutexGuard;
 use std::sync::PoisonError;
 
 use rustls::ServerConfig;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::ServerTls;
 use crate::http::limits::TLS_LOOK_EVERY;
 use crate::http::random::digest;
-use crate::model::time::Mono;
 
 /// Why certificate and key cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -57,7 +58,6 @@ pub struct TlsFiles {
 #[derive(Debug)]
 struct State {
     active: Arc<ServerConfig>,
-    looked_at: Mono,
     /// Of the contents that were tried last, good or bad, so that each content is complained about once.
     tried: [u8; 32],
 }
@@ -67,33 +67,55 @@ impl TlsFiles {
     ///
     /// # Errors
     /// [`TlsError`].
-    pub fn load(files: ServerTls, now: Mono) -> Result<TlsFiles, TlsError> {
+    pub fn load(files: ServerTls) -> Result<TlsFiles, TlsError> {
         let (cert, key) = (read(&files.cert)?, read(&files.key)?);
         let active = Arc::new(build(&files, &cert, &key)?);
-        Ok(TlsFiles { files, state: Mutex::new(State { active, looked_at: now, tried: digest(&[&cert, &key]) }) })
+        Ok(TlsFiles { files, state: Mutex::new(State { active, tried: digest(&[&cert, &key]) }) })
     }
 
-    /// What to use for the connection that begins now.
-    pub fn current(&self, now: Mono) -> Arc<ServerConfig> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if TLS_LOOK_EVERY <= now.since(state.looked_at) {
-            state.looked_at = now;
-            if let Err(error) = self.look(&mut state) {
-                tracing::error!(%error, "the certificate from before stays in use: {error}");
+    /// What to use for the connection that begins now. Reads nothing: files may lie on a disk that hangs.
+    #[must_use]
+    pub fn current(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.lock().active)
+    }
+
+    /// Looks at the files every few seconds until `stop`, away from the threads that serve.
+    pub async fn keep_current(self: Arc<TlsFiles>, stop: CancellationToken) {
+        loop {
+            let files = Arc::clone(&self);
+            let look = async move {
+                tokio::time::sleep(TLS_LOOK_EVERY).await;
+                tokio::task::spawn_blocking(move || files.look()).await
+            };
+            let looked = tokio::select! {
+                () = stop.cancelled() => return,
+                looked = look => looked,
+            };
+            match looked {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::error!(%error, "the certificate from before stays in use: {error}"),
+                Err(error) => tracing::error!(%error, "looking at the certificate files failed: {error}"),
             }
         }
-        Arc::clone(&state.active)
     }
 
-    fn look(&self, state: &mut State) -> Result<(), TlsError> {
+    /// Takes over new contents. The lock is held for the exchange only.
+    fn look(&self) -> Result<(), TlsError> {
         let (cert, key) = (read(&self.files.cert)?, read(&self.files.key)?);
         let content = digest(&[&cert, &key]);
-        if content != state.tried {
-            state.tried = content;
-            state.active = Arc::new(build(&self.files, &cert, &key)?);
-            tracing::info!("a new certificate is in use from `{}`", self.files.cert.display());
+        if content == self.lock().tried {
+            return Ok(());
         }
+        let built = build(&self.files, &cert, &key);
+        let mut state = self.lock();
+        state.tried = content;
+        state.active = Arc::new(built?);
+        tracing::info!("a new certificate is in use from `{}`", self.files.cert.display());
         Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -127,28 +149,34 @@ mod tests {
         std::fs::write(dir.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
     }
 
-    #[test]
-    fn renewed_files_are_used_and_broken_ones_are_not() {
+    #[tokio::test(start_paused = true)]
+    async fn renewed_files_are_used_and_broken_ones_are_not() {
         let dir = tempfile::tempdir().unwrap();
         write_pair(dir.path(), "one.example");
         let files = ServerTls { cert: dir.path().join("cert.pem"), key: dir.path().join("key.pem") };
-        let tls = TlsFiles::load(files, Mono(0)).unwrap();
-        let first = tls.current(Mono(0));
+        let tls = Arc::new(TlsFiles::load(files).unwrap());
+        let first = tls.current();
         write_pair(dir.path(), "two.example");
-        assert!(Arc::ptr_eq(&first, &tls.current(Mono(9_000_000))), "not looked at yet");
-        let second = tls.current(Mono(10_000_000));
+        let stop = CancellationToken::new();
+        let keeping = tokio::time::timeout(TLS_LOOK_EVERY * 2, Arc::clone(&tls).keep_current(stop.clone())).await;
+        assert!(keeping.is_err(), "it goes on until it is stopped");
+        let second = tls.current();
         assert!(!Arc::ptr_eq(&first, &second));
         std::fs::write(dir.path().join("cert.pem"), "half a file").unwrap();
-        assert!(Arc::ptr_eq(&second, &tls.current(Mono(30_000_000))));
+        assert!(matches!(tls.look(), Err(TlsError::Empty { what: "certificate", .. })));
+        assert!(matches!(tls.look(), Ok(())), "each content is complained about once");
+        assert!(Arc::ptr_eq(&second, &tls.current()));
+        stop.cancel();
+        tls.keep_current(stop).await;
     }
 
     #[test]
     fn what_is_wrong_at_start_is_said() {
         let dir = tempfile::tempdir().unwrap();
         let files = ServerTls { cert: dir.path().join("cert.pem"), key: dir.path().join("key.pem") };
-        assert!(matches!(TlsFiles::load(files.clone(), Mono(0)), Err(TlsError::Unreadable { .. })));
+        assert!(matches!(TlsFiles::load(files.clone()), Err(TlsError::Unreadable { .. })));
         write_pair(dir.path(), "one.example");
         std::fs::write(dir.path().join("key.pem"), "").unwrap();
-        assert!(matches!(TlsFiles::load(files, Mono(0)), Err(TlsError::Empty { what: "private key", .. })));
+        assert!(matches!(TlsFiles::load(files), Err(TlsError::Empty { what: "private key", .. })));
     }
 }

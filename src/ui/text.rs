@@ -27,6 +27,33 @@ pub fn ago(at: UnixMillis, now: UnixMillis) -> Markup {
     html! { time data-ago datetime=(at.rfc3339()) title=(utc(at)) { (text) } }
 }
 
+/// A point in time for tables: without the year when it is this one and without seconds; all of it is in the tooltip.
+#[must_use]
+pub fn short(at: UnixMillis, now: UnixMillis) -> Markup {
+    let (full, this) = (utc(at), utc(now));
+    let rest = this.split_once('-').and_then(|(year, _)| full.strip_prefix(year)?.strip_prefix('-'));
+    let to_minute = rest.unwrap_or(&full).rsplit_once(':').map_or(full.as_str(), |(to_minute, _)| to_minute);
+    html! { time data-short datetime=(at.rfc3339()) title=(full) { (to_minute) " UTC" } }
+}
+
+/// Like [`ago`], without the tooltip, which the script adds: for tables with thousands of rows.
+#[must_use]
+pub fn ago_bare(at: UnixMillis, now: UnixMillis) -> Markup {
+    html! { time data-ago datetime=(at.rfc3339()) { (coarse(now.since(at))) " ago" } }
+}
+
+/// When something comes; what should have come already is due, and not "ago".
+#[must_use]
+pub fn until(at: UnixMillis, now: UnixMillis) -> Markup {
+    html! { time data-until datetime=(at.rfc3339()) { (until_words(at, now)) } }
+}
+
+/// Like [`until`] as bare words, which the script does not keep current: for tables that are fetched again soon enough.
+#[must_use]
+pub fn until_words(at: UnixMillis, now: UnixMillis) -> String {
+    if now < at { format!("in {}", coarse(at.since(now))) } else { "due".to_owned() }
+}
+
 /// A duration for a glance: seconds below a minute are whole, so that a page does not pretend to a precision it lacks.
 #[must_use]
 pub fn coarse(duration: Duration) -> String {
@@ -74,6 +101,11 @@ mod tests {
     fn times_carry_their_zone() {
         assert_eq!(utc(UnixMillis(1_782_814_980_999)), "2026-06-30 10:23:00 UTC");
         assert!(ago(UnixMillis(0), UnixMillis(200_000)).into_string().contains("3 min ago"));
+        let at = UnixMillis(1_782_814_980_999);
+        assert!(short(at, at).into_string().ends_with("title=\"2026-06-30 10:23:00 UTC\">06-30 10:23 UTC</time>"));
+        assert!(short(at, UnixMillis(0)).into_string().ends_with(">2026-06-30 10:23 UTC</time>"));
+        assert!(until(UnixMillis(30_000), UnixMillis(0)).into_string().contains(">in 30 s<"));
+        assert!(until(UnixMillis(0), UnixMillis(60_000)).into_string().contains(">due<"));
         assert!(ago(UnixMillis(30_000), UnixMillis(0)).into_string().contains("in 30 s"));
     }
 }

@@ -1,16 +1,25 @@
 //! Signing in: what lets people in, what keeps guessers out.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use hyper::StatusCode;
 
+use crate::config::ApiToken;
+use crate::config::Auth;
+use crate::config::ProxyAuth;
+use crate::config::Scope;
 use crate::http::limits::SESSION_IDLE;
+use crate::http::limits::SESSION_SEEN_EVERY;
+use crate::http::limits::SESSION_WRITE_TIMEOUT;
+use crate::http::limits::SIGN_IN_WRITE_TIMEOUT;
 use crate::http::tests::world::World;
 use crate::http::tests::world::config;
 use crate::http::tests::world::snapshot;
 use crate::http::tests::world::user;
 use crate::http::tests::world::usual;
+use crate::model::secret::Secret;
 
 async fn with_user() -> World {
     let mut config = config();
@@ -90,6 +99,59 @@ async fn sessions_end_by_time_sign_out_and_config() {
         snapshot.config = Arc::new(config);
     });
     assert_eq!(world.get("/monitors", &[("cookie", &changed)]).await.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stalled_database_holds_up_nobody_who_is_signed_in() {
+    let world = with_user().await;
+    let cookie = world.sign_in().await;
+    world.shelf.is_stalled.store(true, Ordering::Relaxed);
+    world.clock.advance(SESSION_SEEN_EVERY);
+    let begin = tokio::time::Instant::now();
+    assert_eq!(world.get("/monitors", &[("cookie", &cookie)]).await.status, StatusCode::OK);
+    assert!(begin.elapsed() <= SESSION_WRITE_TIMEOUT, "{:?}", begin.elapsed());
+    let begin = tokio::time::Instant::now();
+    let fresh = world.post("/sign-in", "", "name=ops&password=correct+horse").await;
+    assert_eq!(fresh.status, StatusCode::SEE_OTHER);
+    assert!(begin.elapsed() <= SIGN_IN_WRITE_TIMEOUT, "{:?}", begin.elapsed());
+    assert_eq!(world.get("/monitors", &[("cookie", &fresh.cookie())]).await.status, StatusCode::OK, "it works from memory");
+    let begin = tokio::time::Instant::now();
+    assert_eq!(world.post("/sign-out", &cookie, "").await.status, StatusCode::SEE_OTHER);
+    assert!(begin.elapsed() <= SESSION_WRITE_TIMEOUT, "{:?}", begin.elapsed());
+    assert_eq!(world.get("/monitors", &[("cookie", &cookie)]).await.status, StatusCode::SEE_OTHER);
+    // The ended session must not come back with a restart.
+    world.shelf.is_stalled.store(false, Ordering::Relaxed);
+    assert_eq!(world.shelf.sessions.lock().unwrap().len(), 1);
+    crate::http::sweep(&world.site).await;
+    assert!(world.shelf.sessions.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_session_from_a_one_time_link_ends_when_who_may_come_in_changes() {
+    let configure = |world: &World, change: &dyn Fn(&mut Auth)| {
+        world.show(|snapshot| {
+            let mut config = snapshot.config.as_ref().clone();
+            change(&mut config.auth);
+            snapshot.config = Arc::new(config);
+        });
+    };
+    let changes: [&dyn Fn(&mut Auth); 3] = [
+        &|auth| auth.users = vec![user("ops", "correct horse")],
+        &|auth| auth.proxy = Some(ProxyAuth { header: "remote-user".to_owned(), from: vec!["192.0.2.1/32".parse().unwrap()] }),
+        &|auth| {
+            auth.tokens = vec![ApiToken { name: "ci".to_owned(), hash: Secret::new("00".repeat(32)), scope: Scope::Read }];
+        },
+    ];
+    for change in changes {
+        let world = World::new(usual()).await;
+        let cookie = world.sign_in().await;
+        configure(&world, &|_| {});
+        assert_eq!(world.get("/monitors", &[("cookie", &cookie)]).await.status, StatusCode::OK, "nothing changed");
+        configure(&world, change);
+        assert_eq!(world.get("/monitors", &[("cookie", &cookie)]).await.status, StatusCode::SEE_OTHER);
+        let again = world.sign_in().await;
+        assert_eq!(world.get("/monitors", &[("cookie", &again)]).await.status, StatusCode::OK);
+    }
 }
 
 #[tokio::test]

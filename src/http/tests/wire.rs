@@ -67,6 +67,10 @@ async fn the_server_listens_answers_under_limits_and_stops() {
 
     let healthy = ask(get("/healthz", "")).await;
     assert!(healthy.starts_with("HTTP/1.1 200") && healthy.ends_with("{\"status\":\"ok\"}"), "{healthy}");
+    let head = ask("HEAD /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".to_owned()).await;
+    assert!(head.starts_with("HTTP/1.1 200") && head.ends_with("\r\n\r\n"), "{head}");
+    let icon = ask(get("/favicon.ico", "")).await;
+    assert!(icon.starts_with("HTTP/1.1 200") && icon.contains("image/svg+xml") && icon.contains("<svg"), "{icon}");
     let head = ask("HEAD /status/prod HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".to_owned()).await;
     assert!(head.starts_with("HTTP/1.1 200") && head.ends_with("\r\n\r\n"), "{head}");
     assert_eq!(status(&ask(get("/healthz", &format!("X-Long: {}\r\n", "x".repeat(HEAD_BYTES_MAX)))).await), "431");

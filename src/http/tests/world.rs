@@ -93,7 +93,10 @@ pub(super) const NOON: UnixMillis = UnixMillis(1_782_820_800_000);
 pub(super) struct Shelf {
     pub(super) incidents: Mutex<Vec<Incident>>,
     pub(super) sessions: Mutex<Vec<SessionRow>>,
+    pub(super) deliveries: Mutex<Vec<Delivery>>,
     pub(super) is_broken: std::sync::atomic::AtomicBool,
+    /// Writes never end.
+    pub(super) is_stalled: std::sync::atomic::AtomicBool,
 }
 
 impl Shelf {
@@ -103,9 +106,19 @@ impl Shelf {
     }
 }
 
+impl Shelf {
+    fn write(&self, change: impl FnOnce(&mut Vec<SessionRow>)) -> Later<'_, Result<(), CommitError>> {
+        if self.is_stalled.load(std::sync::atomic::Ordering::Relaxed) {
+            return Box::pin(std::future::pending());
+        }
+        change(&mut self.sessions.lock().unwrap());
+        Box::pin(async { Ok(()) })
+    }
+}
+
 impl Archive for Shelf {
     fn deliveries<'a>(&'a self, _: Option<&'a IncidentId>, _: usize) -> Later<'a, Result<Vec<Delivery>, ReadError>> {
-        self.read(Vec::new())
+        self.read(self.deliveries.lock().unwrap().clone())
     }
 
     fn rollups<'a>(&'a self, _: &'a MonitorId, _: UnixMillis, _: UnixMillis) -> Later<'a, Result<Vec<Rollup>, ReadError>> {
@@ -130,21 +143,20 @@ impl Archive for Shelf {
     }
 
     fn session_put(&self, row: SessionRow) -> Later<'_, Result<(), CommitError>> {
-        let mut rows = self.sessions.lock().unwrap();
-        rows.retain(|r| r.token_hash != row.token_hash);
-        rows.push(row);
-        Box::pin(async { Ok(()) })
+        self.write(|rows| {
+            rows.retain(|r| r.token_hash != row.token_hash);
+            rows.push(row);
+        })
     }
 
     fn sessions_delete(&self, keys: Vec<[u8; 32]>) -> Later<'_, Result<(), CommitError>> {
-        self.sessions.lock().unwrap().retain(|r| !keys.contains(&r.token_hash));
-        Box::pin(async { Ok(()) })
+        self.write(|rows| rows.retain(|r| !keys.contains(&r.token_hash)))
     }
 }
 
 /// A server with everything around it.
-pub(super) struct World {
-    pub(super) site: Arc<Site>,
+pub(in crate::http) struct World {
+    pub(in crate::http) site: Arc<Site>,
     pub(super) shelf: Arc<Shelf>,
     pub(super) clock: Clock,
     pub(super) asked: Arc<Mutex<Vec<Operation>>>,
@@ -177,7 +189,7 @@ impl Read {
 pub(super) const STRANGER: Peer = Peer::Tcp(IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 9)));
 
 impl World {
-    pub(super) async fn new(snapshot: Snapshot) -> World {
+    pub(in crate::http) async fn new(snapshot: Snapshot) -> World {
         let shelf = Arc::new(Shelf::default());
         World::with_shelf(snapshot, shelf).await
     }
@@ -208,7 +220,7 @@ impl World {
         World { site: Arc::new(site), shelf, clock, asked, engine, book, snapshots, _jobs: jobs }
     }
 
-    pub(super) fn show(&self, change: impl FnOnce(&mut Snapshot)) {
+    pub(in crate::http) fn show(&self, change: impl FnOnce(&mut Snapshot)) {
         let mut snapshot = Snapshot::clone(&self.engine.snapshot());
         snapshot.revision += 1;
         change(&mut snapshot);
@@ -419,7 +431,7 @@ pub(super) fn snapshot(mut config: Config, views: Vec<MonitorView>) -> Snapshot 
 }
 
 /// Two monitors, one of them down and on the public page; a private page; a page with a password.
-pub(super) fn usual() -> Snapshot {
+pub(in crate::http) fn usual() -> Snapshot {
     let mut config = config();
     config.pages = vec![
         Arc::new(page("prod", Visibility::Public, &["api"])),

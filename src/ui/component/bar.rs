@@ -35,6 +35,9 @@ pub struct Uptime {
     pub unknown: f64,
 }
 
+/// Days that a tooltip names; a longer one would not fit beside the bar.
+const TOOLTIP_DAYS: usize = 5;
+
 /// Unknown shares below this are not worth a word: a restart takes a few seconds.
 const UNKNOWN_WORTH_SAYING: f64 = 0.001;
 
@@ -54,29 +57,26 @@ pub fn uptime(uptime: Uptime) -> Markup {
     }
 }
 
-/// One stroke per day, oldest left. Days without trouble share one path per state, which keeps a page of fifty monitors small;
-/// days with trouble have a tooltip.
+/// One stroke per day, oldest left. Days of the same state share one path, which keeps a page of fifty monitors small; the paths of
+/// days with trouble have a tooltip that names the newest of them.
 #[must_use]
 pub fn days(days: &[DayBar]) -> Markup {
     let width = days.len() * DAY_WIDTH;
     html! {
         svg.days viewBox={ "0 0 " (width) " " (HEIGHT) } preserveAspectRatio="none" role="img" aria-label=(summary(days)) {
-            @for state in [Verdict::Up, Verdict::Unknown, Verdict::Paused] {
-                @let strokes = plain_strokes(days, state);
-                @if !strokes.is_empty() { path.(class(state)) d=(strokes) {} }
-            }
-            @for (i, day) in days.iter().enumerate().filter(|(_, day)| has_trouble(day)) {
-                path.(class(day.worst)) d=(stroke(i)) { title { (tooltip(day)) } }
+            @for state in [Verdict::Up, Verdict::Unknown, Verdict::Paused, Verdict::Degraded, Verdict::Down] {
+                @let strokes = strokes(days, state);
+                @if !strokes.is_empty() {
+                    path.(class(state)) d=(strokes) {
+                        @if matches!(state, Verdict::Degraded | Verdict::Down) { title { (tooltip(days, state)) } }
+                    }
+                }
             }
         }
     }
 }
 
-fn has_trouble(day: &DayBar) -> bool {
-    matches!(day.worst, Verdict::Down | Verdict::Degraded)
-}
-
-fn plain_strokes(days: &[DayBar], state: Verdict) -> String {
+fn strokes(days: &[DayBar], state: Verdict) -> String {
     days.iter().enumerate().filter(|(_, day)| day.worst == state).map(|(i, _)| stroke(i)).collect()
 }
 
@@ -84,7 +84,18 @@ fn stroke(day: usize) -> String {
     format!("M{} 0v{HEIGHT}", day * DAY_WIDTH + DAY_WIDTH / 2)
 }
 
-fn tooltip(day: &DayBar) -> String {
+/// The newest days of this state, one line each.
+fn tooltip(days: &[DayBar], state: Verdict) -> String {
+    let mut newest = days.iter().rev().filter(|day| day.worst == state);
+    let mut lines: Vec<String> = newest.by_ref().take(TOOLTIP_DAYS).map(tooltip_line).collect();
+    let n_more = newest.count();
+    if n_more > 0 {
+        lines.push(format!("and {} more", text::count(n_more, "day")));
+    }
+    lines.join("\n")
+}
+
+fn tooltip_line(day: &DayBar) -> String {
     let share = day.up_fraction.map_or_else(|| "no data".to_owned(), |share| format!("{} up", text::percent(share)));
     if day.down_minutes > 0 {
         format!("{}: {share}, down for {} min", day.date, day.down_minutes)
@@ -118,6 +129,10 @@ mod tests {
         assert!(text.contains("last 3 days: 1 with an outage, 0 degraded, 1 without data"), "{text}");
         assert_eq!(text.matches("<title>").count(), 1);
         assert!(text.contains("down for 14 min"));
+        let troubled: Vec<DayBar> = (0..90).map(|i| day(if i % 2 == 0 { Verdict::Down } else { Verdict::Degraded }, i % 2)).collect();
+        let text = super::days(&troubled).into_string();
+        assert_eq!(text.matches("<path").count(), 2, "one per colour");
+        assert!(text.contains("45 with an outage, 45 degraded") && text.contains("and 40 days more"), "{text}");
     }
 
     #[test]

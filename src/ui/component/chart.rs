@@ -21,7 +21,8 @@ pub struct Tick {
     pub took: Duration,
 }
 
-const SPARK_HEIGHT: u64 = 24;
+/// Steps of height: enough for a drawing of a finger's breadth, and one digit each.
+const SPARK_HEIGHT: u64 = 9;
 
 /// Checks that a sparkline has room for; fewer stand at its right end, so that all sparklines of a table have one scale.
 const SPARK_TICKS: usize = 60;
@@ -37,14 +38,14 @@ pub fn sparkline(ticks: &[Tick]) -> Markup {
     let empty = SPARK_TICKS - ticks.len();
     for (i, tick) in ticks.iter().enumerate() {
         let share = tick.took.as_micros().min(longest) * u128::from(SPARK_HEIGHT) / longest;
-        let height = if tick.outcome == Outcome::Up { u64::try_from(share).unwrap_or(SPARK_HEIGHT).max(2) } else { SPARK_HEIGHT };
+        let height = if tick.outcome == Outcome::Up { u64::try_from(share).unwrap_or(SPARK_HEIGHT).max(1) } else { SPARK_HEIGHT };
         if let Some((_, path)) = by_outcome.iter_mut().find(|(outcome, _)| *outcome == tick.outcome) {
             // Writing into a String cannot fail.
-            let _ = write!(path, "M{} {SPARK_HEIGHT}v-{height}", (empty + i) * 3 + 1);
+            let _ = write!(path, "M{} 9v-{height}", empty + i);
         }
     }
     html! {
-        svg.spark viewBox={ "0 0 " (SPARK_TICKS * 3) " " (SPARK_HEIGHT) } preserveAspectRatio="none" role="img" aria-label=(spark_text(ticks)) {
+        svg.spark viewBox={ "-.5 0 " (SPARK_TICKS) " " (SPARK_HEIGHT) } preserveAspectRatio="none" role="img" aria-label=(spark_text(ticks)) {
             @for (outcome, path) in by_outcome.iter().filter(|(_, path)| !path.is_empty()) { path.(class(of_outcome(*outcome))) d=(path) {} }
         }
     }

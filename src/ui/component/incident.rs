@@ -46,7 +46,7 @@ pub fn state_of(lane: Lane) -> Verdict {
 
 /// The table; one sentence when there is nothing to show.
 #[must_use]
-pub fn table(rows: &[IncidentRow], links: &Links) -> Markup {
+pub fn table(rows: &[IncidentRow], links: &Links, now: UnixMillis) -> Markup {
     if rows.is_empty() {
         return html! { p.quiet { "No incidents." } };
     }
@@ -64,7 +64,7 @@ pub fn table(rows: &[IncidentRow], links: &Links) -> Markup {
                         None => { (row.monitor_name) },
                     } }
                     td.wide { a href=(links.incident(&row.id)) { (row.cause) } }
-                    td { (text::time(row.opened_at)) }
+                    td { (text::short(row.opened_at, now)) }
                     td.num { (text::coarse(row.duration)) }
                 } }
             }

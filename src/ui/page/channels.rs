@@ -108,7 +108,7 @@ pub fn deliveries(rows: &[DeliveryRow], frame: &Frame) -> Markup {
                 td { (sending(row.state, frame.now)) }
                 td { (row.channel) }
                 td { @match &row.incident { Some(id) => a href=(frame.links.incident(id)) { (row.event) }, None => { (row.event) } } }
-                td { (text::time(row.at)) }
+                td { (text::short(row.at, frame.now)) }
                 td.num { (row.n_attempts) }
                 td.wide { @if let Some(error) = &row.last_error { span.cause { (error) } } @else { span.quiet { "none" } } }
             } } }
@@ -117,10 +117,26 @@ pub fn deliveries(rows: &[DeliveryRow], frame: &Frame) -> Markup {
 }
 
 fn sending(state: Sending, now: UnixMillis) -> Markup {
-    let (look, words, at) = match state {
-        Sending::Waiting(at) => (Verdict::Degraded, "waiting, next attempt", at),
-        Sending::Sent(at) => (Verdict::Up, "sent", at),
-        Sending::Dead(at) => (Verdict::Down, "given up", at),
+    let (look, words, when) = match state {
+        // Messages to a channel leave in order, so one may wait behind an older one although its time has come.
+        Sending::Waiting(at) if at <= now => (Verdict::Degraded, "waiting,", text::until(at, now)),
+        Sending::Waiting(at) => (Verdict::Degraded, "waiting, next attempt", text::until(at, now)),
+        Sending::Sent(at) => (Verdict::Up, "sent", text::ago(at, now)),
+        Sending::Dead(at) => (Verdict::Down, "given up", text::ago(at, now)),
     };
-    html! { span.badge.(class(look)) { (shape(look)) " " (words) } " " span.quiet { (text::ago(at, now)) } }
+    html! { span.badge.(class(look)) { (shape(look)) " " (words) } " " span.quiet { (when) } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_should_have_been_sent_already_is_due() {
+        let now = UnixMillis(120_000);
+        let due = sending(Sending::Waiting(UnixMillis(60_000)), now).into_string();
+        assert!(due.contains("waiting,</span> <span class=\"quiet\">") && due.contains(">due</time>") && !due.contains("ago<"), "{due}");
+        let later = sending(Sending::Waiting(UnixMillis(150_000)), now).into_string();
+        assert!(later.contains("next attempt") && later.contains(">in 30 s<"), "{later}");
+    }
 }

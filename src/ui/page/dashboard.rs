@@ -8,7 +8,6 @@ use maud::html;
 use crate::model::id::MonitorId;
 use crate::model::time::UnixMillis;
 use crate::model::verdict::Verdict;
-use crate::ui::component::badge::badge;
 use crate::ui::component::badge::class;
 use crate::ui::component::badge::shape;
 use crate::ui::component::badge::word;
@@ -20,6 +19,10 @@ use crate::ui::layout;
 use crate::ui::layout::Frame;
 use crate::ui::layout::Section;
 use crate::ui::text;
+
+/// Rows that have a chart: a few screens, and those in trouble come first. A chart is twice as long as the rest of its row, and
+/// a page of a thousand monitors should stay light enough to be fetched every half minute.
+const CHARTS_MAX: usize = 100;
 
 /// Everything on the page.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,11 +68,15 @@ pub fn page(frame: &Frame, view: &DashboardView) -> Markup {
     let content = html! {
         h1 { "Monitors" }
         ul.counts { @for (state, n) in &view.counts { li.(class(*state)).none[*n == 0] { (shape(*state)) " " b { (n) } " " (word(*state)) } } }
-        @if !view.open.is_empty() { section { h2 { "Open incidents" } (incident::table(&view.open, &frame.links)) } }
+        @if !view.open.is_empty() { section { h2 { "Open incidents" } (incident::table(&view.open, &frame.links, frame.now)) } }
         @if view.monitors.is_empty() {
             p { "No monitors are configured. Add one under " code { "monitors:" } " in the config; it is read again when the file changes." }
         } @else {
-            section { h2 { "All monitors" } (table(frame, &view.monitors)) }
+            section {
+                h2 { "All monitors" }
+                @if view.monitors.len() > CHARTS_MAX { p.quiet { "Charts are drawn for the first " (CHARTS_MAX) "; the others have theirs on their own page." } }
+                (table(frame, &view.monitors))
+            }
         }
     };
     layout::operator(frame, Section::Monitors, "Monitors", &content)
@@ -77,26 +84,28 @@ pub fn page(frame: &Frame, view: &DashboardView) -> Markup {
 
 fn table(frame: &Frame, rows: &[MonitorRow]) -> Markup {
     html! {
-        div.scroll { table.list {
+        div.scroll { table.list.monitors {
             thead { tr { th { "State" } th { "Monitor" } th.num { "Since" } th { "Last checks" } th.num { "Response" } th.num { "Next check" } th { "Region" } } }
-            tbody { @for item in rows { (row(frame, item)) } }
+            tbody { @for (i, item) in rows.iter().enumerate() { (row(frame, item, i < CHARTS_MAX)) } }
         } }
     }
 }
 
-fn row(frame: &Frame, row: &MonitorRow) -> Markup {
+/// One row. There may be thousands, so it says everything once: the state's colour and shape come from the class of the row, and
+/// the columns are aligned by the style sheet.
+fn row(frame: &Frame, row: &MonitorRow, with_chart: bool) -> Markup {
     html! {
-        tr {
-            td { (badge(row.state)) @if row.suspect { span.quiet { " checking again" } } }
-            td.wide {
+        tr.(class(row.state)) {
+            td { (word(row.state)) @if row.suspect { span.quiet { " checking again" } } }
+            td {
                 a href=(frame.links.monitor(&row.id)) { (row.name) }
                 @if let Some(group) = &row.group { span.quiet { " " (group) } }
                 @if let Some(cause) = &row.cause { p.cause { (cause) } }
             }
-            td.num { (text::ago(row.since, frame.now)) }
-            td { (sparkline(&row.recent)) }
-            td.num { @match row.last { Some((_, took)) => (text::latency(took)), None => span.quiet { "none yet" } } }
-            td.num { @match row.next_at { Some(at) => (text::ago(at, frame.now)), None => span.quiet { "paused" } } }
+            td { (text::ago_bare(row.since, frame.now)) }
+            td { @if with_chart { (sparkline(&row.recent)) } }
+            td { @match row.last { Some((_, took)) => (text::latency(took)), None => span.quiet { "none yet" } } }
+            td { @match row.next_at { Some(at) => (text::until_words(at, frame.now)), None => span.quiet { "paused" } } }
             td { (row.regions) }
         }
     }

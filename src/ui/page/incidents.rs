@@ -57,7 +57,7 @@ pub fn list(frame: &Frame, view: &IncidentsView) -> Markup {
     let content = html! {
         h1 { "Incidents" }
         @if view.unreadable { p.cause { "Past incidents cannot be read at the moment; these are the open ones." } }
-        (incident::table(&view.rows, &frame.links))
+        (incident::table(&view.rows, &frame.links, frame.now))
     };
     layout::operator(frame, Section::Incidents, "Incidents", &content)
 }

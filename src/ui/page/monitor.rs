@@ -178,7 +178,7 @@ fn facts(frame: &Frame, view: &MonitorPage) -> Markup {
             @if let Some(cause) = &view.cause { div.full { dt { "Cause" } dd.cause { (cause) } } }
             div { dt { "Kind" } dd { (view.kind) } }
             div { dt { "Interval" } dd { (text::coarse(view.interval)) } }
-            div { dt { "Next check" } dd { @match view.next_at { Some(at) => (text::ago(at, frame.now)), None => "paused" } } }
+            div { dt { "Next check" } dd { @match view.next_at { Some(at) => (text::until(at, frame.now)), None => "paused" } } }
             div { dt { "Written in" } dd { code { (view.origin) } } }
             @if let Some(runbook) = &view.runbook { div { dt { "Runbook" } dd { (web_link(runbook)) } } }
             @for (region, state) in &view.regions { div { dt { "From " (region) } dd { (badge(*state)) } } }
@@ -225,7 +225,7 @@ fn history(frame: &Frame, past: &Past) -> Markup {
             @if let Some(slo) = &past.slo { (objective(slo)) }
         }
         section { h2 { "Response time" } (chart::response_times(&past.samples, past.chart_span.0, past.chart_span.1)) }
-        section { h2 { "Incidents" } (incident::table(&past.incidents, &frame.links)) }
+        section { h2 { "Incidents" } (incident::table(&past.incidents, &frame.links, frame.now)) }
     }
 }
 

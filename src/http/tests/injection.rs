@@ -1,0 +1,209 @@
+//! Texts of the watched world and of the config are text on every page and nothing else: whatever they say, a page has the same
+//! elements with the same attributes as with harmless texts.
+
+use std::sync::Arc;
+
+use crate::engine::snapshot::Snapshot;
+use crate::http::tests::world::NOON;
+use crate::http::tests::world::World;
+use crate::http::tests::world::config;
+use crate::http::tests::world::monitor;
+use crate::http::tests::world::page;
+use crate::http::tests::world::snapshot;
+use crate::http::tests::world::view;
+use crate::model::id::ChannelName;
+use crate::model::page::Announcement;
+use crate::model::page::AnnouncementKind;
+use crate::model::page::PageGroup;
+use crate::model::page::Visibility;
+use crate::model::result::Failure;
+use crate::model::result::Transcript;
+use crate::store::Delivery;
+use crate::store::DeliveryState;
+
+/// How many strings are on one set of pages.
+const BATCH: usize = 24;
+
+/// The elements of a page: name and names of the attributes, in order. A tokenizer as browsers have it, as far as pages without
+/// inline scripts need one.
+fn elements(html: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut rest = html;
+    while let Some(at) = rest.find('<') {
+        rest = &rest[at + 1..];
+        let is_tag = rest.starts_with(|c: char| c.is_ascii_alphabetic());
+        if !is_tag {
+            // Browsers take these for comments, which hide what follows; only the doctype is ours.
+            if rest.starts_with(['!', '?']) && !rest.starts_with("!DOCTYPE html>") {
+                found.push("comment".to_owned());
+            }
+            continue;
+        }
+        let mut element = String::new();
+        let mut quote = None;
+        let mut end = rest.len();
+        for (i, c) in rest.char_indices() {
+            match (quote, c) {
+                (Some(open), c) if c == open => quote = None,
+                (Some(_), _) => {}
+                (None, '"' | '\'') => quote = Some(c),
+                (None, '>') => {
+                    end = i;
+                    break;
+                }
+                (None, c) => element.push(c),
+            }
+        }
+        found.push(element);
+        rest = &rest[end..];
+    }
+    found
+}
+
+/// At least a thousand strings: markup that breaks out of text, attributes, comments and raw-text elements, each in disguises.
+fn corpus() -> Vec<String> {
+    let breakouts = [
+        "",
+        "\"",
+        "'",
+        "\">",
+        "'>",
+        "`",
+        "-->",
+        "]]>",
+        "</title>",
+        "</style>",
+        "</script>",
+        "</pre>",
+        "</textarea>",
+        "\\\"",
+        "&quot;>",
+        "<!--",
+    ];
+    let payloads = [
+        "<script>alert(1)</script>",
+        "<SCRIPT SRC=//evil.example/x.js>",
+        "<img src=x onerror=alert(1)>",
+        "<svg/onload=alert(1)>",
+        "<b onmouseover=alert(1)>x</b>",
+        " onfocus=alert(1) autofocus x=",
+        "<iframe srcdoc='<script>alert(1)</script>'>",
+        "<a href=javascript:alert(1)>x</a>",
+        "javascript:alert(1)//",
+        "<form action=//evil.example><input name=form>",
+        "<meta http-equiv=refresh content=0;url=//evil.example>",
+        "<base href=//evil.example>",
+        "<![CDATA[<b>]]>",
+        "{{7*7}}${7*7}<%= 7*7 %>#{7*7}",
+        "&lt;script&gt;&#x3c;script&#x3e;&amp;lt;",
+        "<math><mtext></form><form><mglyph><style></math><img src onerror=alert(1)>",
+    ];
+    let disguises: [fn(&str) -> String; 4] = [
+        |text| text.to_owned(),
+        |text| text.replace("script", "scr\u{0}ipt").replace('<', "<\u{0}"),
+        |text| format!("\u{202e}{text}\u{2066}\u{feff}\u{85}\u{9f}\u{1b}[31m\r\n\t{text}\u{2028}"),
+        |text| text.to_ascii_uppercase().replace(' ', "\u{c}/"),
+    ];
+    let mut all: Vec<String> = Vec::new();
+    for breakout in breakouts {
+        for payload in payloads {
+            all.extend(disguises.map(|disguise| disguise(&format!("{breakout}{payload}"))));
+        }
+    }
+    all.push("<".repeat(20_000));
+    all.push("\"><script>".repeat(3_000));
+    all.push("\u{0}".repeat(5_000));
+    all.push("\u{202e}\u{301}".repeat(5_000));
+    all
+}
+
+/// A world in which every place for text holds one of `texts`.
+async fn with_texts(texts: &[String]) -> World {
+    let mut views = Vec::new();
+    for (i, text) in texts.iter().enumerate() {
+        let mut monitor = monitor(&format!("m{i}"), "db");
+        (monitor.name, monitor.group) = (text.clone(), Some(text.clone()));
+        // Not a link by itself, or it would rightly become one.
+        monitor.runbook = Some(format!("see {text}"));
+        monitor.labels.insert(text.clone(), text.clone());
+        let mut view = view(monitor, Some(Failure::Body { detail: text.clone() }));
+        view.incidents.iter_mut().for_each(|incident| incident.evidence = vec![text.clone(), text.clone()]);
+        if let Some(last) = view.last.as_mut().map(Arc::make_mut) {
+            last.transcript = Transcript { lines: vec![text.clone()], n_dropped: 1 };
+        }
+        views.push(view);
+    }
+    let world = World::new(snapshot(config(), views)).await;
+    world.show(|snapshot| publish(snapshot, texts));
+    let incidents = world.engine.snapshot().monitors.values().flat_map(|view| view.incidents.clone()).collect();
+    *world.shelf.incidents.lock().unwrap() = incidents;
+    let delivery = |text: &String| Delivery {
+        key: text.clone(),
+        channel: ChannelName::parse("mail").unwrap(),
+        event: text.clone(),
+        incident: None,
+        at: NOON,
+        n_attempts: 2,
+        state: DeliveryState::Waiting(NOON),
+        last_error: Some(text.clone()),
+    };
+    *world.shelf.deliveries.lock().unwrap() = texts.iter().map(delivery).collect();
+    world.read_history().await;
+    world
+}
+
+fn publish(snapshot: &mut Snapshot, texts: &[String]) {
+    let mut config = snapshot.config.as_ref().clone();
+    for (i, text) in texts.iter().enumerate() {
+        let id = format!("m{i}");
+        let mut page = page(&id, Visibility::Public, &[&id]);
+        (page.title, page.show.errors, page.show.targets, page.show.regions) = (text.clone(), true, true, true);
+        page.groups = page.groups.into_iter().map(|group| PageGroup { name: text.clone(), ..group }).collect();
+        page.announcements = vec![Announcement { at: NOON, kind: AnnouncementKind::Info, text: text.clone() }];
+        config.pages.push(Arc::new(page));
+    }
+    snapshot.config = Arc::new(config);
+}
+
+/// Every page, with its path.
+async fn pages(world: &World) -> Vec<(String, String)> {
+    let cookie = world.sign_in().await;
+    let mut paths: Vec<String> = ["/monitors", "/incidents", "/channels", "/config"].map(ToOwned::to_owned).into();
+    for i in 0..BATCH {
+        paths.extend([format!("/monitors/m{i}"), format!("/incidents/incm{i}"), format!("/status/m{i}")]);
+    }
+    let mut all = vec![("/sign-in".to_owned(), world.get("/sign-in", &[]).await.body)];
+    for path in paths {
+        let answer = world.get(&path, &[("cookie", &cookie)]).await;
+        assert!(answer.status.is_success(), "{path}: {}", answer.status);
+        all.push((path, answer.body));
+    }
+    all
+}
+
+#[test]
+fn the_tokenizer_sees_what_a_browser_would() {
+    assert_eq!(elements("<!DOCTYPE html><p class=\"a>b\" id=x>1 < 2 &lt;b&gt;</p>"), ["p class= id=x"]);
+    assert_eq!(elements("<p title=\"\"><script>x</script>\">"), ["p title=", "script"]);
+    assert_eq!(elements("<!-- x --><![CDATA["), ["comment", "comment"]);
+}
+
+#[tokio::test]
+async fn texts_of_the_watched_world_are_text_and_nothing_else() {
+    let mut corpus = corpus();
+    assert!(corpus.len() >= 1000, "{}", corpus.len());
+    while !corpus.len().is_multiple_of(BATCH) {
+        corpus.push("<script>".to_owned());
+    }
+    let benign: Vec<String> = (0..BATCH).map(|i| format!("benign {i}")).collect();
+    let expected = pages(&with_texts(&benign).await).await;
+    for texts in corpus.chunks(BATCH) {
+        let world = with_texts(texts).await;
+        for ((path, html), (_, harmless)) in pages(&world).await.iter().zip(&expected) {
+            let shown = texts.iter().map(|text| text.chars().take(60).collect::<String>()).collect::<Vec<_>>();
+            assert_eq!(elements(html), elements(harmless), "{path} with {shown:?}");
+            let n_scripts = |html: &str| html.to_ascii_lowercase().matches("<script").count();
+            assert_eq!(n_scripts(html), n_scripts(harmless), "{path} with {shown:?}");
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! How heavy the largest pages are. Bytes, not time: they do not depend on the machine.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::engine::snapshot::MonitorView;
+use crate::engine::snapshot::Recent;
+use crate::http::tests::world::NOON;
+use crate::http::tests::world::World;
+use crate::http::tests::world::config;
+use crate::http::tests::world::monitor;
+use crate::http::tests::world::page;
+use crate::http::tests::world::slug;
+use crate::http::tests::world::snapshot;
+use crate::http::tests::world::view;
+use crate::model::page::Visibility;
+use crate::model::result::Failure;
+use crate::model::result::Outcome;
+use crate::model::verdict::Verdict;
+use crate::ui::component::bar::DayBar;
+
+/// `n` monitors with full charts; every fiftieth is down.
+fn many(n: usize) -> Vec<MonitorView> {
+    let one = |i: usize| {
+        let mut monitor = monitor(&format!("service-{i:04}.example.com"), "service.internal");
+        monitor.group = Some("Production".to_owned());
+        let failure = Failure::Refused { at: format!("198.51.100.{}:443", i % 250) };
+        let mut view = view(monitor, i.is_multiple_of(50).then_some(failure));
+        let took = |k: usize| Duration::from_micros(40_000 + (k * 7_919 + i * 104_729) as u64 % 90_000);
+        let outcome = |k: usize| if k.is_multiple_of(17) { Outcome::Degraded } else { Outcome::Up };
+        view.recent = (0..60).map(|k| Recent { at: NOON, outcome: outcome(k), took: took(k) }).collect();
+        view
+    };
+    (0..n).map(one).collect()
+}
+
+#[tokio::test]
+async fn a_thousand_monitors_fit_into_400_kilobytes() {
+    let world = World::new(snapshot(config(), many(1000))).await;
+    let cookie = world.sign_in().await;
+    let html = world.get("/monitors", &[("cookie", &cookie)]).await.body;
+    assert_eq!(html.matches("<tr class=\"is-").count(), 1000);
+    assert!(html.len() < 400_000, "{} bytes", html.len());
+}
+
+#[tokio::test]
+async fn a_status_page_of_fifty_monitors_and_ninety_days_stays_small() {
+    let views = many(50);
+    let ids: Vec<String> = views.iter().map(|view| view.monitor.id.to_string()).collect();
+    let mut config = config();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    config.pages = vec![Arc::new(page("prod", Visibility::Public, &ids))];
+    let world = World::new(snapshot(config, views)).await;
+    world.read_history().await;
+    let mut book = world.book.borrow().as_ref().clone();
+    let states = [Verdict::Up, Verdict::Down, Verdict::Up, Verdict::Degraded, Verdict::Up, Verdict::Unknown, Verdict::Paused];
+    for past in book.pages.get_mut(&slug("prod")).expect("the page was read").monitors.values_mut() {
+        assert_eq!(past.days.len(), 90);
+        for (i, day) in past.days.iter_mut().enumerate() {
+            *day = DayBar { worst: states[i % states.len()], up_fraction: Some(0.98), down_minutes: 20, date: day.date.clone() };
+        }
+    }
+    book.generation += 1;
+    world.book.send_replace(Arc::new(book));
+    let html = world.get("/status/prod", &[]).await.body;
+    assert!(html.len() < 150_000, "{} bytes", html.len());
+    assert_eq!(html.matches("<svg class=\"days\"").count(), 50);
+    for bar in html.split("<svg class=\"days\"").skip(1) {
+        let bar = bar.split("</svg>").next().expect("it ends");
+        assert_eq!(bar.matches("<path").count(), 5, "one per colour: {bar}");
+        assert!(bar.contains("last 90 days: 13 with an outage, 13 degraded, 13 without data"), "{bar}");
+    }
+}

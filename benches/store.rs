@@ -88,6 +88,7 @@ fn state(monitor: &MonitorId, n: u64) -> StateChange {
         outage: Epoch(n),
         degradation: Epoch(0),
         paused_at: None,
+        told: std::collections::BTreeSet::new(),
         remote: None,
     };
     StateChange { states: vec![state], ..StateChange::default() }

@@ -44,6 +44,7 @@ use crate::notifier::sink::HttpSink;
 use crate::probe::Prober;
 use crate::store::CommitError;
 use crate::store::OpenError;
+use crate::store::Opened;
 use crate::store::ReadError;
 use crate::store::Store;
 use crate::supervise::Jobs;
@@ -163,11 +164,7 @@ pub async fn run(options: Options) -> Result<(), StartError> {
         hold: None,
     };
     supervisor.task("reload", reloader.run(supervisor.stopping()));
-    housekeeping::tell_opened(&opened, &events).await;
-    if !bad_config.is_empty() {
-        // The queue is empty yet.
-        let _ = events.send(Event::Notice(reload::bad_config(&bad_config))).await;
-    }
+    tell_first(&opened, &bad_config, &events).await;
     supervisor.task("housekeeping", housekeeping::run(store.clone(), clock.clone(), active, events, supervisor.stopping()));
     supervisor.task("store", writer(store.clone(), supervisor.stopping()));
     supervisor.task("watchdog", lifecycle::watchdog(pulse, store.clone(), supervisor.stopping()));
@@ -179,6 +176,14 @@ pub async fn run(options: Options) -> Result<(), StartError> {
     let ended = supervisor.run(lifecycle::asked_to_stop(), GRACE).await;
     store.close().await;
     Ok(ended?)
+}
+
+/// What people should hear of the start itself. The queue is empty yet, so nothing waits.
+async fn tell_first(opened: &Opened, bad_config: &[Problem], events: &mpsc::Sender<Event>) {
+    housekeeping::tell_opened(opened, events).await;
+    if !bad_config.is_empty() {
+        let _ = events.send(Event::Notice(reload::bad_config(bad_config))).await;
+    }
 }
 
 /// Ends early, and the program with it, if the database's writer does: nothing could be promised any more.

@@ -150,10 +150,8 @@ impl Core {
         let epoch = machine.epochs().of(incident.lane);
         let facts = facts(machine, &incident);
         // An opening is for the channels of the monitor; a recovery for those that heard of an opening, wherever they are now.
-        let names: Vec<ChannelName> = match event {
-            EventKind::Recovered => machine.state.told.iter().cloned().collect(),
-            _ => machine.monitor.channels.clone(),
-        };
+        let is_end = event == EventKind::Recovered;
+        let names: Vec<ChannelName> = if is_end { machine.state.told.iter().cloned().collect() } else { machine.monitor.channels.clone() };
         for name in names {
             let Some(channel) = self.config.channels.get(&name) else {
                 machine.state.told.remove(&name);
@@ -168,11 +166,11 @@ impl Core {
                     at: now.wall,
                     subject: Subject::Incident(Box::new(facts.clone())),
                 });
-                if event != EventKind::Recovered {
+                if !is_end {
                     machine.state.told.insert(name.clone());
                 }
             }
-            if event == EventKind::Recovered && !incident::stays_told(&channel.on, occasion) {
+            if is_end && !incident::stays_told(&channel.on, occasion) {
                 machine.state.told.remove(&name);
             }
         }

@@ -314,6 +314,23 @@ fn an_edit_takes_effect_and_disturbs_nobody_else() {
 }
 
 #[test]
+fn a_rotated_secret_is_taken_although_no_text_changed() {
+    let target = Server::start(Answer::Status(200, "ok"));
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("token"), "first\n").unwrap();
+    let monitor = format!(
+        "monitors: [{{ name: m, http: {{ url: \"{}\", auth: {{ bearer: {{ file: token }} }} }}, interval: 1s, timeout: 1s }}]\n",
+        target.url("/")
+    );
+    common::write_config(dir.path(), &monitor);
+    let instance = Instance::start_in(dir);
+    let last = || target.asked().last().and_then(|asked| asked.header("authorization").map(str::to_owned));
+    wait_for("the first token", || (last().as_deref() == Some("Bearer first")).then_some(()));
+    fs::write(instance.path().join("token"), "second\n").unwrap();
+    wait_for("the second token", || (last().as_deref() == Some("Bearer second")).then_some(()));
+}
+
+#[test]
 fn the_sign_in_link_opens_the_dashboard_once() {
     let target = Server::start(Answer::Status(200, "ok"));
     let instance = Instance::start(&format!(

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::files;
 use crate::app::last_good;
 use crate::app::start::pin;
+use crate::app::surroundings::Stamps;
 use crate::app::surroundings::System;
 use crate::app::watch::Watch;
 use crate::clock::Clock;
@@ -24,6 +25,7 @@ use crate::engine::event::Event;
 use crate::engine::event::Notice;
 use crate::engine::snapshot::ReloadView;
 use crate::http::ReloadAnswer;
+use crate::http::tls::TlsFiles;
 use crate::model::time::Mono;
 use crate::probe::Prober;
 
@@ -60,6 +62,8 @@ pub struct Loaded {
     pub hash: String,
     /// What they mean.
     pub config: Arc<Config>,
+    /// Files that the texts refer to, such as secrets, as they were.
+    pub referred: Stamps,
 }
 
 /// Reads and validates the config at `path`. Blocks.
@@ -75,8 +79,9 @@ pub fn load(path: &Path, prober: &Prober) -> Result<Loaded, Vec<Problem>> {
 /// # Errors
 /// Every problem of the config.
 pub fn validate(sources: Vec<SourceText>, path: &Path, prober: &Prober) -> Result<Loaded, Vec<Problem>> {
-    let config = crate::config::load(&sources, &System::of_config(path))?;
-    let problems: Vec<Problem> = config
+    let around = System::of_config(path);
+    let config = crate::config::load(&sources, &around)?;
+    let mut problems: Vec<Problem> = config
         .monitors
         .iter()
         .filter_map(|monitor| {
@@ -86,8 +91,15 @@ pub fn validate(sources: Vec<SourceText>, path: &Path, prober: &Prober) -> Resul
             Some(Problem { file, line, column: 0, path, message, hint: String::new() })
         })
         .collect();
+    if let Some(files) = &config.server.tls
+        && let Err(error) = TlsFiles::load(files.clone())
+    {
+        let file = sources.first().map(|source| source.file.clone()).unwrap_or_default();
+        let message = error.to_string();
+        problems.push(Problem { file, line: 0, column: 0, path: "server.tls".to_owned(), message, hint: String::new() });
+    }
     if problems.is_empty() {
-        Ok(Loaded { hash: crate::config::digest(&sources), config: Arc::new(config), sources })
+        Ok(Loaded { hash: crate::config::digest(&sources), config: Arc::new(config), sources, referred: around.stamps() })
     } else {
         Err(problems)
     }
@@ -121,6 +133,8 @@ pub struct Reloader {
     pub asked: mpsc::Receiver<Asked>,
     /// Texts that are held back because they remove much, and since when; `None` at first.
     pub hold: Option<(String, Mono)>,
+    /// Files that the active config refers to, as they were when it was loaded.
+    pub referred: Stamps,
 }
 
 /// Why the files are looked at.
@@ -218,8 +232,10 @@ impl Reloader {
     /// The texts once they stand still, with their digest; `None` when nothing changed since they were last judged.
     async fn settled(&self, path: &Path, is_asked: bool, judged: &str) -> Option<(Result<Vec<SourceText>, Vec<Problem>>, String)> {
         let mut last = read(path).await;
-        // While something is wrong, the reason may lie outside of the texts (a secret, a certificate), so they are judged each time.
-        if is_asked || !self.view.problems.is_empty() && last.1 == judged {
+        // A secret that was rotated changes no text. While something is wrong, the reason may lie there too, so it is judged each time.
+        let stamps = self.referred.clone();
+        let is_other = tokio::task::spawn_blocking(move || stamps.have_changed()).await.unwrap_or(false);
+        if is_asked || last.1 == judged && (is_other || !self.view.problems.is_empty()) {
             return Some(last);
         }
         if last.1 == judged {
@@ -287,11 +303,13 @@ impl Reloader {
         let now = self.clock.now().wall;
         let had_problems = !self.view.problems.is_empty() || self.view.is_last_good_copy;
         let state_dir = self.state_dir.clone();
+        self.referred = loaded.referred;
         let sources = loaded.sources;
         let kept = tokio::task::spawn_blocking(move || last_good::keep(&state_dir, &sources)).await;
         if let Ok(Err(error)) = kept {
             tracing::warn!(%error, "cannot keep a copy of the config: {error}");
         }
+        let said = std::mem::take(&mut self.view.needs_restart);
         let needs_restart = Change::between(Some(&self.started_with), &loaded.config).needs_restart;
         let is_same = **self.configs.borrow() == *loaded.config;
         self.view = ReloadView {
@@ -313,7 +331,7 @@ impl Reloader {
         if had_problems {
             tracing::info!("the config on disk is valid again");
         }
-        if !needs_restart.is_empty() {
+        if !needs_restart.is_empty() && needs_restart != said {
             tracing::warn!("restart vigilmon to change {}", needs_restart.join(", "));
         }
     }

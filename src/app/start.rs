@@ -38,6 +38,7 @@ use crate::http;
 use crate::http::Reloads;
 use crate::http::server::BindError;
 use crate::http::server::Server;
+use crate::model::time::UnixMillis;
 use crate::notifier;
 use crate::notifier::Notifier;
 use crate::notifier::sink::HttpSink;
@@ -123,14 +124,7 @@ pub async fn run(options: Options) -> Result<(), StartError> {
         keep_copy(&state_dir, &loaded).await;
     }
     let (now, bad_config) = (clock.now().wall, problems.clone());
-    let view = ReloadView {
-        active_hash: loaded.hash.clone(),
-        active_since: now,
-        is_last_good_copy: !problems.is_empty(),
-        problems,
-        checked_at: now,
-        needs_restart: Vec::new(),
-    };
+    let view = first_view(&loaded, problems, now);
 
     let mut supervisor = Supervisor::new();
     let checks = OwnThread::start("checks").map_err(|error| StartError::System(error.to_string()))?;
@@ -162,6 +156,7 @@ pub async fn run(options: Options) -> Result<(), StartError> {
         view,
         asked: reloads,
         hold: None,
+        referred: loaded.referred,
     };
     supervisor.task("reload", reloader.run(supervisor.stopping()));
     tell_first(&opened, &bad_config, &events).await;
@@ -176,6 +171,17 @@ pub async fn run(options: Options) -> Result<(), StartError> {
     let ended = supervisor.run(lifecycle::asked_to_stop(), GRACE).await;
     store.close().await;
     Ok(ended?)
+}
+
+fn first_view(loaded: &Loaded, problems: Vec<Problem>, now: UnixMillis) -> ReloadView {
+    ReloadView {
+        active_hash: loaded.hash.clone(),
+        active_since: now,
+        is_last_good_copy: !problems.is_empty(),
+        problems,
+        checked_at: now,
+        needs_restart: Vec::new(),
+    }
 }
 
 /// What people should hear of the start itself. The queue is empty yet, so nothing waits.

@@ -1,9 +1,14 @@
 //! What a config may refer to outside of itself: the environment and files.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::SystemTime;
 
 use crate::config::Surroundings;
 
@@ -11,9 +16,30 @@ use crate::config::Surroundings;
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// The real environment, with relative paths below the config's directory.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct System {
     base: PathBuf,
+    read: Mutex<BTreeMap<PathBuf, Stamp>>,
+}
+
+/// What tells one state of a file from another without reading it; `None` when it is not there.
+type Stamp = Option<(SystemTime, u64, u64)>;
+
+/// Files that were read, each as it was then.
+#[derive(Debug, Clone, Default)]
+pub struct Stamps(BTreeMap<PathBuf, Stamp>);
+
+impl Stamps {
+    /// Whether any of them is different now. Blocks.
+    #[must_use]
+    pub fn have_changed(&self) -> bool {
+        self.0.iter().any(|(path, stamp)| stamp_of(path) != *stamp)
+    }
+}
+
+fn stamp_of(path: &Path) -> Stamp {
+    let kind = fs::metadata(path).ok()?;
+    Some((kind.modified().ok()?, kind.len(), kind.ino()))
 }
 
 impl System {
@@ -21,7 +47,15 @@ impl System {
     #[must_use]
     pub fn of_config(path: &Path) -> System {
         let base = if path.is_dir() { Some(path) } else { path.parent() };
-        System { base: base.map_or_else(PathBuf::new, Path::to_owned) }
+        System { base: base.map_or_else(PathBuf::new, Path::to_owned), read: Mutex::default() }
+    }
+}
+
+impl System {
+    /// The files that were read, as they were.
+    #[must_use]
+    pub fn stamps(&self) -> Stamps {
+        Stamps(self.read.lock().unwrap_or_else(PoisonError::into_inner).clone())
     }
 }
 
@@ -32,6 +66,8 @@ impl Surroundings for System {
 
     fn file(&self, path: &Path) -> Result<Vec<u8>, String> {
         let path = self.base.join(path);
+        // Taken before reading: a change in between is then noticed, one after it is too.
+        self.read.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone(), stamp_of(&path));
         let kind = fs::metadata(&path).map_err(|error| plain(&error))?;
         if !kind.is_file() {
             return Err("it is not a regular file".to_owned());

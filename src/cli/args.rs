@@ -10,8 +10,9 @@ use clap_complete::Shell;
 const EXIT_CODES: &str = "Exit codes:
   0  fine
   1  the answer is \"no\" (a probe failed, a monitor is down)
-  2  wrong usage or configuration (`plan`: something changes)
-  3  could not start, or died";
+  2  wrong usage or configuration
+  3  could not start, or died
+`plan` speaks like terraform: 0 nothing changes, 1 the config is not valid, 2 something changes";
 
 /// Self-hosted uptime monitoring, seen from outside.
 #[derive(Debug, Parser)]

@@ -35,7 +35,7 @@ pub(super) fn run() -> Exit {
         Ok(hash) => {
             output::data(&format!("{hash}\n"));
             output::say(
-                "put it into the config in single quotes: auth: { users: [{ name: you, password_hash: '…' }] }, with each `$` doubled, or as { file: … }",
+                "put it into the config: auth: { users: [{ name: you, password_hash: '…' }] }, or into a file and write { file: … }",
             );
             Exit::Fine
         }

@@ -7,10 +7,12 @@ use crate::config::Problem;
 
 /// Prints data to standard output. A reader that has gone away (`| head`) ends the program quietly, as it does for other tools.
 pub(super) fn data(text: &str) {
-    if let Err(error) = std::io::stdout().write_all(text.as_bytes()).and_then(|()| std::io::stdout().flush())
-        && error.kind() == std::io::ErrorKind::BrokenPipe
-    {
-        std::process::exit(0);
+    if let Err(error) = std::io::stdout().write_all(text.as_bytes()).and_then(|()| std::io::stdout().flush()) {
+        if error.kind() == std::io::ErrorKind::BrokenPipe {
+            std::process::exit(0);
+        }
+        say(&format!("cannot write to standard output: {error}"));
+        std::process::exit(3);
     }
 }
 

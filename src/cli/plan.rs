@@ -38,7 +38,7 @@ pub(super) fn run(common: &Common, options: &PlanOptions) -> Exit {
     if options.json {
         output::json(&change.to_json());
     } else {
-        output::data(&change.to_string());
+        output::data(&format!("{change}\n"));
     }
     if change.is_empty() { Exit::Fine } else { Exit::Usage }
 }

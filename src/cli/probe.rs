@@ -62,7 +62,7 @@ fn find_monitor(common: &Common, options: &ProbeOptions, prober: &Prober) -> Res
     let found = if target.contains("://") { monitors.next() } else { monitors.find(|m| m.id.as_str() == target || m.name == *target) };
     found.cloned().ok_or_else(|| {
         output::say(&format!(
-            "there is no monitor with the id or name `{target}` in the config; `vigilmon status` lists them, and a URL works too"
+            "there is no monitor with the id or name `{target}` in the config; for an address write `http://…`, `https://…` or `tcp://host:port`"
         ));
         Exit::Usage
     })

@@ -4,6 +4,7 @@ use crate::cli::Exit;
 use crate::cli::args::Common;
 use crate::cli::control;
 use crate::cli::output;
+use crate::config::Problem;
 
 pub(super) fn run(common: &Common) -> Exit {
     let answer = match control::ask(common, "POST", "/local/reload") {
@@ -16,12 +17,22 @@ pub(super) fn run(common: &Common) -> Exit {
         return Exit::Fine;
     }
     for problem in &problems {
-        let text = |key: &str| problem[key].as_str().unwrap_or_default().to_owned();
-        output::say(&format!("{}:{}: {}: {}", text("file"), problem["line"], text("path"), text("message")));
-        if !text("hint").is_empty() {
-            output::say(&format!("  hint: {}", text("hint")));
-        }
+        output::say(&read(problem).to_string());
     }
     output::say("the config is not valid; the active one runs on");
     Exit::Usage
+}
+
+/// A problem as the instance sent it.
+fn read(problem: &serde_json::Value) -> Problem {
+    let text = |key: &str| problem[key].as_str().unwrap_or_default().to_owned();
+    let number = |key: &str| problem[key].as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
+    Problem {
+        file: text("file").into(),
+        line: number("line"),
+        column: number("column"),
+        path: text("path"),
+        message: text("message"),
+        hint: text("hint"),
+    }
 }

@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::config::Problem;
 use crate::config::SourceText;
 use crate::config::Surroundings;
+use crate::config::cross;
 use crate::config::decode;
 use crate::config::expand;
 use crate::config::fields::Ctx;
@@ -30,7 +31,10 @@ pub fn load(sources: &[SourceText], around: &dyn Surroundings) -> Result<Config,
     let report = Report::new(Files(sources.iter().map(|source| Arc::new(source.file.clone())).collect()));
     let config = read(sources, around, &report);
     match config {
-        Some(config) if report.is_empty() => Ok(config),
+        Some(config) if report.is_empty() => {
+            let problems = cross::problems(&config);
+            if problems.is_empty() { Ok(config) } else { Err(problems) }
+        }
         Some(_) | None => Err(report.into_problems()),
     }
 }

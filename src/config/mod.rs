@@ -7,6 +7,7 @@
 //! variables, templates and matrix, `decode` makes the types and finds every mistake. `reference` lists all keys once, for hints,
 //! schema and manual. [`diff`] tells two configs apart.
 
+mod cross;
 mod decode;
 pub mod diff;
 mod expand;

@@ -12,6 +12,9 @@ const STARTER: &str = "\
 # Check this file with `vigilmon validate`, then start with `vigilmon run`. While vigilmon runs, it picks up changes by itself.
 # Every key is explained in config.example.yaml and docs/configuration.md.
 
+server:
+  listen: 127.0.0.1:8080   # only this machine; 0.0.0.0:8080 lets others see the status pages
+
 monitors:
   # The shortest form. Up means: an answer with a status from 200 to 299, within ten seconds.
   - http: https://example.com

@@ -347,7 +347,7 @@ fn a_change_says_what_is_added_altered_renamed_and_kept() {
         .replace("name: all\n", "name: everything\n")
         .replace("{ name: redis, tcp: redis:6379, slo: 99% }", "{ name: redis, tcp: redis:6380, interval: 1m }")
         .replace("{ name: basic, http: {", "{ name: other, http: {")
-        .replace("on: down", "on: [down]")
+        .replace("on: down", "on: [recovered]")
         .replace("results: 1d", "results: 2d");
     let change = Change::between(Some(&old), &load(&text));
     let expected = "  + monitor other

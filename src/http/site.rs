@@ -166,7 +166,11 @@ impl Site {
         let status = |slug, part| visitor::status(pages, visit, slug, part, is_viewer);
         match route {
             PublicRoute::Home => match pages.of_domain(&visit.host) {
-                Some(slug) => status(&slug, Part::Page),
+                // A private page's domain shows strangers what any other name shows them: the way to sign in.
+                Some(slug) => match status(&slug, Part::Page) {
+                    Err(Refusal::NotFound) => Ok(sign_in.page(visit, &config.auth, pages, None)),
+                    shown => shown,
+                },
                 None if is_viewer => Ok(answer::see_other(&visit.links.dashboard())),
                 None => Ok(sign_in.page(visit, &config.auth, pages, None)),
             },

@@ -57,16 +57,36 @@ impl Monitor {
     #[must_use]
     pub fn target(&self) -> String {
         match &self.probe {
-            ProbeSpec::Http(http) => {
-                let mut url = http.url.clone();
-                // Both setters fail only for URLs that cannot have user info, which then have nothing to hide.
-                let _ = url.set_username("");
-                let _ = url.set_password(None);
-                url.to_string()
-            }
+            ProbeSpec::Http(http) => shown_url(&http.url),
             ProbeSpec::Tcp(tcp) => format!("tcp://{}", tcp.address),
         }
     }
+}
+
+/// Words in the name of a query parameter whose value is probably a secret.
+const SECRET_WORDS: [&str; 8] = ["token", "key", "secret", "pass", "pwd", "auth", "sig", "credential"];
+
+/// A URL that may be shown: without user info, and without the values of query parameters that sound secret.
+#[must_use]
+pub fn shown_url(url: &url::Url) -> String {
+    let mut url = url.clone();
+    // Both setters fail only for URLs that cannot have user info, which then have nothing to hide.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    if let Some(query) = url.query().map(shown_query) {
+        url.set_query(Some(&query));
+    }
+    url.to_string()
+}
+
+/// A query without the values of parameters that sound secret.
+#[must_use]
+pub fn shown_query(query: &str) -> String {
+    let shown = query.split('&').map(|pair| match pair.split_once('=') {
+        Some((name, _)) if SECRET_WORDS.iter().any(|word| name.to_ascii_lowercase().contains(word)) => format!("{name}=***"),
+        Some(_) | None => pair.to_owned(),
+    });
+    shown.collect::<Vec<_>>().join("&")
 }
 
 /// Where something stands in the config.
@@ -319,4 +339,23 @@ pub struct Slo {
     pub target_milli_percent: u32,
     /// Over how long.
     pub window: Duration,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shown_urls_keep_what_tells_and_hide_what_opens() {
+        for (url, shown) in [
+            ("https://u:p@a.example/x?page=2", "https://a.example/x?page=2"),
+            (
+                "https://a.example/x?page=2&api_key=abc&access_Token=d=e&flag",
+                "https://a.example/x?page=2&api_key=***&access_Token=***&flag",
+            ),
+            ("http://a.example/", "http://a.example/"),
+        ] {
+            assert_eq!(shown_url(&url::Url::parse(url).expect(url)), shown);
+        }
+    }
 }

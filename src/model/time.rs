@@ -139,7 +139,9 @@ pub fn spoken(duration: Duration) -> String {
     let ms = duration.as_millis();
     let secs = duration.as_secs();
     match secs {
-        0 if ms == 0 => "0 ms".to_owned(),
+        0 if duration.is_zero() => "0 ms".to_owned(),
+        // Short times are told apart by their tenths: on a local network they are all there is.
+        0 if ms < 10 => format!("{}.{} ms", ms, duration.subsec_micros() % 1000 / 100),
         0 => format!("{ms} ms"),
         1..=9 => format!("{}.{} s", secs, (ms % 1000) / 100),
         10..=59 => format!("{secs} s"),

@@ -11,6 +11,7 @@ use crate::model::monitor::HttpSpec;
 use crate::model::monitor::HttpVersion;
 use crate::model::monitor::ProxyKind;
 use crate::model::monitor::TlsSpec;
+use crate::model::monitor::shown_url;
 use crate::model::net::HostPort;
 use crate::model::net::Place;
 use crate::model::net::place;
@@ -86,7 +87,7 @@ impl<'a> Journey<'a> {
             let set = answer.head.headers().get_all(header::SET_COOKIE).into_iter().map(HeaderValue::as_bytes);
             self.jar.keep(&step.url, set);
             trace.next_hop();
-            trace.say(&format!("redirect {n_redirects} → {}", next.url));
+            trace.say(&format!("redirect {n_redirects} → {}", shown_url(&next.url)));
             step = next;
         }
     }

@@ -14,6 +14,7 @@ use url::Position;
 use url::Url;
 
 use crate::model::monitor::HttpSpec;
+use crate::model::monitor::shown_query;
 use crate::probe::http::redirect::Step;
 use crate::probe::http::redirect::speakable;
 use crate::probe::trace::Trace;
@@ -178,7 +179,9 @@ pub(crate) fn bearer(token: &str) -> Result<HeaderValue, String> {
 /// Writes the request into the transcript; of values that may be secret only the names.
 pub(crate) fn tell(request: &Request<Full<Bytes>>, form: Form, trace: &mut Trace) {
     let version = if form == Form::Http2 { "HTTP/2" } else { "HTTP/1.1" };
-    trace.say(&format!("> {} {} {version}", request.method(), request.uri()));
+    let uri = request.uri().to_string();
+    let uri = uri.split_once('?').map_or_else(|| uri.clone(), |(path, query)| format!("{path}?{}", shown_query(query)));
+    trace.say(&format!("> {} {uri} {version}", request.method()));
     for (name, value) in request.headers() {
         let shown = if value.is_sensitive() { "[secret]".into() } else { String::from_utf8_lossy(value.as_bytes()) };
         trace.say(&format!("> {name}: {shown}"));

@@ -147,6 +147,14 @@ fn one_alternative_is_enough() {
 }
 
 #[test]
+fn alternatives_about_the_status_take_the_place_of_the_default() {
+    let any =
+        Expectation { any: vec![Expectation { status: vec![StatusRange(503..=503)], ..Expectation::default() }], ..Expectation::default() };
+    assert_judged(any.clone(), http(503, ""), "up");
+    assert_judged(any, http(200, ""), "down: none of the alternatives holds: status 200 instead of 503");
+}
+
+#[test]
 fn slow_is_degraded_and_very_slow_is_down() {
     let limits = |degraded, down| Expectation {
         response_time: ResponseTime { degraded: Some(Duration::from_millis(degraded)), down: Some(Duration::from_millis(down)) },

@@ -216,3 +216,21 @@ async fn damage_while_running_is_set_aside_and_monitoring_goes_on() {
     assert!(fixture.names().iter().any(|name| name.starts_with("vigilmon.db.damaged-")));
     acknowledged_is_exactly_there(&fixture.crashed(), &["a".to_owned(), "b".to_owned()]).await;
 }
+
+#[test]
+fn a_read_that_gets_no_thread_comes_back_all_the_same() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build().expect("a runtime");
+    runtime.block_on(async {
+        let fixture = Fixture::new();
+        let store = fixture.open();
+        let (let_go, held) = mpsc::channel::<()>();
+        let hog = tokio::task::spawn_blocking(move || held.recv());
+        for _ in 0..5 {
+            let read = store.inner.pool.read(Duration::from_millis(5), |_| Ok(())).await;
+            assert!(read.is_err());
+        }
+        drop(let_go);
+        let _ = hog.await;
+        assert!(store.load().await.is_ok(), "no reader is lost");
+    });
+}

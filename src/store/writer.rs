@@ -22,6 +22,7 @@ use crate::store::checkpoint::checkpoint;
 use crate::store::desk::Desk;
 use crate::store::error::CommitError;
 use crate::store::error::Trouble;
+use crate::store::error::alone;
 use crate::store::error::trouble;
 use crate::store::files;
 use crate::store::history::record;
@@ -256,7 +257,7 @@ fn run_one(desk: &mut Desk, work: &mut dyn Work) -> rusqlite::Result<Result<(), 
         Err(error) if trouble(&error) == Trouble::Statement => {
             desk.step("ROLLBACK TO one")?;
             desk.forget();
-            Err(CommitError::Failed(error.to_string()))
+            Err(alone(&error))
         }
         Err(error) => return Err(error),
     };

@@ -71,7 +71,7 @@ async fn a_bad_change_does_not_fail_its_neighbours() {
     let release = async move { drop(let_go) };
     let (first, bad, last, ()) = tokio::join!(first, bad, last, release);
     assert_eq!((first, last), (Ok(()), Ok(())));
-    assert!(matches!(bad, Err(CommitError::Failed(why)) if why.contains("CHECK")));
+    assert!(matches!(bad, Err(CommitError::Refused(why)) if why.contains("CHECK")));
     let half: i64 =
         store.read(|conn| conn.query_row("SELECT count(*) FROM monitors WHERE id = 'half'", [], |row| row.get(0))).await.expect("reads");
     assert_eq!(half, 0);
@@ -215,6 +215,25 @@ async fn damage_while_running_is_set_aside_and_monitoring_goes_on() {
     assert!(matches!(store.take_notices()[..], [StoreNotice::SetAside(_)]));
     assert!(fixture.names().iter().any(|name| name.starts_with("vigilmon.db.damaged-")));
     acknowledged_is_exactly_there(&fixture.crashed(), &["a".to_owned(), "b".to_owned()]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_queue_is_busy_and_does_not_keep_the_store_from_closing() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    let let_go = hold(&store);
+    let mut n = 0;
+    while store.send(Message::Inspect(tokio::sync::oneshot::channel().0)) != Err(CommitError::Busy) {
+        n += 1;
+    }
+    assert_eq!(n, crate::store::QUEUE_MAX);
+    assert_eq!(store.commit(state_change("a", 1)).await, Err(CommitError::Busy));
+    store.close().await;
+    assert_eq!(store.commit(state_change("a", 1)).await, Err(CommitError::Closed));
+    let thread = store.inner.thread.lock().expect("nobody panicked").take();
+    drop(let_go);
+    drop(store);
+    thread.expect("is there").join().expect("ends when there is no handle any more");
 }
 
 #[test]

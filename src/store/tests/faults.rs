@@ -217,6 +217,35 @@ async fn damage_while_running_is_set_aside_and_monitoring_goes_on() {
     acknowledged_is_exactly_there(&fixture.crashed(), &["a".to_owned(), "b".to_owned()]).await;
 }
 
+#[tokio::test]
+async fn a_successor_that_could_not_be_begun_is_begun_later_with_what_was_rescued() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    store.commit(state_change("a", 1)).await.expect("commits");
+    store.inner.shared.faults.fail_commit(1, ffi::SQLITE_CORRUPT);
+    store.inner.shared.faults.fail_begins(2);
+    for _ in 0..2 {
+        assert!(matches!(store.commit(state_change("b", 1)).await, Err(CommitError::Failed(_))));
+        assert!(!fixture.db().exists(), "an empty one would look like a good one");
+    }
+    store.commit(state_change("c", 1)).await.expect("commits into the new one");
+    acknowledged_is_exactly_there(&fixture.crashed(), &["a".to_owned(), "c".to_owned()]).await;
+}
+
+#[tokio::test]
+async fn a_damaged_database_without_a_successor_is_put_back_at_the_end() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    store.commit(state_change("a", 1)).await.expect("commits");
+    store.inner.shared.faults.fail_commit(1, ffi::SQLITE_CORRUPT);
+    store.inner.shared.faults.fail_begins(i64::MAX);
+    store.commit(state_change("b", 1)).await.expect_err("cannot be kept");
+    store.close().await;
+    drop(store);
+    assert!(!fixture.names().iter().any(|name| name.contains("damaged")));
+    acknowledged_is_exactly_there(&fixture, &["a".to_owned()]).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_full_queue_is_busy_and_does_not_keep_the_store_from_closing() {
     let fixture = Fixture::new();

@@ -170,16 +170,18 @@ impl Store {
         Ok((Store { inner: Arc::new(inner) }, opened))
     }
 
-    /// What a start needs.
+    /// What a start needs. Epochs are never behind the incidents that are kept, even when states were lost; an open incident whose
+    /// epoch is not the one of its monitor's lane is an orphan of such a loss.
     ///
     /// # Errors
     /// [`ReadError`].
     pub async fn load(&self) -> Result<Loaded, ReadError> {
-        match self.read(load::load).await {
+        let now = self.inner.shared.clock.now().wall;
+        match self.read(move |conn| load::load(conn, now)).await {
             // Damage that only showed now: the writer sets the file aside and carries over what can be read.
             Err(_) if self.inner.shared.suspect.load(Ordering::Relaxed) => {
                 self.flush().await.map_err(|error| ReadError(error.to_string()))?;
-                self.read(load::load).await
+                self.read(move |conn| load::load(conn, now)).await
             }
             other => other,
         }

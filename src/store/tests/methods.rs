@@ -144,3 +144,54 @@ async fn age_and_size_are_limited() {
     assert_eq!(store.results(&id("a"), all.0, all.1, 1000).await, Ok(Vec::new()));
     assert_eq!(store.incidents(&IncidentFilter::default()).await, Ok(vec![incident("open", "a", at(0))]));
 }
+
+fn opened(name: &str, monitor: &str, lane: Lane, epoch: u64) -> Incident {
+    Incident { lane, epoch: Epoch(epoch), ..incident(name, monitor, at(i64::try_from(epoch).expect("small"))) }
+}
+
+#[tokio::test]
+async fn epochs_are_never_behind_the_incidents_that_are_kept() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    let end = Closed { at: at(9), how: CloseReason::Recovered };
+    let orphan = opened("a1", "a", Lane::Outage, 1);
+    let degraded = opened("a5", "a", Lane::Degradation, 5);
+    let change = StateChange {
+        states: vec![state("a", 4), state("b", 2), state("c", 7)],
+        opened: vec![
+            orphan.clone(),
+            Incident { closed: Some(end), ..opened("a3", "a", Lane::Outage, 3) },
+            degraded.clone(),
+            Incident { closed: Some(end), ..opened("b1", "b", Lane::Outage, 1) },
+            Incident { closed: Some(end), ..opened("c1", "c", Lane::Outage, 1) },
+        ],
+        ..StateChange::default()
+    };
+    store.commit(change).await.expect("commits");
+    store.alive(at(60_000));
+    store
+        .write(crate::store::work::Duty::Promised, |desk| {
+            desk.step("DELETE FROM monitor_states WHERE monitor = (SELECT key FROM monitors WHERE id = 'a')")?;
+            desk.step("UPDATE monitor_states SET state = '{' WHERE monitor = (SELECT key FROM monitors WHERE id = 'b')")
+        })
+        .await
+        .expect("commits");
+    let loaded = store.load().await.expect("loads");
+    let epochs: Vec<_> = loaded.states.iter().map(|state| (state.monitor.as_str(), state.outage.0, state.degradation.0)).collect();
+    assert_eq!(epochs, [("a", 4, 5), ("b", 2, 0), ("c", 7, 0)]);
+    let made = &loaded.states[0];
+    assert_eq!((made.verdict, made.opinion.state, made.probe_hash), (Verdict::Unknown, OpinionState::Unknown, 0));
+    assert_eq!((made.verdict_since, made.opinion.since), (at(60_000), at(60_000)));
+    assert_eq!(loaded.incidents, [orphan, degraded]);
+}
+
+#[tokio::test]
+async fn an_id_that_comes_twice_keeps_the_first_incident() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    for offset in [0, 60_000] {
+        let change = StateChange { opened: vec![incident("one", "a", at(offset))], ..StateChange::default() };
+        store.commit(change).await.expect("is logged");
+    }
+    assert_eq!(store.incidents(&IncidentFilter::default()).await, Ok(vec![incident("one", "a", at(0))]));
+}

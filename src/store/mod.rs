@@ -18,6 +18,7 @@ mod outbox;
 mod pool;
 mod recover;
 mod rescue;
+mod retired;
 mod row;
 mod rows;
 mod schema;

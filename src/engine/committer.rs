@@ -3,6 +3,7 @@
 //! It stands between the engine and the store so that a slow disk delays messages and answers, and nothing else: the engine goes
 //! on checking. Changes that gather while one is being written are written together.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -95,7 +96,17 @@ async fn write(
                 tracing::error!("state changes are lost: the store is closed");
                 return Err(());
             }
-            Err(CommitError::Failed(error)) => {
+            Err(CommitError::Refused(error)) => {
+                // It would be refused for ever, and everything behind it would wait.
+                let monitors = monitors(change);
+                tracing::error!(%error, monitors, "a state change of {monitors} is lost, the database refuses it: {error}");
+                for reply in replies.drain(..) {
+                    let _ = reply.send(Err(Refused::NotStored(error.clone())));
+                }
+                return Ok(());
+            }
+            Err(error @ (CommitError::Failed(_) | CommitError::Busy)) => {
+                let error = if let CommitError::Failed(why) = error { why } else { error.to_string() };
                 tracing::error!(%error, "cannot store a state change, trying again: {error}");
                 if waited >= ANSWER_AFTER {
                     for reply in replies.drain(..) {
@@ -112,6 +123,15 @@ async fn write(
             }
         }
     }
+}
+
+/// Whose states, verdicts and incidents a change is about, for the log.
+fn monitors(change: &StateChange) -> String {
+    let states = change.states.iter().map(|state| &state.monitor);
+    let verdicts = change.verdicts.iter().map(|verdict| &verdict.monitor);
+    let opened = change.opened.iter().map(|incident| &incident.monitor);
+    let all: BTreeSet<String> = states.chain(verdicts).chain(opened).map(|monitor| format!("`{monitor}`")).collect();
+    all.into_iter().collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -159,6 +179,40 @@ mod tests {
         let stored = disk.0.lock().unwrap().1.clone();
         let times: Vec<i64> = stored.iter().flat_map(|change| &change.verdicts).map(|verdict| verdict.at.0).collect();
         assert_eq!(times, [1, 2]);
+    }
+
+    /// Refuses the change of one time, is busy once, and takes the rest.
+    #[derive(Debug, Default, Clone)]
+    struct Picky(Arc<Mutex<(bool, Vec<i64>)>>);
+
+    impl Durable for Picky {
+        async fn commit(&self, change: StateChange) -> Result<(), CommitError> {
+            let mut held = self.0.lock().unwrap();
+            let at = change.verdicts[0].at.0;
+            if at == 1 {
+                return Err(CommitError::Refused("a rule".to_owned()));
+            }
+            if !std::mem::replace(&mut held.0, true) {
+                return Err(CommitError::Busy);
+            }
+            held.1.push(at);
+            Ok(())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refused_change_holds_nobody_back_and_a_busy_store_is_asked_again() {
+        let store = Picky::default();
+        let (queue, jobs) = mpsc::channel(8);
+        let (reply, answer) = oneshot::channel();
+        queue.send(Job { change: change(1), replies: vec![reply] }).await.unwrap();
+        let feed = async {
+            assert_eq!(answer.await, Ok(Err(Refused::NotStored("a rule".to_owned()))));
+            queue.send(Job { change: change(2), replies: Vec::new() }).await.unwrap();
+            drop(queue);
+        };
+        tokio::join!(run(jobs, store.clone(), Arc::new(Notify::new()), CancellationToken::new()), feed);
+        assert_eq!(store.0.lock().unwrap().1, [2]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -187,7 +187,22 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
                 self.settle(row, Mark::Retry { next_at: now, error }).await;
             }
         }
-        if n_buried == 0 { Step::Done } else { Step::Again }
+        if n_buried > 0 {
+            return Step::Again;
+        }
+        // What is old enough may be behind something younger, when the clock was set back in between. Ending at once would have this
+        // worker started again at once.
+        self.nap().await;
+        Step::Done
+    }
+
+    /// A wait that new messages do not shorten.
+    async fn nap(&mut self) {
+        tokio::select! {
+            () = self.desk.stop.cancelled() => {}
+            () = tokio::time::sleep(NAP) => {}
+            () = changed(&mut self.desk.config) => {}
+        }
     }
 
     /// Makes the outcome of an attempt durable and says it. Until that has worked nothing else is sent: a message that was accepted

@@ -4,6 +4,7 @@
 //! know whether it is on the disk, and the same change comes again.
 
 use rusqlite::Connection;
+use rusqlite::OptionalExtension;
 use rusqlite::Row;
 
 use crate::model::change::MonitorState;
@@ -14,6 +15,7 @@ use crate::model::id::MonitorId;
 use crate::model::incident::Closed;
 use crate::model::incident::Epoch;
 use crate::model::incident::Incident;
+use crate::model::incident::Lane;
 use crate::model::time::UnixMillis;
 use crate::store::IncidentFilter;
 use crate::store::desk::Desk;
@@ -59,10 +61,11 @@ fn open(desk: &mut Desk, incident: &Incident) -> rusqlite::Result<()> {
     let Incident { id, monitor, monitor_name, lane, epoch, opened_at, confirmed_at, closed, cause, regions, confidence, evidence } =
         incident;
     let key = desk.key(monitor)?;
-    desk.conn
+    let n = desk
+        .conn
         .prepare_cached(
-            "INSERT OR IGNORE INTO incidents (id, monitor, monitor_name, lane, epoch, opened_at, confirmed_at, cause, regions, confidence, evidence)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            "INSERT INTO incidents (id, monitor, monitor_name, lane, epoch, opened_at, confirmed_at, cause, regions, confidence, evidence)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (id) DO NOTHING",
         )?
         .execute((
             id.as_str(),
@@ -77,7 +80,20 @@ fn open(desk: &mut Desk, incident: &Incident) -> rusqlite::Result<()> {
             row::incident::confidence_word(*confidence),
             row::incident::lines_to_json(evidence),
         ))?;
+    if n == 0
+        && let Some(other) = opened_at_of(&desk.conn, id)?.filter(|other| other != opened_at)
+    {
+        let (since, other) = (opened_at.rfc3339(), other.rfc3339());
+        tracing::error!(incident = %id, "incident `{id}` of `{monitor}` since {since} is not kept: another one since {other} has its id");
+    }
     closed.map_or(Ok(()), |end| close(desk, id, end))
+}
+
+/// When the incident that has this id opened. An incident that comes twice is the same; two that share an id are not, and then
+/// epochs were lost.
+pub(super) fn opened_at_of(conn: &Connection, id: &IncidentId) -> rusqlite::Result<Option<UnixMillis>> {
+    let mut select = conn.prepare_cached("SELECT opened_at FROM incidents WHERE id = ?1")?;
+    Ok(select.query_row([id.as_str()], |row| row.get(0)).optional()?.map(UnixMillis))
 }
 
 /// The first end of an incident stands.
@@ -99,6 +115,32 @@ pub(super) fn states(conn: &Connection) -> rusqlite::Result<Vec<(i64, MonitorSta
     readable(&mut select.query([])?, "state of a monitor", |row| {
         let monitor = MonitorId::parse(&row.get::<_, String>(1)?)?;
         Ok((row.get(0)?, row::state::from_json(monitor, &row.get::<_, String>(2)?)?))
+    })
+}
+
+/// A lane of a monitor, and the least epoch it can be in after the incidents that are kept of it.
+#[derive(Debug)]
+pub(super) struct LaneEpoch {
+    pub(super) key: i64,
+    pub(super) monitor: MonitorId,
+    pub(super) lane: Lane,
+    pub(super) epoch: Epoch,
+}
+
+/// The lanes of all monitors that have incidents. An open incident says that its epoch has come, a closed one the epoch after it.
+pub(super) fn epochs(conn: &Connection) -> rusqlite::Result<Vec<LaneEpoch>> {
+    // What is beyond 2^53 is a flipped bit: nothing changes that often.
+    let mut select = conn.prepare_cached(
+        "SELECT m.key, m.id, i.lane, max((i.epoch | 1) + (i.closed_at IS NOT NULL))
+         FROM incidents i JOIN monitors m ON m.key = i.monitor WHERE i.epoch BETWEEN 1 AND 9007199254740992 GROUP BY m.key, i.lane",
+    )?;
+    readable(&mut select.query([])?, "epoch", |row| {
+        Ok(LaneEpoch {
+            key: row.get(0)?,
+            monitor: MonitorId::parse(&row.get::<_, String>(1)?)?,
+            lane: row::incident::lane_of(&row.get::<_, String>(2)?)?,
+            epoch: Epoch(row.get::<_, i64>(3)?.cast_unsigned()),
+        })
     })
 }
 

@@ -67,7 +67,13 @@ pub enum CommitError {
     /// The database could not take it (disk full, I/O error). May work later.
     #[error("the database did not take the change: {0}")]
     Failed(String),
-    /// The store is shutting down or its queue is full.
+    /// The database will never take it: the change contradicts what is stored, or a rule of the tables. Trying again is of no use.
+    #[error("the database refused the change: {0}")]
+    Refused(String),
+    /// Too many changes wait for the disk already. May work later.
+    #[error("the store has more waiting than it can take")]
+    Busy,
+    /// The store is shutting down.
     #[error("the store is not accepting changes")]
     Closed,
 }
@@ -116,4 +122,12 @@ pub(super) fn trouble(error: &rusqlite::Error) -> Trouble {
     } else {
         Trouble::Statement
     }
+}
+
+/// Why a piece of work failed alone, while the connection is fine: mostly it would fail in the same way for ever, and then nobody
+/// should try again. What interrupted it from outside may be gone the next time.
+pub(super) fn alone(error: &rusqlite::Error) -> CommitError {
+    let passes = |code| matches!(code, ErrorCode::OperationInterrupted | ErrorCode::OperationAborted | ErrorCode::SchemaChanged);
+    let text = error.to_string();
+    if error.sqlite_error().is_some_and(|found| passes(found.code)) { CommitError::Failed(text) } else { CommitError::Refused(text) }
 }

@@ -149,6 +149,26 @@ pub(super) fn set_aside(db: &Path, at: UnixMillis) -> io::Result<PathBuf> {
     Ok(target)
 }
 
+/// Undoes [`set_aside`].
+pub(super) fn put_back(set_aside: &Path, db: &Path) -> io::Result<()> {
+    remove_database(db)?;
+    for suffix in ["-wal", "-shm"] {
+        match std::fs::rename(beside(set_aside, suffix), beside(db, suffix)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+    }
+    std::fs::rename(set_aside, db)
+}
+
+/// Removes a database with what SQLite put beside it.
+pub(super) fn remove_database(db: &Path) -> io::Result<()> {
+    for path in [db.to_owned(), beside(db, "-wal"), beside(db, "-shm")] {
+        remove_if_there(&path)?;
+    }
+    Ok(())
+}
+
 /// Which file a path leads to; another one after it was replaced.
 pub(super) fn identity(path: &Path) -> Option<(u64, u64)> {
     std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()))

@@ -6,11 +6,19 @@ use std::collections::HashMap;
 use rusqlite::Connection;
 use rusqlite::OptionalExtension;
 
+use crate::model::change::MonitorState;
+use crate::model::change::Streak;
 use crate::model::id::MonitorId;
+use crate::model::incident::Epoch;
+use crate::model::incident::Lane;
 use crate::model::result::RecentResults;
 use crate::model::time::UnixMillis;
+use crate::model::verdict::Opinion;
+use crate::model::verdict::OpinionState;
+use crate::model::verdict::Verdict;
 use crate::store::Loaded;
 use crate::store::change;
+use crate::store::change::LaneEpoch;
 use crate::store::history::codec;
 use crate::store::history::codec::Stored;
 use crate::store::history::read;
@@ -24,9 +32,9 @@ const RECENT_MAX: usize = 60;
 const RECENT_SLACK: usize = 4 * RECENT_MAX;
 
 /// Reads it.
-pub(super) fn load(conn: &Connection) -> rusqlite::Result<Loaded> {
-    let states = change::states(conn)?;
+pub(super) fn load(conn: &Connection, now: UnixMillis) -> rusqlite::Result<Loaded> {
     let last_alive = conn.prepare_cached("SELECT at FROM alive")?.query_row([], |row| row.get(0)).optional()?.map(UnixMillis);
+    let states = consistent(change::states(conn)?, change::epochs(conn)?, last_alive.unwrap_or(now));
     let mut hot = hot(conn)?;
     let mut known: BTreeMap<i64, MonitorId> = states.iter().map(|(key, state)| (*key, state.monitor.clone())).collect();
     for key in hot.keys().filter(|key| !known.contains_key(*key)).copied().collect::<Vec<_>>() {
@@ -52,6 +60,49 @@ pub(super) fn load(conn: &Connection) -> rusqlite::Result<Loaded> {
         incidents: change::open_incidents(conn)?,
         last_alive,
     })
+}
+
+/// Sees to it that no epoch is behind the incidents that are kept, as it is when states were lost to damage and incidents were not:
+/// the next outage would get the id of an old one and its messages the keys of old ones, and nobody would hear of it.
+///
+/// The rule: an epoch is at least that of the newest incident of its monitor and lane, and beyond it once that incident is closed. It is
+/// never lowered. A monitor that has incidents and no readable state gets one of which nothing but the epochs is known.
+///
+/// An open incident that is older than its lane's epoch is an orphan. It stays open and is given out as such, because what ended it is
+/// not known; whoever takes it tells it by its `epoch`, which is not the one of the state.
+fn consistent(mut states: Vec<(i64, MonitorState)>, epochs: Vec<LaneEpoch>, since: UnixMillis) -> Vec<(i64, MonitorState)> {
+    let mut places: HashMap<i64, usize> = states.iter().enumerate().map(|(i, (key, _))| (*key, i)).collect();
+    for LaneEpoch { key, monitor, lane, epoch } in epochs {
+        let i = *places.entry(key).or_insert_with(|| {
+            tracing::warn!(%monitor, "the state of `{monitor}` is lost; its incidents are not");
+            states.push((key, unknown(monitor, since)));
+            states.len() - 1
+        });
+        let state = &mut states[i].1;
+        let held = match lane {
+            Lane::Outage => &mut state.outage,
+            Lane::Degradation => &mut state.degradation,
+        };
+        *held = epoch.max(*held);
+    }
+    states.sort_by(|(_, a), (_, b)| a.monitor.cmp(&b.monitor));
+    states
+}
+
+/// The state of a monitor of which nothing is known.
+fn unknown(monitor: MonitorId, since: UnixMillis) -> MonitorState {
+    MonitorState {
+        monitor,
+        probe_hash: 0,
+        opinion: Opinion { state: OpinionState::Unknown, since, failure: None },
+        streak: Streak::default(),
+        verdict: Verdict::Unknown,
+        verdict_since: since,
+        outage: Epoch::default(),
+        degradation: Epoch::default(),
+        paused_at: None,
+        remote: None,
+    }
 }
 
 type HotRows = Vec<(i64, Vec<u8>)>;

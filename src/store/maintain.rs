@@ -20,6 +20,7 @@ use crate::store::history::prune;
 use crate::store::history::prune::Kind;
 use crate::store::outbox;
 use crate::store::rescue;
+use crate::store::retired;
 use crate::store::work::Duty;
 use crate::store::work::Message;
 
@@ -44,11 +45,32 @@ const GIVE_BACK_ROUNDS: u32 = 64;
 /// Rounds of deleting for the size cap in one go; each takes at least a sixteenth of the time that is kept.
 const CAP_ROUNDS: u32 = 64;
 
+/// Monitors whose verdicts one transaction brings back.
+const REBASED_AT_ONCE: usize = 100;
+
+/// So long the clock must have gone on without a jump before anything is called "in the future": a machine without a clock of its
+/// own starts in the past, and the history would be taken for the future until the time comes over the network.
+const STEADY_FOR: Duration = Duration::from_secs(1800);
+
+/// Two rounds that are further apart than this are a jump of the clock, or a sleep of the machine.
+const JUMP_MIN: Duration = Duration::from_secs(900);
+
 /// What maintenance remembers; its lock keeps two of them from running at once.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     pruned_at: Option<UnixMillis>,
     is_checked: bool,
+    /// First and newest round since the clock last jumped.
+    steady: Option<(UnixMillis, UnixMillis)>,
+}
+
+impl Progress {
+    /// Whether the clock has gone on evenly for long enough to be believed.
+    fn is_steady(&mut self, now: UnixMillis) -> bool {
+        let first = self.steady.filter(|(_, last)| *last <= now && now.since(*last) <= JUMP_MIN).map_or(now, |(first, _)| first);
+        self.steady = Some((first, now));
+        STEADY_FOR <= now.since(first)
+    }
 }
 
 impl From<ReadError> for CommitError {
@@ -63,6 +85,9 @@ impl Store {
         self.inspect().await?;
         // A disk that is too full for packing must not keep the deleting from making room.
         let packed = self.pack(now).await;
+        if progress.is_steady(now) {
+            self.rebase_verdicts(now).await?;
+        }
         let is_due = progress.pruned_at.is_none_or(|at| now < at || at + PRUNE_EVERY <= now);
         if is_due {
             self.write(Duty::Unpromised, move |desk| outbox::correct_due(desk, now).map(|_| ())).await?;
@@ -113,7 +138,33 @@ impl Store {
         }
         self.repeat(move |desk| prune::delete_closed(desk, now.minus(rollup_1h))).await?;
         self.repeat(move |desk| outbox::delete_ended(desk, now.minus(rollup_1h.min(outbox::LOG_MAX)))).await?;
-        self.repeat(|desk| outbox::drop_excess(desk, outbox::ROWS_MAX)).await
+        self.repeat(|desk| outbox::drop_excess(desk, outbox::ROWS_MAX)).await?;
+        self.forget_retired(now.minus(rollup_1h)).await
+    }
+
+    /// Last, because it looks at what the rest has left.
+    async fn forget_retired(&self, before: UnixMillis) -> Result<(), CommitError> {
+        let all = self.inner.pool.read(READ_MAX, move |conn| retired::plan(conn, before)).await?;
+        for some in all.chunks(retired::SLICE) {
+            let some = some.to_vec();
+            self.write(Duty::Unpromised, move |desk| retired::delete(desk, &some)).await?;
+        }
+        Ok(())
+    }
+
+    /// Brings back verdicts that a wrong clock dated into the future: they would be the newest until that time comes.
+    async fn rebase_verdicts(&self, now: UnixMillis) -> Result<(), CommitError> {
+        let monitors = self.inner.pool.read(READ_MAX, move |conn| prune::ahead(conn, now)).await?;
+        for some in monitors.chunks(REBASED_AT_ONCE) {
+            tracing::warn!(
+                n_monitors = some.len(),
+                "verdicts of {} monitors are dated in the future and are taken to be of now",
+                some.len()
+            );
+            let some = some.to_vec();
+            self.write(Duty::Unpromised, move |desk| some.iter().try_for_each(|monitor| prune::rebase(desk, *monitor, now))).await?;
+        }
+        Ok(())
     }
 
     async fn cut(&self, kind: Kind, before: UnixMillis) -> Result<usize, CommitError> {

@@ -18,6 +18,7 @@ mod outbox;
 mod pool;
 mod recover;
 mod rescue;
+mod retired;
 mod row;
 mod rows;
 mod schema;
@@ -32,6 +33,7 @@ mod tests;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::SyncSender;
 use std::sync::mpsc::TrySendError;
@@ -78,6 +80,12 @@ use crate::store::writer::Writer;
 /// Messages that wait for the writer at most; more means that it does not get on, and waiting would only hide that.
 const QUEUE_MAX: usize = 8192;
 
+/// How long closing waits for the disk.
+const CLOSE_MAX: Duration = Duration::from_secs(10);
+
+/// Closing looks for a place in a full queue this often.
+const CLOSE_AGAIN: Duration = Duration::from_millis(20);
+
 /// Handle to the database. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -92,16 +100,30 @@ struct Inner {
     /// `None` once the last handle is going.
     queue: Option<SyncSender<Message>>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    /// Nothing more is taken.
+    is_closing: AtomicBool,
+    /// The writer was waited for in vain.
+    is_given_up: AtomicBool,
 }
 
 impl Drop for Inner {
     /// Without [`Store::close`] the thread still writes what waits, and lets the lock go; waited for, so that the next one who
-    /// opens the directory does not find it locked.
+    /// opens the directory does not find it locked; but not for ever, because a disk can hang.
     fn drop(&mut self) {
         self.pool.close();
         self.queue = None;
-        if let Some(thread) = locked(&self.thread).take() {
+        let Some(thread) = locked(&self.thread).take() else { return };
+        let n_looks = if self.is_given_up.load(Ordering::Relaxed) { 0 } else { CLOSE_MAX.as_millis() };
+        for _ in 0..n_looks {
+            if thread.is_finished() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        if thread.is_finished() {
             let _ = thread.join();
+        } else {
+            tracing::error!("the thread that writes the database hangs and is left behind");
         }
     }
 }
@@ -143,20 +165,24 @@ impl Store {
             progress: tokio::sync::Mutex::default(),
             queue: Some(queue),
             thread: Mutex::new(Some(thread)),
+            is_closing: AtomicBool::new(false),
+            is_given_up: AtomicBool::new(false),
         };
         Ok((Store { inner: Arc::new(inner) }, opened))
     }
 
-    /// What a start needs.
+    /// What a start needs. Epochs are never behind the incidents that are kept, even when states were lost; an open incident whose
+    /// epoch is not the one of its monitor's lane is an orphan of such a loss.
     ///
     /// # Errors
     /// [`ReadError`].
     pub async fn load(&self) -> Result<Loaded, ReadError> {
-        match self.read(load::load).await {
+        let now = self.inner.shared.clock.now().wall;
+        match self.read(move |conn| load::load(conn, now)).await {
             // Damage that only showed now: the writer sets the file aside and carries over what can be read.
             Err(_) if self.inner.shared.suspect.load(Ordering::Relaxed) => {
                 self.flush().await.map_err(|error| ReadError(error.to_string()))?;
-                self.read(load::load).await
+                self.read(move |conn| load::load(conn, now)).await
             }
             other => other,
         }
@@ -189,14 +215,25 @@ impl Store {
         self.run_maintenance(now, retention).await
     }
 
-    /// Writes what is buffered, checkpoints, ends the writer. Later calls fail with `Closed`.
+    /// Writes what is buffered, checkpoints, ends the writer. Later calls fail with `Closed`. A disk that hangs is waited for
+    /// 10 seconds and no longer: the program must be able to end, and what was acknowledged is on the disk anyway.
     pub async fn close(&self) {
-        let (reply, ended) = oneshot::channel();
+        // From here on nobody can fill the place that the writer makes in a full queue.
+        self.inner.is_closing.store(true, Ordering::Relaxed);
         self.inner.pool.close();
-        if self.send(Message::Close(reply)).is_ok() {
-            let _ = ended.await;
+        let closing = async {
+            // The answer does not matter: `ended` says more.
+            while self.send(Message::Close(oneshot::channel().0)) == Err(CommitError::Busy) {
+                tokio::time::sleep(CLOSE_AGAIN).await;
+            }
+            self.inner.shared.ended.cancelled().await;
+        };
+        if tokio::time::timeout(CLOSE_MAX, closing).await.is_err() {
+            tracing::error!(
+                "the database could not be closed within {CLOSE_MAX:?}, the disk does not answer; what was not written is lost"
+            );
+            self.inner.is_given_up.store(true, Ordering::Relaxed);
         }
-        self.inner.shared.ended.cancelled().await;
     }
 
     /// Waits until everything recorded before this call was handed to the database. Not a promise that it is on the disk.
@@ -231,6 +268,9 @@ impl Store {
         F: FnMut(&mut Desk) -> rusqlite::Result<T> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
+        if self.inner.is_closing.load(Ordering::Relaxed) {
+            return Err(CommitError::Closed);
+        }
         self.send(Message::Work(Box::new(Task { duty, run, value: None, reply })))?;
         answer.await.unwrap_or(Err(CommitError::Closed))
     }
@@ -240,7 +280,8 @@ impl Store {
             return Err(CommitError::Closed);
         };
         queue.try_send(message).map_err(|error| match error {
-            TrySendError::Full(_) | TrySendError::Disconnected(_) => CommitError::Closed,
+            TrySendError::Full(_) => CommitError::Busy,
+            TrySendError::Disconnected(_) => CommitError::Closed,
         })
     }
 

@@ -45,13 +45,28 @@ pub(super) fn owe(desk: &Desk, notification: &Notification) -> rusqlite::Result<
         Subject::Incident(facts) => (facts.monitor.as_str(), Some(facts.incident.as_str())),
         Subject::SelfNotice { .. } => ("", None),
     };
-    desk.conn
-        .prepare_cached(
-            "INSERT INTO outbox (key, channel, queue, event, incident, at, subject, due_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?6) ON CONFLICT (key) DO NOTHING",
-        )?
-        .execute((key, channel.as_str(), queue, event.word(), incident, at.0, message::to_json(subject)))?;
+    let json = message::to_json(subject);
+    let mut insert = desk.conn.prepare_cached(
+        "INSERT INTO outbox (key, channel, queue, event, incident, at, subject, due_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?6) ON CONFLICT (key) DO NOTHING",
+    )?;
+    let n = insert.execute((key, channel.as_str(), queue, event.word(), incident, at.0, &json))?;
+    if n == 0
+        && let Subject::Incident(facts) = subject
+        && is_another(&desk.conn, key, facts.started_at)?
+    {
+        tracing::error!(key, "message `{key}` has the key of one about an older incident; it is sent all the same");
+        let key = format!("{key}-{}", facts.started_at.0);
+        insert.execute((key, channel.as_str(), queue, event.word(), incident, at.0, &json))?;
+    }
     Ok(())
+}
+
+/// Whether the message that has a key is about an incident that began at another time. Keys are made of epochs, and epochs may have
+/// been lost to damage together with the incidents that would have told them.
+fn is_another(conn: &Connection, key: &str, started_at: UnixMillis) -> rusqlite::Result<bool> {
+    let there: String = conn.prepare_cached("SELECT subject FROM outbox WHERE key = ?1")?.query_row([key], |row| row.get(0))?;
+    Ok(matches!(message::from_json(&there), Ok(Subject::Incident(facts)) if facts.started_at != started_at))
 }
 
 /// Voids all leases.

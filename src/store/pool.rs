@@ -24,6 +24,10 @@ const READERS: usize = 3;
 /// Longest query of a page; one that takes longer is stopped, so that a few of them cannot occupy all readers.
 pub(super) const QUERY_MAX: Duration = Duration::from_secs(10);
 
+/// How long a query may wait for a thread and for its connection to be opened. Together with [`QUERY_MAX`], once for a free reader and
+/// once for the query itself, nobody waits longer than 30 s for a page.
+const START_MAX: Duration = Duration::from_secs(10);
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Pool {
@@ -44,7 +48,7 @@ impl Pool {
         Pool { shared, permits: Arc::new(Semaphore::new(READERS)), idle: Arc::new(Mutex::new(Vec::new())) }
     }
 
-    /// Runs a query on one snapshot of the database, at most for `time`.
+    /// Runs a query on one snapshot of the database, at most for `time`. Returns in any case: a disk can hang, too.
     pub(super) async fn read<T, F>(&self, time: Duration, query: F) -> Result<T, ReadError>
     where
         T: Send + 'static,
@@ -61,11 +65,22 @@ impl Pool {
         }
         let (tell, told) = oneshot::channel();
         let visit = Visit { shared: self.shared.clone(), idle: self.idle.clone(), _permit: permit };
-        let mut job = tokio::task::spawn_blocking(move || visit.run(tell, query));
-        match tokio::time::timeout(time, &mut job).await {
+        let job = tokio::task::spawn_blocking(move || visit.run(tell, query));
+        let start_max = time.min(START_MAX);
+        let handle = match tokio::time::timeout(start_max, told).await {
+            Ok(Ok(handle)) => Some(handle),
+            // It failed before there was anything to interrupt; `job` says why.
+            Ok(Err(_)) => None,
+            Err(_) => {
+                // If it has not begun it never will, and if it hangs it ends as soon as it does not hang any more.
+                job.abort();
+                return Err(ReadError(format!("it could not begin within {start_max:?}")));
+            }
+        };
+        match tokio::time::timeout(time, job).await {
             Ok(done) => done.unwrap_or_else(|error| Err(ReadError(error.to_string()))),
             Err(_) => {
-                if let Ok(handle) = told.await {
+                if let Some(handle) = handle {
                     handle.interrupt();
                 }
                 Err(too_long())
@@ -101,7 +116,10 @@ impl Visit {
         let held = locked(&self.idle).pop().filter(|reader| reader.generation == generation);
         let outcome =
             held.map_or_else(|| connection::reader(&self.shared.path).map(|conn| Reader { conn, generation }), Ok).and_then(|reader| {
-                let _ = tell.send(reader.conn.get_interrupt_handle());
+                if tell.send(reader.conn.get_interrupt_handle()).is_err() {
+                    // Nobody waits any more, and nobody could stop the query.
+                    return Err(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_INTERRUPT), None));
+                }
                 // Never committed: there is nothing to commit, and its end lets the snapshot go.
                 let tx = reader.conn.unchecked_transaction()?;
                 let value = query(&tx)?;

@@ -23,10 +23,9 @@ impl Writer {
         if self.desk.is_some() {
             return Ok(());
         }
-        if !self.shared.path.exists() {
-            // Removed while it was closed: nothing is left to copy from.
-            self.start_new().map_err(|why| rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(14), Some(why)))?;
-            return Ok(());
+        if self.rescued.is_some() || !self.shared.path.exists() {
+            // The one before was set aside and its successor could not be begun, or somebody removed it while it was closed.
+            return self.start_new();
         }
         let desk = Desk::new(connection::writer(&self.shared.path)?);
         #[cfg(test)]
@@ -54,13 +53,7 @@ impl Writer {
             Trouble::Statement | Trouble::Busy => false,
             Trouble::Full => {
                 self.desk = None;
-                let freed = files::free_reserve(&self.shared.dir);
-                if freed {
-                    tracing::error!("the disk is full; the reserve was given up so that state changes can still be written");
-                    self.shared.notice(StoreNotice::DiskFull);
-                }
-                // Without the results, which wait now, there may be room for the rest even if there was no reserve.
-                self.is_disk_full = true;
+                self.give_up_reserve();
                 true
             }
             Trouble::Io => {
@@ -70,6 +63,15 @@ impl Writer {
             }
             Trouble::Damaged => self.mend(),
         }
+    }
+
+    fn give_up_reserve(&mut self) {
+        if files::free_reserve(&self.shared.dir) {
+            tracing::error!("the disk is full; the reserve was given up so that state changes can still be written");
+            self.shared.notice(StoreNotice::DiskFull);
+        }
+        // Without the results, which wait now, there may be room for the rest even if there was no reserve.
+        self.is_disk_full = true;
     }
 
     /// While the disk is full: sets the reserve aside again as soon as there is room.
@@ -94,20 +96,54 @@ impl Writer {
         let name = set_aside.display().to_string();
         tracing::error!(file = name, "the database is damaged; it was set aside as {name} and a new one was begun");
         self.shared.notice(StoreNotice::SetAside(name));
-        if let Err(why) = self.start_new() {
-            tracing::error!(error = why, "cannot begin a new database: {why}");
-            return false;
+        // Damage of a successor that has nothing of the first one yet does not make the first one worth less.
+        self.rescued.get_or_insert(set_aside);
+        match self.start_new() {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::error!(%error, "cannot begin a new database: {error}");
+                if trouble(&error) == Trouble::Full {
+                    self.give_up_reserve();
+                }
+                false
+            }
         }
-        if let Some(desk) = &mut self.desk {
-            rescue::salvage(&set_aside, &mut desk.conn);
-        }
-        true
     }
 
-    pub(super) fn start_new(&mut self) -> Result<(), String> {
-        let conn = rescue::begin_new(&self.shared.path, &self.shared.dir, self.shared.clock.now().wall)?;
-        self.adopt(conn);
-        Ok(())
+    /// Begins a new database with what can be read of the one that was set aside, as a whole or not at all: on a full disk it is
+    /// tried again later, and must then find neither an empty database that looks like a good one nor half of the rows.
+    pub(super) fn start_new(&mut self) -> rusqlite::Result<()> {
+        match self.begin_and_salvage() {
+            Ok(conn) => {
+                self.rescued = None;
+                self.adopt(conn);
+                Ok(())
+            }
+            Err(error) => {
+                if let Err(error) = files::remove_database(&self.shared.path) {
+                    tracing::error!(%error, "cannot remove the beginning of a new database: {error}");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn begin_and_salvage(&self) -> rusqlite::Result<rusqlite::Connection> {
+        let mut conn = rescue::begin_new(&self.shared.path, &self.shared.dir, self.shared.clock.now().wall)?;
+        #[cfg(test)]
+        self.shared.faults.after_begin()?;
+        if let Some(rescued) = &self.rescued {
+            rescue::salvage(rescued, &mut conn)?;
+        }
+        Ok(conn)
+    }
+
+    /// At the end: a damaged database whose successor never came to be is put back, so that the next start salvages it.
+    pub(super) fn put_back(&mut self) {
+        let Some(rescued) = self.rescued.take() else { return };
+        if let Err(error) = files::put_back(&rescued, &self.shared.path) {
+            tracing::error!(%error, "cannot put the damaged database back: {error}");
+        }
     }
 
     pub(super) fn adopt(&mut self, conn: rusqlite::Connection) {

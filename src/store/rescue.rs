@@ -1,9 +1,11 @@
 //! Opening a database whatever state it is in, and going on when it is lost: monitoring matters more than history.
 
+use std::io;
 use std::path::Path;
 use std::path::PathBuf;
 
 use rusqlite::Connection;
+use rusqlite::ffi;
 use rusqlite::types::Value;
 
 use crate::clock::Clock;
@@ -98,64 +100,94 @@ fn is_sound(conn: &Connection, path: &Path) -> rusqlite::Result<bool> {
 fn replace(path: &Path, dir: &Path, now: UnixMillis, why: &str) -> Result<(Connection, Opened), OpenError> {
     let set_aside = files::set_aside(path, now).map_err(|error| OpenError::not_writable(path, &error))?;
     let name = set_aside.display().to_string();
+    let begun = begin_new(path, dir, now).and_then(|mut conn| salvage(&set_aside, &mut conn).map(|()| conn));
+    let conn = match begun {
+        Ok(conn) => conn,
+        Err(error) => {
+            // The next start must find the damaged one and not an empty one that looks good.
+            let put_back = files::put_back(&set_aside, path);
+            let why = put_back.map_or_else(|undo| format!("{error}; the damaged database is now {name}: {undo}"), |()| error.to_string());
+            return Err(OpenError::failed(path.to_owned(), &why));
+        }
+    };
     tracing::error!(file = name, error = why, "the database is damaged ({why}); it was set aside as {name} and a new one was begun");
-    let mut conn = begin_new(path, dir, now).map_err(|why| OpenError::failed(path.to_owned(), &why))?;
-    salvage(&set_aside, &mut conn);
     Ok((conn, Opened { set_aside: Some(name), ..Opened::default() }))
 }
 
 /// A new, empty database where there is none.
-pub(super) fn begin_new(path: &Path, dir: &Path, now: UnixMillis) -> Result<Connection, String> {
-    files::make_private(path).map_err(|error| error.to_string())?;
+pub(super) fn begin_new(path: &Path, dir: &Path, now: UnixMillis) -> rusqlite::Result<Connection> {
+    files::make_private(path).map_err(|error| of_system(&error))?;
     match open(path, dir, now) {
         Ok((conn, Migrated::Current)) => {
             // The name must survive a power cut as well as the content.
-            files::sync(dir).map_err(|error| error.to_string())?;
+            files::sync(dir).map_err(|error| of_system(&error))?;
             Ok(conn)
         }
-        Ok((_, Migrated::From(..) | Migrated::Torn)) => Err("there is a database already".to_owned()),
-        Err(schema::Failure::Open(error)) => Err(error.to_string()),
-        Err(schema::Failure::Sql(error)) => Err(error.to_string()),
+        Ok((_, Migrated::From(..) | Migrated::Torn)) => Err(failure(ffi::SQLITE_CANTOPEN, "there is a database already".to_owned())),
+        Err(schema::Failure::Open(error)) => Err(failure(ffi::SQLITE_CANTOPEN, error.to_string())),
+        Err(schema::Failure::Sql(error)) => Err(error),
     }
+}
+
+fn failure(code: i32, why: String) -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(ffi::Error::new(code), Some(why))
+}
+
+/// What SQLite would have said.
+fn of_system(error: &io::Error) -> rusqlite::Error {
+    let code = if error.kind() == io::ErrorKind::StorageFull { ffi::SQLITE_FULL } else { ffi::SQLITE_CANTOPEN };
+    failure(code, error.to_string())
 }
 
 /// Carries over what can still be read of the precious tables. Whatever cannot be is left out; the damaged file is kept.
-pub(super) fn salvage(from: &Path, to: &mut Connection) {
-    let mut carried = || -> rusqlite::Result<usize> {
-        let old = Connection::open_with_flags(from, rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        let tx = to.transaction()?;
-        let mut n = 0;
-        for table in PRECIOUS {
-            match carry(&old, &tx, table) {
-                Ok(rows) => n += rows,
-                Err(error) => tracing::warn!(table, %error, "cannot read `{table}` of the damaged database: {error}"),
-            }
-        }
-        tx.commit()?;
-        Ok(n)
-    };
-    match carried() {
-        Ok(n_rows) => tracing::info!(n_rows, "{n_rows} rows of the damaged database were carried over"),
-        Err(error) => tracing::warn!(%error, "nothing of the damaged database could be carried over: {error}"),
+///
+/// # Errors
+/// The system's (no room, no file handles), not those of the damaged file: it may work later.
+pub(super) fn salvage(from: &Path, to: &mut Connection) -> rusqlite::Result<()> {
+    // SQLite cannot open a file only if the system refuses; damage shows when it is read.
+    let old = Connection::open_with_flags(from, rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let tx = to.transaction()?;
+    let mut n_rows = 0;
+    for table in PRECIOUS {
+        n_rows += carry(&old, &tx, table)?;
     }
+    tx.commit()?;
+    tracing::info!(n_rows, "{n_rows} rows of the damaged database were carried over");
+    Ok(())
 }
 
+/// Carries over one table. Errors are those of the new database.
 fn carry(old: &Connection, tx: &Connection, table: &str) -> rusqlite::Result<usize> {
-    let mut select = old.prepare(&format!("SELECT * FROM {table}"))?;
+    let unreadable = |error: rusqlite::Error| {
+        tracing::warn!(table, %error, "cannot read `{table}` of the damaged database: {error}");
+        Ok(0)
+    };
+    let mut select = match old.prepare(&format!("SELECT * FROM {table}")) {
+        Ok(select) => select,
+        Err(error) => return unreadable(error),
+    };
     let n_columns = select.column_count();
     let marks = vec!["?"; n_columns].join(", ");
-    let mut insert = tx.prepare(&format!("INSERT OR IGNORE INTO {table} VALUES ({marks})"))?;
-    let mut rows = select.query([])?;
+    let mut insert = match tx.prepare(&format!("INSERT OR IGNORE INTO {table} VALUES ({marks})")) {
+        Err(error) if trouble(&error) == Trouble::Statement => return unreadable(error),
+        other => other?,
+    };
+    let mut rows = match select.query([]) {
+        Ok(rows) => rows,
+        Err(error) => return unreadable(error),
+    };
     let mut n = 0;
     // An error of `next` means that the rest of the table cannot be reached; what came before it counts.
     while n < CARRIED_ROWS_MAX
         && let Ok(Some(row)) = rows.next()
     {
-        let values: Result<Vec<Value>, _> = (0..n_columns).map(|i| row.get(i)).collect();
-        if let Ok(values) = values
-            && insert.execute(rusqlite::params_from_iter(values)).is_ok()
-        {
-            n += 1;
+        let values: rusqlite::Result<Vec<Value>> = (0..n_columns).map(|i| row.get(i)).collect();
+        let Ok(values) = values else { continue };
+        match insert.execute(rusqlite::params_from_iter(values)) {
+            Ok(_) => n += 1,
+            // The row breaks a rule of the table.
+            Err(error) if trouble(&error) == Trouble::Statement => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(n)

@@ -6,6 +6,7 @@ use std::any::Any;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
@@ -22,6 +23,7 @@ use crate::store::checkpoint::checkpoint;
 use crate::store::desk::Desk;
 use crate::store::error::CommitError;
 use crate::store::error::Trouble;
+use crate::store::error::alone;
 use crate::store::error::trouble;
 use crate::store::files;
 use crate::store::history::record;
@@ -62,6 +64,8 @@ pub(super) struct Writer {
     /// The reserve is in use: only what is promised is written.
     pub(super) is_disk_full: bool,
     pub(super) identities: Identities,
+    /// A damaged database that was set aside and has no successor yet.
+    pub(super) rescued: Option<PathBuf>,
     checkpointer: Option<Checkpointer>,
     /// Held until the end.
     _lock: File,
@@ -79,6 +83,7 @@ impl Writer {
             must_restart_log: false,
             is_disk_full: false,
             identities: [None; 2],
+            rescued: None,
             _lock: lock,
         };
         writer.identities = writer.look();
@@ -101,6 +106,7 @@ impl Writer {
             let _ = desk.conn.execute_batch("PRAGMA optimize");
             let _ = checkpoint(&desk.conn, Mode::Truncate);
         }
+        self.put_back();
         drop(self);
         shared.ended.cancel();
         if let Some(reply) = reply {
@@ -256,7 +262,7 @@ fn run_one(desk: &mut Desk, work: &mut dyn Work) -> rusqlite::Result<Result<(), 
         Err(error) if trouble(&error) == Trouble::Statement => {
             desk.step("ROLLBACK TO one")?;
             desk.forget();
-            Err(CommitError::Failed(error.to_string()))
+            Err(alone(&error))
         }
         Err(error) => return Err(error),
     };

@@ -458,6 +458,21 @@ async fn messages_for_a_channel_that_left_the_config_wait_a_day_for_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_old_message_behind_a_younger_one_does_not_keep_the_worker_busy() {
+    let world = World::new(&["b"], |_, _| Reply::Accept);
+    world.owe("gone", "m1", "younger").await;
+    world.owe("gone", "m1", "older").await;
+    // The clock was ahead by two days when the first one was written.
+    world.outbox.lock().rows[1].notification.at = world.clock.now().wall.minus(HOUR * 48);
+    world.live(HOUR).await;
+    let n_claims = world.outbox.lock().n_claims;
+    assert!((1..=130).contains(&n_claims), "{n_claims}");
+    world.config.send_replace(samples::config(&["gone"]));
+    world.live(SECOND * 5).await;
+    assert_eq!(world.accepted(), ["younger", "older"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_mended_channel_starts_afresh() {
     let world = World::new(&["a"], |_, _| Reply::Fail(SendError::Later(HOUR, "answered 429".to_owned())));
     world.owe("a", "m1", "x").await;

@@ -1,7 +1,10 @@
 //! Forgetting: by age, and by size when the database has grown beyond its cap. In small transactions, so that a commit that
 //! comes in between does not wait long.
 
+use std::time::Duration;
+
 use rusqlite::Connection;
+use rusqlite::OptionalExtension;
 
 use crate::model::time::UnixMillis;
 use crate::store::desk::Desk;
@@ -121,6 +124,36 @@ pub(in crate::store) fn delete_closed(desk: &Desk, before: UnixMillis) -> rusqli
         )?
         .execute((before.0, SLICE_ROWS))?;
     Ok(incidents + verdicts)
+}
+
+/// A verdict that is further ahead of now than this was dated by a clock that was wrong.
+const AHEAD_MIN: Duration = Duration::from_secs(3600);
+
+/// Monitors that have a verdict of the future.
+pub(in crate::store) fn ahead(conn: &Connection, now: UnixMillis) -> rusqlite::Result<Vec<i64>> {
+    conn.prepare_cached("SELECT key FROM monitors WHERE ?1 < (SELECT max(at) FROM verdicts WHERE monitor = key)")?
+        .query_map([(now + AHEAD_MIN).0], |row| row.get(0))?
+        .collect()
+}
+
+/// Makes the newest of a monitor's verdicts of the future one of now, and deletes the others of them: what held when is not known.
+pub(in crate::store) fn rebase(desk: &Desk, monitor: i64, now: UnixMillis) -> rusqlite::Result<()> {
+    let ahead = (now + AHEAD_MIN).0;
+    let newest: Option<String> = desk
+        .conn
+        .prepare_cached("SELECT verdict FROM verdicts WHERE monitor = ?1 AND ?2 < at ORDER BY at DESC LIMIT 1")?
+        .query_row((monitor, ahead), |row| row.get(0))
+        .optional()?;
+    let Some(newest) = newest else { return Ok(()) };
+    desk.conn.prepare_cached("DELETE FROM verdicts WHERE monitor = ?1 AND ?2 < at")?.execute((monitor, ahead))?;
+    // Not before one that is only a little ahead.
+    desk.conn
+        .prepare_cached(
+            "INSERT OR REPLACE INTO verdicts (monitor, at, verdict)
+             VALUES (?1, max(?2, coalesce((SELECT max(at) FROM verdicts WHERE monitor = ?1), ?2)), ?3)",
+        )?
+        .execute((monitor, now.0, newest))?;
+    Ok(())
 }
 
 /// Sizes of the file in bytes.

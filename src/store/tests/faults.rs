@@ -71,7 +71,7 @@ async fn a_bad_change_does_not_fail_its_neighbours() {
     let release = async move { drop(let_go) };
     let (first, bad, last, ()) = tokio::join!(first, bad, last, release);
     assert_eq!((first, last), (Ok(()), Ok(())));
-    assert!(matches!(bad, Err(CommitError::Failed(why)) if why.contains("CHECK")));
+    assert!(matches!(bad, Err(CommitError::Refused(why)) if why.contains("CHECK")));
     let half: i64 =
         store.read(|conn| conn.query_row("SELECT count(*) FROM monitors WHERE id = 'half'", [], |row| row.get(0))).await.expect("reads");
     assert_eq!(half, 0);
@@ -215,4 +215,70 @@ async fn damage_while_running_is_set_aside_and_monitoring_goes_on() {
     assert!(matches!(store.take_notices()[..], [StoreNotice::SetAside(_)]));
     assert!(fixture.names().iter().any(|name| name.starts_with("vigilmon.db.damaged-")));
     acknowledged_is_exactly_there(&fixture.crashed(), &["a".to_owned(), "b".to_owned()]).await;
+}
+
+#[tokio::test]
+async fn a_successor_that_could_not_be_begun_is_begun_later_with_what_was_rescued() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    store.commit(state_change("a", 1)).await.expect("commits");
+    store.inner.shared.faults.fail_commit(1, ffi::SQLITE_CORRUPT);
+    store.inner.shared.faults.fail_begins(2);
+    for _ in 0..2 {
+        assert!(matches!(store.commit(state_change("b", 1)).await, Err(CommitError::Failed(_))));
+        assert!(!fixture.db().exists(), "an empty one would look like a good one");
+    }
+    store.commit(state_change("c", 1)).await.expect("commits into the new one");
+    acknowledged_is_exactly_there(&fixture.crashed(), &["a".to_owned(), "c".to_owned()]).await;
+}
+
+#[tokio::test]
+async fn a_damaged_database_without_a_successor_is_put_back_at_the_end() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    store.commit(state_change("a", 1)).await.expect("commits");
+    store.inner.shared.faults.fail_commit(1, ffi::SQLITE_CORRUPT);
+    store.inner.shared.faults.fail_begins(i64::MAX);
+    store.commit(state_change("b", 1)).await.expect_err("cannot be kept");
+    store.close().await;
+    drop(store);
+    assert!(!fixture.names().iter().any(|name| name.contains("damaged")));
+    acknowledged_is_exactly_there(&fixture, &["a".to_owned()]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_queue_is_busy_and_does_not_keep_the_store_from_closing() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    let let_go = hold(&store);
+    let mut n = 0;
+    while store.send(Message::Inspect(tokio::sync::oneshot::channel().0)) != Err(CommitError::Busy) {
+        n += 1;
+    }
+    assert_eq!(n, crate::store::QUEUE_MAX);
+    assert_eq!(store.commit(state_change("a", 1)).await, Err(CommitError::Busy));
+    store.close().await;
+    assert_eq!(store.commit(state_change("a", 1)).await, Err(CommitError::Closed));
+    let thread = store.inner.thread.lock().expect("nobody panicked").take();
+    drop(let_go);
+    drop(store);
+    thread.expect("is there").join().expect("ends when there is no handle any more");
+}
+
+#[test]
+fn a_read_that_gets_no_thread_comes_back_all_the_same() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build().expect("a runtime");
+    runtime.block_on(async {
+        let fixture = Fixture::new();
+        let store = fixture.open();
+        let (let_go, held) = mpsc::channel::<()>();
+        let hog = tokio::task::spawn_blocking(move || held.recv());
+        for _ in 0..5 {
+            let read = store.inner.pool.read(Duration::from_millis(5), |_| Ok(())).await;
+            assert!(read.is_err());
+        }
+        drop(let_go);
+        let _ = hog.await;
+        assert!(store.load().await.is_ok(), "no reader is lost");
+    });
 }

@@ -144,3 +144,116 @@ async fn age_and_size_are_limited() {
     assert_eq!(store.results(&id("a"), all.0, all.1, 1000).await, Ok(Vec::new()));
     assert_eq!(store.incidents(&IncidentFilter::default()).await, Ok(vec![incident("open", "a", at(0))]));
 }
+
+fn opened(name: &str, monitor: &str, lane: Lane, epoch: u64) -> Incident {
+    Incident { lane, epoch: Epoch(epoch), ..incident(name, monitor, at(i64::try_from(epoch).expect("small"))) }
+}
+
+#[tokio::test]
+async fn epochs_are_never_behind_the_incidents_that_are_kept() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    let end = Closed { at: at(9), how: CloseReason::Recovered };
+    let orphan = opened("a1", "a", Lane::Outage, 1);
+    let degraded = opened("a5", "a", Lane::Degradation, 5);
+    let change = StateChange {
+        states: vec![state("a", 4), state("b", 2), state("c", 7)],
+        opened: vec![
+            orphan.clone(),
+            Incident { closed: Some(end), ..opened("a3", "a", Lane::Outage, 3) },
+            degraded.clone(),
+            Incident { closed: Some(end), ..opened("b1", "b", Lane::Outage, 1) },
+            Incident { closed: Some(end), ..opened("c1", "c", Lane::Outage, 1) },
+        ],
+        ..StateChange::default()
+    };
+    store.commit(change).await.expect("commits");
+    store.alive(at(60_000));
+    store
+        .write(crate::store::work::Duty::Promised, |desk| {
+            desk.step("DELETE FROM monitor_states WHERE monitor = (SELECT key FROM monitors WHERE id = 'a')")?;
+            desk.step("UPDATE monitor_states SET state = '{' WHERE monitor = (SELECT key FROM monitors WHERE id = 'b')")
+        })
+        .await
+        .expect("commits");
+    let loaded = store.load().await.expect("loads");
+    let epochs: Vec<_> = loaded.states.iter().map(|state| (state.monitor.as_str(), state.outage.0, state.degradation.0)).collect();
+    assert_eq!(epochs, [("a", 4, 5), ("b", 2, 0), ("c", 7, 0)]);
+    let made = &loaded.states[0];
+    assert_eq!((made.verdict, made.opinion.state, made.probe_hash), (Verdict::Unknown, OpinionState::Unknown, 0));
+    assert_eq!((made.verdict_since, made.opinion.since), (at(60_000), at(60_000)));
+    assert_eq!(loaded.incidents, [orphan, degraded]);
+}
+
+#[tokio::test]
+async fn an_id_that_comes_twice_keeps_the_first_incident() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    for offset in [0, 60_000] {
+        let change = StateChange { opened: vec![incident("one", "a", at(offset))], ..StateChange::default() };
+        store.commit(change).await.expect("is logged");
+    }
+    assert_eq!(store.incidents(&IncidentFilter::default()).await, Ok(vec![incident("one", "a", at(0))]));
+}
+
+#[tokio::test]
+async fn monitors_that_are_gone_are_forgotten_after_their_incidents() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    let day = Duration::from_secs(86_400);
+    let retention = StoreRetention { results: day, rollup_5m: day, rollup_1h: day * 3, db_bytes_max: 1 << 40 };
+    let unknown = |monitor: &str| {
+        let opinion = Opinion { state: OpinionState::Unknown, since: T0, failure: None };
+        MonitorState { verdict: Verdict::Unknown, opinion, ..state(monitor, 2) }
+    };
+    let end = Closed { at: T0 + day, how: CloseReason::Removed };
+    let verdicts = [("gone", Verdict::Up), ("gone", Verdict::Unknown), ("kept", Verdict::Up)];
+    let verdicts = (0..).zip(verdicts).map(|(n, (monitor, verdict))| VerdictChange { monitor: id(monitor), at: at(n), verdict }).collect();
+    let change = StateChange {
+        states: vec![unknown("gone"), state("kept", 1), MonitorState { paused_at: Some(T0), ..unknown("paused") }],
+        opened: vec![Incident { closed: Some(end), ..incident("one", "gone", T0) }],
+        verdicts,
+        notifications: vec![notification("k", "mail", "gone", EventKind::Down)],
+        ..StateChange::default()
+    };
+    store.commit(change).await.expect("commits");
+    store.record(result("gone", at(5), Outcome::Down, 5));
+    let monitors = async || store.load().await.expect("loads").states.into_iter().map(|state| state.monitor).collect::<Vec<_>>();
+    let count = async |sql: &'static str| store.read(move |conn| conn.query_row(sql, [], |row| row.get::<_, i64>(0))).await.expect("reads");
+    let all = [id("gone"), id("kept"), id("paused")];
+    store.maintain(T0 + day * 3, retention).await.expect("maintains");
+    assert_eq!(monitors().await, all, "its incident ended later");
+    store.maintain(T0 + day * 5, retention).await.expect("maintains");
+    assert_eq!(monitors().await, all, "a message about it waits");
+    store.outbox_claim(&channel("mail"), T0 + day * 5, day, 1).await.expect("claims");
+    store.outbox_sent(1, T0 + day * 5).await.expect("commits");
+    store.maintain(T0 + day * 9, retention).await.expect("maintains");
+    assert_eq!(monitors().await, all[1..]);
+    assert_eq!(count("SELECT count(*) FROM monitors").await, 2);
+    assert_eq!(count("SELECT count(*) FROM verdicts").await, 1, "the newest of a monitor that is there");
+    assert_eq!(count("SELECT count(*) FROM transcripts").await, 0);
+    store.commit(state_change("new", 1)).await.expect("commits");
+    store.commit(state_change("gone", 1)).await.expect("it is back");
+    assert_eq!(monitors().await, [id("gone"), id("kept"), id("new"), id("paused")]);
+}
+
+#[tokio::test]
+async fn verdicts_of_the_future_are_brought_back_by_a_clock_that_can_be_believed() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    let year = 365 * 86_400_000_i64;
+    let verdict = |ms, verdict| VerdictChange { monitor: id("a"), at: at(ms), verdict };
+    let verdicts = vec![verdict(0, Verdict::Up), verdict(year, Verdict::Down), verdict(year + 1, Verdict::Degraded)];
+    store.commit(StateChange { verdicts: verdicts.clone(), ..StateChange::default() }).await.expect("commits");
+    let found = async || store.verdicts(&[id("a")], at(0), at(2 * year)).await.expect("reads");
+    let minute = 60_000;
+    // A clock that is wrong itself and then set right.
+    for round in [-2 * year, -2 * year + minute, 0, minute, 2 * minute] {
+        store.maintain(at(round), RETENTION).await.expect("maintains");
+        assert_eq!(found().await, verdicts);
+    }
+    for round in 3..=30 {
+        store.maintain(at(round * minute), RETENTION).await.expect("maintains");
+    }
+    assert_eq!(found().await, [verdict(0, Verdict::Up), verdict(30 * minute, Verdict::Degraded)]);
+}

@@ -58,11 +58,18 @@ pub(super) struct Faults {
     code: AtomicI64,
     /// Pages that the database may have; 0 is no limit.
     pages_max: AtomicU32,
+    /// So many new databases cannot be begun.
+    begins: AtomicI64,
 }
 
 impl Default for Faults {
     fn default() -> Faults {
-        Faults { commit: AtomicI64::new(0), code: AtomicI64::new(i64::from(ffi::SQLITE_IOERR_FSYNC)), pages_max: AtomicU32::new(0) }
+        Faults {
+            commit: AtomicI64::new(0),
+            code: AtomicI64::new(i64::from(ffi::SQLITE_IOERR_FSYNC)),
+            pages_max: AtomicU32::new(0),
+            begins: AtomicI64::new(0),
+        }
     }
 }
 
@@ -87,6 +94,20 @@ impl Faults {
     pub(super) fn limit_pages(&self, pages: u32) {
         self.pages_max.store(pages, Ordering::SeqCst);
     }
+
+    /// The next n new databases cannot be begun.
+    pub(super) fn fail_begins(&self, n: i64) {
+        self.begins.store(n, Ordering::SeqCst);
+    }
+
+    /// Called by the writer when a new database was begun.
+    pub(super) fn after_begin(&self) -> rusqlite::Result<()> {
+        if 0 < self.begins.fetch_sub(1, Ordering::SeqCst) {
+            return Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CANTOPEN), Some("planned by a test".to_owned())));
+        }
+        Ok(())
+    }
+
     /// Called by the writer before each COMMIT.
     pub(super) fn before_commit(&self) -> rusqlite::Result<()> {
         if self.commit.fetch_sub(1, Ordering::SeqCst) == 1 {

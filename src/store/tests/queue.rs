@@ -150,3 +150,20 @@ async fn the_log_of_sent_messages_ends_after_a_month() {
     store.maintain(T0 + outbox::LOG_MAX + Duration::from_secs(300), RETENTION).await.expect("maintains");
     assert_eq!(store.deliveries(None, 10).await, Ok(Vec::new()));
 }
+
+#[tokio::test]
+async fn a_message_with_the_key_of_an_older_incident_is_sent_all_the_same() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    let old = notification("k", "mail", "a", EventKind::Down);
+    let mut new = old.clone();
+    if let Subject::Incident(facts) = &mut new.subject {
+        facts.started_at = at(90_000);
+    }
+    store.commit(owed(vec![old])).await.expect("commits");
+    store.outbox_sent(row_of(&store, "k").await, at(1)).await.expect("commits");
+    store.commit(owed(vec![new.clone()])).await.expect("commits");
+    store.commit(owed(vec![new])).await.expect("the same again is the same");
+    assert_eq!(claimed(&store, "mail", at(90_000)).await, [format!("k-{}", at(90_000).0)]);
+    assert_eq!(store.deliveries(None, 10).await.expect("reads").len(), 2);
+}

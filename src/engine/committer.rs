@@ -55,73 +55,92 @@ impl Durable for Store {
 /// commit with notifications. Once `stop` is cancelled, a disk that takes nothing is not waited for.
 pub async fn run(mut jobs: mpsc::Receiver<Job>, store: impl Durable, outbox: Arc<Notify>, stop: CancellationToken) {
     let mut batch = Vec::new();
-    loop {
-        if jobs.recv_many(&mut batch, BATCH_MAX).await == 0 {
-            return;
+    while jobs.recv_many(&mut batch, BATCH_MAX).await > 0 {
+        let mut together = Job { change: StateChange::default(), replies: Vec::new() };
+        for job in &mut batch {
+            together.change.append(job.change.clone());
+            together.replies.append(&mut job.replies);
         }
-        let mut change = StateChange::default();
-        let mut replies = Vec::new();
-        for job in batch.drain(..) {
-            change.append(job.change);
-            replies.extend(job.replies);
+        let mut outcome = write(&store, &mut together, &stop).await;
+        if let Outcome::Refused(_) = outcome
+            && batch.len() > 1
+        {
+            // One of them is at fault, and the others must not be lost with it.
+            outcome = Outcome::Written;
+            for job in &mut batch {
+                let one = write(&store, job, &stop).await;
+                if let Outcome::Refused(error) = &one {
+                    give_up(job, error);
+                } else if one == Outcome::Ended {
+                    outcome = one;
+                    break;
+                }
+            }
         }
-        let owes = !change.notifications.is_empty();
-        if write(&store, &change, &mut replies, &stop).await.is_err() {
-            return;
+        batch.clear();
+        match outcome {
+            Outcome::Ended => return,
+            Outcome::Refused(error) => give_up(&mut together, &error),
+            Outcome::Written => {}
         }
-        if owes {
+        if !together.change.notifications.is_empty() {
             outbox.notify_one();
         }
-        for reply in replies {
+        for reply in together.replies {
             let _ = reply.send(Ok(()));
         }
     }
 }
 
-/// Tries until it works. Operators are not kept waiting for ever: they hear that it was not stored (yet).
-///
-/// # Errors
-/// The store is closed, or the program stops while the disk does not take anything.
-async fn write(
-    store: &impl Durable,
-    change: &StateChange,
-    replies: &mut Vec<oneshot::Sender<Result<(), Refused>>>,
-    stop: &CancellationToken,
-) -> Result<(), ()> {
+/// What became of a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Outcome {
+    /// It is durable.
+    Written,
+    /// The database will never take it, and says why.
+    Refused(String),
+    /// The store is closed, or the program stops while the disk does not take anything.
+    Ended,
+}
+
+/// Tries until it works or never will. Operators are not kept waiting for ever: they hear that it was not stored (yet).
+async fn write(store: &impl Durable, job: &mut Job, stop: &CancellationToken) -> Outcome {
     let mut waited = Duration::ZERO;
     loop {
-        match store.commit(change.clone()).await {
-            Ok(()) => return Ok(()),
+        let error = match store.commit(job.change.clone()).await {
+            Ok(()) => return Outcome::Written,
             Err(CommitError::Closed) => {
                 tracing::error!("state changes are lost: the store is closed");
-                return Err(());
+                return Outcome::Ended;
             }
-            Err(CommitError::Refused(error)) => {
-                // It would be refused for ever, and everything behind it would wait.
-                let monitors = monitors(change);
-                tracing::error!(%error, monitors, "a state change of {monitors} is lost, the database refuses it: {error}");
-                for reply in replies.drain(..) {
-                    let _ = reply.send(Err(Refused::NotStored(error.clone())));
-                }
-                return Ok(());
-            }
-            Err(error @ (CommitError::Failed(_) | CommitError::Busy)) => {
-                let error = if let CommitError::Failed(why) = error { why } else { error.to_string() };
-                tracing::error!(%error, "cannot store a state change, trying again: {error}");
-                if waited >= ANSWER_AFTER {
-                    for reply in replies.drain(..) {
-                        let _ = reply.send(Err(Refused::NotStored(error.clone())));
-                    }
-                }
-            }
+            Err(CommitError::Refused(error)) => return Outcome::Refused(error),
+            Err(CommitError::Failed(error)) => error,
+            Err(CommitError::Busy) => CommitError::Busy.to_string(),
+        };
+        tracing::error!(%error, "cannot store a state change, trying again: {error}");
+        if waited >= ANSWER_AFTER {
+            refuse(&mut job.replies, &error);
         }
         tokio::select! {
             () = tokio::time::sleep(RETRY_AFTER) => waited += RETRY_AFTER,
             () = stop.cancelled() => {
                 tracing::error!("state changes are lost: the disk does not take them and vigilmon stops");
-                return Err(());
+                return Outcome::Ended;
             }
         }
+    }
+}
+
+/// A change that would be refused for ever is let go, loudly: everything behind it would wait.
+fn give_up(job: &mut Job, error: &str) {
+    let monitors = monitors(&job.change);
+    tracing::error!(%error, monitors, "a state change of {monitors} is lost, the database refuses it: {error}");
+    refuse(&mut job.replies, error);
+}
+
+fn refuse(replies: &mut Vec<oneshot::Sender<Result<(), Refused>>>, error: &str) {
+    for reply in replies.drain(..) {
+        let _ = reply.send(Err(Refused::NotStored(error.to_owned())));
     }
 }
 
@@ -213,6 +232,33 @@ mod tests {
         };
         tokio::join!(run(jobs, store.clone(), Arc::new(Notify::new()), CancellationToken::new()), feed);
         assert_eq!(store.0.lock().unwrap().1, [2]);
+    }
+
+    /// Refuses changes dated 13, alone and in company.
+    #[derive(Debug, Default, Clone)]
+    struct Superstitious(Disk);
+
+    impl Durable for Superstitious {
+        async fn commit(&self, change: StateChange) -> Result<(), CommitError> {
+            if change.verdicts.iter().any(|verdict| verdict.at.0 == 13) {
+                return Err(CommitError::Refused("unlucky".to_owned()));
+            }
+            self.0.commit(change).await
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_that_is_refused_takes_no_other_with_it() {
+        let disk = Superstitious::default();
+        let (queue, jobs) = mpsc::channel(8);
+        for at in [12, 13, 14] {
+            queue.send(Job { change: change(at), replies: Vec::new() }).await.unwrap();
+        }
+        drop(queue);
+        run(jobs, disk.clone(), Arc::new(Notify::new()), CancellationToken::new()).await;
+        let stored = disk.0.0.lock().unwrap().1.clone();
+        let times: Vec<i64> = stored.iter().flat_map(|change| &change.verdicts).map(|verdict| verdict.at.0).collect();
+        assert_eq!(times, [12, 14]);
     }
 
     #[tokio::test(start_paused = true)]

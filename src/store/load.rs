@@ -1,6 +1,7 @@
 //! What a start needs, read in one go.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::collections::HashMap;
 
 use rusqlite::Connection;
@@ -101,6 +102,7 @@ fn unknown(monitor: MonitorId, since: UnixMillis) -> MonitorState {
         outage: Epoch::default(),
         degradation: Epoch::default(),
         paused_at: None,
+        told: BTreeSet::new(),
         remote: None,
     }
 }

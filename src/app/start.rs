@@ -38,6 +38,7 @@ use crate::http;
 use crate::http::Reloads;
 use crate::http::server::BindError;
 use crate::http::server::Server;
+use crate::model::secret::Secret;
 use crate::model::time::UnixMillis;
 use crate::notifier;
 use crate::notifier::Notifier;
@@ -64,6 +65,9 @@ const REQUESTS_MAX: usize = 64;
 
 /// The value under which this installation's own id is kept.
 const CLUSTER: &str = "cluster";
+
+/// The value under which a generated `instance.secret` is kept.
+const SECRET: &str = "secret";
 
 /// How to run.
 #[derive(Debug, Clone)]
@@ -163,7 +167,8 @@ pub async fn run(options: Options) -> Result<(), StartError> {
     supervisor.task("housekeeping", housekeeping::run(store.clone(), clock.clone(), active, events, supervisor.stopping()));
     supervisor.task("store", writer(store.clone(), supervisor.stopping()));
     supervisor.task("watchdog", lifecycle::watchdog(pulse, store.clone(), supervisor.stopping()));
-    let parts = http::Parts { engine, store: store.clone(), clock, reloads: Reloads(reload_asked) };
+    let secret = secret(&loaded.config, &store).await?;
+    let parts = http::Parts { engine, store: store.clone(), clock, reloads: Reloads(reload_asked), secret };
     let sign_in_link = http::start(bound, parts, &mut supervisor).await.map_err(|error| StartError::System(error.to_string()))?;
 
     announce(&options, &found, &own_url, &sign_in_link);
@@ -241,7 +246,7 @@ async fn keep_copy(state_dir: &Path, loaded: &Loaded) {
 async fn beginning(store: &Store, config: &Arc<Config>, view: &ReloadView) -> Result<Beginning, StartError> {
     let left = store.load().await?;
     Ok(Beginning {
-        cluster: cluster(store).await?,
+        cluster: made_once(store, CLUSTER).await?,
         config: Arc::clone(config),
         reload: Arc::new(view.clone()),
         states: left.states,
@@ -251,15 +256,24 @@ async fn beginning(store: &Store, config: &Arc<Config>, view: &ReloadView) -> Re
     })
 }
 
-/// The id of this installation, made once: it keeps the incidents of two installations with equal monitors apart.
-async fn cluster(store: &Store) -> Result<String, StartError> {
-    if let Some(known) = store.value(CLUSTER).await? {
+/// The config's secret, or the generated one.
+async fn secret(config: &Config, store: &Store) -> Result<Secret, StartError> {
+    match &config.instance.secret {
+        Some(secret) => Ok(secret.clone()),
+        None => Ok(Secret::new(made_once(store, SECRET).await?)),
+    }
+}
+
+/// A random text that is made at the first start and kept: the installation's id, which keeps the incidents of two installations
+/// with equal monitors apart, and its secret, when the config has none.
+async fn made_once(store: &Store, name: &str) -> Result<String, StartError> {
+    if let Some(known) = store.value(name).await? {
         return Ok(known);
     }
-    let mut bytes = [0_u8; 16];
+    let mut bytes = [0_u8; 32];
     getrandom::fill(&mut bytes).map_err(|error| StartError::System(format!("the system has no randomness to give: {error}")))?;
     let made = data_encoding::HEXLOWER.encode(&bytes);
-    store.value_put(CLUSTER, &made).await?;
+    store.value_put(name, &made).await?;
     Ok(made)
 }
 

@@ -72,6 +72,9 @@ fn row(monitor: &Value, at: UnixMillis) -> Vec<String> {
 fn footer(status: &Value, monitors: &[Value]) -> String {
     let n_up = monitors.iter().filter(|monitor| word(monitor) == "up").count();
     let mut out = format!("\n{n_up} of {} up", monitors.len());
+    if let (Some(region), Some(vantage)) = (status["region"].as_str(), status["vantage"].as_str()) {
+        out.push_str(&format!(", seen from {region} ({vantage})"));
+    }
     if status["uplink"] == "lost" {
         out.push_str("; the uplink is LOST: targets beyond it are not judged");
     }
@@ -115,7 +118,7 @@ mod tests {
     #[test]
     fn what_is_wrong_comes_first() {
         let status = serde_json::json!({
-            "at": "2026-06-30T10:03:00Z", "uplink": "fine", "config": { "problems": [], "is_last_good_copy": false },
+            "at": "2026-06-30T10:03:00Z", "region": "eu", "vantage": "external", "uplink": "fine", "config": { "problems": [], "is_last_good_copy": false },
             "monitors": [
                 { "name": "a", "status": "up", "since": "2026-06-30T10:00:00Z", "suspect": true, "cause": null,
                   "next_check_at": "2026-06-30T10:03:05Z", "last_check": { "total_ms": 12.34 } },
@@ -126,7 +129,7 @@ mod tests {
         let expected = "STATE  NAME  SINCE  TOOK     NEXT      CAUSE\n\
                         down   b     1 min  –        –         refused\n\
                         up?    a     3 min  12.3 ms  in 5.0 s\n\
-                        \n1 of 2 up\n";
+                        \n1 of 2 up, seen from eu (external)\n";
         assert_eq!(text(&status, false), expected);
     }
 }

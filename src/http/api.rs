@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::config::Problem;
+use crate::config::Vantage;
 use crate::engine::snapshot::MonitorView;
 use crate::engine::snapshot::Snapshot;
 use crate::engine::snapshot::UplinkView;
@@ -18,6 +19,8 @@ use crate::model::verdict::OpinionState;
 #[derive(Debug, Serialize)]
 pub struct Status {
     version: &'static str,
+    region: String,
+    vantage: &'static str,
     at: String,
     started_at: String,
     revision: u64,
@@ -127,6 +130,11 @@ pub fn status(snapshot: &Snapshot) -> Status {
     let reload = &snapshot.reload;
     Status {
         version: env!("CARGO_PKG_VERSION"),
+        region: snapshot.config.instance.region.to_string(),
+        vantage: match snapshot.config.instance.vantage {
+            Vantage::External => "external",
+            Vantage::Internal => "internal",
+        },
         at: snapshot.at.rfc3339(),
         started_at: snapshot.started_at.rfc3339(),
         revision: snapshot.revision,

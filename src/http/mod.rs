@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU64;
 
+use ring::hmac;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 use tokio::sync::watch;
@@ -26,6 +27,7 @@ use crate::http::sessions::Sessions;
 use crate::http::sign_in::SignIn;
 use crate::http::site::Site;
 use crate::http::viewer::Desk;
+use crate::model::secret::Secret;
 use crate::store::Store;
 use crate::supervise::Supervisor;
 
@@ -71,7 +73,27 @@ pub struct Parts {
     pub clock: Clock,
     /// Where reloads are asked for.
     pub reloads: Reloads,
+    /// The instance's secret; keys of the server are derived from it.
+    pub secret: Secret,
 }
+
+/// What a site knows of its own instance.
+struct Own {
+    /// A URL that works on this machine.
+    url: String,
+    /// Signs the cookies that remember the passwords of pages.
+    pass_key: hmac::Tag,
+}
+
+impl Own {
+    fn new(url: String, secret: &Secret) -> Own {
+        let root = hmac::Key::new(hmac::HMAC_SHA256, secret.reveal_for_use().as_bytes());
+        Own { url, pass_key: hmac::sign(&root, PASS_KEY) }
+    }
+}
+
+/// What the key for the passwords of pages is derived for; another purpose gets another text, and so another key.
+const PASS_KEY: &[u8] = b"vigilmon page passwords";
 
 /// The way to ask for a reload of the config; the other end is held by `crate::app`.
 #[derive(Debug, Clone)]
@@ -110,7 +132,8 @@ impl Reloads {
 /// [`StartError`].
 pub async fn start(bound: Bound, parts: Parts, supervisor: &mut Supervisor) -> Result<String, StartError> {
     let archive: Arc<dyn Archive> = Arc::new(parts.store);
-    let (site, book) = site(&parts.engine, Arc::clone(&archive), parts.clock, parts.reloads, bound.own_url()).await?;
+    let own = Own::new(bound.own_url(), &parts.secret);
+    let (site, book) = site(&parts.engine, Arc::clone(&archive), parts.clock, parts.reloads, own).await?;
     let site = Arc::new(site);
     let stop = supervisor.stopping();
     supervisor.task("page history", history::keep(parts.engine, archive, book, stop));
@@ -134,7 +157,7 @@ async fn site(
     archive: Arc<dyn Archive>,
     clock: Clock,
     reloads: Reloads,
-    own_url: String,
+    own: Own,
 ) -> Result<(Site, watch::Sender<Arc<Book>>), StartError> {
     let rows = archive.sessions().await.unwrap_or_else(|error| {
         tracing::warn!(%error, "sessions are lost, everybody has to sign in again: {error}");
@@ -142,12 +165,11 @@ async fn site(
     });
     let (book, shown) = watch::channel(Arc::new(Book::default()));
     let site = Site {
-        // A new key with every start: whoever knew a page's password has to say it again after a restart.
-        pages: Pages::new(engine.clone(), shown, &random::key()?),
+        pages: Pages::new(engine.clone(), shown, own.pass_key.as_ref()),
         sign_in: SignIn::new(Auth::new(Sessions::load(rows))?),
         desk: Desk { engine: engine.clone(), archive },
         reloads,
-        own_url,
+        own_url: own.url,
         clock,
         n_requests: AtomicU64::new(0),
         warned_of_proxy: AtomicBool::new(false),

@@ -7,3 +7,14 @@ mod sign_in;
 mod weight;
 mod wire;
 pub(in crate::http) mod world;
+
+#[test]
+fn keys_follow_the_secret_of_the_instance() {
+    let key = |secret: &str| {
+        let own = crate::http::Own::new(String::new(), &crate::model::secret::Secret::new(secret));
+        own.pass_key.as_ref().to_vec()
+    };
+    assert_eq!(key("a"), key("a"), "a restart asks nobody for a page's password again");
+    assert_ne!(key("a"), key("b"));
+    assert_ne!(key("a"), b"a");
+}

@@ -216,7 +216,8 @@ impl World {
         });
         let archive: Arc<dyn Archive> = shelf.clone();
         let own_url = "http://localhost:8080".to_owned();
-        let (site, book) = crate::http::site(&engine, archive, clock.clone(), Reloads(reloads), own_url).await.unwrap();
+        let own = crate::http::Own::new(own_url, &crate::model::secret::Secret::new("secret"));
+        let (site, book) = crate::http::site(&engine, archive, clock.clone(), Reloads(reloads), own).await.unwrap();
         World { site: Arc::new(site), shelf, clock, asked, engine, book, snapshots, _jobs: jobs }
     }
 

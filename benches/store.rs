@@ -87,6 +87,7 @@ fn state(monitor: &MonitorId, n: u64) -> StateChange {
         verdict_since: since,
         outage: Epoch(n),
         degradation: Epoch(0),
+        regional: Epoch(0),
         paused_at: None,
         told: std::collections::BTreeSet::new(),
         remote: None,

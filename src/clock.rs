@@ -19,6 +19,11 @@ pub struct Clock(Source);
 enum Source {
     System,
     Manual(Arc<Mutex<Now>>),
+    /// Follows tokio's clock from these moments on, so that simulated time passes by itself.
+    Tokio {
+        began: tokio::time::Instant,
+        at: Now,
+    },
 }
 
 impl Clock {
@@ -35,6 +40,12 @@ impl Clock {
         Clock(Source::Manual(Arc::new(Mutex::new(now))))
     }
 
+    /// A clock that says `at` now and then goes as tokio's does, which a simulation can let pass faster than it would.
+    #[must_use]
+    pub fn simulated(at: Now) -> Clock {
+        Clock(Source::Tokio { began: tokio::time::Instant::now(), at })
+    }
+
     /// Reads both clocks. Does not block.
     #[must_use]
     pub fn now(&self) -> Now {
@@ -46,6 +57,10 @@ impl Clock {
                     wall: UnixMillis(wall.tv_sec.saturating_mul(1000).saturating_add(wall.tv_nsec / 1_000_000)),
                     mono: Mono(u64::try_from(boot.tv_sec.saturating_mul(1_000_000).saturating_add(boot.tv_nsec / 1000)).unwrap_or(0)),
                 }
+            }
+            Source::Tokio { began, at } => {
+                let passed = began.elapsed();
+                Now { wall: at.wall + passed, mono: at.mono + passed }
             }
             Source::Manual(now) => *now.lock().unwrap_or_else(std::sync::PoisonError::into_inner),
         }

@@ -8,7 +8,7 @@
 //! | 1 | [`clock`], [`supervise`] | the one reader of time, the one place that spawns |
 //! | 2 | [`config`], [`rules`], [`consensus`] (pure); [`probe`], [`store`] | decisions, and the adapters to network and disk |
 //! | 3 | [`engine`] | one owner of the live state |
-//! | 4 | [`ui`], [`notifier`] | towards people |
+//! | 4 | [`ui`], [`notifier`], [`peer`] | towards people and peers |
 //! | 5 | [`http`] | the server |
 //! | 6 | [`app`] | wiring, reload, lifecycle |
 //! | 7 | [`cli`] | one file per subcommand |
@@ -22,6 +22,7 @@ pub mod engine;
 pub mod http;
 pub mod model;
 pub mod notifier;
+pub mod peer;
 pub mod probe;
 pub mod rules;
 pub mod store;

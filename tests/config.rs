@@ -38,6 +38,8 @@ impl Surroundings for World {
             "TOKEN" => Some("very-secret".to_owned()),
             "SECRET_URL" => Some("ftp://very-secret.example.com".to_owned()),
             "EMPTY" => Some(String::new()),
+            "VIGILMON_CLUSTER_SECRET" => Some("0123456789abcdef".to_owned()),
+            "VIGILMON_NODE" => Some("us-east".to_owned()),
             "CREDENTIALS_DIRECTORY" => Some("/credentials".to_owned()),
             _ => None,
         }
@@ -118,6 +120,7 @@ fn the_example_still_loads_when_everything_in_comments_is_switched_on() {
         .iter()
         .filter(|p| !p.message.contains("cannot read the file") && !p.message.contains("is not set"))
         .filter(|p| !p.message.contains("asking in one way only") && !p.message.contains("says nothing"))
+        .filter(|p| !p.message.contains("of `us-east`") && !p.path.starts_with("peers"))
         .collect();
     assert!(left.is_empty(), "{}\n{text}", left.iter().map(|p| format!("{p}\n")).collect::<String>());
 }

@@ -10,7 +10,7 @@ const FLOORS: &[&[&str]] = &[
     &["clock", "supervise"],
     &["config", "rules", "consensus", "probe", "store"],
     &["engine"],
-    &["ui", "notifier"],
+    &["ui", "notifier", "peer"],
     &["http"],
     &["app"],
     &["cli"],

@@ -1,5 +1,6 @@
 //! Wiring: which parts there are, who talks to whom, in which order they start and stop.
 
+mod cluster;
 pub mod files;
 pub mod find;
 pub mod housekeeping;

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::app::cluster;
 use crate::app::find::Found;
 use crate::app::find::find_config;
 use crate::app::find::state_dir_of;
@@ -25,6 +26,8 @@ use crate::app::user_agent;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::Problem;
+use crate::engine::announce::Alone;
+use crate::engine::announce::Announce;
 use crate::engine::committer;
 use crate::engine::core::Beginning;
 use crate::engine::core::Core;
@@ -38,6 +41,7 @@ use crate::http;
 use crate::http::Reloads;
 use crate::http::server::BindError;
 use crate::http::server::Server;
+use crate::model::peer::DeliveryFact;
 use crate::model::secret::Secret;
 use crate::model::time::UnixMillis;
 use crate::notifier;
@@ -138,15 +142,39 @@ pub async fn run(options: Options) -> Result<(), StartError> {
     let (reload_asked, reloads) = mpsc::channel(REQUESTS_MAX);
     let prober = Prober::new(user_agent(config.instance.region.as_str()), clock.clone());
     let pulse = Arc::new(AtomicU64::new(0));
+    let cluster = match &config.peers {
+        Some(peers) => Some(cluster::begin(peers, &store, &clock, &supervisor).await?),
+        None => None,
+    };
+    let voice: Arc<dyn Announce> = match &cluster {
+        Some(cluster) => cluster.voice(),
+        None => Arc::new(Alone),
+    };
+    let (beginning, sent) = beginning(&store, &config, &view).await?;
+    let shared = cluster.as_ref().map(|cluster| cluster::shared(cluster, sent, &config, &clock));
     let engine = {
-        let beginning = beginning(&store, &config, &view).await?;
-        let parts =
-            EngineParts { clock: &clock, store: &store, prober: &prober, events: events.clone(), heard, pulse: &pulse, owed: &owed };
+        let parts = EngineParts {
+            clock: &clock,
+            store: &store,
+            prober: &prober,
+            events: events.clone(),
+            heard,
+            pulse: &pulse,
+            owed: &owed,
+            announce: voice,
+        };
         start_engine(beginning, parts, checks.handle(), &mut supervisor)
     };
     let sink = HttpSink::new(clock.clone()).map_err(|error| StartError::System(error.to_string()))?;
-    let notifier =
-        Notifier { outbox: store.clone(), sink, clock: clock.clone(), config: active.clone(), owed, chance: notifier::system_chance };
+    let notifier = Notifier {
+        outbox: store.clone(),
+        sink,
+        clock: clock.clone(),
+        config: active.clone(),
+        owed,
+        shared: shared.clone(),
+        chance: notifier::system_chance,
+    };
     supervisor.task("notifier", notifier.run(supervisor.stopping()));
     let reloader = Reloader {
         path: path_of(&found),
@@ -164,11 +192,16 @@ pub async fn run(options: Options) -> Result<(), StartError> {
     };
     supervisor.task("reload", reloader.run(supervisor.stopping()));
     tell_first(&opened, &bad_config, &events).await;
+    let (peer_events, peer_configs) = (events.clone(), active.clone());
     supervisor.task("housekeeping", housekeeping::run(store.clone(), clock.clone(), active, events, supervisor.stopping()));
     supervisor.task("store", writer(store.clone(), supervisor.stopping()));
     supervisor.task("watchdog", lifecycle::watchdog(pulse, store.clone(), supervisor.stopping()));
     let secret = secret(&loaded.config, &store).await?;
-    let parts = http::Parts { engine, store: store.clone(), clock, reloads: Reloads(reload_asked), secret };
+    let peers = cluster.zip(shared).map(|(cluster, shared)| {
+        let around = cluster::Around { engine: engine.clone(), store: store.clone(), events: peer_events, configs: peer_configs };
+        cluster::start(cluster, shared, around, &mut supervisor)
+    });
+    let parts = http::Parts { engine, store: store.clone(), clock, reloads: Reloads(reload_asked), secret, peers };
     let sign_in_link = http::start(bound, parts, &mut supervisor).await.map_err(|error| StartError::System(error.to_string()))?;
 
     announce(&options, &found, &own_url, &sign_in_link);
@@ -243,17 +276,26 @@ async fn keep_copy(state_dir: &Path, loaded: &Loaded) {
     }
 }
 
-async fn beginning(store: &Store, config: &Arc<Config>, view: &ReloadView) -> Result<Beginning, StartError> {
+/// What the engine begins with, and what earlier runs of the cluster sent.
+async fn beginning(store: &Store, config: &Arc<Config>, view: &ReloadView) -> Result<(Beginning, Vec<DeliveryFact>), StartError> {
     let left = store.load().await?;
-    Ok(Beginning {
-        cluster: made_once(store, CLUSTER).await?,
+    let (facts, sent) = cluster::facts(&left.facts);
+    let cluster = match &config.peers {
+        Some(peers) => peers.cluster.clone(),
+        None => made_once(store, CLUSTER).await?,
+    };
+    let beginning = Beginning {
+        cluster,
         config: Arc::clone(config),
         reload: Arc::new(view.clone()),
         states: left.states,
         incidents: left.incidents,
         recent: left.recent,
         last_alive: left.last_alive,
-    })
+        facts,
+        version: crate::app::version_text(),
+    };
+    Ok((beginning, sent))
 }
 
 /// The config's secret, or the generated one.
@@ -285,6 +327,7 @@ struct EngineParts<'a> {
     heard: mpsc::Receiver<Event>,
     pulse: &'a Arc<AtomicU64>,
     owed: &'a Arc<Notify>,
+    announce: Arc<dyn Announce>,
 }
 
 /// The engine and its checks have a thread of their own, so that nothing else in the program makes them late.
@@ -304,11 +347,12 @@ fn start_engine(beginning: Beginning, parts: EngineParts<'_>, thread: &Handle, s
         runner,
         store: parts.store.clone(),
         commits,
+        announce: Arc::clone(&parts.announce),
         pictures,
         pulse: Arc::clone(parts.pulse),
     };
     supervisor.task_on(thread, "engine", shell.run(first, supervisor.stopping()));
-    supervisor.task("committer", committer::run(jobs, parts.store.clone(), Arc::clone(parts.owed), supervisor.stopping()));
+    supervisor.task("committer", committer::run(jobs, parts.store.clone(), Arc::clone(parts.owed), parts.announce, supervisor.stopping()));
     EngineHandle { snapshots, requests }
 }
 

@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Mutex;
+use std::sync::OnceLock;
 use std::sync::PoisonError;
 use std::time::SystemTime;
 
@@ -14,6 +15,25 @@ use crate::config::Surroundings;
 
 /// Largest file a config may refer to, in bytes: a certificate bundle is half of it.
 const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// Says which node of a cluster this instance is.
+const NODE_VARIABLE: &str = "VIGILMON_NODE";
+
+/// What `--node` said. Like the environment it is one for the whole program, and never changes.
+static NODE: OnceLock<String> = OnceLock::new();
+
+/// Stands in for `VIGILMON_NODE`; to be called before any config is read. The first call counts.
+pub fn name_node(name: String) {
+    let _ = NODE.set(name);
+}
+
+/// Whether the config is only looked at.
+static ONLY_LOOKS: OnceLock<()> = OnceLock::new();
+
+/// The config will only be looked at: unless a node is named, any node of a cluster will do.
+pub fn only_look() {
+    let _ = ONLY_LOOKS.set(());
+}
 
 /// The real environment, with relative paths below the config's directory.
 #[derive(Debug)]
@@ -61,7 +81,12 @@ impl System {
 
 impl Surroundings for System {
     fn env(&self, name: &str) -> Option<String> {
-        std::env::var(name).ok()
+        let named = NODE.get().filter(|_| name == NODE_VARIABLE).cloned();
+        named.or_else(|| std::env::var(name).ok())
+    }
+
+    fn any_node_will_do(&self) -> bool {
+        ONLY_LOOKS.get().is_some()
     }
 
     fn file(&self, path: &Path) -> Result<Vec<u8>, String> {

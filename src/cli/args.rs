@@ -33,6 +33,9 @@ pub(super) struct Common {
     /// State directory, instead of `instance.state_dir`
     #[arg(long, global = true, env = "VIGILMON_STATE_DIR", value_name = "DIR")]
     pub(super) state_dir: Option<PathBuf>,
+    /// Which node of `peers.nodes` this instance is
+    #[arg(long, global = true, env = "VIGILMON_NODE", value_name = "NAME")]
+    pub(super) node: Option<String>,
     /// How much to log: error, warn, info, debug, or a filter such as `info,vigilmon::notifier=debug`
     #[arg(long, global = true, env = "VIGILMON_LOG", default_value = "info", value_name = "FILTER")]
     pub(super) log: String,

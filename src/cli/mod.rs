@@ -63,7 +63,14 @@ pub fn main() -> ExitCode {
         }
     };
     let common = arguments.common;
-    let exit = match arguments.subcommand.unwrap_or(Subcommand::Run) {
+    if let Some(node) = common.node.clone() {
+        crate::app::surroundings::name_node(node);
+    }
+    let subcommand = arguments.subcommand.unwrap_or(Subcommand::Run);
+    if !matches!(subcommand, Subcommand::Run) {
+        crate::app::surroundings::only_look();
+    }
+    let exit = match subcommand {
         Subcommand::Run => run::run(&common),
         Subcommand::Validate(options) => validate::run(&common, &options),
         Subcommand::Plan(options) => plan::run(&common, &options),

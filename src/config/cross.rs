@@ -1,28 +1,86 @@
-//! Rules between a monitor and the instance that loads it: what nobody would ever check or decide is a mistake, not a setting.
+//! Rules between a monitor and the instances that load it: what nobody would ever check or decide is a mistake, not a setting.
+
+use std::collections::BTreeSet;
 
 use crate::config::Config;
+use crate::config::Peers;
 use crate::config::Problem;
+use crate::config::reference;
+use crate::model::id::Region;
 use crate::model::monitor::Monitor;
 use crate::model::monitor::Quorum;
+use crate::model::monitor::Regions;
+use crate::model::peer::Node;
+use crate::model::peer::Vantage;
 
 /// What is wrong; empty for a config that works on this instance.
 pub(super) fn problems(config: &Config) -> Vec<Problem> {
-    let region = &config.instance.region;
     let mut found = Vec::new();
     for monitor in &config.monitors {
-        if !monitor.regions.include(region) {
-            let message = format!("no instance checks this monitor: there is only this one, in the region `{region}`");
-            let hint = format!("add `{region}` to `regions`, or leave `regions` out");
-            found.push(problem(monitor, "regions", message, hint));
-        }
-        if let Quorum::Count(wanted) = monitor.quorum
-            && wanted > 1
-        {
-            let message = format!("`{wanted}` regions can never agree: there is only this one");
-            found.push(problem(monitor, "quorum", message, "write `majority`, or leave `quorum` out".to_owned()));
+        match &config.peers {
+            None => alone(config, monitor, &mut found),
+            Some(peers) => together(peers, monitor, &mut found),
         }
     }
     found
+}
+
+fn alone(config: &Config, monitor: &Monitor, found: &mut Vec<Problem>) {
+    let region = &config.instance.region;
+    if !monitor.regions.include(region) {
+        let message = format!("no instance checks this monitor: there is only this one, in the region `{region}`");
+        let hint = format!("add `{region}` to `regions`, or leave `regions` out");
+        found.push(problem(monitor, "regions", message, hint));
+    }
+    if let Quorum::Count(wanted) = monitor.quorum
+        && wanted > 1
+    {
+        let message = format!("`{wanted}` regions can never agree: there is only this one");
+        found.push(problem(monitor, "quorum", message, "write `majority`, or leave `quorum` out".to_owned()));
+    }
+    if monitor.n_regions_min.is_some_and(|wanted| wanted > 1) {
+        let message = "votes of several regions can never count: there is only this one".to_owned();
+        found.push(problem(monitor, "min_regions", message, "leave `min_regions` out, or add `peers`".to_owned()));
+    }
+    if monitor.internal.is_some() {
+        let message = "there are no vantages inside: this instance watches alone".to_owned();
+        found.push(problem(
+            monitor,
+            "internal",
+            message,
+            "leave `internal` out, or add `peers` with a node of `vantage: internal`".to_owned(),
+        ));
+    }
+}
+
+fn together(peers: &Peers, monitor: &Monitor, found: &mut Vec<Problem>) {
+    let known: BTreeSet<&Region> = peers.nodes.iter().map(|node| &node.region).collect();
+    if let Regions::Only(regions) = &monitor.regions {
+        for region in regions.iter().filter(|region| !known.contains(region)) {
+            let names = known.iter().map(|region| format!("`{region}`")).collect::<Vec<_>>().join(", ");
+            let near = reference::nearest(region.as_str(), known.iter().map(|region| region.as_str()));
+            let hint = near.map_or_else(|| format!("the regions are {names}"), |near| format!("is it `{near}`? the regions are {names}"));
+            found.push(problem(monitor, "regions", format!("no node is in the region `{region}`"), hint));
+        }
+    }
+    let here: Vec<&Node> = peers.nodes.iter().filter(|node| monitor.regions.include(&node.region)).collect();
+    let outside: Vec<&Node> = here.iter().copied().filter(|node| node.vantage == Vantage::External).collect();
+    let voters = if outside.is_empty() { &here } else { &outside };
+    let regions: BTreeSet<&Region> = voters.iter().map(|node| &node.region).collect();
+    if let Quorum::Count(wanted) = monitor.quorum
+        && usize::try_from(wanted).is_ok_and(|wanted| wanted > voters.len())
+    {
+        let message = format!("`{wanted}` nodes can never agree: only {} vote", voters.len());
+        found.push(problem(monitor, "quorum", message, "write `majority`, or a smaller number".to_owned()));
+    }
+    if let Some(wanted) = monitor.n_regions_min.filter(|wanted| *wanted > regions.len()) {
+        let message = format!("votes of `{wanted}` regions can never count: those who vote are in {}", regions.len());
+        found.push(problem(monitor, "min_regions", message, "write a smaller number, or leave it out".to_owned()));
+    }
+    if monitor.internal.is_some() && !here.iter().any(|node| node.vantage == Vantage::Internal) {
+        let message = "no node that checks this monitor looks from inside".to_owned();
+        found.push(problem(monitor, "internal", message, "leave `internal` out, or give a node `vantage: internal`".to_owned()));
+    }
 }
 
 fn problem(monitor: &Monitor, key: &str, message: String, hint: String) -> Problem {

@@ -8,6 +8,7 @@ use std::fmt;
 use serde_json::json;
 
 use crate::config::Config;
+use crate::config::Peers;
 use crate::model::expect::Expectation;
 use crate::model::id::ChannelName;
 use crate::model::id::MonitorId;
@@ -192,6 +193,9 @@ fn monitor_changes(a: &Monitor, b: &Monitor) -> Vec<String> {
         confirm,
         regions,
         quorum,
+        n_regions_min,
+        partial_after,
+        internal,
         channels,
         runbook,
         slo,
@@ -208,6 +212,9 @@ fn monitor_changes(a: &Monitor, b: &Monitor) -> Vec<String> {
     note(&mut what, *confirm != b.confirm, || format!("confirm {} → {}", confirm_text(*confirm), confirm_text(b.confirm)));
     note(&mut what, *regions != b.regions, || format!("regions {} → {}", regions_text(regions), regions_text(&b.regions)));
     note(&mut what, *quorum != b.quorum, || format!("quorum {quorum} → {}", b.quorum));
+    note(&mut what, *n_regions_min != b.n_regions_min, || "min_regions".to_owned());
+    note(&mut what, *partial_after != b.partial_after, || "partial.after".to_owned());
+    note(&mut what, *internal != b.internal, || "internal".to_owned());
     note(&mut what, *channels != b.channels, || "channels".to_owned());
     note(&mut what, *runbook != b.runbook, || "runbook".to_owned());
     note(&mut what, *slo != b.slo, || "slo".to_owned());
@@ -318,7 +325,12 @@ fn page_changes(a: &StatusPage, b: &StatusPage) -> Vec<String> {
     differing.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key.to_owned()).collect()
 }
 
+fn of<'a, T>(config: &'a Config, part: impl FnOnce(&'a Peers) -> &'a T) -> Option<&'a T> {
+    config.peers.as_ref().map(part)
+}
+
 fn settings(old: &Config, new: &Config) -> Vec<String> {
+    let both = old.peers.is_some() && new.peers.is_some();
     let differing = [
         ("server.public_url", old.server.public_url != new.server.public_url),
         ("server.trusted_proxies", old.server.trusted_proxies != new.server.trusted_proxies),
@@ -326,11 +338,14 @@ fn settings(old: &Config, new: &Config) -> Vec<String> {
         ("uplink", old.uplink != new.uplink),
         ("self.channels", old.self_channels != new.self_channels),
         ("retention", old.retention != new.retention),
+        ("peers.secret", of(old, |peers| &peers.secrets) != of(new, |peers| &peers.secrets) && both),
+        ("peers.solo_after", of(old, |peers| &peers.solo_after) != of(new, |peers| &peers.solo_after) && both),
     ];
     differing.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key.to_owned()).collect()
 }
 
 fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
+    let both = old.peers.is_some() && new.peers.is_some();
     let differing = [
         ("instance.region", old.instance.region != new.instance.region),
         ("instance.vantage", old.instance.vantage != new.instance.vantage),
@@ -339,6 +354,11 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
         ("server.listen", old.server.listen != new.server.listen),
         ("server.base_path", old.server.base_path != new.server.base_path),
         ("server.tls", old.server.tls != new.server.tls),
+        ("peers", old.peers.is_some() != new.peers.is_some()),
+        ("peers.nodes", of(old, |peers| &peers.nodes) != of(new, |peers| &peers.nodes) && both),
+        ("peers.cluster", of(old, |peers| &peers.cluster) != of(new, |peers| &peers.cluster) && both),
+        ("this node's name", of(old, |peers| &peers.me) != of(new, |peers| &peers.me) && both),
+        ("peers.private_key", of(old, |peers| &peers.private_key) != of(new, |peers| &peers.private_key) && both),
     ];
     differing.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key.to_owned()).collect()
 }

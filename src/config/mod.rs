@@ -55,10 +55,13 @@ pub use crate::config::starter::starter_config;
 use crate::model::channel::Channel;
 use crate::model::id::ChannelName;
 use crate::model::id::MonitorId;
+use crate::model::id::NodeName;
 use crate::model::id::Region;
 use crate::model::monitor::Monitor;
 use crate::model::net::HostPort;
 use crate::model::page::StatusPage;
+use crate::model::peer::Node;
+use crate::model::peer::Vantage;
 use crate::model::secret::Secret;
 
 /// A whole valid configuration.
@@ -82,6 +85,33 @@ pub struct Config {
     pub self_channels: Vec<ChannelName>,
     /// What is kept how long.
     pub retention: Retention,
+    /// The cluster this instance belongs to; `None`: it watches alone.
+    pub peers: Option<Peers>,
+}
+
+/// A cluster of instances that watch together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Peers {
+    /// Name of the cluster; part of every incident id.
+    pub cluster: String,
+    /// This instance's name; one of `nodes`.
+    pub me: NodeName,
+    /// Keys are derived from the first; all of them are accepted, so that a secret can be changed without a gap.
+    pub secrets: Vec<Secret>,
+    /// This node's own private key (the seed of RFC 8032, 32 bytes in base64), when its public one is pinned by `key`.
+    pub private_key: Option<Secret>,
+    /// All of them, this one included, in the order of the file.
+    pub nodes: Vec<Node>,
+    /// How long a minority waits before it acts alone; `None`: it never does.
+    pub solo_after: Option<Duration>,
+}
+
+impl Peers {
+    /// The node with this name.
+    #[must_use]
+    pub fn node(&self, name: &NodeName) -> Option<&Node> {
+        self.nodes.iter().find(|node| node.name == *name)
+    }
 }
 
 impl Config {
@@ -103,15 +133,6 @@ pub struct Instance {
     pub state_dir: PathBuf,
     /// Derives tokens and keys; `None` means one is generated and kept in the state directory.
     pub secret: Option<Secret>,
-}
-
-/// From where an instance looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Vantage {
-    /// From outside, as users do.
-    External,
-    /// From inside the cluster or network that is watched.
-    Internal,
 }
 
 /// How the instance is reached.
@@ -217,6 +238,11 @@ pub trait Surroundings {
     /// # Errors
     /// One sentence that names the reason but not the path.
     fn file(&self, path: &std::path::Path) -> Result<Vec<u8>, String>;
+
+    /// Whether the config is only looked at, so that any node of a cluster will do when none is named.
+    fn any_node_will_do(&self) -> bool {
+        false
+    }
 }
 
 /// One text of the config with the name it is known by in messages.

@@ -268,7 +268,8 @@ monitors:
       certificate: { degraded: 21d }
       any: [{ status: 204 }]
   - { name: basic, http: { url: https://example.com, auth: { basic: { user: a, password: b } } } }
-  - { name: redis, tcp: redis:6379, slo: 99% }
+  - { name: redis, tcp: redis:6379, slo: 99%, partial: { after: 1m }, internal: { tcp: redis.internal:6379 } }
+peers: { cluster: acme, secret: 0123456789abcdef, solo_after: never, nodes: [{ name: a, region: eu-west, vantage: internal }, { name: b, region: us, url: "wss://b.example.com/peer" }] }
 channels:
   - { name: chat, slack: https://hooks.example.com/x }
   - { name: chat2, slack: { url: https://hooks.example.com/x }, on: down }

@@ -28,11 +28,20 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// The rule with the default for the least number of votes: two, or as many as there are.
+    /// The rule of a monitor; `n_regions` is how many regions its voters are in. Without a number of its own it wants two regions, or as many as
+    /// there are.
     #[must_use]
-    pub fn new(quorum: Quorum, n_voters: usize) -> Rule {
-        let n_regions_min = if quorum == Quorum::Any { 1 } else { n_voters.min(2) };
+    pub fn new(quorum: Quorum, n_regions_min: Option<usize>, n_regions: usize) -> Rule {
+        let n_regions_min = if quorum == Quorum::Any { 1 } else { n_regions_min.unwrap_or(2).min(n_regions) };
         Rule { quorum, n_regions_min }
+    }
+}
+
+impl Rule {
+    /// The same for a minority that acts alone: the votes there are must do.
+    #[must_use]
+    pub fn solo(self) -> Rule {
+        Rule { n_regions_min: 1, ..self }
     }
 }
 
@@ -156,7 +165,7 @@ mod tests {
     #[track_caller]
     fn assert_decided(letters: &str, quorum: Quorum, open: Option<Lane>, expected: Decision) {
         let votes = votes(letters);
-        let rule = Rule::new(quorum, votes.len());
+        let rule = Rule::new(quorum, None, votes.len());
         assert_eq!(decide(&votes, rule, open), expected, "{letters} {quorum}");
         let mut reversed = votes;
         reversed.reverse();

@@ -12,8 +12,10 @@ use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+use crate::engine::announce::Announce;
 use crate::engine::handle::Refused;
 use crate::model::change::StateChange;
+use crate::model::peer::Record;
 use crate::store::CommitError;
 use crate::store::Store;
 
@@ -37,6 +39,8 @@ pub struct Job {
     pub change: StateChange,
     /// Answered after the commit.
     pub replies: Vec<oneshot::Sender<Result<(), Refused>>>,
+    /// Told to peers after the commit.
+    pub publish: Vec<Record>,
 }
 
 /// Where durable changes come from; the store, or a test.
@@ -53,13 +57,20 @@ impl Durable for Store {
 
 /// Runs until the engine has ended and everything it wanted durable is, or the store is closed. `outbox` is notified after each
 /// commit with notifications. Once `stop` is cancelled, a disk that takes nothing is not waited for.
-pub async fn run(mut jobs: mpsc::Receiver<Job>, store: impl Durable, outbox: Arc<Notify>, stop: CancellationToken) {
+pub async fn run(
+    mut jobs: mpsc::Receiver<Job>,
+    store: impl Durable,
+    outbox: Arc<Notify>,
+    announce: Arc<dyn Announce>,
+    stop: CancellationToken,
+) {
     let mut batch = Vec::new();
     while jobs.recv_many(&mut batch, BATCH_MAX).await > 0 {
-        let mut together = Job { change: StateChange::default(), replies: Vec::new() };
+        let mut together = Job { change: StateChange::default(), replies: Vec::new(), publish: Vec::new() };
         for job in &mut batch {
             together.change.append(job.change.clone());
             together.replies.append(&mut job.replies);
+            together.publish.extend(job.publish.iter().cloned());
         }
         let mut outcome = write(&store, &mut together, &stop).await;
         if let Outcome::Refused(_) = outcome
@@ -67,9 +78,12 @@ pub async fn run(mut jobs: mpsc::Receiver<Job>, store: impl Durable, outbox: Arc
         {
             // One of them is at fault, and the others must not be lost with it.
             outcome = Outcome::Written;
+            together.publish.clear();
             for job in &mut batch {
                 let one = write(&store, job, &stop).await;
-                if let Outcome::Refused(error) = &one {
+                if one == Outcome::Written {
+                    together.publish.append(&mut job.publish);
+                } else if let Outcome::Refused(error) = &one {
                     give_up(job, error);
                 } else if one == Outcome::Ended {
                     outcome = one;
@@ -81,6 +95,7 @@ pub async fn run(mut jobs: mpsc::Receiver<Job>, store: impl Durable, outbox: Arc
         match outcome {
             Outcome::Ended => return,
             Outcome::Refused(error) => give_up(&mut together, &error),
+            Outcome::Written if !together.publish.is_empty() => announce.announce(together.publish),
             Outcome::Written => {}
         }
         if !together.change.notifications.is_empty() {
@@ -158,6 +173,7 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
+    use crate::engine::announce::Alone;
     use crate::model::change::VerdictChange;
     use crate::model::id::MonitorId;
     use crate::model::time::UnixMillis;
@@ -190,10 +206,10 @@ mod tests {
         disk.0.lock().unwrap().0 = 3;
         let (queue, jobs) = mpsc::channel(8);
         let (reply, answer) = oneshot::channel();
-        queue.send(Job { change: change(1), replies: vec![reply] }).await.unwrap();
-        queue.send(Job { change: change(2), replies: Vec::new() }).await.unwrap();
+        queue.send(Job { change: change(1), replies: vec![reply], publish: Vec::new() }).await.unwrap();
+        queue.send(Job { change: change(2), replies: Vec::new(), publish: Vec::new() }).await.unwrap();
         drop(queue);
-        run(jobs, disk.clone(), Arc::new(Notify::new()), CancellationToken::new()).await;
+        run(jobs, disk.clone(), Arc::new(Notify::new()), Arc::new(Alone), CancellationToken::new()).await;
         assert_eq!(answer.await, Ok(Ok(())));
         let stored = disk.0.lock().unwrap().1.clone();
         let times: Vec<i64> = stored.iter().flat_map(|change| &change.verdicts).map(|verdict| verdict.at.0).collect();
@@ -224,13 +240,13 @@ mod tests {
         let store = Picky::default();
         let (queue, jobs) = mpsc::channel(8);
         let (reply, answer) = oneshot::channel();
-        queue.send(Job { change: change(1), replies: vec![reply] }).await.unwrap();
+        queue.send(Job { change: change(1), replies: vec![reply], publish: Vec::new() }).await.unwrap();
         let feed = async {
             assert_eq!(answer.await, Ok(Err(Refused::NotStored("a rule".to_owned()))));
-            queue.send(Job { change: change(2), replies: Vec::new() }).await.unwrap();
+            queue.send(Job { change: change(2), replies: Vec::new(), publish: Vec::new() }).await.unwrap();
             drop(queue);
         };
-        tokio::join!(run(jobs, store.clone(), Arc::new(Notify::new()), CancellationToken::new()), feed);
+        tokio::join!(run(jobs, store.clone(), Arc::new(Notify::new()), Arc::new(Alone), CancellationToken::new()), feed);
         assert_eq!(store.0.lock().unwrap().1, [2]);
     }
 
@@ -252,10 +268,10 @@ mod tests {
         let disk = Superstitious::default();
         let (queue, jobs) = mpsc::channel(8);
         for at in [12, 13, 14] {
-            queue.send(Job { change: change(at), replies: Vec::new() }).await.unwrap();
+            queue.send(Job { change: change(at), replies: Vec::new(), publish: Vec::new() }).await.unwrap();
         }
         drop(queue);
-        run(jobs, disk.clone(), Arc::new(Notify::new()), CancellationToken::new()).await;
+        run(jobs, disk.clone(), Arc::new(Notify::new()), Arc::new(Alone), CancellationToken::new()).await;
         let stored = disk.0.0.lock().unwrap().1.clone();
         let times: Vec<i64> = stored.iter().flat_map(|change| &change.verdicts).map(|verdict| verdict.at.0).collect();
         assert_eq!(times, [12, 14]);
@@ -267,7 +283,7 @@ mod tests {
         disk.0.lock().unwrap().0 = u32::MAX;
         let (queue, jobs) = mpsc::channel(8);
         let (reply, answer) = oneshot::channel();
-        queue.send(Job { change: change(1), replies: vec![reply] }).await.unwrap();
+        queue.send(Job { change: change(1), replies: vec![reply], publish: Vec::new() }).await.unwrap();
         drop(queue);
         let stop = CancellationToken::new();
         let (answer, ()) = tokio::join!(
@@ -276,7 +292,7 @@ mod tests {
                 stop.cancel();
                 answer
             },
-            run(jobs, disk, Arc::new(Notify::new()), stop.clone())
+            run(jobs, disk, Arc::new(Notify::new()), Arc::new(Alone), stop.clone())
         );
         assert_eq!(answer, Ok(Err(Refused::NotStored("disk full".to_owned()))));
     }

@@ -4,11 +4,16 @@
 //! config and returns; whatever people are to be told is in the same [`StateChange`] as the state that made it true.
 
 mod absence;
+mod adopt;
+mod cluster;
 mod guard;
 mod machine;
+mod news;
 mod reload;
 mod settle;
+mod together;
 mod view;
+mod votes;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -17,6 +22,7 @@ use std::time::Duration;
 
 use crate::config::Config;
 use crate::engine::core::absence::Stalls;
+use crate::engine::core::cluster::Cluster;
 use crate::engine::core::guard::Guard;
 use crate::engine::core::machine::Machine;
 use crate::engine::event::Command;
@@ -28,12 +34,15 @@ use crate::engine::handle::Refused;
 use crate::engine::snapshot::ReloadView;
 use crate::model::change::MonitorState;
 use crate::model::change::StateChange;
+use crate::model::change::StoredFact;
 use crate::model::change::VerdictChange;
 use crate::model::id::MonitorId;
 use crate::model::incident::Incident;
 use crate::model::notification::EventKind;
 use crate::model::notification::Notification;
 use crate::model::notification::Subject;
+use crate::model::peer::OperatorAct;
+use crate::model::peer::Record;
 use crate::model::result::RecentResults;
 use crate::model::time::Mono;
 use crate::model::time::Now;
@@ -60,12 +69,23 @@ pub struct Beginning {
     pub recent: RecentResults,
     /// When it last lived.
     pub last_alive: Option<UnixMillis>,
+    /// What was shared with peers in earlier runs, decoded.
+    pub facts: Vec<Record>,
+    /// Version of the program, for peers.
+    pub version: String,
 }
 
 /// The live state.
 #[derive(Debug)]
 pub struct Core {
-    cluster: String,
+    /// Part of every incident id.
+    cluster_name: String,
+    /// The other nodes; `None` when watching alone.
+    cluster: Option<Cluster>,
+    /// Told to peers once the change under way is durable.
+    after_commit: Vec<Record>,
+    /// Told to peers as soon as the event is applied.
+    at_once: Vec<Record>,
     config: Arc<Config>,
     reload: Arc<ReloadView>,
     started_at: UnixMillis,
@@ -87,8 +107,13 @@ impl Core {
     /// The core at the start of the program, and what is to be done first.
     #[must_use]
     pub fn new(beginning: Beginning, now: Now) -> (Core, Vec<Command>) {
+        let peers = beginning.config.peers.clone();
+        let cluster = peers.map(|peers| Cluster::new(peers, &beginning.config, beginning.version, now));
         let mut core = Core {
-            cluster: beginning.cluster,
+            cluster_name: beginning.cluster,
+            cluster,
+            after_commit: Vec::new(),
+            at_once: Vec::new(),
             config: Arc::clone(&beginning.config),
             reload: beginning.reload,
             started_at: now.wall,
@@ -110,9 +135,23 @@ impl Core {
         if let Some(last_alive) = beginning.last_alive {
             core.absent_since(last_alive, now, &mut change);
         }
+        core.join(beginning.facts, beginning.last_alive, now, &mut change);
         let mut commands = Vec::new();
-        push_commit(&mut commands, change, None);
+        core.commit(&mut commands, change, None);
+        core.publish(&mut commands);
         (core, commands)
+    }
+
+    /// Begins to take part in the cluster, if there is one.
+    fn join(&mut self, facts: Vec<Record>, last_alive: Option<UnixMillis>, now: Now, change: &mut StateChange) {
+        let Some(cluster) = &mut self.cluster else { return };
+        // Whatever happened since this node last lived, or ever, others may know.
+        cluster.refill_since = Some(last_alive.unwrap_or(UnixMillis(0)));
+        cluster.lonely_since = Some(now.wall);
+        self.remember_facts(facts, now, change);
+        let ids: Vec<MonitorId> = self.machines.keys().cloned().collect();
+        ids.iter().for_each(|id| self.say_opinion(id));
+        self.say_meta();
     }
 
     /// Applies one event. Nothing can interleave.
@@ -126,7 +165,8 @@ impl Core {
                 let mut change = StateChange::default();
                 self.reload = reload;
                 self.adopt(config, now, &mut change);
-                push_commit(&mut commands, change, None);
+                self.rejoin(now, &mut change, &mut commands);
+                self.commit(&mut commands, change, None);
                 self.release_held(now, &mut commands);
                 self.is_dirty = true;
             }
@@ -137,13 +177,29 @@ impl Core {
             Event::Asked { operation, request } => self.asked(&operation, request, now, &mut commands),
             Event::Notice(notice) => {
                 let change = StateChange { notifications: self.notifications_of(&notice, now), ..StateChange::default() };
-                push_commit(&mut commands, change, None);
+                self.commit(&mut commands, change, None);
             }
-            Event::StoreReplaced => push_commit(&mut commands, self.everything(), None),
+            Event::StoreReplaced => {
+                let everything = self.everything();
+                self.commit(&mut commands, everything, None);
+            }
+            Event::Peers(news) => {
+                let mut change = StateChange::default();
+                self.heard(news, now, &mut change);
+                self.commit(&mut commands, change, None);
+            }
+            Event::Pinged { heartbeat, kind } => {
+                let mut change = StateChange::default();
+                self.pinged(&heartbeat, kind, now, &mut change);
+                self.commit(&mut commands, change, None);
+            }
+            Event::Stopping => self.say_goodbye(),
             Event::Tick => {}
         }
+        self.keep_company(now, &mut commands);
         self.start_due_checks(now, &mut commands);
         self.ask_controls_if_due(now, &mut commands);
+        self.publish(&mut commands);
         commands
     }
 
@@ -154,7 +210,43 @@ impl Core {
         // While the clock is wrong nothing is started, however long it has been due.
         let due = self.due.first().filter(|_| !absence::is_implausible(self.last.wall));
         let check = due.map_or(latest, |(due, _)| *due);
-        latest.min(check).min(self.guard.next_round().unwrap_or(latest))
+        let company = self.cluster.as_ref().map_or(latest, Cluster::deadline);
+        latest.min(check).min(self.guard.next_round().unwrap_or(latest)).min(company)
+    }
+
+    /// The cluster after another config.
+    fn rejoin(&mut self, now: Now, change: &mut StateChange, commands: &mut Vec<Command>) {
+        let Some(cluster) = &mut self.cluster else { return };
+        let known: BTreeSet<MonitorId> = cluster.by_key.values().cloned().collect();
+        cluster.configure(&self.config);
+        let acts: Vec<_> = cluster.acts.values().cloned().collect();
+        let gone: Vec<MonitorId> = known.iter().filter(|id| !self.machines.contains_key(*id)).cloned().collect();
+        let has_new = self.machines.keys().any(|id| !known.contains(id));
+        gone.iter().for_each(|id| self.unsay_opinion(id));
+        for act in acts {
+            self.obey(&act, now, change);
+        }
+        let ids: Vec<MonitorId> = self.machines.keys().cloned().collect();
+        ids.iter().for_each(|id| self.say_opinion(id));
+        self.say_meta();
+        self.decide_everything(now, change);
+        if has_new {
+            commands.push(Command::Replay);
+        }
+    }
+
+    /// Has a change made durable, and peers told of it afterwards.
+    fn commit(&mut self, commands: &mut Vec<Command>, change: StateChange, request: Option<RequestId>) {
+        let publish = std::mem::take(&mut self.after_commit);
+        if !change.is_empty() || !publish.is_empty() {
+            commands.push(Command::Commit { change, answers: request.into_iter().collect(), publish });
+        }
+    }
+
+    fn publish(&mut self, commands: &mut Vec<Command>) {
+        if !self.at_once.is_empty() {
+            commands.push(Command::Publish(std::mem::take(&mut self.at_once)));
+        }
     }
 
     fn start_due_checks(&mut self, now: Now, commands: &mut Vec<Command>) {
@@ -164,11 +256,12 @@ impl Core {
         while let Some((due, _)) = self.due.first()
             && *due <= now.mono
         {
+            let slot = self.due.first().map(|(_, id)| self.slot(id)).unwrap_or_default();
             let Some((due, id)) = self.due.pop_first() else { return };
             let Some(machine) = self.machines.get_mut(&id) else { continue };
-            if let Some(number) = machine.begin(due, now, self.n_checks + 1) {
+            if let Some(number) = machine.begin(due, now, self.n_checks + 1, slot) {
                 self.n_checks = number;
-                commands.push(Command::Check { number, monitor: Arc::clone(&machine.monitor) });
+                commands.push(Command::Check { number, monitor: Arc::clone(&machine.probed) });
             }
             self.due.extend(machine.due.map(|next| (next, id)));
         }
@@ -191,7 +284,7 @@ impl Core {
         self.is_dirty = true;
         match answer {
             Ok(change) if change.is_empty() => commands.push(Command::Answer { request, answer: Ok(()) }),
-            Ok(change) => push_commit(commands, change, Some(request)),
+            Ok(change) => self.commit(commands, change, Some(request)),
             Err(refused) => commands.push(Command::Answer { request, answer: Err(refused) }),
         }
     }
@@ -204,11 +297,13 @@ impl Core {
         }
         match operation {
             Operation::Pause(_) if is_paused => Err(Refused::NotNow(format!("`{id}` is paused already"))),
+            Operation::Pause(_) if self.cluster.is_some() => Ok(self.act_for_all(OperatorAct::Pause(id.clone()), true, now)),
             Operation::Pause(_) => {
                 machine.state.paused_at = Some(now.wall);
                 Ok(self.pause(id, now))
             }
             Operation::Resume(_) if !is_paused => Err(Refused::NotNow(format!("`{id}` is not paused"))),
+            Operation::Resume(_) if self.cluster.is_some() => Ok(self.act_for_all(OperatorAct::Pause(id.clone()), false, now)),
             Operation::Resume(_) => {
                 machine.state.paused_at = None;
                 Ok(self.unpause(id, now))
@@ -236,8 +331,18 @@ impl Core {
                     verdict: machine.state.verdict,
                 })
                 .collect(),
+            facts: self.facts_kept(),
             ..StateChange::default()
         }
+    }
+
+    fn facts_kept(&self) -> Vec<StoredFact> {
+        let Some(cluster) = &self.cluster else { return Vec::new() };
+        let epochs = cluster.epochs.values().map(|fact| Record::Epoch(Box::new(fact.clone())));
+        let pings = cluster.pings.values().map(|fact| Record::Ping(fact.clone()));
+        let acts = cluster.acts.values().map(|fact| Record::Operator(fact.clone()));
+        let gone = cluster.forgotten.iter().map(|node| Record::Forgotten(node.clone()));
+        epochs.chain(pings).chain(acts).chain(gone).filter_map(|record| crate::consensus::codec::stored(&record, None)).collect()
     }
 
     fn notifications_of(&self, notice: &Notice, now: Now) -> Vec<Notification> {
@@ -249,7 +354,7 @@ impl Core {
             .iter()
             .filter(hears)
             .map(|channel| Notification {
-                key: crate::consensus::identity::self_notice_key(&self.cluster, notice.about, now.wall.0, channel),
+                key: crate::consensus::identity::self_notice_key(&self.notice_scope(), notice.about, now.wall.0, channel),
                 channel: channel.clone(),
                 event: EventKind::SelfNotice,
                 at: now.wall,
@@ -258,8 +363,24 @@ impl Core {
             .collect()
     }
 
+    /// Notices are each node's own: two that say the same at the same time are two.
+    fn notice_scope(&self) -> String {
+        match &self.cluster {
+            None => self.cluster_name.clone(),
+            Some(cluster) => format!("{}/{}", self.cluster_name, cluster.me()),
+        }
+    }
+
     fn first_check(id: &MonitorId, interval: Duration, now: Now) -> Mono {
         schedule::first(id, interval, now.mono)
+    }
+
+    /// This node's place among those that check a monitor, so that their looks are spread over the interval.
+    fn slot(&self, id: &MonitorId) -> Option<(usize, usize)> {
+        let cluster = self.cluster.as_ref()?;
+        let regions = &self.machines.get(id)?.monitor.regions;
+        let voters: Vec<_> = cluster.nodes().filter(|node| regions.include(&node.region)).map(|node| &node.name).collect();
+        Some((voters.iter().position(|name| *name == cluster.me())?, voters.len()))
     }
 }
 
@@ -271,11 +392,7 @@ fn by_monitor(incidents: Vec<Incident>) -> BTreeMap<MonitorId, Vec<Incident>> {
     sorted
 }
 
-fn push_commit(commands: &mut Vec<Command>, change: StateChange, request: Option<RequestId>) {
-    if !change.is_empty() {
-        commands.push(Command::Commit { change, answers: request.into_iter().collect() });
-    }
-}
-
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_together;

@@ -7,10 +7,16 @@ use crate::engine::handle::Operation;
 use crate::engine::handle::Refused;
 use crate::engine::snapshot::ReloadView;
 use crate::model::change::StateChange;
+use crate::model::id::MonitorId;
 use crate::model::monitor::Monitor;
 use crate::model::net::HostPort;
+use crate::model::peer::PeerNews;
+use crate::model::peer::PingKind;
+use crate::model::peer::Record;
+use crate::model::peer::Roster;
 use crate::model::result::CheckResult;
 use crate::model::time::Mono;
+use crate::model::time::UnixMillis;
 use crate::rules::uplink::Round;
 
 /// Something happened.
@@ -40,6 +46,17 @@ pub enum Event {
     Notice(Notice),
     /// The database had to begin anew; what is held in memory is to be written again.
     StoreReplaced,
+    /// A peer said something, or came, or went.
+    Peers(PeerNews),
+    /// A heartbeat was pinged here.
+    Pinged {
+        /// Which.
+        heartbeat: MonitorId,
+        /// What the ping says.
+        kind: PingKind,
+    },
+    /// The program is about to stop: peers are told, so that they need not wait to find out.
+    Stopping,
     /// Nothing but time passed.
     Tick,
 }
@@ -90,7 +107,17 @@ pub enum Command {
         change: StateChange,
         /// Who waits for it.
         answers: Vec<RequestId>,
+        /// Told to peers once it is durable, never before.
+        publish: Vec<Record>,
     },
+    /// Tell peers this now: it need not survive anything.
+    Publish(Vec<Record>),
+    /// Tell the engine again what all peers say: the config knows monitors that it did not know when it was said.
+    Replay,
+    /// Ask a peer for the history since then: this node was away, or alone.
+    Refill(UnixMillis),
+    /// These nodes share the work from now on.
+    Share(Arc<Roster>),
     /// Answer a request at once.
     Answer {
         /// Which.

@@ -3,6 +3,7 @@
 //! [`core`] decides and is pure; [`shell`] waits, reads the clock once per event, applies, and carries out; [`runner`] makes
 //! checks; [`committer`] makes changes durable in order and wakes the notifier afterwards.
 
+pub mod announce;
 pub mod committer;
 pub mod core;
 pub mod event;

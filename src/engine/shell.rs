@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::engine::announce::Announce;
 use crate::engine::committer::Job;
 use crate::engine::core::Core;
 use crate::engine::event::Command;
@@ -23,8 +24,12 @@ use crate::engine::runner::Runner;
 use crate::engine::snapshot::Snapshot;
 use crate::model::change::StateChange;
 use crate::model::incident::Lane;
+use crate::model::monitor::Monitor;
+use crate::model::net::HostPort;
+use crate::model::result::CheckResult;
 use crate::model::time::Mono;
 use crate::model::time::Now;
+use crate::model::time::UnixMillis;
 use crate::store::Store;
 
 /// Events that may wait: one for each check that can be under way, so that a check never waits to be heard.
@@ -42,9 +47,47 @@ const PICTURE_AGE_MAX: Duration = Duration::from_secs(5);
 /// "I was alive" is written this often; after a restart it says how long nothing was seen.
 const ALIVE_EVERY: Duration = Duration::from_secs(10);
 
-/// Everything the loop works with.
+/// Makes checks and rounds of controls, and sends what came of them back as events.
+pub trait Checks: Send + 'static {
+    /// Starts a check.
+    fn check(&self, number: u64, monitor: Arc<Monitor>);
+
+    /// Asks all controls at once.
+    fn ask_controls(&self, controls: Vec<HostPort>);
+}
+
+impl Checks for Runner {
+    fn check(&self, number: u64, monitor: Arc<Monitor>) {
+        Runner::check(self, number, monitor);
+    }
+
+    fn ask_controls(&self, controls: Vec<HostPort>) {
+        Runner::ask_controls(self, controls);
+    }
+}
+
+/// Takes results and signs of life. Neither waits for a disk.
+pub trait Diary: Send + 'static {
+    /// Notes a result.
+    fn record(&self, result: CheckResult);
+
+    /// Notes that the program lives.
+    fn alive(&self, at: UnixMillis);
+}
+
+impl Diary for Store {
+    fn record(&self, result: CheckResult) {
+        Store::record(self, result);
+    }
+
+    fn alive(&self, at: UnixMillis) {
+        Store::alive(self, at);
+    }
+}
+
+/// Everything the loop works with. `R` is a [`Runner`] and `S` the [`Store`], except in simulations.
 #[derive(Debug)]
-pub struct Shell {
+pub struct Shell<R = Runner, S = Store> {
     /// The part that decides.
     pub core: Core,
     /// The one reader of time.
@@ -54,11 +97,13 @@ pub struct Shell {
     /// What operators ask for.
     pub requests: mpsc::Receiver<Request>,
     /// Makes checks.
-    pub runner: Runner,
+    pub runner: R,
     /// Takes results.
-    pub store: Store,
+    pub store: S,
     /// Takes state changes.
     pub commits: mpsc::Sender<Job>,
+    /// The way to the peers.
+    pub announce: Arc<dyn Announce>,
     /// Where pictures are shown.
     pub pictures: watch::Sender<Arc<Snapshot>>,
     /// Counts the rounds of the loop, so that a watchdog can see that it turns.
@@ -71,7 +116,7 @@ struct Waiting {
     replies: BTreeMap<RequestId, oneshot::Sender<Result<(), Refused>>>,
 }
 
-impl Shell {
+impl<R: Checks, S: Diary> Shell<R, S> {
     /// Runs until `stop`. `first` are the commands that came with the core.
     pub async fn run(mut self, first: Vec<Command>, stop: CancellationToken) {
         let mut waiting = Waiting::default();
@@ -112,7 +157,9 @@ impl Shell {
                 () = tokio::time::sleep(wait) => self.apply(Event::Tick, self.clock.now(), &mut waiting).await,
             }
         }
-        self.store.alive(self.clock.now().wall);
+        let now = self.clock.now();
+        self.apply(Event::Stopping, now, &mut waiting).await;
+        self.store.alive(now.wall);
     }
 
     async fn apply(&mut self, event: Event, now: Now, waiting: &mut Waiting) {
@@ -129,10 +176,14 @@ impl Shell {
                     tracing::debug!(monitor = %result.monitor, outcome = result.outcome.word(), "checked `{}`: {}", result.monitor, result.outcome.word());
                     self.store.record(result);
                 }
-                Command::Commit { change, answers } => {
+                Command::Publish(records) => self.announce.announce(records),
+                Command::Replay => self.announce.replay(),
+                Command::Refill(since) => self.announce.refill(since),
+                Command::Share(roster) => self.announce.share(roster),
+                Command::Commit { change, answers, publish } => {
                     log(&change);
                     let replies = answers.into_iter().filter_map(|request| waiting.replies.remove(&request)).collect();
-                    if self.commits.send(Job { change, replies }).await.is_err() {
+                    if self.commits.send(Job { change, replies, publish }).await.is_err() {
                         tracing::error!("a state change is lost: the committer has ended");
                     }
                 }
@@ -163,6 +214,7 @@ fn log(change: &StateChange) {
         let what = match incident.lane {
             Lane::Outage => "down",
             Lane::Degradation => "degraded",
+            Lane::Regional => "down for some regions",
         };
         tracing::warn!(%monitor, incident = %id, "`{}` is {what}: {cause}", incident.monitor_name);
     }

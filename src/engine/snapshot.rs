@@ -7,12 +7,18 @@ use std::time::Duration;
 use crate::config::Config;
 use crate::config::Problem;
 use crate::model::id::MonitorId;
+use crate::model::id::NodeName;
+use crate::model::id::Region;
 use crate::model::incident::Incident;
 use crate::model::monitor::Monitor;
+use crate::model::peer::Meta;
+use crate::model::peer::Vantage;
 use crate::model::result::CheckResult;
 use crate::model::result::Outcome;
 use crate::model::time::UnixMillis;
+use crate::model::verdict::Diagnosis;
 use crate::model::verdict::Opinion;
+use crate::model::verdict::OpinionState;
 use crate::model::verdict::RegionView;
 use crate::model::verdict::Verdict;
 
@@ -31,6 +37,8 @@ pub struct Snapshot {
     pub monitors: BTreeMap<MonitorId, Arc<MonitorView>>,
     /// State of the own uplink.
     pub uplink: UplinkView,
+    /// The cluster; `None` when watching alone.
+    pub cluster: Option<Arc<ClusterView>>,
     /// How the active config came to be, and what is wrong with a newer one.
     pub reload: Arc<ReloadView>,
 }
@@ -48,6 +56,14 @@ pub struct MonitorView {
     pub opinion: Opinion,
     /// Who says what.
     pub regions: RegionView,
+    /// What each configured voter says, in the order of the config; alone, this instance only.
+    pub votes: Vec<VoteView>,
+    /// What the votes say together.
+    pub agreement: Agreement,
+    /// Who decides about it and sends its messages; `None` when watching alone, or while nobody may.
+    pub decider: Option<NodeName>,
+    /// Where the trouble is, as far as the vantages inside and outside tell.
+    pub diagnosis: Option<Diagnosis>,
     /// The newest result, with its transcript.
     pub last: Option<Arc<CheckResult>>,
     /// The newest results, oldest first, at most 60.
@@ -58,6 +74,136 @@ pub struct MonitorView {
     pub next_check_at: Option<UnixMillis>,
     /// Paused by an operator (not by `enabled: false`).
     pub paused_by_operator: bool,
+}
+
+/// What one voter says of a monitor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VoteView {
+    /// Who; `None` for this instance when it watches alone.
+    pub node: Option<NodeName>,
+    /// Where.
+    pub region: Region,
+    /// From where it looks.
+    pub vantage: Vantage,
+    /// It is this instance.
+    pub is_me: bool,
+    /// What it holds; `Unknown` when nothing was heard.
+    pub state: OpinionState,
+    /// Since when.
+    pub since: Option<UnixMillis>,
+    /// Why, when it is bad.
+    pub cause: Option<String>,
+    /// Why its vote does not count; `None`: it counts.
+    pub ignored: Option<Ignored>,
+}
+
+/// Why a vote does not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Ignored {
+    /// It has not been heard for a while.
+    Silent,
+    /// Its scheduler does not turn.
+    Wedged,
+    /// It has just started.
+    Settling,
+    /// Its own network is in trouble.
+    Abstains,
+    /// It contradicts everybody else about most of what it sees.
+    Outlier,
+    /// It is stopping.
+    Draining,
+    /// It checks something else under this id: its config differs.
+    OtherProbe,
+    /// It knows nothing (yet), or is paused.
+    NoOpinion,
+}
+
+impl Ignored {
+    /// In a few words, for people.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Ignored::Silent => "not heard",
+            Ignored::Wedged => "does not check",
+            Ignored::Settling => "has just started",
+            Ignored::Abstains => "abstains: its own network is in trouble",
+            Ignored::Outlier => "contradicts all others",
+            Ignored::Draining => "is stopping",
+            Ignored::OtherProbe => "checks something else: its config differs",
+            Ignored::NoOpinion => "knows nothing yet",
+        }
+    }
+}
+
+/// What the votes say together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum Agreement {
+    /// There is a verdict.
+    #[default]
+    Agreed,
+    /// A minority says down.
+    Regional,
+    /// As many say one thing as the other: what held goes on.
+    Contested,
+    /// Too few votes count: what held goes on.
+    Insufficient,
+}
+
+impl Agreement {
+    /// The word in the API.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Agreement::Agreed => "agreed",
+            Agreement::Regional => "regional",
+            Agreement::Contested => "contested",
+            Agreement::Insufficient => "insufficient",
+        }
+    }
+}
+
+/// The cluster at one moment, as this node sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterView {
+    /// Its name.
+    pub name: String,
+    /// This node.
+    pub me: NodeName,
+    /// All configured nodes, in the order of the config, and those that are not configured here and were heard.
+    pub nodes: Vec<NodeView>,
+    /// This node takes part in decisions.
+    pub is_ready: bool,
+    /// The nodes that are seen are enough to decide at once.
+    pub is_primary: bool,
+    /// How far this node's clock is behind the others' (negative: ahead), in milliseconds, when it is known.
+    pub clock_offset_ms: Option<i64>,
+}
+
+/// A node at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeView {
+    /// Which.
+    pub name: NodeName,
+    /// Where.
+    pub region: Region,
+    /// From where it looks.
+    pub vantage: Vantage,
+    /// It is this node.
+    pub is_me: bool,
+    /// It is configured here.
+    pub is_configured: bool,
+    /// It was heard lately.
+    pub is_live: bool,
+    /// Why its votes do not count; `None`: they do.
+    pub ignored: Option<Ignored>,
+    /// Why it abstains.
+    pub abstains: Option<String>,
+    /// What it says about itself; `None` when it was never heard.
+    pub meta: Option<Meta>,
+    /// It has the same config as this node; `None` when it was never heard.
+    pub has_same_config: Option<bool>,
+    /// How many monitors it decides about at the moment.
+    pub n_decides: usize,
 }
 
 /// One result, small.

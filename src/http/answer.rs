@@ -75,6 +75,16 @@ pub fn with(mut answer: Answer, name: HeaderName, value: &str) -> Answer {
     answer
 }
 
+/// Goes over to a WebSocket; `accept` answers the key that was asked with.
+#[must_use]
+pub fn switching(accept: &str) -> Answer {
+    let mut answer = Response::new(Full::new(Bytes::new()));
+    *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let answer = with(answer, header::CONNECTION, "upgrade");
+    let answer = with(answer, header::UPGRADE, "websocket");
+    with(answer, header::SEC_WEBSOCKET_ACCEPT, accept)
+}
+
 /// Adds what every answer carries.
 #[must_use]
 pub fn finish(mut answer: Answer) -> Answer {

@@ -3,13 +3,13 @@
 use serde::Serialize;
 
 use crate::config::Problem;
-use crate::config::Vantage;
 use crate::engine::snapshot::MonitorView;
 use crate::engine::snapshot::Snapshot;
 use crate::engine::snapshot::UplinkView;
 use crate::http::ReloadAnswer;
 use crate::http::views;
 use crate::model::incident::Incident;
+use crate::model::peer::Vantage;
 use crate::model::result::CheckResult;
 use crate::model::result::Phase;
 use crate::model::time::UnixMillis;

@@ -28,7 +28,9 @@ use crate::http::sign_in::SignIn;
 use crate::http::site::Site;
 use crate::http::viewer::Desk;
 use crate::model::secret::Secret;
+use crate::peer::link::links::Links;
 use crate::store::Store;
+use crate::supervise::Jobs;
 use crate::supervise::Supervisor;
 
 pub mod answer;
@@ -44,6 +46,7 @@ pub mod operator;
 pub mod paced;
 pub mod pages;
 pub mod password;
+pub mod peers;
 pub mod places;
 pub mod public;
 pub mod random;
@@ -75,6 +78,17 @@ pub struct Parts {
     pub reloads: Reloads,
     /// The instance's secret; keys of the server are derived from it.
     pub secret: Secret,
+    /// Where nodes of the cluster are let in; `None` when watching alone.
+    pub peers: Option<PeerParts>,
+}
+
+/// Where nodes of the cluster are let in.
+#[derive(Debug, Clone)]
+pub struct PeerParts {
+    /// Who proves that they are who they say.
+    pub links: Links,
+    /// What carries links that others made.
+    pub jobs: Jobs,
 }
 
 /// What a site knows of its own instance.
@@ -134,6 +148,7 @@ pub async fn start(bound: Bound, parts: Parts, supervisor: &mut Supervisor) -> R
     let archive: Arc<dyn Archive> = Arc::new(parts.store);
     let own = Own::new(bound.own_url(), &parts.secret);
     let (site, book) = site(&parts.engine, Arc::clone(&archive), parts.clock, parts.reloads, own).await?;
+    let site = Site { peers: parts.peers, ..site };
     let site = Arc::new(site);
     let stop = supervisor.stopping();
     supervisor.task("page history", history::keep(parts.engine, archive, book, stop));
@@ -170,6 +185,7 @@ async fn site(
         desk: Desk { engine: engine.clone(), archive },
         reloads,
         own_url: own.url,
+        peers: None,
         clock,
         n_requests: AtomicU64::new(0),
         warned_of_proxy: AtomicBool::new(false),

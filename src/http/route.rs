@@ -65,6 +65,8 @@ pub enum PublicRoute {
     Asset(String),
     /// Whether the engine lives.
     Health,
+    /// A node of the cluster wants a link; it proves who it is inside.
+    Peer,
     /// For search engines.
     Robots,
     /// Icon of the tab.
@@ -217,6 +219,7 @@ fn public(segments: &[&str]) -> Option<PublicRoute> {
         ["sign-in", "link", text] => token(text).map(PublicRoute::Link),
         ["assets", name] if !name.is_empty() => Some(PublicRoute::Asset((*name).to_owned())),
         ["healthz"] => Some(PublicRoute::Health),
+        ["peer"] => Some(PublicRoute::Peer),
         ["robots.txt"] => Some(PublicRoute::Robots),
         ["favicon.svg" | "favicon.ico"] => Some(PublicRoute::Favicon),
         #[cfg(debug_assertions)]

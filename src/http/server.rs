@@ -304,7 +304,7 @@ pub(crate) async fn connection(
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_headers(HEADERS_MAX).max_buf_size(HEAD_BYTES_MAX);
     let stream = TokioIo::new(Paced::new(stream, WRITE_TIMEOUT));
-    let mut serving = std::pin::pin!(builder.serve_connection(stream, service));
+    let mut serving = std::pin::pin!(builder.serve_connection(stream, service).with_upgrades());
     let ended = tokio::select! {
         ended = serving.as_mut() => ended,
         () = stop.cancelled() => {

@@ -17,6 +17,7 @@ use hyper::header;
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::http::PeerParts;
 use crate::http::Reloads;
 use crate::http::answer;
 use crate::http::answer::Answer;
@@ -31,6 +32,7 @@ use crate::http::local;
 use crate::http::local::Control;
 use crate::http::operator;
 use crate::http::pages::Pages;
+use crate::http::peers;
 use crate::http::route::PublicRoute;
 use crate::http::route::Route;
 use crate::http::route::ViewerRoute;
@@ -62,6 +64,8 @@ pub struct Site {
     pub reloads: Reloads,
     /// For sign-in links when no public address is configured.
     pub own_url: String,
+    /// Where nodes of the cluster are let in.
+    pub peers: Option<PeerParts>,
     /// When requests come.
     pub clock: Clock,
     /// Counts requests, for their ids.
@@ -116,12 +120,18 @@ impl Site {
             return Err(Refusal::NotFound);
         }
         let found = route(asked.method.as_str(), &asked.path)?;
+        let mut request = request;
+        let upgrade = (found == Route::Public(PublicRoute::Peer)).then(|| hyper::upgrade::on(&mut request));
         let (parts, body) = request.into_parts();
         let mut visit = self.visit(parts, peer, config, &asked.links);
-        if found != Route::Public(PublicRoute::Health) {
+        // Nodes come by whatever name leads here; what they say is proved by keys.
+        if !matches!(found, Route::Public(PublicRoute::Health | PublicRoute::Peer)) {
             visit.require_own_host(&config.server, |host| {
                 config.pages.iter().any(|page| page.domains.iter().any(|domain| domain == host))
             })?;
+        }
+        if let Some(upgrade) = upgrade {
+            return peers::let_in(self.peers.as_ref(), &visit, upgrade);
         }
         if asked.method == Method::POST {
             if visit.bearer().is_none() && peer != Peer::Control {
@@ -187,6 +197,8 @@ impl Site {
             PublicRoute::SignOut => Ok(sign_in.out(visit, archive).await),
             PublicRoute::Asset(name) => visitor::asset(&name),
             PublicRoute::Health => Ok(visitor::health(pages, visit)),
+            // Handled before, because it takes the connection with it.
+            PublicRoute::Peer => Err(Refusal::NotFound),
             PublicRoute::Robots => Ok(visitor::robots(visit)),
             PublicRoute::Favicon => visitor::favicon(),
             #[cfg(debug_assertions)]

@@ -28,8 +28,23 @@ pub struct StateChange {
     pub opened: Vec<Incident>,
     /// Incidents that ended.
     pub closed: Vec<(IncidentId, Closed)>,
+    /// Incidents whose times became known better: a peer saw it earlier, or saw it end later.
+    pub amended: Vec<Incident>,
     /// Messages that are owed.
     pub notifications: Vec<Notification>,
+    /// What is shared with peers and must survive a restart.
+    pub facts: Vec<StoredFact>,
+}
+
+/// A fact in the form in which it is kept and travels, made by `crate::consensus::codec`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredFact {
+    /// Unique; a later one replaces an earlier one.
+    pub key: String,
+    /// What.
+    pub value: String,
+    /// When it may be forgotten; `None`: never.
+    pub until: Option<UnixMillis>,
 }
 
 impl StateChange {
@@ -39,6 +54,8 @@ impl StateChange {
         self.verdicts.extend(later.verdicts);
         self.opened.extend(later.opened);
         self.closed.extend(later.closed);
+        self.amended.extend(later.amended);
+        self.facts.extend(later.facts);
         self.notifications.extend(later.notifications);
     }
 
@@ -79,6 +96,8 @@ pub struct MonitorState {
     pub outage: Epoch,
     /// Counter of degradations.
     pub degradation: Epoch,
+    /// Counter of regional troubles.
+    pub regional: Epoch,
     /// Paused by an operator since; `None` means it is not.
     pub paused_at: Option<UnixMillis>,
     /// Channels that were told of trouble and not of its end yet.

@@ -118,6 +118,11 @@ slug_id!(
     "page slug"
 );
 slug_id!(
+    /// Name of an instance in its cluster.
+    NodeName,
+    "node name"
+);
+slug_id!(
     /// Label of where a vantage is.
     Region,
     "region"

@@ -5,6 +5,7 @@ use crate::model::id::MonitorId;
 use crate::model::result::Failure;
 use crate::model::time::UnixMillis;
 use crate::model::verdict::Confidence;
+use crate::model::verdict::Diagnosis;
 use crate::model::verdict::RegionView;
 
 /// What kind of trouble an incident is about. Each lane has its own epochs, so that they open and close independently.
@@ -14,11 +15,13 @@ pub enum Lane {
     Outage,
     /// The verdict is degraded.
     Degradation,
+    /// Some regions hold it down and the quorum does not: the verdict stays up.
+    Regional,
 }
 
 impl Lane {
-    /// Both, outage first.
-    pub const ALL: [Lane; 2] = [Lane::Outage, Lane::Degradation];
+    /// Every lane, the worst first.
+    pub const ALL: [Lane; 3] = [Lane::Outage, Lane::Degradation, Lane::Regional];
 
     /// The word for it.
     #[must_use]
@@ -26,6 +29,7 @@ impl Lane {
         match self {
             Lane::Outage => "outage",
             Lane::Degradation => "degradation",
+            Lane::Regional => "regional",
         }
     }
 }
@@ -73,7 +77,9 @@ pub struct Incident {
     pub regions: RegionView,
     /// How sure that was.
     pub confidence: Confidence,
-    /// What the confirming check did, line by line.
+    /// Where the trouble is, as far as the vantages inside and outside tell.
+    pub diagnosis: Option<Diagnosis>,
+    /// What the confirming check did, line by line; empty when another vantage made it.
     pub evidence: Vec<String>,
 }
 

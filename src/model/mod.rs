@@ -13,6 +13,8 @@
 //! | vantage | the instance from which a check was made |
 //! | region | label of where a vantage is |
 //! | opinion | what one vantage currently holds of a monitor |
+//! | peer | another instance that watches the same and exchanges opinions |
+//! | node | an instance of a cluster, by the name the config gives it |
 //! | verdict | what the peers together hold; alone, one's own opinion |
 //! | epoch | counter per monitor and lane: odd while an incident is open |
 //! | incident | a span of time in which the verdict is down (or, in its own lane, degraded) |
@@ -29,6 +31,7 @@ pub mod monitor;
 pub mod net;
 pub mod notification;
 pub mod page;
+pub mod peer;
 pub mod result;
 pub mod rollup;
 pub mod secret;

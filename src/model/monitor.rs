@@ -13,6 +13,7 @@ use crate::model::id::MonitorId;
 use crate::model::id::Region;
 use crate::model::net::HostPort;
 use crate::model::net::NameServer;
+use crate::model::peer::Vantage;
 use crate::model::secret::Secret;
 
 /// One monitor, complete: defaults, templates and matrix are already applied.
@@ -40,6 +41,12 @@ pub struct Monitor {
     pub regions: Regions,
     /// How many opinions make a verdict.
     pub quorum: Quorum,
+    /// From how many regions votes must count; `None`: two, or as many as there are.
+    pub n_regions_min: Option<usize>,
+    /// How long a minority of regions must disagree before it is told to channels that listen to `regional`.
+    pub partial_after: Duration,
+    /// What vantages inside observe instead, and what they expect of it; `None`: the same as those outside.
+    pub internal: Option<Arc<Internal>>,
     /// Who is told.
     pub channels: Vec<ChannelName>,
     /// Link that goes into every notification.
@@ -52,7 +59,28 @@ pub struct Monitor {
     pub origin: Origin,
 }
 
+/// What vantages inside observe, when it differs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Internal {
+    /// What is done to observe it.
+    pub probe: ProbeSpec,
+    /// What must be seen for it to be up.
+    pub expect: Expectation,
+}
+
 impl Monitor {
+    /// The monitor as a vantage of this kind observes it.
+    #[must_use]
+    pub fn seen_from(self: &Arc<Monitor>, vantage: Vantage) -> Arc<Monitor> {
+        match (vantage, &self.internal) {
+            (Vantage::External, _) | (Vantage::Internal, None) => Arc::clone(self),
+            (Vantage::Internal, Some(internal)) => {
+                let (probe, expect) = (internal.probe.clone(), internal.expect.clone());
+                Arc::new(Monitor { probe, expect, ..(**self).clone() })
+            }
+        }
+    }
+
     /// The target as text that may be shown to operators and sent to channels: a URL without user info, or `host:port`.
     #[must_use]
     pub fn target(&self) -> String {

@@ -10,6 +10,7 @@ use crate::model::incident::CloseReason;
 use crate::model::incident::Lane;
 use crate::model::time::UnixMillis;
 use crate::model::verdict::Confidence;
+use crate::model::verdict::Diagnosis;
 use crate::model::verdict::Verdict;
 
 /// What a message is about; the words a channel's `on:` lists.
@@ -123,6 +124,10 @@ pub struct IncidentFacts {
     pub regions_unknown: Vec<Region>,
     /// How sure.
     pub confidence: Confidence,
+    /// Nodes whose votes counted, and nodes that are configured to vote; equal or `(1, 1)` when watching alone.
+    pub n_voters: (usize, usize),
+    /// Where the trouble is, as far as the vantages inside and outside tell.
+    pub diagnosis: Option<Diagnosis>,
     /// One line of what was seen.
     pub evidence: String,
     /// What to do.

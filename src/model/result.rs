@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::model::id::MonitorId;
+use crate::model::peer::Stage;
 use crate::model::time::UnixMillis;
 use crate::model::time::spoken;
 
@@ -232,6 +233,62 @@ pub enum Failure {
     },
     /// Our own trouble; says nothing about the target. Always *unknown*, never *down*.
     Own(OwnTrouble),
+    /// Another vantage saw it and told the reason in words.
+    Reported {
+        /// Stable word, one of [`CODES`].
+        code: &'static str,
+        /// One sentence.
+        text: String,
+        /// How far the check got.
+        stage: Stage,
+    },
+}
+
+/// Every word that [`Failure::code`] can give. The last one stands for words of a newer build.
+pub const CODES: [&str; 37] = [
+    "dns_no_such_name",
+    "dns_no_address",
+    "dns_server_failed",
+    "dns_timeout",
+    "refused",
+    "unreachable",
+    "closed",
+    "timeout_dns",
+    "timeout_connect",
+    "timeout_tls",
+    "timeout_first_byte",
+    "timeout_transfer",
+    "tls_expired",
+    "tls_not_yet_valid",
+    "tls_wrong_name",
+    "tls_self_signed",
+    "tls_unknown_issuer",
+    "tls_revoked",
+    "tls_bad_signature",
+    "tls_bad_certificate",
+    "tls_nothing_in_common",
+    "tls_alert",
+    "tls_not_tls",
+    "tls_other",
+    "proxy",
+    "protocol",
+    "redirect",
+    "forbidden_address",
+    "status",
+    "body",
+    "header",
+    "json",
+    "banner",
+    "slow",
+    "certificate_ends",
+    "partly",
+    "reported",
+];
+
+/// The code of this word.
+#[must_use]
+pub fn code_of(word: &str) -> &'static str {
+    CODES.into_iter().find(|code| *code == word).unwrap_or("reported")
 }
 
 /// What went wrong while looking up a name.
@@ -357,6 +414,7 @@ impl Failure {
             Failure::CertificateEnds { .. } => "certificate_ends",
             Failure::Partly { .. } => "partly",
             Failure::Own(_) => "own_trouble",
+            Failure::Reported { code, .. } => code,
         }
     }
 }
@@ -429,6 +487,7 @@ impl fmt::Display for Failure {
                 days => write!(f, "the certificate ends in {days} days ({})", not_after.rfc3339()),
             },
             Failure::Own(trouble) => write!(f, "{trouble}"),
+            Failure::Reported { text, .. } => f.write_str(text),
         }
     }
 }

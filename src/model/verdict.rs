@@ -80,3 +80,76 @@ pub struct RegionView {
     /// Regions that said nothing that counts.
     pub unknown: Vec<Region>,
 }
+
+/// Where the trouble is: what vantages outside and inside together say about a failure that users see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Diagnosis {
+    /// Works inside, names are not found outside.
+    PathDns,
+    /// Works inside, cannot be connected to from outside.
+    PathConnect,
+    /// Works inside, TLS fails outside.
+    PathTls,
+    /// Works inside; what stands in front of it says that it does not.
+    PathGateway,
+    /// Works inside and not outside, and the failure does not say where.
+    PathOther,
+    /// Down inside as well.
+    Service,
+    /// Works outside, not inside.
+    Inside,
+    /// Works inside and from some regions.
+    Transit,
+}
+
+impl Diagnosis {
+    /// Every diagnosis.
+    pub const ALL: [Diagnosis; 8] = [
+        Diagnosis::PathDns,
+        Diagnosis::PathConnect,
+        Diagnosis::PathTls,
+        Diagnosis::PathGateway,
+        Diagnosis::PathOther,
+        Diagnosis::Service,
+        Diagnosis::Inside,
+        Diagnosis::Transit,
+    ];
+
+    /// Stable word for the API and the store.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Diagnosis::PathDns => "path_dns",
+            Diagnosis::PathConnect => "path_connect",
+            Diagnosis::PathTls => "path_tls",
+            Diagnosis::PathGateway => "path_gateway",
+            Diagnosis::PathOther => "path",
+            Diagnosis::Service => "service",
+            Diagnosis::Inside => "inside",
+            Diagnosis::Transit => "transit",
+        }
+    }
+
+    /// What it means and where to look, in one sentence without a full stop.
+    #[must_use]
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Diagnosis::PathDns => "it works from inside, and its name is not found outside: look at the DNS records and the resolver",
+            Diagnosis::PathConnect => {
+                "it works from inside and cannot be connected to from outside: look at the load balancer, the firewall and the line"
+            }
+            Diagnosis::PathTls => "it works from inside, and TLS fails outside: look at the certificate at the ingress",
+            Diagnosis::PathGateway => {
+                "it works from inside, and the ingress has no healthy upstream: look at its health check and its endpoints"
+            }
+            Diagnosis::PathOther => "it works from inside and not from outside: look at what lies between",
+            Diagnosis::Service => "it does not work from inside either: look at the service itself",
+            Diagnosis::Inside => {
+                "it works from outside and not from inside: look at the internal DNS, network policies, hairpin NAT or the internal probe"
+            }
+            Diagnosis::Transit => {
+                "it works from inside and from other regions: look at transit, CDN or geographic DNS for the failing ones"
+            }
+        }
+    }
+}

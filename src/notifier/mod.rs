@@ -19,12 +19,15 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::Server;
+use crate::consensus::delivery;
 use crate::model::channel::Channel;
 use crate::model::id::ChannelName;
+use crate::model::peer::Roster;
 use crate::notifier::error::SendError;
 use crate::notifier::outbox::Outbox;
 use crate::notifier::payload::Links;
 use crate::notifier::payload::test_notice;
+use crate::notifier::shared::Shared;
 use crate::notifier::sink::Envelope;
 use crate::notifier::sink::Sink;
 use crate::notifier::worker::Desk;
@@ -39,6 +42,7 @@ pub mod error;
 pub mod outbox;
 pub mod payload;
 pub mod request;
+pub mod shared;
 pub mod shorten;
 pub mod sink;
 pub mod slack;
@@ -72,6 +76,8 @@ pub struct Notifier<O, S> {
     pub config: watch::Receiver<Arc<Config>>,
     /// Notified when messages were added to the outbox. One that is missed costs at most half a minute.
     pub owed: Arc<Notify>,
+    /// What the notifiers of a cluster share; `None` when watching alone.
+    pub shared: Option<Shared>,
     /// Draws a number from 0 (inclusive) to 1, for jitter; [`system_chance`] except in tests.
     pub chance: fn() -> f64,
 }
@@ -83,7 +89,11 @@ impl<O: Outbox, S: Sink> Notifier<O, S> {
         let dropped = CancellationToken::new();
         let jobs = Jobs::new(dropped.clone());
         let _stops_jobs_when_dropped = dropped.drop_guard();
-        if let Err(error) = self.outbox.reset_leases().await {
+        let released = match &self.shared {
+            None => self.outbox.reset_leases().await,
+            Some(_) => self.outbox.hold_leases(self.clock.now().wall + delivery::LEASE).await,
+        };
+        if let Err(error) = released {
             tracing::warn!(%error, "leases of the run before are still held and end by themselves: {error}");
         }
         let (ended, mut ends) = mpsc::channel(ENDS_MAX);
@@ -97,16 +107,24 @@ impl<O: Outbox, S: Sink> Notifier<O, S> {
             clock: self.clock,
             config: self.config,
             owed: everybody.subscribe(),
+            shared: self.shared,
             chance: self.chance,
             stop: stop.clone(),
         };
+        let mut rosters = desk.shared.as_ref().map(Shared::rosters);
         while !stop.is_cancelled() {
             desk.config.mark_unchanged();
+            desk.note_what_others_sent().await;
             let nap = round.start_workers(&desk).await;
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = tokio::time::sleep(nap) => {}
                 () = owed.notified() => everybody.send_modify(|()| {}),
+                () = noticed(desk.shared.as_ref()) => {
+                    desk.note_what_others_sent().await;
+                    everybody.send_modify(|()| {});
+                }
+                () = shifted(rosters.as_mut()) => everybody.send_modify(|()| {}),
                 () = changed(&mut desk.config) => {}
                 Some(channel) = ends.recv() => { round.running.remove(&channel); }
             }
@@ -163,6 +181,22 @@ impl Round {
             // Fails only when the notifier is stopping.
             let _ = ended.send(channel).await;
         });
+    }
+}
+
+/// Waits until something was heard of deliveries of others; for ever when there are none.
+async fn noticed(shared: Option<&Shared>) {
+    match shared {
+        Some(shared) => shared.noticed().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits until nodes came or went; for ever when there are none.
+async fn shifted(rosters: Option<&mut watch::Receiver<Arc<Roster>>>) {
+    match rosters {
+        Some(rosters) => changed(rosters).await,
+        None => std::future::pending().await,
     }
 }
 

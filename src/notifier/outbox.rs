@@ -4,6 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use crate::model::change::StateChange;
+use crate::model::change::StoredFact;
 use crate::model::id::ChannelName;
 use crate::model::notification::Notification;
 use crate::model::time::UnixMillis;
@@ -31,6 +32,16 @@ pub enum Mark {
         /// Why it was not accepted.
         error: String,
     },
+    /// Not tried: it is somebody else's turn. To be looked at again.
+    Waits {
+        /// When.
+        next_at: UnixMillis,
+    },
+    /// Another node sent it.
+    Elsewhere {
+        /// When.
+        at: UnixMillis,
+    },
     /// Given up.
     Dead {
         /// When.
@@ -44,6 +55,16 @@ pub enum Mark {
 pub trait Outbox: Send + Sync + 'static {
     /// Voids the leases of the process before this one.
     fn reset_leases(&self) -> impl Future<Output = Result<(), CommitError>> + Send;
+
+    /// The same, with peers: a row that the process before this one was about to send waits until then, because it may have been sent
+    /// and somebody else may know.
+    fn hold_leases(&self, until: UnixMillis) -> impl Future<Output = Result<(), CommitError>> + Send;
+
+    /// Keeps that these messages were sent by others, with the facts that say so, and settles their rows if they are there.
+    fn sent_elsewhere(&self, sent: Vec<(String, UnixMillis, Option<StoredFact>)>) -> impl Future<Output = Result<(), CommitError>> + Send;
+
+    /// Keeps facts.
+    fn keep(&self, facts: Vec<StoredFact>) -> impl Future<Output = Result<(), CommitError>> + Send;
 
     /// Leases at most `limit` rows that are due, oldest first; of each monitor only its oldest unsent one.
     fn claim(
@@ -71,6 +92,18 @@ impl Outbox for Store {
         self.outbox_reset_leases().await
     }
 
+    async fn hold_leases(&self, until: UnixMillis) -> Result<(), CommitError> {
+        self.outbox_hold_leases(until).await
+    }
+
+    async fn sent_elsewhere(&self, sent: Vec<(String, UnixMillis, Option<StoredFact>)>) -> Result<(), CommitError> {
+        self.outbox_sent_elsewhere(sent).await
+    }
+
+    async fn keep(&self, facts: Vec<StoredFact>) -> Result<(), CommitError> {
+        self.commit(StateChange { facts, ..StateChange::default() }).await
+    }
+
     async fn claim(&self, channel: &ChannelName, now: UnixMillis, limit: usize) -> Result<Vec<OutboxRow>, CommitError> {
         self.outbox_claim(channel, now, LEASE, limit).await
     }
@@ -82,6 +115,8 @@ impl Outbox for Store {
     async fn mark(&self, id: i64, mark: &Mark) -> Result<(), CommitError> {
         match mark {
             Mark::Sent { at } => self.outbox_sent(id, *at).await,
+            Mark::Waits { next_at } => self.outbox_wait(id, *next_at).await,
+            Mark::Elsewhere { at } => self.outbox_elsewhere(id, *at).await,
             Mark::Retry { next_at, error } => self.outbox_retry(id, *next_at, error).await,
             Mark::Dead { at, error } => self.outbox_dead(id, *at, error).await,
         }

@@ -11,7 +11,6 @@ use crate::config::Config;
 use crate::config::Instance;
 use crate::config::Retention;
 use crate::config::Server;
-use crate::config::Vantage;
 use crate::model::channel::Channel;
 use crate::model::channel::ChannelSpec;
 use crate::model::channel::WebhookSpec;
@@ -25,6 +24,7 @@ use crate::model::notification::EventKind;
 use crate::model::notification::IncidentFacts;
 use crate::model::notification::Notification;
 use crate::model::notification::Subject;
+use crate::model::peer::Vantage;
 use crate::model::secret::Secret;
 use crate::model::time::UnixMillis;
 use crate::model::verdict::Confidence;
@@ -52,6 +52,8 @@ pub(super) fn facts() -> IncidentFacts {
         regions_fine: Vec::new(),
         regions_unknown: Vec::new(),
         confidence: Confidence::Full,
+        n_voters: (1, 1),
+        diagnosis: None,
         evidence: "connected to 203.0.113.7:443 in 12 ms".to_owned(),
         runbook: Some("https://wiki.example.com/runbooks/api".to_owned()),
     }
@@ -123,5 +125,6 @@ pub(super) fn config(channels: &[&str]) -> Arc<Config> {
         uplink: Vec::new(),
         self_channels: Vec::new(),
         retention: Retention::default(),
+        peers: None,
     })
 }

@@ -17,6 +17,7 @@ use crate::model::id::ChannelName;
 use crate::model::notification::EventKind;
 use crate::model::notification::Notification;
 use crate::model::notification::Subject;
+use crate::model::peer::DeliveryStep;
 use crate::model::time::UnixMillis;
 use crate::model::time::spoken;
 use crate::notifier::NAP;
@@ -31,6 +32,8 @@ use crate::notifier::error::SendError;
 use crate::notifier::outbox::Mark;
 use crate::notifier::outbox::Outbox;
 use crate::notifier::payload::Links;
+use crate::notifier::shared::Shared;
+use crate::notifier::shared::Verdict;
 use crate::notifier::sink::Envelope;
 use crate::notifier::sink::SEND_TIMEOUT;
 use crate::notifier::sink::Sink;
@@ -42,6 +45,15 @@ use crate::supervise::caught;
 /// the worker looks again at once; this is for its being due itself.
 const DUE_BUT_BLOCKED: Duration = Duration::from_secs(5);
 
+/// With peers, rows that are looked at in one go: most are somebody else's turn.
+const LOOKED_AT_ONCE: usize = 64;
+
+/// A row that waits for its turn is not looked at again sooner than this, unless something is heard.
+const WAIT_MIN: Duration = Duration::from_millis(100);
+
+/// And not later, because a failure elsewhere may make it this node's turn at any time.
+const WAIT_MAX: Duration = Duration::from_secs(3);
+
 /// Messages of a channel that left the config that are looked at in one go.
 const BURIED_AT_ONCE: usize = 20;
 
@@ -52,6 +64,7 @@ pub(super) struct Desk<O, S> {
     pub(super) clock: Clock,
     pub(super) config: watch::Receiver<Arc<Config>>,
     pub(super) owed: watch::Receiver<()>,
+    pub(super) shared: Option<Shared>,
     pub(super) chance: fn() -> f64,
     pub(super) stop: CancellationToken,
 }
@@ -65,8 +78,24 @@ impl<O, S> Clone for Desk<O, S> {
             clock: self.clock.clone(),
             config: self.config.clone(),
             owed: self.owed.clone(),
+            shared: self.shared.clone(),
             chance: self.chance,
             stop: self.stop.clone(),
+        }
+    }
+}
+
+impl<O: Outbox, S> Desk<O, S> {
+    /// Keeps what other nodes sent, so that it is known after a restart, and settles the rows here.
+    pub(super) async fn note_what_others_sent(&self) {
+        let Some(shared) = &self.shared else { return };
+        let sent = shared.take_sent();
+        if sent.is_empty() {
+            return;
+        }
+        if let Err(error) = self.outbox.sent_elsewhere(sent).await {
+            // It is known in memory, and others know it too; what is lost is a line that a restart would have read.
+            tracing::warn!(%error, "cannot note what other nodes sent: {error}");
         }
     }
 }
@@ -118,9 +147,17 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
         if let Some(until) = self.rest.until(now) {
             return Step::WaitUntil(until);
         }
-        let Some(rows) = self.claim(now, 1).await else { return Step::WaitUntil(now + PAUSE) };
+        let limit = if self.desk.shared.is_some() { LOOKED_AT_ONCE } else { 1 };
+        let Some(rows) = self.claim(now, limit).await else { return Step::WaitUntil(now + PAUSE) };
+        let links = Links::new(&config.server);
         for row in &rows {
-            self.attempt(row, channel, &Links::new(&config.server)).await;
+            let verdict = self.desk.shared.as_ref().map_or(Verdict::Own, |shared| shared.verdict(&row.notification));
+            match verdict {
+                Verdict::Own => self.attempt(row, channel, &links).await,
+                Verdict::Ours { attempt } => self.attempt_for_all(row, attempt, channel, &links).await,
+                Verdict::Sent(at) => self.settle(row, Mark::Elsewhere { at }).await,
+                Verdict::Wait(wait) => self.settle(row, Mark::Waits { next_at: self.now() + wait.clamp(WAIT_MIN, WAIT_MAX) }).await,
+            }
         }
         if rows.is_empty() { self.next_due(now).await } else { Step::Again }
     }
@@ -156,6 +193,38 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
             Err(error) => {
                 let mark = self.after(row, &error, now);
                 self.settle(row, mark).await;
+            }
+        }
+    }
+
+    /// An attempt that stands for the whole cluster: the others are told before and after. How long the cluster waits between attempts is
+    /// decided by all of them together; here only a channel's own "slow down" is kept to.
+    async fn attempt_for_all(&mut self, row: &OutboxRow, attempt: u32, channel: &Channel, links: &Links) {
+        let Some(shared) = self.desk.shared.clone() else { return };
+        let key = row.notification.key.as_str();
+        shared.say(key, DeliveryStep::Claimed { attempt });
+        let outcome = deliver(&*self.desk.sink, Envelope { channel, notification: &row.notification, links }).await;
+        let now = self.now();
+        match outcome {
+            Ok(()) => {
+                self.rest.note(Ok(()), now, (self.desk.chance)());
+                self.settle(row, Mark::Sent { at: now }).await;
+                if let Err(error) = self.desk.outbox.keep(shared.fact(key, now).into_iter().collect()).await {
+                    tracing::warn!(%error, "cannot keep that message `{key}` was sent: {error}");
+                }
+                shared.say(key, DeliveryStep::Sent { at: now });
+            }
+            Err(error) => {
+                let mark = match (self.after(row, &error, now), &error) {
+                    (Mark::Retry { next_at, error: text }, SendError::Later { .. }) => {
+                        self.rest.note(Err(&error), now, (self.desk.chance)());
+                        Mark::Retry { next_at, error: text }
+                    }
+                    (Mark::Retry { error: text, .. }, _) => Mark::Retry { next_at: now, error: text },
+                    (mark, _) => mark,
+                };
+                self.settle(row, mark).await;
+                shared.say(key, DeliveryStep::Failed { attempt });
             }
         }
     }
@@ -209,7 +278,7 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
     /// and not noted would be sent again, and with a full disk again and again.
     async fn settle(&mut self, row: &OutboxRow, mark: Mark) {
         self.log(row, &mark);
-        if !matches!(mark, Mark::Retry { .. }) {
+        if !matches!(mark, Mark::Retry { .. } | Mark::Waits { .. }) {
             self.n_refused.remove(&row.id);
         }
         while let Err(error) = self.desk.outbox.mark(row.id, &mark).await {
@@ -230,6 +299,8 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
         let n_attempts = row.n_attempts.saturating_add(1);
         match mark {
             Mark::Sent { .. } => tracing::info!(%channel, key, n_attempts, "message `{key}` accepted by channel `{channel}`"),
+            Mark::Waits { .. } => {}
+            Mark::Elsewhere { .. } => tracing::debug!(%channel, key, "message `{key}` was sent by another node"),
             Mark::Retry { next_at, error } => {
                 let wait = spoken(next_at.since(self.now()));
                 tracing::warn!(%channel, key, n_attempts, error, "message `{key}` not accepted by channel `{channel}`, next attempt in {wait}: {error}");

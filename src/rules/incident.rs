@@ -16,6 +16,8 @@ pub struct Epochs {
     pub outage: Epoch,
     /// Of degradations.
     pub degradation: Epoch,
+    /// Of regional troubles.
+    pub regional: Epoch,
 }
 
 impl Epochs {
@@ -25,6 +27,7 @@ impl Epochs {
         match lane {
             Lane::Outage => self.outage,
             Lane::Degradation => self.degradation,
+            Lane::Regional => self.regional,
         }
     }
 }
@@ -61,6 +64,7 @@ pub fn event(step: Move, cause: &Failure) -> Option<EventKind> {
         Move::Open(Lane::Outage) => Some(EventKind::Down),
         Move::Open(Lane::Degradation) if matches!(cause, Failure::CertificateEnds { .. }) => Some(EventKind::Certificate),
         Move::Open(Lane::Degradation) => Some(EventKind::Degraded),
+        Move::Open(Lane::Regional) => Some(EventKind::Regional),
         Move::Close(_, CloseReason::Superseded) => None,
         Move::Close(..) => Some(EventKind::Recovered),
     }
@@ -119,6 +123,7 @@ mod tests {
                 match lane {
                     Lane::Outage => epochs.outage = epochs.outage.next(),
                     Lane::Degradation => epochs.degradation = epochs.degradation.next(),
+                    Lane::Regional => epochs.regional = epochs.regional.next(),
                 }
             }
         }

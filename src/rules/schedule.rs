@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::model::id::MonitorId;
 use crate::model::time::Mono;
+use crate::model::time::Now;
 
 /// After a start, a reload or a long stall, everything is checked once within this time.
 pub const SPREAD_MAX: Duration = Duration::from_secs(10);
@@ -40,6 +41,20 @@ pub fn regular(monitor: &MonitorId, interval: Duration, after: Mono) -> Mono {
     Mono(if behind == 0 { earliest } else { earliest + length - behind })
 }
 
+/// As [`regular`], on a grid that all nodes share: it follows the wall clock, and each of `n` nodes has its own place `i` of `n` within
+/// the interval, so that three nodes at a minute look every twenty seconds. Clocks that differ only make the spread uneven.
+#[must_use]
+pub fn staggered(monitor: &MonitorId, interval: Duration, after: Mono, now: Now, (i, n): (usize, usize)) -> Mono {
+    let length = i128::from(micros(interval).max(1));
+    let ahead = i128::from(now.wall.0) * 1000 - i128::from(now.mono.0);
+    let share = i128::try_from(i).unwrap_or(0) * length / i128::try_from(n.max(1)).unwrap_or(1);
+    let offset = i128::from(micros(interval.mul_f64(place(monitor)))) + share;
+    let earliest = i128::from(after.0) + i128::from(micros(GAP_MIN.min(interval / 2)));
+    let behind = (earliest + ahead - offset).rem_euclid(length);
+    let at = if behind == 0 { earliest } else { earliest + length - behind };
+    Mono(u64::try_from(at).unwrap_or(after.0))
+}
+
 /// The next moment of the grid after a check that was due at `due`, later than `now`; moments that passed meanwhile are skipped.
 #[must_use]
 pub fn next(due: Mono, interval: Duration, now: Mono) -> Mono {
@@ -55,6 +70,7 @@ fn micros(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::time::UnixMillis;
 
     fn ids(n: usize) -> Vec<MonitorId> {
         (0..n).map(|i| MonitorId::parse(&format!("m{i}")).expect("an id")).collect()
@@ -92,6 +108,21 @@ mod tests {
         assert_eq!(next(due, second, Mono(1_000_000)), Mono(2_000_000));
         assert_eq!(next(due, second, Mono(5_400_000)), Mono(6_000_000));
         assert_eq!(next(due, second, Mono(6_000_000)), Mono(7_000_000));
+    }
+
+    #[test]
+    fn nodes_look_one_after_the_other_whenever_they_started() {
+        let id = MonitorId::parse("api").expect("an id");
+        let interval = Duration::from_secs(60);
+        let wall = UnixMillis(1_800_000_000_000);
+        let moments = [(0_usize, 5_000_000_u64), (1, 77_000_000), (2, 123_456_789)].map(|(i, mono)| {
+            let now = Now { wall, mono: Mono(mono) };
+            let at = staggered(&id, interval, now.mono, now, (i, 3));
+            assert!(GAP_MIN <= at.since(now.mono) && at.since(now.mono) <= interval + GAP_MIN);
+            i128::from(wall.0) * 1000 + i128::from(at.0 - mono)
+        });
+        assert_eq!((moments[1] - moments[0]).rem_euclid(60_000_000), 20_000_000);
+        assert_eq!((moments[2] - moments[1]).rem_euclid(60_000_000), 20_000_000);
     }
 
     #[test]

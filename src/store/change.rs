@@ -20,6 +20,7 @@ use crate::model::time::UnixMillis;
 use crate::store::IncidentFilter;
 use crate::store::desk::Desk;
 use crate::store::desk::key_of;
+use crate::store::fact;
 use crate::store::outbox;
 use crate::store::row;
 use crate::store::rows::Unreadable;
@@ -30,7 +31,7 @@ const INCIDENTS_DEFAULT: usize = 100;
 
 /// Writes all of a change; the caller's savepoint makes it all or nothing.
 pub(super) fn write(desk: &mut Desk, change: &StateChange) -> rusqlite::Result<()> {
-    let StateChange { states, verdicts, opened, closed, notifications } = change;
+    let StateChange { states, verdicts, opened, closed, amended, notifications, facts } = change;
     for state in states {
         let key = desk.key(&state.monitor)?;
         desk.conn
@@ -51,21 +52,40 @@ pub(super) fn write(desk: &mut Desk, change: &StateChange) -> rusqlite::Result<(
     for (id, end) in closed {
         close(desk, id, *end)?;
     }
+    for incident in amended {
+        amend(desk, incident)?;
+    }
     for notification in notifications {
         outbox::owe(desk, notification)?;
+    }
+    for fact in facts {
+        fact::put(desk, fact)?;
     }
     Ok(())
 }
 
-fn open(desk: &mut Desk, incident: &Incident) -> rusqlite::Result<()> {
-    let Incident { id, monitor, monitor_name, lane, epoch, opened_at, confirmed_at, closed, cause, regions, confidence, evidence } =
-        incident;
+pub(super) fn open(desk: &mut Desk, incident: &Incident) -> rusqlite::Result<()> {
+    let Incident {
+        id,
+        monitor,
+        monitor_name,
+        lane,
+        epoch,
+        opened_at,
+        confirmed_at,
+        closed,
+        cause,
+        regions,
+        confidence,
+        diagnosis,
+        evidence,
+    } = incident;
     let key = desk.key(monitor)?;
     let n = desk
         .conn
         .prepare_cached(
-            "INSERT INTO incidents (id, monitor, monitor_name, lane, epoch, opened_at, confirmed_at, cause, regions, confidence, evidence)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (id) DO NOTHING",
+            "INSERT INTO incidents (id, monitor, monitor_name, lane, epoch, opened_at, confirmed_at, cause, regions, confidence, evidence, diagnosis)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT (id) DO NOTHING",
         )?
         .execute((
             id.as_str(),
@@ -79,9 +99,10 @@ fn open(desk: &mut Desk, incident: &Incident) -> rusqlite::Result<()> {
             row::incident::regions_to_json(regions),
             row::incident::confidence_word(*confidence),
             row::incident::lines_to_json(evidence),
+            diagnosis.map(row::incident::diagnosis_word),
         ))?;
     if n == 0
-        && let Some(other) = opened_at_of(&desk.conn, id)?.filter(|other| other != opened_at)
+        && let Some(other) = opened_at_of(&desk.conn, id)?.filter(|other| !outbox::is_same_beginning(*other, *opened_at))
     {
         let (since, other) = (opened_at.rfc3339(), other.rfc3339());
         tracing::error!(incident = %id, "incident `{id}` of `{monitor}` since {since} is not kept: another one since {other} has its id");
@@ -105,6 +126,24 @@ fn close(desk: &Desk, id: &IncidentId, end: Closed) -> rusqlite::Result<()> {
     if n == 0 {
         tracing::debug!(incident = %id, "incident `{id}` is not open here");
     }
+    Ok(())
+}
+
+/// Gives an incident the times that are known now. Only ever wider: an earlier beginning, a later end.
+fn amend(desk: &Desk, incident: &Incident) -> rusqlite::Result<()> {
+    desk.conn
+        .prepare_cached(
+            "UPDATE incidents SET opened_at = min(opened_at, ?2),
+                 closed_at = CASE WHEN ?3 IS NULL THEN closed_at ELSE max(coalesce(closed_at, ?3), ?3) END,
+                 close_reason = coalesce(close_reason, ?4)
+             WHERE id = ?1",
+        )?
+        .execute((
+            incident.id.as_str(),
+            incident.opened_at.0,
+            incident.closed.map(|closed| closed.at.0),
+            incident.closed.map(|closed| closed.how.word()),
+        ))?;
     Ok(())
 }
 
@@ -168,7 +207,7 @@ pub(super) fn verdicts(
 }
 
 const COLUMNS: &str = "i.id, m.id, i.monitor_name, i.lane, i.epoch, i.opened_at, i.confirmed_at, i.closed_at, i.close_reason, \
-                       i.cause, i.regions, i.confidence, i.evidence";
+                       i.cause, i.regions, i.confidence, i.evidence, i.diagnosis";
 
 fn incident_of(row: &Row<'_>) -> Result<Incident, Unreadable> {
     let text = |i: usize| row.get::<_, String>(i);
@@ -191,6 +230,7 @@ fn incident_of(row: &Row<'_>) -> Result<Incident, Unreadable> {
         regions: row::incident::regions_from_json(&text(10)?)?,
         confidence: row::incident::confidence_of(&text(11)?)?,
         evidence: row::incident::lines_from_json(&text(12)?)?,
+        diagnosis: row.get::<_, Option<String>>(13)?.as_deref().and_then(row::incident::diagnosis_of),
     })
 }
 

@@ -20,6 +20,7 @@ use crate::model::verdict::Verdict;
 use crate::store::Loaded;
 use crate::store::change;
 use crate::store::change::LaneEpoch;
+use crate::store::fact;
 use crate::store::history::codec;
 use crate::store::history::codec::Stored;
 use crate::store::history::read;
@@ -59,6 +60,7 @@ pub(super) fn load(conn: &Connection, now: UnixMillis) -> rusqlite::Result<Loade
         states: states.into_iter().map(|(_, state)| state).collect(),
         recent,
         incidents: change::open_incidents(conn)?,
+        facts: fact::all(conn)?,
         last_alive,
     })
 }
@@ -83,6 +85,7 @@ fn consistent(mut states: Vec<(i64, MonitorState)>, epochs: Vec<LaneEpoch>, sinc
         let held = match lane {
             Lane::Outage => &mut state.outage,
             Lane::Degradation => &mut state.degradation,
+            Lane::Regional => &mut state.regional,
         };
         *held = epoch.max(*held);
     }
@@ -101,6 +104,7 @@ fn unknown(monitor: MonitorId, since: UnixMillis) -> MonitorState {
         verdict_since: since,
         outage: Epoch::default(),
         degradation: Epoch::default(),
+        regional: Epoch::default(),
         paused_at: None,
         told: BTreeSet::new(),
         remote: None,

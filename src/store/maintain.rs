@@ -18,6 +18,7 @@ use crate::store::history::pack;
 use crate::store::history::pack::Closed;
 use crate::store::history::prune;
 use crate::store::history::prune::Kind;
+use crate::store::fact;
 use crate::store::outbox;
 use crate::store::rescue;
 use crate::store::retired;
@@ -139,6 +140,7 @@ impl Store {
         self.repeat(move |desk| prune::delete_closed(desk, now.minus(rollup_1h))).await?;
         self.repeat(move |desk| outbox::delete_ended(desk, now.minus(rollup_1h.min(outbox::LOG_MAX)))).await?;
         self.repeat(|desk| outbox::drop_excess(desk, outbox::ROWS_MAX)).await?;
+        self.repeat(move |desk| fact::delete_ended(desk, now)).await?;
         self.forget_retired(now.minus(rollup_1h)).await
     }
 

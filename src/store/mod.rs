@@ -9,11 +9,13 @@ mod checkpoint;
 mod connection;
 mod desk;
 mod error;
+mod fact;
 mod files;
 mod history;
 mod keep;
 mod load;
 mod maintain;
+mod merge;
 mod outbox;
 mod pool;
 mod recover;
@@ -45,6 +47,7 @@ use tokio::sync::oneshot;
 
 use crate::clock::Clock;
 use crate::model::change::StateChange;
+use crate::model::change::StoredFact;
 use crate::model::change::VerdictChange;
 use crate::model::id::ChannelName;
 use crate::model::id::IncidentId;
@@ -58,6 +61,7 @@ use crate::store::desk::Desk;
 pub use crate::store::error::CommitError;
 pub use crate::store::error::OpenError;
 pub use crate::store::error::ReadError;
+pub use crate::store::merge::History;
 use crate::store::pool::Pool;
 use crate::store::pool::QUERY_MAX;
 use crate::store::shared::Shared;
@@ -301,6 +305,45 @@ impl Store {
         self.write(Duty::Promised, |desk| outbox::reset_leases(desk)).await
     }
 
+    /// The same, but rows that were leased become due at `until`: with peers somebody else may know that they were sent.
+    ///
+    /// # Errors
+    /// [`CommitError`].
+    pub async fn outbox_hold_leases(&self, until: UnixMillis) -> Result<(), CommitError> {
+        self.write(Duty::Promised, move |desk| outbox::hold_leases(desk, until)).await
+    }
+
+    /// Lets a leased row go until `next_at`; that is no attempt.
+    ///
+    /// # Errors
+    /// [`CommitError`].
+    pub async fn outbox_wait(&self, id: i64, next_at: UnixMillis) -> Result<(), CommitError> {
+        self.write(Duty::Unpromised, move |desk| outbox::wait(desk, id, next_at)).await
+    }
+
+    /// Notes that another node sent a leased row.
+    ///
+    /// # Errors
+    /// [`CommitError`].
+    pub async fn outbox_elsewhere(&self, id: i64, at: UnixMillis) -> Result<(), CommitError> {
+        self.write(Duty::Promised, move |desk| outbox::elsewhere(desk, id, at)).await
+    }
+
+    /// Keeps that other nodes sent these messages, whether they are owed here or not (yet).
+    ///
+    /// # Errors
+    /// [`CommitError`].
+    pub async fn outbox_sent_elsewhere(&self, sent: Vec<(String, UnixMillis, Option<StoredFact>)>) -> Result<(), CommitError> {
+        self.write(Duty::Promised, move |desk| {
+            for (key, at, fact) in &sent {
+                outbox::elsewhere_by_key(desk, key, *at)?;
+                fact.iter().try_for_each(|fact| fact::put(desk, fact))?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
     /// Leases the rows of one channel that are due, oldest first, at most `limit`; of each monitor only the oldest unsent one,
     /// so that a recovery never overtakes its outage.
     ///
@@ -417,6 +460,14 @@ impl Store {
     pub async fn incidents(&self, filter: &IncidentFilter) -> Result<Vec<Incident>, ReadError> {
         let filter = filter.clone();
         self.read(move |conn| change::incidents(conn, &filter)).await
+    }
+
+    /// Takes in what a peer kept: incidents that are missing here, and verdicts of times of which nothing is known here.
+    ///
+    /// # Errors
+    /// [`CommitError`].
+    pub async fn merge_history(&self, history: History) -> Result<(), CommitError> {
+        self.write(Duty::Promised, move |desk| merge::merge(desk, &history)).await
     }
 
     /// One incident.

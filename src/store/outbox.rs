@@ -62,11 +62,20 @@ pub(super) fn owe(desk: &Desk, notification: &Notification) -> rusqlite::Result<
     Ok(())
 }
 
+/// Nodes that see one incident say that it began at slightly different times: they confirm at their own pace. What begins further
+/// apart is not the same.
+const SAME_WITHIN: Duration = Duration::from_secs(600);
+
+/// Whether two times may be the beginning of one incident.
+pub(super) fn is_same_beginning(one: UnixMillis, other: UnixMillis) -> bool {
+    one.since(other).max(other.since(one)) <= SAME_WITHIN
+}
+
 /// Whether the message that has a key is about an incident that began at another time. Keys are made of epochs, and epochs may have
 /// been lost to damage together with the incidents that would have told them.
 fn is_another(conn: &Connection, key: &str, started_at: UnixMillis) -> rusqlite::Result<bool> {
     let there: String = conn.prepare_cached("SELECT subject FROM outbox WHERE key = ?1")?.query_row([key], |row| row.get(0))?;
-    Ok(matches!(message::from_json(&there), Ok(Subject::Incident(facts)) if facts.started_at != started_at))
+    Ok(matches!(message::from_json(&there), Ok(Subject::Incident(facts)) if !is_same_beginning(facts.started_at, started_at)))
 }
 
 /// Voids all leases.
@@ -154,6 +163,40 @@ pub(super) fn retry(desk: &Desk, id: i64, next_at: UnixMillis, error: &str) -> r
             "UPDATE outbox SET due_at = ?2, last_error = ?3, leased = 0, n_attempts = n_attempts + 1 WHERE id = ?1 AND state = 'waiting'",
         )?
         .execute((id, next_at.0, error))?;
+    Ok(())
+}
+
+/// Lets a row go that is not to be sent now; that is no attempt.
+pub(super) fn wait(desk: &Desk, id: i64, next_at: UnixMillis) -> rusqlite::Result<()> {
+    desk.conn.prepare_cached("UPDATE outbox SET due_at = ?2, leased = 0 WHERE id = ?1 AND state = 'waiting'")?.execute((id, next_at.0))?;
+    Ok(())
+}
+
+/// What the delivery log says of a message that another node sent.
+const ELSEWHERE: &str = "sent by another node";
+
+/// Notes that another node sent a message.
+pub(super) fn elsewhere(desk: &Desk, id: i64, at: UnixMillis) -> rusqlite::Result<()> {
+    desk.conn
+        .prepare_cached("UPDATE outbox SET state = 'sent', ended_at = ?2, leased = 0, last_error = ?3 WHERE id = ?1 AND state = 'waiting'")?
+        .execute((id, at.0, ELSEWHERE))?;
+    Ok(())
+}
+
+/// The same, by key.
+pub(super) fn elsewhere_by_key(desk: &Desk, key: &str, at: UnixMillis) -> rusqlite::Result<()> {
+    desk.conn
+        .prepare_cached(
+            "UPDATE outbox SET state = 'sent', ended_at = ?2, leased = 0, last_error = ?3
+             WHERE key = ?1 AND state = 'waiting' AND leased = 0",
+        )?
+        .execute((key, at.0, ELSEWHERE))?;
+    Ok(())
+}
+
+/// Rows that were leased become due then.
+pub(super) fn hold_leases(desk: &Desk, until: UnixMillis) -> rusqlite::Result<()> {
+    desk.conn.prepare_cached("UPDATE outbox SET leased = 0, due_at = max(at, ?1) WHERE leased = 1")?.execute([until.0])?;
     Ok(())
 }
 

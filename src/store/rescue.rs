@@ -26,7 +26,8 @@ pub(super) const CHECK_AT_OPEN_BYTES: u64 = 16 * 1024 * 1024;
 
 /// What a start and the delivery of messages cannot do without, in an order in which references are kept. Single results and
 /// roll-ups are not in the list: they may be a gigabyte, and monitoring must go on within seconds.
-const PRECIOUS: [&str; 8] = ["monitors", "monitor_states", "incidents", "outbox", "sessions", "named_values", "alive", "verdicts"];
+const PRECIOUS: [&str; 9] =
+    ["monitors", "monitor_states", "incidents", "outbox", "sessions", "named_values", "alive", "verdicts", "facts"];
 
 /// Rows that are carried over of one table at most; more would keep the start waiting.
 const CARRIED_ROWS_MAX: usize = 200_000;
@@ -168,7 +169,9 @@ fn carry(old: &Connection, tx: &Connection, table: &str) -> rusqlite::Result<usi
     };
     let n_columns = select.column_count();
     let marks = vec!["?"; n_columns].join(", ");
-    let mut insert = match tx.prepare(&format!("INSERT OR IGNORE INTO {table} VALUES ({marks})")) {
+    // By name: a database of an earlier schema has fewer columns.
+    let columns = select.column_names().collect::<Vec<_>>().join(", ");
+    let mut insert = match tx.prepare(&format!("INSERT OR IGNORE INTO {table} ({columns}) VALUES ({marks})")) {
         Err(error) if trouble(&error) == Trouble::Statement => return unreadable(error),
         other => other?,
     };

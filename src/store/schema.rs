@@ -14,7 +14,7 @@ use crate::store::error::OpenError;
 use crate::store::files;
 
 /// SQL that leads from version `i` to version `i + 1`.
-pub(super) const MIGRATIONS: &[&str] = &[V1];
+pub(super) const MIGRATIONS: &[&str] = &[V1, V2];
 
 /// Tables are STRICT, so that a wrong type is an error where it is written and not where it is read years later. Monitors have
 /// small integer keys because millions of rows carry one. Rows with a `WITHOUT ROWID` key are always read in the order of that key.
@@ -82,6 +82,15 @@ CREATE TABLE named_values (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, W
 
 -- One row: when vigilmon last said that it lives.
 CREATE TABLE alive (one INTEGER PRIMARY KEY CHECK (one = 1), at INTEGER NOT NULL) STRICT;
+";
+
+/// Peers: what is shared with them, and what vantages inside and outside together say about an incident.
+const V2: &str = "
+ALTER TABLE incidents ADD COLUMN diagnosis TEXT;
+
+-- What is shared with peers and must survive a restart, in the form in which it travels. `until` is when it may be forgotten.
+CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL, until INTEGER) STRICT, WITHOUT ROWID;
+CREATE INDEX facts_by_end ON facts (until) WHERE until IS NOT NULL;
 ";
 
 /// What the versions in a database say.

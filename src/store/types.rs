@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::model::change::MonitorState;
+use crate::model::change::StoredFact;
 use crate::model::id::ChannelName;
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
@@ -36,6 +37,8 @@ pub struct Loaded {
     pub recent: RecentResults,
     /// Open ones.
     pub incidents: Vec<Incident>,
+    /// What is shared with peers.
+    pub facts: Vec<StoredFact>,
     /// The last [`Store::alive`] of the run before; `None` on the first start.
     pub last_alive: Option<UnixMillis>,
 }

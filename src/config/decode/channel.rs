@@ -43,16 +43,22 @@ pub(super) fn channel(ctx: &Ctx<'_>, at: &At<'_>) -> Option<Channel> {
         }
     };
     let origin = Origin { file: ctx.report.files.of(at.node.pos), line: at.node.pos.line };
-    Some(Channel { name: name?, spec: spec?, on: on.unwrap_or_else(|| EVENTS.into_iter().collect()), origin })
+    Some(Channel {
+        name: name?,
+        spec: spec?,
+        on: on.unwrap_or_else(|| EVENTS.into_iter().filter(|event| *event != EventKind::Regional).collect()),
+        origin,
+    })
 }
 
 /// What this version can tell of.
-const EVENTS: [EventKind; 5] = [EventKind::Down, EventKind::Degraded, EventKind::Recovered, EventKind::Certificate, EventKind::SelfNotice];
+const EVENTS: [EventKind; 6] =
+    [EventKind::Down, EventKind::Degraded, EventKind::Recovered, EventKind::Regional, EventKind::Certificate, EventKind::SelfNotice];
 
 fn events(ctx: &Ctx<'_>, at: &At<'_>) -> Option<BTreeSet<EventKind>> {
     let words = EVENTS.map(|kind| (kind.word(), kind));
     let is_later = |item: &At<'_>| {
-        let later = [EventKind::Regional.word(), EventKind::Reminder.word()];
+        let later = [EventKind::Reminder.word()];
         item.node.scalar().and_then(|scalar| later.into_iter().find(|word| *word == scalar.text))
     };
     let mut found = BTreeSet::new();

@@ -14,7 +14,6 @@ use crate::config::Scope;
 use crate::config::Server;
 use crate::config::ServerTls;
 use crate::config::User;
-use crate::config::Vantage;
 use crate::config::fields::At;
 use crate::config::fields::Ctx;
 use crate::config::fields::Fields;
@@ -22,6 +21,7 @@ use crate::config::phc::PasswordHash;
 use crate::config::readers;
 use crate::model::id::Region;
 use crate::model::net::HostPort;
+use crate::model::peer::Vantage;
 use crate::model::secret::Secret;
 
 /// Where the server listens when nothing is said.

@@ -6,6 +6,7 @@ mod http;
 mod instance;
 mod monitor;
 mod page;
+mod peers;
 mod template;
 
 use std::collections::BTreeMap;
@@ -42,6 +43,7 @@ pub(super) fn document(ctx: &Ctx<'_>, root: &Node, expanded: &Expanded) -> Optio
     let channels_at = fields.take("channels");
     let pages_at = fields.take("status_pages");
     let uplink = fields.read("uplink", instance::uplink);
+    let peers = fields.read("peers", peers::peers);
     let self_at = fields.take("self");
     let retention = fields.read("retention", instance::retention);
     // The files were followed before, by `crate::config::gather`; here is only said what is wrong with the list.
@@ -50,7 +52,10 @@ pub(super) fn document(ctx: &Ctx<'_>, root: &Node, expanded: &Expanded) -> Optio
     let _ = (fields.take("templates"), fields.take("monitors"));
     fields.finish();
 
-    let instance = instance::instance(ctx, instance_at.as_ref());
+    let mut instance = instance::instance(ctx, instance_at.as_ref());
+    if let (Some(instance), Some(peers)) = (&mut instance, &peers) {
+        peers::place(ctx, instance_at.as_ref(), instance, peers);
+    }
     let server = instance::server(ctx, server_at.as_ref());
     let names = channel_names(channels_at.as_ref());
     let channels = channels(ctx, channels_at.as_ref());
@@ -73,6 +78,7 @@ pub(super) fn document(ctx: &Ctx<'_>, root: &Node, expanded: &Expanded) -> Optio
         uplink: uplink.unwrap_or_default(),
         self_channels: channel::references(ctx, &self_items, &names),
         retention: retention.unwrap_or_else(Retention::default),
+        peers,
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::decode::channel;
@@ -19,6 +20,7 @@ use crate::model::id::Region;
 use crate::model::id::check_name;
 use crate::model::id::slug;
 use crate::model::monitor::Confirm;
+use crate::model::monitor::Internal;
 use crate::model::monitor::Monitor;
 use crate::model::monitor::Origin;
 use crate::model::monitor::ProbeSpec;
@@ -32,6 +34,7 @@ const INTERVAL_MIN: Duration = Duration::from_secs(1);
 const TIMEOUT: Duration = Duration::from_secs(10);
 const TIMEOUT_MIN: Duration = Duration::from_millis(100);
 const RECHECK: Duration = Duration::from_secs(10);
+const PARTIAL_AFTER: Duration = Duration::from_secs(300);
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// What a monitor inherits unless it says otherwise; also the keys of `defaults`.
@@ -41,6 +44,8 @@ struct Shared {
     confirm: Confirm,
     regions: Regions,
     quorum: Quorum,
+    n_regions_min: Option<usize>,
+    partial_after: Duration,
     channels: Vec<ChannelName>,
 }
 
@@ -57,6 +62,7 @@ pub(super) fn monitor(ctx: &Ctx<'_>, at: &At<'_>, channels: &BTreeSet<String>) -
     let runbook = fields.read("runbook", readers::web_url);
     let slo = fields.read("slo", slo);
     let enabled = fields.read("enabled", readers::boolean);
+    let internal_at = fields.take("internal");
     // Both are applied before, in `crate::config::expand`.
     let _ = (fields.take("use"), fields.take("matrix"));
     fields.finish();
@@ -65,6 +71,7 @@ pub(super) fn monitor(ctx: &Ctx<'_>, at: &At<'_>, channels: &BTreeSet<String>) -
     let written = target_at.and_then(|at| at.node.scalar().map(|scalar| scalar.text.clone()));
     let probe = probe(ctx, at, http, tcp);
     let expectation = expect_at.map(|at| expect::expect(ctx, &at, is_http, shared.timeout));
+    let internal = internal_at.map(|at| internal(ctx, &at, shared.timeout));
     let probe = probe?;
     let name = match &name_at {
         Some(name) => readers::name(ctx, name)?,
@@ -83,6 +90,12 @@ pub(super) fn monitor(ctx: &Ctx<'_>, at: &At<'_>, channels: &BTreeSet<String>) -
         confirm: shared.confirm,
         regions: shared.regions,
         quorum: shared.quorum,
+        n_regions_min: shared.n_regions_min,
+        partial_after: shared.partial_after,
+        internal: match internal {
+            Some(internal) => Some(Arc::new(internal?)),
+            None => None,
+        },
         channels: shared.channels,
         runbook: runbook.map(String::from),
         slo,
@@ -107,6 +120,12 @@ fn shared(ctx: &Ctx<'_>, fields: &mut Fields<'_>, known: &BTreeSet<String>) -> S
     let confirm = fields.read("confirm", |ctx, at| confirm(ctx, at, interval));
     let regions = fields.read("regions", regions);
     let quorum = fields.read("quorum", quorum);
+    let min_regions_at = fields.take("min_regions");
+    let n_regions_min = min_regions_at.as_ref().and_then(|at| readers::whole_u32(ctx, at, 1, 1000)).and_then(|n| usize::try_from(n).ok());
+    let partial_after = fields.read("partial", partial);
+    if let (Some(at), Some(2..), Some(Quorum::Any)) = (&min_regions_at, n_regions_min, quorum) {
+        ctx.bad(at, "with `quorum: any` one region is enough", "remove `min_regions`, or write `quorum: 1`");
+    }
     let channels = fields.take("channels");
     if let (Some(written), Some(at)) = (timeout, &timeout_at)
         && written > interval
@@ -120,6 +139,8 @@ fn shared(ctx: &Ctx<'_>, fields: &mut Fields<'_>, known: &BTreeSet<String>) -> S
         confirm: confirm.unwrap_or(default_confirm),
         regions: regions.unwrap_or(Regions::All),
         quorum: quorum.unwrap_or(Quorum::Majority),
+        n_regions_min,
+        partial_after: partial_after.unwrap_or(PARTIAL_AFTER),
         channels: channels.map(|at| channel::references(ctx, &at.one_or_many(), known)).unwrap_or_default(),
     }
 }
@@ -172,6 +193,25 @@ fn quorum(ctx: &Ctx<'_>, at: &At<'_>) -> Option<Quorum> {
         ctx.bad(at, format!("`{text}` is not a quorum"), hint);
     }
     found
+}
+
+fn partial(ctx: &Ctx<'_>, at: &At<'_>) -> Option<Duration> {
+    let mut fields = Fields::open(ctx, at, "monitors[].partial")?;
+    let after = fields.must("after", readers::duration);
+    fields.finish();
+    after
+}
+
+/// What vantages inside look at instead.
+fn internal(ctx: &Ctx<'_>, at: &At<'_>, timeout: Duration) -> Option<Internal> {
+    let mut fields = Fields::open(ctx, at, "monitors[].internal")?;
+    let (http, tcp, expect_at) = (fields.take("http"), fields.take("tcp"), fields.take("expect"));
+    fields.finish();
+    let is_http = tcp.is_none();
+    let probe = probe(ctx, at, http, tcp);
+    let expect =
+        expect_at.map_or_else(|| Some(crate::model::expect::Expectation::default()), |at| expect::expect(ctx, &at, is_http, timeout));
+    Some(Internal { probe: probe?, expect: expect? })
 }
 
 /// Labels, of a monitor or of a `match`.

@@ -110,9 +110,8 @@ pub(super) fn is_later(path: &str, key: &str) -> bool {
 /// Keys that are planned but that this version does not have. They are refused by name: a key that is read and then ignored
 /// would promise what does not happen.
 const LATER: &[(&str, &[&str])] = &[
-    ("", &["peers", "policies", "maintenance", "heartbeats", "metrics"]),
+    ("", &["policies", "maintenance", "heartbeats", "metrics"]),
     ("instance", &["allow_commands"]),
-    ("defaults", &["min_regions", "partial"]),
     ("templates.*", LATER_MONITOR),
     ("monitors[]", LATER_MONITOR),
     ("monitors[].expect", &["records"]),
@@ -124,22 +123,7 @@ const LATER: &[(&str, &[&str])] = &[
     ("retention", &["pings"]),
 ];
 
-const LATER_MONITOR: &[&str] = &[
-    "heartbeat",
-    "dns",
-    "tls",
-    "ping",
-    "grpc",
-    "websocket",
-    "domain",
-    "ssh",
-    "udp",
-    "command",
-    "depends_on",
-    "min_regions",
-    "partial",
-    "internal",
-];
+const LATER_MONITOR: &[&str] = &["heartbeat", "dns", "tls", "ping", "grpc", "websocket", "domain", "ssh", "udp", "command", "depends_on"];
 
 /// What other programs call it, and what it is called here.
 const FOREIGN: &[(&str, &str)] = &[

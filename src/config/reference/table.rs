@@ -7,6 +7,7 @@ use crate::config::reference::key;
 use crate::config::reference::must;
 
 const NETWORK: Kind = Kind::Shape("an address or network");
+const SLUG: Kind = Kind::Shape("lowercase letters, digits, `-`, `_`, `.`");
 const CHANNEL: Kind = Kind::Shape("the name of a channel");
 
 /// In the order of the manual; the top level comes first.
@@ -38,6 +39,12 @@ pub(super) const SECTIONS: &[Section] = &[
         doc: "Posts to Slack, or to anything that takes Slack's format. The short form is the URL alone.",
         keys: SLACK,
     },
+    Section {
+        path: "peers",
+        doc: "Several instances that watch together. The section is the same on every node; which of them one is, `VIGILMON_NODE` or `--node` says.",
+        keys: PEERS,
+    },
+    Section { path: "peers.nodes[]", doc: "One instance of the cluster.", keys: NODE },
     Section {
         path: "uplink",
         doc: "Controls that are tried when checks fail: when none of them answers, our own network is gone and no target is blamed.",
@@ -91,6 +98,13 @@ const TOP: &[Key] = &[
         "",
         "What visitors see.",
         "[{ slug: main, groups: [{ name: All, monitors: \"*\" }] }]",
+    ),
+    key(
+        "peers",
+        Kind::Map("peers"),
+        "",
+        "Several instances that watch together.",
+        "{ cluster: acme, secret: { env: VIGILMON_CLUSTER_SECRET }, nodes: [{ name: a, region: eu, url: \"wss://a.example.net/peer\" }, { name: b, region: us }] }",
     ),
     key("uplink", Kind::Map("uplink"), "", "Tells a lost uplink from a lost target.", "{ probes: [tcp://1.1.1.1:443] }"),
     key("self", Kind::Map("self"), "", "Who is told about trouble of vigilmon itself.", "{ channels: [chat] }"),
@@ -215,8 +229,8 @@ const CHANNEL_KEYS: &[Key] = &[
     key("slack", Kind::Either(&Kind::Secret, &Kind::Map("channels[].slack")), "", "Posts to Slack.", "{ url: { env: SLACK_WEBHOOK_URL } }"),
     key(
         "on",
-        Kind::OneOrMany(&Kind::Word(&["down", "degraded", "recovered", "certificate", "self"])),
-        "all of them",
+        Kind::OneOrMany(&Kind::Word(&["down", "degraded", "recovered", "regional", "certificate", "self"])),
+        "all but `regional`",
         "What it wants to hear about.",
         "[down, recovered]",
     ),
@@ -237,6 +251,57 @@ const WEBHOOK: &[Key] = &[
 ];
 
 const SLACK: &[Key] = &[must("url", Kind::Secret, "The incoming webhook's URL.", "{ env: SLACK_WEBHOOK_URL }")];
+
+const PEERS: &[Key] = &[
+    must("cluster", SLUG, "Name of the cluster; part of every incident's id.", "acme"),
+    key(
+        "secret",
+        Kind::OneOrMany(&Kind::Secret),
+        "",
+        "Keys of all nodes are derived from it. Of a list the first is used and all are accepted: so a secret is changed node by node.",
+        "{ env: VIGILMON_CLUSTER_SECRET }",
+    ),
+    key("private_key", Kind::Secret, "", "Of this node, when it has a `key` of its own.", "{ file: /etc/vigilmon/peer.key }"),
+    must(
+        "nodes",
+        Kind::List(&Kind::Map("peers.nodes[]")),
+        "All of them, this one included. Of two equal halves of a cluster the one with the first node decides.",
+        "[{ name: a, region: eu, url: \"wss://a.example.net/peer\" }, { name: b, region: us }]",
+    ),
+    key(
+        "solo_after",
+        Kind::Either(&Kind::Word(&["never"]), &Kind::Duration),
+        "60s",
+        "After this a minority that sees no others acts alone, and says so in its messages.",
+        "never",
+    ),
+];
+
+const NODE: &[Key] = &[
+    must("name", SLUG, "Unique in the cluster.", "us-east"),
+    must("region", SLUG, "Where it looks from.", "us-east"),
+    key(
+        "vantage",
+        Kind::Word(&["external", "internal"]),
+        "external",
+        "`internal`: inside the cluster or network that is watched; it votes apart.",
+        "internal",
+    ),
+    key(
+        "url",
+        Kind::Shape("`ws://` or `wss://`, ending in `/peer`"),
+        "",
+        "Where others reach it. Without one it dials them.",
+        "wss://us.example.net/peer",
+    ),
+    key(
+        "key",
+        Kind::Shape("`ed25519:` and base64"),
+        "derived from the secret",
+        "Its public key, as `vigilmon peer id` prints it.",
+        "ed25519:1Ihs/1XbuRZXeYZq0aHLhhIIQ9o8WUjDyrPcwrCN2Sg=",
+    ),
+];
 
 const UPLINK: &[Key] = &[key(
     "probes",

@@ -30,6 +30,17 @@ pub(super) const SECTIONS: &[Section] = &[
     Section { path: "monitors[]", doc: "Something that is watched. Each monitor has exactly one kind: `http` or `tcp`.", keys: MONITOR },
     Section { path: "monitors[].confirm", doc: "How many checks must agree before anyone is told.", keys: CONFIRM },
     Section {
+        path: "monitors[].partial",
+        doc: "Trouble of a minority of regions: no incident of its own, but worth a message.",
+        keys: PARTIAL,
+    },
+    Section {
+        path: "monitors[].internal",
+        doc: "What nodes with `vantage: internal` look at instead. Without it they look at the same. Their votes never count with those from \
+              outside; both together say where the trouble is.",
+        keys: INTERNAL,
+    },
+    Section {
         path: "monitors[].slo",
         doc: "A service level objective, shown beside the uptime. The short form is the target alone.",
         keys: SLO,
@@ -77,6 +88,27 @@ const CONFIRM_KEY: Key =
     key("confirm", Kind::Map("monitors[].confirm"), "", "How many checks must agree before anyone is told.", "{ failures: 3 }");
 const REGIONS_KEY: Key = key("regions", REGIONS, "all", "Which regions check it.", "[us-east, eu-west]");
 const QUORUM_KEY: Key = key("quorum", QUORUM, "majority", "How many regions must hold it down before it is down.", "2");
+const MIN_REGIONS_KEY: Key = key(
+    "min_regions",
+    Kind::Whole(1, 1000),
+    "two, or as many as there are",
+    "From how many regions votes must count before anything is decided.",
+    "2",
+);
+const PARTIAL_KEY: Key = key(
+    "partial",
+    Kind::Map("monitors[].partial"),
+    "",
+    "When trouble of a minority of regions is told to channels that listen to `regional`.",
+    "{ after: 10m }",
+);
+const INTERNAL_KEY: Key = key(
+    "internal",
+    Kind::Map("monitors[].internal"),
+    "",
+    "What vantages inside look at instead.",
+    "{ http: \"http://api.prod.svc:8080/health\" }",
+);
 const CHANNELS_KEY: Key = key("channels", CHANNELS, "[]", "Who is told.", "[chat]");
 const GROUP_KEY: Key = key("group", Kind::Text, "", "Heading it stands under in the dashboard.", "prod-us");
 const LABELS_KEY: Key = key("labels", Kind::Free(&Kind::Text), "{}", "Free labels; status pages can select by them.", "{ team: platform }");
@@ -100,7 +132,7 @@ const SLO_KEY: Key = key(
 );
 const ENABLED_KEY: Key = key("enabled", Kind::Bool, "true", "`false`: not checked, shown as paused.", "false");
 
-const DEFAULTS: &[Key] = &[INTERVAL, TIMEOUT, CONFIRM_KEY, CHANNELS_KEY, REGIONS_KEY, QUORUM_KEY];
+const DEFAULTS: &[Key] = &[INTERVAL, TIMEOUT, CONFIRM_KEY, CHANNELS_KEY, REGIONS_KEY, QUORUM_KEY, MIN_REGIONS_KEY, PARTIAL_KEY];
 
 const TEMPLATE: &[Key] = &[
     GROUP_KEY,
@@ -113,6 +145,9 @@ const TEMPLATE: &[Key] = &[
     CONFIRM_KEY,
     REGIONS_KEY,
     QUORUM_KEY,
+    MIN_REGIONS_KEY,
+    PARTIAL_KEY,
+    INTERNAL_KEY,
     CHANNELS_KEY,
     RUNBOOK_KEY,
     SLO_KEY,
@@ -152,6 +187,9 @@ const MONITOR: &[Key] = &[
     CONFIRM_KEY,
     REGIONS_KEY,
     QUORUM_KEY,
+    MIN_REGIONS_KEY,
+    PARTIAL_KEY,
+    INTERNAL_KEY,
     CHANNELS_KEY,
     RUNBOOK_KEY,
     SLO_KEY,
@@ -163,6 +201,10 @@ const CONFIRM: &[Key] = &[
     key("successes", Kind::Whole(1, 100), "1", "Good checks in a row before it counts as good again.", "2"),
     key("recheck", Kind::Duration, "10s", "Time between checks while that is open; at least 1s, and never longer than the interval.", "5s"),
 ];
+
+const PARTIAL: &[Key] = &[must("after", Kind::Duration, "How long a minority must hold it down.", "10m")];
+
+const INTERNAL: &[Key] = &[HTTP_KEY, TCP_KEY, EXPECT_KEY];
 
 const SLO: &[Key] = &[
     must("target", Kind::Percent, "Wanted uptime.", "99.9%"),

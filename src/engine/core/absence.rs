@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::engine::core::Core;
-use crate::engine::core::push_commit;
 use crate::engine::event::Command;
 use crate::model::change::StateChange;
 use crate::model::change::Streak;
@@ -87,7 +86,7 @@ impl Core {
         commands.push(Command::Note(format!("this program did not run for {}; checks are spread again", spoken(passed))));
         let mut change = StateChange::default();
         self.absent_since(now.wall.minus(passed), now, &mut change);
-        push_commit(commands, change, None);
+        self.commit(commands, change, None);
         let ids: Vec<MonitorId> = self.machines.keys().cloned().collect();
         for id in ids {
             let Some(machine) = self.machines.get_mut(&id) else { continue };

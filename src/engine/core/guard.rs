@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use crate::engine::core::Core;
-use crate::engine::core::push_commit;
 use crate::engine::event::Command;
 use crate::engine::event::Notice;
 use crate::engine::event::Observed;
@@ -69,7 +68,7 @@ impl Core {
         if self.config.uplink.is_empty() {
             return self.settle(observed.began, observed.result, now, commands);
         }
-        let is_beyond = is_beyond_uplink(&machine.monitor, &observed.result, machine.state.remote);
+        let is_beyond = is_beyond_uplink(&machine.probed, &observed.result, machine.state.remote);
         if is_beyond && matches!(observed.result.outcome, Outcome::Up | Outcome::Degraded) {
             let turn = self.guard.uplink.answered(observed.began);
             self.uplink_turned(turn, now, commands);
@@ -174,9 +173,9 @@ impl Core {
         self.tell(&notice, now, commands);
     }
 
-    fn tell(&self, notice: &Notice, now: Now, commands: &mut Vec<Command>) {
+    fn tell(&mut self, notice: &Notice, now: Now, commands: &mut Vec<Command>) {
         let change = StateChange { notifications: self.notifications_of(notice, now), ..StateChange::default() };
-        push_commit(commands, change, None);
+        self.commit(commands, change, None);
     }
 }
 
@@ -229,7 +228,8 @@ fn may_be_the_uplink(failure: &Failure) -> bool {
         | Failure::Slow { .. }
         | Failure::CertificateEnds { .. }
         | Failure::Partly { .. }
-        | Failure::Own(_) => false,
+        | Failure::Own(_)
+        | Failure::Reported { .. } => false,
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::engine::snapshot::Agreement;
 use crate::engine::snapshot::MonitorView;
 use crate::engine::snapshot::Recent;
 use crate::model::change::MonitorState;
@@ -14,10 +15,12 @@ use crate::model::incident::Epoch;
 use crate::model::incident::Incident;
 use crate::model::incident::Lane;
 use crate::model::monitor::Monitor;
+use crate::model::peer::Vantage;
 use crate::model::result::CheckResult;
 use crate::model::time::Mono;
 use crate::model::time::Now;
 use crate::model::time::UnixMillis;
+use crate::model::verdict::Diagnosis;
 use crate::model::verdict::Verdict;
 use crate::rules::incident::Epochs;
 use crate::rules::opinion;
@@ -29,9 +32,41 @@ pub(super) const RECENT_MAX: usize = 60;
 /// A check that has not been heard of this long after its deadline never will be; that would be a bug, and one check is enough for it.
 const LOST_AFTER: Duration = Duration::from_secs(30);
 
+/// What the votes of all say of a monitor.
+#[derive(Debug, Default)]
+pub(super) struct Joint {
+    /// A verdict that disagrees with what is recorded, and since when the votes say it.
+    pub(super) wanted: Option<(Verdict, Mono)>,
+    /// Whether regional trouble ought to be open, when that disagrees with what is recorded, and since when.
+    pub(super) regional: Option<(bool, Mono)>,
+    /// Since when the votes have been regional.
+    pub(super) regional_since: Option<Mono>,
+    /// Since when too few votes count.
+    pub(super) insufficient_since: Option<Mono>,
+    /// What the votes said last.
+    pub(super) agreement: Agreement,
+    pub(super) diagnosis: Option<Diagnosis>,
+    /// Votes that counted, and voters.
+    pub(super) n_voters: (usize, usize),
+    /// When it was last looked at out of turn because somebody else saw something.
+    pub(super) looked_again: Option<Mono>,
+    /// The next look at a disagreement; mirrored in `Cluster::looks`.
+    pub(super) look: Option<Mono>,
+}
+
+/// What opinions of each kind of vantage must be about to count: outside, inside.
+pub(super) fn hashes(monitor: &Arc<Monitor>) -> (u32, u32) {
+    let hash = |vantage| crate::config::probe_hash(&monitor.seen_from(vantage));
+    (hash(Vantage::External), hash(Vantage::Internal))
+}
+
 #[derive(Debug)]
 pub(super) struct Machine {
     pub(super) monitor: Arc<Monitor>,
+    /// The same as this vantage observes it: vantages inside may look at something else.
+    pub(super) probed: Arc<Monitor>,
+    /// What opinions of each kind of vantage must be about to count: outside, inside.
+    pub(super) hashes: (u32, u32),
     pub(super) state: MonitorState,
     /// Whether this vantage checks it at all.
     pub(super) is_here: bool,
@@ -47,13 +82,21 @@ pub(super) struct Machine {
     pub(super) last: Option<Arc<CheckResult>>,
     /// When this vantage came back from an absence during which incidents may have ended unseen; `None` once a bad check was seen.
     pub(super) unseen_since: Option<UnixMillis>,
+    /// A check of this run has ended.
+    pub(super) is_probed: bool,
+    /// What the votes of all say, and since when; unused when watching alone.
+    pub(super) joint: Joint,
     /// The newest picture; `None` when something changed since.
     pub(super) view: Option<Arc<MonitorView>>,
 }
 
 impl Machine {
-    pub(super) fn new(monitor: Arc<Monitor>, state: MonitorState, is_here: bool) -> Machine {
+    pub(super) fn new(monitor: Arc<Monitor>, vantage: Vantage, state: MonitorState, is_here: bool) -> Machine {
         Machine {
+            probed: monitor.seen_from(vantage),
+            hashes: hashes(&monitor),
+            is_probed: false,
+            joint: Joint::default(),
             monitor,
             state,
             is_here,
@@ -75,10 +118,13 @@ impl Machine {
 
     /// Takes the check that was due at `due`; returns its number, or `None` when the one before is still under way: a late
     /// check is skipped, not queued.
-    pub(super) fn begin(&mut self, due: Mono, now: Now, number: u64) -> Option<u64> {
+    pub(super) fn begin(&mut self, due: Mono, now: Now, number: u64, slot: Option<(usize, usize)>) -> Option<u64> {
         let interval = self.monitor.interval;
         let grid = match self.grid {
-            None => schedule::regular(&self.monitor.id, interval, due),
+            None => match slot {
+                None => schedule::regular(&self.monitor.id, interval, due),
+                Some(slot) => schedule::staggered(&self.monitor.id, interval, due, now, slot),
+            },
             Some(grid) if grid <= now.mono => schedule::next(grid, interval, now.mono),
             Some(grid) => grid,
         };
@@ -104,12 +150,12 @@ impl Machine {
     }
 
     pub(super) fn epochs(&self) -> Epochs {
-        Epochs { outage: self.state.outage, degradation: self.state.degradation }
+        Epochs { outage: self.state.outage, degradation: self.state.degradation, regional: self.state.regional }
     }
 
-    /// The lane whose open incident matters most.
+    /// The lane whose open incident matters most for the verdict; regional trouble does not.
     pub(super) fn open_lane(&self) -> Option<Lane> {
-        Lane::ALL.into_iter().find(|lane| self.epochs().of(*lane).is_open())
+        [Lane::Outage, Lane::Degradation].into_iter().find(|lane| self.epochs().of(*lane).is_open())
     }
 
     pub(super) fn remember(&mut self, recent: Recent) {
@@ -131,6 +177,7 @@ pub(super) fn fresh(monitor: MonitorId, probe_hash: u32, now: UnixMillis) -> Mon
         verdict_since: now,
         outage: Epoch::default(),
         degradation: Epoch::default(),
+        regional: Epoch::default(),
         paused_at: None,
         told: BTreeSet::new(),
         remote: None,

@@ -55,7 +55,7 @@ impl Core {
 
     fn add(&mut self, monitor: &Arc<Monitor>, is_here: bool, now: Now, change: &mut StateChange) {
         let id = monitor.id.clone();
-        let hash = crate::config::probe_hash(monitor);
+        let hash = crate::config::probe_hash(&monitor.seen_from(self.config.instance.vantage));
         let mut state = match self.retired.remove(&id) {
             Some(known) if known.verdict != Verdict::Unknown || known.opinion.state != OpinionState::Unknown => known,
             Some(known) => MonitorState {
@@ -70,7 +70,7 @@ impl Core {
             state.probe_hash = hash;
             state.streak = Streak::default();
         }
-        let mut machine = Machine::new(Arc::clone(monitor), state, is_here);
+        let mut machine = Machine::new(Arc::clone(monitor), self.config.instance.vantage, state, is_here);
         let left = self.left.remove(&id).unwrap_or_default();
         reconcile(&mut machine, left, now, change);
         self.machines.insert(id.clone(), machine);
@@ -79,7 +79,8 @@ impl Core {
 
     fn alter(&mut self, monitor: &Arc<Monitor>, is_here: bool, now: Now, change: &mut StateChange) {
         let id = &monitor.id;
-        let hash = crate::config::probe_hash(monitor);
+        let vantage = self.config.instance.vantage;
+        let hash = crate::config::probe_hash(&monitor.seen_from(vantage));
         let Some(machine) = self.machines.get_mut(id) else { return };
         if machine.monitor == *monitor && machine.is_here == is_here {
             return;
@@ -87,6 +88,8 @@ impl Core {
         let is_same_interval = machine.monitor.interval == monitor.interval;
         let was_active = machine.is_active();
         machine.monitor = Arc::clone(monitor);
+        machine.probed = monitor.seen_from(vantage);
+        machine.hashes = machine::hashes(monitor);
         machine.is_here = is_here;
         machine.view = None;
         let is_same_probe = machine.state.probe_hash == hash;
@@ -174,7 +177,9 @@ impl Core {
     fn close_all(&mut self, id: &MonitorId, reason: CloseReason, now: Now, change: &mut StateChange) {
         for lane in Lane::ALL {
             if self.machines.get(id).is_some_and(|machine| machine.epochs().of(lane).is_open()) {
-                self.carry_out(id, Step { what: Move::Close(lane, reason), from_outage: false }, now, change);
+                let what = Move::Close(lane, reason);
+                let step = Step { what, from_outage: false, detail: self.detail(id, what, now), is_told: true };
+                self.carry_out(id, step, now, change);
             }
         }
     }
@@ -216,7 +221,7 @@ impl Core {
             }
         }
         if let Some(state) = self.retired.get_mut(id) {
-            for epoch in [&mut state.outage, &mut state.degradation] {
+            for epoch in [&mut state.outage, &mut state.degradation, &mut state.regional] {
                 if epoch.is_open() {
                     *epoch = epoch.next();
                 }

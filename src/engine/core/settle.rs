@@ -9,7 +9,6 @@ use crate::consensus::decide::Vote;
 use crate::consensus::identity;
 use crate::engine::core::Core;
 use crate::engine::core::machine::Machine;
-use crate::engine::core::push_commit;
 use crate::engine::event::Command;
 use crate::engine::snapshot::Recent;
 use crate::model::change::MonitorState;
@@ -32,8 +31,10 @@ use crate::model::result::Outcome;
 use crate::model::result::OwnTrouble;
 use crate::model::time::Mono;
 use crate::model::time::Now;
+use crate::model::time::UnixMillis;
 use crate::model::time::spoken;
 use crate::model::verdict::Confidence;
+use crate::model::verdict::Diagnosis;
 use crate::model::verdict::OpinionState;
 use crate::model::verdict::RegionView;
 use crate::model::verdict::Verdict;
@@ -56,6 +57,7 @@ impl Core {
         let Some(machine) = self.machines.get_mut(&id) else { return };
         machine.await_nothing();
         machine.view = None;
+        machine.is_probed = true;
         self.is_dirty = true;
         let before = machine.state.clone();
         let seen = Evidence { outcome: result.outcome, failure: result.failure.as_ref(), at: result.at };
@@ -75,9 +77,10 @@ impl Core {
         });
         commands.push(Command::Record(result));
         let mut change = StateChange::default();
+        self.say_opinion(&id);
         self.decide(&id, now, &mut change);
         self.keep_state(&id, &before, &mut change);
-        push_commit(commands, change, None);
+        self.commit(commands, change, None);
         self.reschedule(&id, next.filter(|_| self.machines.get(&id).is_some_and(Machine::is_active)));
     }
 
@@ -96,9 +99,28 @@ impl Core {
 
     /// Works out the verdict and, if it changed, everything that follows.
     pub(super) fn decide(&mut self, id: &MonitorId, now: Now, change: &mut StateChange) {
+        if self.cluster.is_some() {
+            self.decide_together(id, now, change);
+        } else {
+            self.decide_alone(id, now, change);
+        }
+        self.keep_changed(id, change);
+    }
+
+    /// Whatever else a change says of a monitor, its newest state goes with it.
+    pub(super) fn keep_changed(&self, id: &MonitorId, change: &mut StateChange) {
+        if !change.is_empty()
+            && let Some(machine) = self.machines.get(id)
+        {
+            change.states.retain(|kept| kept.monitor != *id);
+            change.states.push(machine.state.clone());
+        }
+    }
+
+    fn decide_alone(&mut self, id: &MonitorId, now: Now, change: &mut StateChange) {
         let Some(machine) = self.machines.get_mut(id) else { return };
         let votes = [Vote { region: self.config.instance.region.clone(), state: machine.is_here.then_some(machine.state.opinion.state) }];
-        let rule = Rule::new(machine.monitor.quorum, votes.len());
+        let rule = Rule::new(machine.monitor.quorum, machine.monitor.n_regions_min, votes.len());
         let verdict = if machine.state.opinion.state == OpinionState::Paused {
             Verdict::Paused
         } else {
@@ -110,45 +132,88 @@ impl Core {
                 Decision::Insufficient => Verdict::Unknown,
             }
         };
-        if verdict != machine.state.verdict {
-            // A clock that was set back must not make a verdict older than the one before it, unless that one was dated by a
-            // clock that was plainly wrong: waiting for such a time to come could take years.
-            let before = machine.state.verdict_since;
-            let before = if before > now.wall + FUTURE_MAX { now.wall } else { before };
-            let since = machine.state.opinion.since.min(now.wall).max(before);
-            machine.state.verdict = verdict;
-            machine.state.verdict_since = since;
-            change.verdicts.push(VerdictChange { monitor: id.clone(), at: since, verdict });
-        }
+        let since = machine.state.opinion.since;
+        self.hold(id, verdict, since, now, change);
+        self.move_lanes(id, verdict, now, change);
+    }
+
+    /// Holds this verdict since then.
+    pub(super) fn hold(&mut self, id: &MonitorId, verdict: Verdict, since: UnixMillis, now: Now, change: &mut StateChange) {
+        let Some(machine) = self.machines.get_mut(id) else { return };
         machine.view = None;
+        if verdict == machine.state.verdict {
+            return;
+        }
+        // A clock that was set back must not make a verdict older than the one before it, unless that one was dated by a
+        // clock that was plainly wrong: waiting for such a time to come could take years.
+        let before = machine.state.verdict_since;
+        let before = if before > now.wall + FUTURE_MAX { now.wall } else { before };
+        let since = since.min(now.wall).max(before);
+        machine.state.verdict = verdict;
+        machine.state.verdict_since = since;
+        change.verdicts.push(VerdictChange { monitor: id.clone(), at: since, verdict });
+    }
+
+    /// Opens and closes what this verdict means, as this vantage saw it.
+    fn move_lanes(&mut self, id: &MonitorId, verdict: Verdict, now: Now, change: &mut StateChange) {
+        let Some(machine) = self.machines.get(id) else { return };
         let moves = incident::moves(verdict, machine.epochs());
         let from_outage = moves.contains(&Move::Close(Lane::Outage, CloseReason::Recovered));
         for what in moves {
-            self.carry_out(id, Step { what, from_outage }, now, change);
+            let detail = self.detail(id, what, now);
+            self.carry_out(id, Step { what, from_outage, detail, is_told: true }, now, change);
         }
-        if !change.is_empty()
-            && let Some(machine) = self.machines.get(id)
-        {
-            change.states.retain(|kept| kept.monitor != *id);
-            change.states.push(machine.state.clone());
+    }
+
+    /// What this vantage alone knows of a move.
+    pub(super) fn detail(&self, id: &MonitorId, what: Move, now: Now) -> Detail {
+        match (what, self.machines.get(id)) {
+            (Move::Open(_), Some(machine)) => Detail::Opening(Box::new(self.own_opening(machine, now))),
+            (Move::Close(lane, reason), Some(machine)) => Detail::Closing(closing(machine, lane, reason, now)),
+            (Move::Open(_) | Move::Close(..), None) => Detail::Closing(Closed { at: now.wall, how: CloseReason::Removed }),
+        }
+    }
+
+    fn own_opening(&self, machine: &Machine, now: Now) -> Opening {
+        let region = self.config.instance.region.clone();
+        Opening {
+            monitor_name: machine.monitor.name.clone(),
+            opened_at: machine.state.opinion.since,
+            confirmed_at: now.wall,
+            cause: cause(machine),
+            regions: decide::regions(&[Vote { region, state: machine.is_here.then_some(machine.state.opinion.state) }]),
+            confidence: Confidence::Full,
+            diagnosis: None,
+            evidence: own_evidence(machine),
         }
     }
 
     /// Opens or closes one incident and writes the messages that are owed for it.
     pub(super) fn carry_out(&mut self, id: &MonitorId, step: Step, now: Now, change: &mut StateChange) {
-        let incident = match step.what {
-            Move::Open(lane) => self.open(id, lane, now),
-            Move::Close(lane, reason) => self.close(id, lane, reason, now),
+        let incident = match (step.what, step.detail) {
+            (Move::Open(lane), Detail::Opening(opening)) => self.open(id, lane, *opening),
+            (Move::Close(lane, _), Detail::Closing(closed)) => self.close(id, lane, closed),
+            (Move::Open(_), Detail::Closing(_)) | (Move::Close(..), Detail::Opening(_)) => None,
         };
-        let (Some(incident), Some(machine)) = (incident, self.machines.get_mut(id)) else { return };
+        let (Some(incident), Some(machine)) = (incident, self.machines.get(id)) else { return };
         match incident.closed {
             None => change.opened.push(incident.clone()),
             Some(closed) => change.closed.push((incident.id.clone(), closed)),
         }
         let Some(event) = incident::event(step.what, &incident.cause) else { return };
-        let occasion = Occasion { event, is_still_bad: machine.state.verdict == Verdict::Degraded, from_outage: step.from_outage };
-        let epoch = machine.epochs().of(incident.lane);
-        let facts = facts(machine, &incident);
+        let is_still_bad = machine.state.verdict == Verdict::Degraded;
+        let occasion = Occasion { event, is_still_bad, from_outage: step.from_outage };
+        self.tell_channels(&incident, occasion, step.is_told, now, change);
+    }
+
+    /// Writes the messages that a move owes. When it happened too long ago to be news, nothing is written, and only noted who would have
+    /// been told: they are told of its end.
+    pub(super) fn tell_channels(&mut self, incident: &Incident, occasion: Occasion, is_told: bool, now: Now, change: &mut StateChange) {
+        let n_voters = self.n_voters(&incident.monitor);
+        let Some(machine) = self.machines.get_mut(&incident.monitor) else { return };
+        let facts = facts(machine, incident, n_voters);
+        let epoch = if incident.closed.is_some() { incident.epoch.next() } else { incident.epoch };
+        let event = occasion.event;
         // An opening is for the channels of the monitor; a recovery for those that heard of an opening, wherever they are now.
         let is_end = event == EventKind::Recovered;
         let names: Vec<ChannelName> = if is_end { machine.state.told.iter().cloned().collect() } else { machine.monitor.channels.clone() };
@@ -159,13 +224,15 @@ impl Core {
             };
             let was_told = machine.state.told.contains(&name);
             if incident::hears(&channel.on, occasion, was_told) {
-                change.notifications.push(Notification {
-                    key: identity::notification_key(&incident.id, event, epoch, &name),
-                    channel: name.clone(),
-                    event,
-                    at: now.wall,
-                    subject: Subject::Incident(Box::new(facts.clone())),
-                });
+                if is_told {
+                    change.notifications.push(Notification {
+                        key: identity::notification_key(&incident.id, event, epoch, &name),
+                        channel: name.clone(),
+                        event,
+                        at: now.wall,
+                        subject: Subject::Incident(Box::new(facts.clone())),
+                    });
+                }
                 if !is_end {
                     machine.state.told.insert(name.clone());
                 }
@@ -176,76 +243,117 @@ impl Core {
         }
     }
 
-    fn open(&mut self, id: &MonitorId, lane: Lane, now: Now) -> Option<Incident> {
-        let region = self.config.instance.region.clone();
+    fn open(&mut self, id: &MonitorId, lane: Lane, opening: Opening) -> Option<Incident> {
         let machine = self.machines.get_mut(id)?;
         let epoch = advance(machine, lane);
-        let mut evidence = machine.last.as_ref().map(|last| last.transcript.lines.clone()).unwrap_or_default();
-        evidence.truncate(EVIDENCE_LINES_MAX);
-        let incident = Incident {
-            id: identity::incident_id(&self.cluster, id, lane, epoch),
-            monitor: id.clone(),
-            monitor_name: machine.monitor.name.clone(),
-            lane,
-            epoch,
-            opened_at: machine.state.opinion.since,
-            confirmed_at: now.wall,
-            closed: None,
-            cause: cause(machine),
-            regions: decide::regions(&[Vote { region, state: machine.is_here.then_some(machine.state.opinion.state) }]),
-            confidence: Confidence::Full,
-            evidence,
-        };
+        let incident = incident_of(&self.cluster_name, (id, lane, epoch), opening);
         machine.incidents.push(incident.clone());
         Some(incident)
     }
 
-    fn close(&mut self, id: &MonitorId, lane: Lane, reason: CloseReason, now: Now) -> Option<Incident> {
+    fn close(&mut self, id: &MonitorId, lane: Lane, closed: Closed) -> Option<Incident> {
         let machine = self.machines.get_mut(id)?;
-        let open = identity::incident_id(&self.cluster, id, lane, machine.epochs().of(lane));
         advance(machine, lane);
-        let at = machine.incidents.iter().position(|incident| incident.id == open)?;
+        let at = machine.incidents.iter().position(|incident| incident.lane == lane)?;
         let mut incident = machine.incidents.remove(at);
-        incident.closed = Some(closing(machine, &incident, reason, now));
+        incident.closed = Some(Closed { at: closed.at.max(incident.opened_at), how: closed.how });
         Some(incident)
     }
 }
 
-/// A move, and whether an outage ended in the same moment.
-#[derive(Debug, Clone, Copy)]
+/// An incident as it opens.
+pub(super) fn incident_of(cluster: &str, (id, lane, epoch): (&MonitorId, Lane, Epoch), opening: Opening) -> Incident {
+    Incident {
+        id: identity::incident_id(cluster, id, lane, epoch),
+        monitor: id.clone(),
+        monitor_name: opening.monitor_name,
+        lane,
+        epoch,
+        opened_at: opening.opened_at,
+        confirmed_at: opening.confirmed_at,
+        closed: None,
+        cause: opening.cause,
+        regions: opening.regions,
+        confidence: opening.confidence,
+        diagnosis: opening.diagnosis,
+        evidence: opening.evidence,
+    }
+}
+
+/// A move with everything that is known of it.
+#[derive(Debug, Clone)]
 pub(super) struct Step {
     pub(super) what: Move,
+    /// An outage ended in the same moment.
     pub(super) from_outage: bool,
+    /// Of the same kind as the move.
+    pub(super) detail: Detail,
+    /// It is news: messages are owed for it.
+    pub(super) is_told: bool,
+}
+
+/// What is known of a move.
+#[derive(Debug, Clone)]
+pub(super) enum Detail {
+    Opening(Box<Opening>),
+    Closing(Closed),
+}
+
+/// What is known of an incident when it opens.
+#[derive(Debug, Clone)]
+pub(super) struct Opening {
+    pub(super) monitor_name: String,
+    pub(super) opened_at: UnixMillis,
+    pub(super) confirmed_at: UnixMillis,
+    pub(super) cause: Failure,
+    pub(super) regions: RegionView,
+    pub(super) confidence: Confidence,
+    pub(super) diagnosis: Option<Diagnosis>,
+    pub(super) evidence: Vec<String>,
+}
+
+/// The epoch of a lane.
+pub(super) fn epoch_of(machine: &mut Machine, lane: Lane) -> &mut Epoch {
+    match lane {
+        Lane::Outage => &mut machine.state.outage,
+        Lane::Degradation => &mut machine.state.degradation,
+        Lane::Regional => &mut machine.state.regional,
+    }
 }
 
 /// Moves a lane to its next epoch.
 pub(super) fn advance(machine: &mut Machine, lane: Lane) -> Epoch {
-    let epoch = match lane {
-        Lane::Outage => &mut machine.state.outage,
-        Lane::Degradation => &mut machine.state.degradation,
-    };
+    let epoch = epoch_of(machine, lane);
     *epoch = epoch.next();
     *epoch
 }
 
-fn cause(machine: &Machine) -> Failure {
+/// Lines of the newest check, as evidence.
+pub(super) fn own_evidence(machine: &Machine) -> Vec<String> {
+    let mut evidence = machine.last.as_ref().map(|last| last.transcript.lines.clone()).unwrap_or_default();
+    evidence.truncate(EVIDENCE_LINES_MAX);
+    evidence
+}
+
+pub(super) fn cause(machine: &Machine) -> Failure {
     let unexplained = || Failure::Own(OwnTrouble::Setup("the reason was not kept".to_owned()));
     machine.state.opinion.failure.clone().unwrap_or_else(unexplained)
 }
 
 /// When and how an incident ended. If nothing bad was seen since we came back, it ended at an unknown time while we were away.
-fn closing(machine: &Machine, incident: &Incident, reason: CloseReason, now: Now) -> Closed {
+fn closing(machine: &Machine, lane: Lane, reason: CloseReason, now: Now) -> Closed {
+    let opened_at = machine.incidents.iter().find(|incident| incident.lane == lane).map_or(now.wall, |incident| incident.opened_at);
     match reason {
         CloseReason::Recovered | CloseReason::RecoveredUnseen | CloseReason::Superseded => {
             let is_unseen = machine.unseen_since.is_some() && reason == CloseReason::Recovered;
             let how = if is_unseen { CloseReason::RecoveredUnseen } else { reason };
-            Closed { at: machine.state.opinion.since.max(incident.opened_at), how }
+            Closed { at: machine.state.opinion.since.max(opened_at), how }
         }
-        CloseReason::Removed | CloseReason::Paused => Closed { at: now.wall.max(incident.opened_at), how: reason },
+        CloseReason::Removed | CloseReason::Paused => Closed { at: now.wall.max(opened_at), how: reason },
     }
 }
 
-fn facts(machine: &Machine, incident: &Incident) -> IncidentFacts {
+fn facts(machine: &Machine, incident: &Incident, n_voters: (usize, usize)) -> IncidentFacts {
     let (monitor, closed) = (&machine.monitor, incident.closed);
     let regions = match closed {
         None => incident.regions.clone(),
@@ -278,6 +386,8 @@ fn facts(machine: &Machine, incident: &Incident) -> IncidentFacts {
         regions_fine: regions.fine,
         regions_unknown: regions.unknown,
         confidence: incident.confidence,
+        n_voters,
+        diagnosis: incident.diagnosis,
         evidence: machine.last.as_ref().map_or_else(String::new, |last| evidence(last)),
         runbook: monitor.runbook.clone(),
     }
@@ -302,6 +412,8 @@ pub(super) fn facts_of_removed(incident: &Incident) -> IncidentFacts {
         regions_fine: Vec::new(),
         regions_unknown: incident.regions.failing.clone(),
         confidence: incident.confidence,
+        n_voters: (1, 1),
+        diagnosis: incident.diagnosis,
         evidence: String::new(),
         runbook: None,
     }

@@ -11,12 +11,12 @@ use crate::config::Auth;
 use crate::config::Instance;
 use crate::config::Retention;
 use crate::config::Server;
-use crate::config::Vantage;
 use crate::engine::event::Observed;
 use crate::model::id::ChannelName;
 use crate::model::id::Region;
 use crate::model::monitor::Monitor;
 use crate::model::net::HostPort;
+use crate::model::peer::Vantage;
 use crate::model::result::CheckResult;
 use crate::model::result::Failure;
 use crate::model::result::Outcome;
@@ -54,6 +54,7 @@ fn config(monitors: Vec<Monitor>, uplink: &[&str]) -> Arc<Config> {
         uplink: uplink.iter().map(|text| HostPort::parse(text).expect("an address")).collect(),
         self_channels: vec![ops.name.clone()],
         retention: Retention::default(),
+        peers: None,
     })
 }
 
@@ -98,6 +99,8 @@ impl World {
             incidents: Vec::new(),
             recent: RecentResults::new(),
             last_alive: None,
+            facts: Vec::new(),
+            version: "test".to_owned(),
         };
         let (core, commands) = Core::new(beginning, at(0));
         let mut world = World {
@@ -142,6 +145,8 @@ impl World {
             incidents: self.incidents.values().filter(|incident| incident.closed.is_none()).cloned().collect(),
             recent: RecentResults::new(),
             last_alive: Some(last_alive),
+            facts: Vec::new(),
+            version: "test".to_owned(),
         };
         let (core, commands) = Core::new(beginning, at(self.seconds));
         self.core = core;
@@ -214,7 +219,7 @@ impl World {
                 Command::Commit { change, .. } => self.store(change),
                 Command::Answer { answer, .. } => self.tell(format!("answer {answer:?}")),
                 Command::Note(text) => self.tell(format!("note {text}")),
-                Command::Record(_) => {}
+                Command::Record(_) | Command::Publish(_) | Command::Replay | Command::Refill(_) | Command::Share(_) => {}
             }
         }
     }

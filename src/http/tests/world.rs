@@ -24,7 +24,6 @@ use crate::config::Instance;
 use crate::config::Retention;
 use crate::config::Server;
 use crate::config::User;
-use crate::config::Vantage;
 use crate::engine::handle::EngineHandle;
 use crate::engine::handle::Operation;
 use crate::engine::snapshot::MonitorView;
@@ -64,6 +63,7 @@ use crate::model::page::Show;
 use crate::model::page::StatusPage;
 use crate::model::page::Theme;
 use crate::model::page::Visibility;
+use crate::model::peer::Vantage;
 use crate::model::result::CheckResult;
 use crate::model::result::Failure;
 use crate::model::result::Outcome;
@@ -309,6 +309,9 @@ pub(super) fn monitor(name: &str, host: &str) -> Monitor {
         confirm: Confirm { failures: 2, successes: 1, recheck: Duration::from_secs(10) },
         regions: Regions::All,
         quorum: Quorum::Majority,
+        n_regions_min: None,
+        partial_after: Duration::from_secs(300),
+        internal: None,
         channels: Vec::new(),
         runbook: None,
         slo: None,
@@ -331,6 +334,10 @@ pub(super) fn view(monitor: Monitor, failure: Option<Failure>) -> MonitorView {
         since: NOON.minus(Duration::from_secs(300)),
         opinion: Opinion { state: if is_down { OpinionState::Down } else { OpinionState::Up }, since: NOON, failure: failure.clone() },
         regions,
+        votes: Vec::new(),
+        agreement: crate::engine::snapshot::Agreement::Agreed,
+        decider: None,
+        diagnosis: None,
         last: Some(Arc::new(CheckResult {
             monitor: monitor.id.clone(),
             at: NOON.minus(Duration::from_secs(5)),
@@ -363,6 +370,7 @@ pub(super) fn incident(monitor: &Monitor, cause: Failure) -> Incident {
         cause,
         regions: RegionView::default(),
         confidence: Confidence::Full,
+        diagnosis: None,
         evidence: vec!["canary-evidence".to_owned()],
     }
 }
@@ -404,6 +412,7 @@ pub(super) fn config() -> Config {
         uplink: Vec::new(),
         self_channels: Vec::new(),
         retention: Retention::default(),
+        peers: None,
     }
 }
 
@@ -420,6 +429,7 @@ pub(super) fn snapshot(mut config: Config, views: Vec<MonitorView>) -> Snapshot 
         config: Arc::new(config),
         monitors: views.into_iter().map(|view| (view.monitor.id.clone(), Arc::new(view))).collect(),
         uplink: UplinkView::NotGuarded,
+        cluster: None,
         reload: Arc::new(ReloadView {
             active_hash: "0123456789abcdef".to_owned(),
             active_since: NOON,

@@ -8,7 +8,12 @@ use std::sync::MutexGuard;
 use tokio::sync::Notify;
 
 use super::*;
+use crate::engine::announce::Announce;
+use crate::model::change::StoredFact;
 use crate::model::id::MonitorId;
+use crate::model::id::NodeName;
+use crate::model::peer::Record;
+use crate::model::peer::Roster;
 use crate::model::time::Mono;
 use crate::model::time::Now;
 use crate::notifier::Notifier;
@@ -47,6 +52,7 @@ struct Memory {
     rows: Vec<Row>,
     faults: Faults,
     n_claims: u32,
+    n_facts: usize,
 }
 
 #[derive(Clone, Default)]
@@ -86,6 +92,33 @@ impl Outbox for FakeOutbox {
                 *leased_until = None;
             }
         }
+        Ok(())
+    }
+
+    async fn hold_leases(&self, until: UnixMillis) -> Result<(), CommitError> {
+        for row in &mut self.lock().rows {
+            if let State::Waiting { due, leased_until } = &mut row.state
+                && leased_until.take().is_some()
+            {
+                *due = (*due).max(until);
+            }
+        }
+        Ok(())
+    }
+
+    async fn sent_elsewhere(&self, sent: Vec<(String, UnixMillis, Option<StoredFact>)>) -> Result<(), CommitError> {
+        let mut memory = self.lock();
+        for (key, _, fact) in sent {
+            assert!(fact.is_some(), "what is kept says what was sent");
+            for row in memory.rows.iter_mut().filter(|row| row.notification.key == key && matches!(row.state, State::Waiting { .. })) {
+                row.state = State::Sent;
+            }
+        }
+        Ok(())
+    }
+
+    async fn keep(&self, facts: Vec<StoredFact>) -> Result<(), CommitError> {
+        self.lock().n_facts += facts.len();
         Ok(())
     }
 
@@ -131,9 +164,10 @@ impl Outbox for FakeOutbox {
             return Err(CommitError::Failed("disk full".to_owned()));
         }
         let row = &mut self.lock().rows[usize::try_from(id).expect("an index")];
-        row.n_attempts += 1;
+        row.n_attempts += u32::from(!matches!(mark, Mark::Waits { .. } | Mark::Elsewhere { .. }));
         row.state = match mark {
-            Mark::Sent { .. } => State::Sent,
+            Mark::Sent { .. } | Mark::Elsewhere { .. } => State::Sent,
+            Mark::Waits { next_at } => State::Waiting { due: *next_at, leased_until: None },
             Mark::Retry { next_at, .. } => State::Waiting { due: *next_at, leased_until: None },
             Mark::Dead { error, .. } => State::Dead(error.clone()),
         };
@@ -202,6 +236,7 @@ struct World {
     clock: Clock,
     config: watch::Sender<Arc<Config>>,
     owed: Arc<Notify>,
+    shared: Option<Shared>,
 }
 
 impl World {
@@ -214,6 +249,7 @@ impl World {
             clock,
             config: watch::Sender::new(samples::config(channels)),
             owed: Arc::new(Notify::new()),
+            shared: None,
         }
     }
 
@@ -243,6 +279,7 @@ impl World {
             clock: self.clock.clone(),
             config: self.config.subscribe(),
             owed: Arc::clone(&self.owed),
+            shared: self.shared.clone(),
             chance: || 1.0,
         };
         let time = async {
@@ -538,4 +575,191 @@ fn mix(seed: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
+}
+
+/// Carries what notifiers say to each other, a fifth of a second later.
+#[derive(Debug)]
+struct Bus {
+    me: NodeName,
+    others: Arc<Mutex<BTreeMap<NodeName, Shared>>>,
+}
+
+impl Announce for Bus {
+    fn announce(&self, records: Vec<Record>) {
+        let others = self.others.lock().expect("bus").clone();
+        for (_, shared) in others.into_iter().filter(|(node, _)| *node != self.me) {
+            for record in records.clone() {
+                let Record::Delivery(fact) = record else { continue };
+                let (shared, me) = (shared.clone(), self.me.clone());
+                crate::supervise::Jobs::default().start(async move {
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                    shared.heard(&me, &fact);
+                });
+            }
+        }
+    }
+
+    fn replay(&self) {}
+
+    fn refill(&self, _since: UnixMillis) {}
+
+    fn share(&self, _roster: Arc<Roster>) {}
+}
+
+/// Notifiers of several nodes before one receiver.
+struct Nodes {
+    worlds: BTreeMap<NodeName, World>,
+    rosters: BTreeMap<NodeName, watch::Sender<Arc<Roster>>>,
+}
+
+fn node(text: &str) -> NodeName {
+    NodeName::parse(text).expect("a name")
+}
+
+/// The nodes in the order in which it is their turn for the monitor `m`.
+fn order() -> Vec<NodeName> {
+    crate::consensus::rank::ranked("m", &["a", "b", "c"].map(node))
+}
+
+impl Nodes {
+    fn new(script: impl Fn(&Notification, UnixMillis) -> Reply + Send + Sync + 'static) -> Nodes {
+        let first = World::new(&["ops"], script);
+        let others: Arc<Mutex<BTreeMap<NodeName, Shared>>> = Arc::default();
+        let mut nodes = Nodes { worlds: BTreeMap::new(), rosters: BTreeMap::new() };
+        for me in ["a", "b", "c"].map(node) {
+            let all: Vec<NodeName> = ["a", "b", "c"].map(node).into();
+            let roster = Roster { me: me.clone(), eligible: all.clone(), live: all.into_iter().collect(), is_ready: true };
+            let (tell, rosters) = watch::channel(Arc::new(roster));
+            let announce = Arc::new(Bus { me: me.clone(), others: Arc::clone(&others) });
+            let shared = Shared::new(me.clone(), first.clock.clone(), announce, rosters);
+            others.lock().expect("bus").insert(me.clone(), shared.clone());
+            let world = World {
+                outbox: FakeOutbox::default(),
+                sink: first.sink.clone(),
+                clock: first.clock.clone(),
+                config: watch::Sender::new(samples::config(&["ops"])),
+                owed: Arc::new(Notify::new()),
+                shared: Some(shared),
+            };
+            nodes.worlds.insert(me.clone(), world);
+            nodes.rosters.insert(me, tell);
+        }
+        nodes
+    }
+
+    async fn owe(&self, key: &str) {
+        for world in self.worlds.values() {
+            world.owe("ops", "m", key).await;
+        }
+    }
+
+    /// Lets the given nodes run for so long; then they are killed.
+    async fn live(&self, running: &[NodeName], seconds: u64) {
+        let run = |name: &NodeName| {
+            let world = &self.worlds[name];
+            let notifier = Notifier {
+                outbox: world.outbox.clone(),
+                sink: world.sink.clone(),
+                clock: world.clock.clone(),
+                config: world.config.subscribe(),
+                owed: Arc::clone(&world.owed),
+                shared: world.shared.clone(),
+                chance: || 1.0,
+            };
+            notifier.run(CancellationToken::new())
+        };
+        let clock = self.worlds.values().next().expect("some").clock.clone();
+        let time = async {
+            for _ in 0..seconds * 10 {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                clock.advance(Duration::from_millis(100));
+            }
+        };
+        let mut jobs: Vec<std::pin::Pin<Box<dyn Future<Output = ()>>>> = Vec::new();
+        for name in running {
+            jobs.push(Box::pin(run(name)));
+        }
+        let all = futures_util::future::join_all(jobs);
+        tokio::select! {
+            _ = all => {}
+            () = time => {}
+        }
+    }
+
+    fn log(&self) -> Vec<(u64, String, bool)> {
+        self.worlds.values().next().expect("some").log()
+    }
+
+    fn n_waiting(&self) -> usize {
+        self.worlds.values().map(|world| world.outbox.n_waiting()).sum()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_three_nodes_that_owe_the_same_one_sends() {
+    let nodes = Nodes::new(|_, _| Reply::Accept);
+    nodes.owe("m down").await;
+    nodes.owe("m up").await;
+    nodes.live(&order(), 60).await;
+    let sent: Vec<String> = nodes.log().into_iter().map(|(_, key, _)| key).collect();
+    assert_eq!((sent, nodes.n_waiting()), (vec!["m down".to_owned(), "m up".to_owned()], 0));
+    // Each keeps that it was sent, so that none sends it after a restart.
+    nodes.live(&order(), 60).await;
+    assert_eq!(nodes.log().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_the_first_is_dead_the_next_sends_after_the_takeover() {
+    let nodes = Nodes::new(|_, _| Reply::Accept);
+    nodes.owe("m down").await;
+    nodes.live(&order()[1..], 60).await;
+    let log = nodes.log();
+    assert_eq!(log.len(), 1);
+    assert!((15..20).contains(&log[0].0), "{log:?}");
+    // When the first comes back, it has heard.
+    nodes.live(&order(), 60).await;
+    assert_eq!((nodes.log().len(), nodes.n_waiting()), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_receiver_is_down_one_node_at_a_time_tries_and_one_message_arrives() {
+    let nodes = Nodes::new(|_, now| if now < samples::TEN_TWENTY_THREE + SECOND * 300 { down() } else { Reply::Accept });
+    nodes.owe("m down").await;
+    nodes.live(&order(), 500).await;
+    let log = nodes.log();
+    assert_eq!(log.iter().filter(|(.., accepted)| *accepted).count(), 1, "{log:?}");
+    let first_good = log.iter().position(|(.., accepted)| *accepted).expect("it arrives");
+    assert_eq!(first_good, log.len() - 1, "nobody tries again afterwards");
+    assert!((6..=20).contains(&log.len()), "back-off, not a hail: {log:?}");
+    assert!(log[first_good].0 < 300 + 100, "{log:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sender_that_dies_before_it_can_say_so_costs_a_repetition_and_no_loss() {
+    let nodes = Nodes::new(|_, _| Reply::Accept);
+    nodes.worlds[&order()[0]].outbox.lock().faults.marks_hang = 1;
+    nodes.owe("m down").await;
+    nodes.live(&order()[..1], 5).await;
+    assert_eq!(nodes.log().len(), 1);
+    // It is dead; the others heard of its claim, and wait until they know that it is.
+    nodes.live(&order()[1..], 60).await;
+    assert_eq!(nodes.log().len(), 2);
+    nodes.live(&order(), 60).await;
+    assert_eq!((nodes.log().len(), nodes.n_waiting()), (2, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_has_not_settled_sends_nothing() {
+    let nodes = Nodes::new(|_, _| Reply::Accept);
+    for tell in nodes.rosters.values() {
+        tell.send_modify(|roster| *roster = Arc::new(Roster { is_ready: false, ..(**roster).clone() }));
+    }
+    nodes.owe("m down").await;
+    nodes.live(&order(), 120).await;
+    assert_eq!(nodes.log(), []);
+    for tell in nodes.rosters.values() {
+        tell.send_modify(|roster| *roster = Arc::new(Roster { is_ready: true, ..(**roster).clone() }));
+    }
+    nodes.live(&order(), 30).await;
+    assert_eq!(nodes.log().len(), 1);
 }

@@ -5,11 +5,13 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::Serialize;
 
+use crate::model::peer::Stage;
 use crate::model::result::DnsFailure;
 use crate::model::result::Failure;
 use crate::model::result::OwnTrouble;
 use crate::model::result::Phase;
 use crate::model::result::TlsDefect;
+use crate::model::result::code_of;
 use crate::model::time::UnixMillis;
 
 #[derive(Serialize, Deserialize)]
@@ -34,6 +36,7 @@ enum FailureRow {
     CertificateEnds { days_left: i64, not_after: i64 },
     Partly { detail: String },
     Own { trouble: OwnRow },
+    Reported { word: String, text: String, stage: String },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -133,6 +136,7 @@ fn row(failure: Failure) -> FailureRow {
         Failure::CertificateEnds { days_left, not_after } => FailureRow::CertificateEnds { days_left, not_after: not_after.0 },
         Failure::Partly { detail } => FailureRow::Partly { detail },
         Failure::Own(trouble) => FailureRow::Own { trouble: own_row(trouble) },
+        Failure::Reported { code, text, stage } => FailureRow::Reported { word: code.to_owned(), text, stage: stage.word().to_owned() },
     }
 }
 
@@ -167,6 +171,10 @@ fn failure(row: FailureRow) -> Failure {
         FailureRow::CertificateEnds { days_left, not_after } => Failure::CertificateEnds { days_left, not_after: UnixMillis(not_after) },
         FailureRow::Partly { detail } => Failure::Partly { detail },
         FailureRow::Own { trouble } => Failure::Own(own(trouble)),
+        FailureRow::Reported { word, text, stage } => {
+            let stage = Stage::ALL.into_iter().find(|known| known.word() == stage).unwrap_or(Stage::Other);
+            Failure::Reported { code: code_of(&word), text, stage }
+        }
     }
 }
 

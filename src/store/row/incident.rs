@@ -7,6 +7,7 @@ use crate::model::id::Region;
 use crate::model::incident::CloseReason;
 use crate::model::incident::Lane;
 use crate::model::verdict::Confidence;
+use crate::model::verdict::Diagnosis;
 use crate::model::verdict::RegionView;
 
 #[derive(Serialize, Deserialize)]
@@ -80,4 +81,14 @@ pub(in crate::store) fn close_reason_of(word: &str) -> Result<CloseReason, Strin
         "paused" => CloseReason::Paused,
         other => return Err(format!("`{other}` is not a way for an incident to end")),
     })
+}
+
+/// The word of a diagnosis.
+pub(in crate::store) fn diagnosis_word(diagnosis: Diagnosis) -> &'static str {
+    diagnosis.word()
+}
+
+/// The diagnosis of its word; one that a newer build made is none.
+pub(in crate::store) fn diagnosis_of(word: &str) -> Option<Diagnosis> {
+    Diagnosis::ALL.into_iter().find(|known| known.word() == word)
 }

@@ -14,6 +14,7 @@ use crate::model::time::UnixMillis;
 use crate::store::row::incident::close_reason_of;
 use crate::store::row::incident::confidence_of;
 use crate::store::row::incident::confidence_word;
+use crate::store::row::incident::diagnosis_of;
 use crate::store::row::incident::lane_of;
 use crate::store::row::incident::region_words;
 use crate::store::row::incident::regions_of;
@@ -44,6 +45,10 @@ struct FactsRow {
     regions_fine: Vec<String>,
     regions_unknown: Vec<String>,
     confidence: String,
+    #[serde(default = "alone")]
+    n_voters: (usize, usize),
+    #[serde(default)]
+    diagnosis: Option<String>,
     evidence: String,
     runbook: Option<String>,
 }
@@ -69,6 +74,11 @@ pub(in crate::store) fn event_of(word: &str) -> Result<EventKind, String> {
     EventKind::ALL.into_iter().find(|kind| kind.word() == word).ok_or_else(|| format!("`{word}` is not an event"))
 }
 
+/// Messages of builds that knew no peers.
+fn alone() -> (usize, usize) {
+    (1, 1)
+}
+
 fn facts_row(facts: &IncidentFacts) -> FactsRow {
     let IncidentFacts {
         incident,
@@ -87,6 +97,8 @@ fn facts_row(facts: &IncidentFacts) -> FactsRow {
         regions_fine,
         regions_unknown,
         confidence,
+        n_voters,
+        diagnosis,
         evidence,
         runbook,
     } = facts;
@@ -107,6 +119,8 @@ fn facts_row(facts: &IncidentFacts) -> FactsRow {
         regions_fine: region_words(regions_fine),
         regions_unknown: region_words(regions_unknown),
         confidence: confidence_word(*confidence).to_owned(),
+        n_voters: *n_voters,
+        diagnosis: diagnosis.map(|diagnosis| diagnosis.word().to_owned()),
         evidence: evidence.clone(),
         runbook: runbook.clone(),
     }
@@ -130,6 +144,8 @@ fn facts(row: FactsRow) -> Result<IncidentFacts, String> {
         regions_fine: regions_of(&row.regions_fine)?,
         regions_unknown: regions_of(&row.regions_unknown)?,
         confidence: confidence_of(&row.confidence)?,
+        n_voters: row.n_voters,
+        diagnosis: row.diagnosis.as_deref().and_then(diagnosis_of),
         evidence: row.evidence,
         runbook: row.runbook,
     })

@@ -35,6 +35,8 @@ struct StateRow {
     verdict_since: i64,
     outage: u64,
     degradation: u64,
+    #[serde(default)]
+    regional: u64,
     paused_at: Option<i64>,
     #[serde(default)]
     told: Vec<String>,
@@ -43,8 +45,20 @@ struct StateRow {
 
 /// JSON text of a state, without the monitor: that is the key of the row.
 pub(in crate::store) fn to_json(state: &MonitorState) -> String {
-    let MonitorState { monitor: _, probe_hash, opinion, streak, verdict, verdict_since, outage, degradation, paused_at, told, remote } =
-        state;
+    let MonitorState {
+        monitor: _,
+        probe_hash,
+        opinion,
+        streak,
+        verdict,
+        verdict_since,
+        outage,
+        degradation,
+        regional,
+        paused_at,
+        told,
+        remote,
+    } = state;
     let Opinion { state: opinion, since, failure } = opinion;
     let Streak { n_down, n_bad, n_better, bad_since, down_since, better_since, n_unknown, unknown_since } = *streak;
     super::json(&StateRow {
@@ -64,6 +78,7 @@ pub(in crate::store) fn to_json(state: &MonitorState) -> String {
         verdict_since: verdict_since.0,
         outage: outage.0,
         degradation: degradation.0,
+        regional: regional.0,
         paused_at: paused_at.map(|at| at.0),
         told: told.iter().map(|name| name.as_str().to_owned()).collect(),
         remote: *remote,
@@ -95,6 +110,7 @@ pub(in crate::store) fn from_json(monitor: MonitorId, text: &str) -> Result<Moni
         verdict_since: UnixMillis(row.verdict_since),
         outage: Epoch(row.outage),
         degradation: Epoch(row.degradation),
+        regional: Epoch(row.regional),
         paused_at: row.paused_at.map(UnixMillis),
         told: row.told.iter().filter_map(|name| ChannelName::parse(name).ok()).collect(),
         remote: row.remote,

@@ -139,6 +139,7 @@ fn states_come_back_as_they_were() {
             verdict_since: UnixMillis(9),
             outage: Epoch(u64::MAX),
             degradation: Epoch(4),
+            regional: Epoch(2),
             paused_at: time,
             told: [ChannelName::parse("ops").unwrap()].into(),
             remote: is_even.then(|| "2001:db8::1".parse().expect("an address")),
@@ -187,6 +188,8 @@ fn subjects_come_back_as_they_were() {
         regions_fine: vec![region("us")],
         regions_unknown: vec![region("ap")],
         confidence: Confidence::Degraded,
+        n_voters: (2, 3),
+        diagnosis: Some(crate::model::verdict::Diagnosis::PathTls),
         evidence: text(),
         runbook: None,
     };

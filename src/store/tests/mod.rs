@@ -231,6 +231,7 @@ pub(super) fn state(monitor: &str, n: u32) -> MonitorState {
         verdict_since: T0,
         outage: Epoch(u64::from(n)),
         degradation: Epoch(0),
+        regional: Epoch(0),
         paused_at: None,
         told: std::collections::BTreeSet::new(),
         remote: None,
@@ -254,6 +255,7 @@ pub(super) fn incident(name: &str, monitor: &str, opened_at: UnixMillis) -> Inci
         cause: Failure::Refused { at: "192.0.2.7:443".to_owned() },
         regions: RegionView::default(),
         confidence: Confidence::Full,
+        diagnosis: None,
         evidence: vec!["first".to_owned(), "second".to_owned()],
     }
 }
@@ -276,6 +278,8 @@ pub(super) fn notification(key: &str, to: &str, monitor: &str, event: EventKind)
         regions_fine: Vec::new(),
         regions_unknown: Vec::new(),
         confidence: Confidence::Full,
+        n_voters: (1, 1),
+        diagnosis: None,
         evidence: String::new(),
         runbook: None,
     };

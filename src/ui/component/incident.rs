@@ -40,7 +40,7 @@ pub struct IncidentRow {
 pub fn state_of(lane: Lane) -> Verdict {
     match lane {
         Lane::Outage => Verdict::Down,
-        Lane::Degradation => Verdict::Degraded,
+        Lane::Degradation | Lane::Regional => Verdict::Degraded,
     }
 }
 

@@ -255,6 +255,7 @@ fn incident_line(incident: &PublicIncident, now: UnixMillis) -> Markup {
     let kind = match incident.lane {
         Lane::Outage => "Outage",
         Lane::Degradation => "Degraded",
+        Lane::Regional => "Regional trouble",
     };
     let end = incident.closed_at.unwrap_or(now);
     html! {

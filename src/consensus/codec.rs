@@ -1,0 +1,131 @@
+//! Records as keys and values: the form in which they travel and are kept. One table of keys, one place:
+//!
+//! | key | record |
+//! |---|---|
+//! | `meta`, `wm` | the writer about itself |
+//! | `o/<shard>.<part>` | opinions, packed |
+//! | `v/…`, `d/…`, `p/<monitor>` | epochs: outage, degradation, regional |
+//! | `n/<key>` | delivery of a message |
+//! | `h/<monitor>` | newest ping of a heartbeat |
+//! | `s/pause/<monitor>` | what operators did |
+//! | `x/<node>` | a node that is gone for good |
+//!
+//! Values are JSON and at most [`VALUE_BYTES_MAX`] long: a value that does not fit into one message of the gossip would hold up
+//! everything that its node says after it. Unknown keys, unknown fields and values that cannot be read are left out, one by one: they
+//! come from a newer version.
+
+mod row;
+mod shards;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub use crate::consensus::codec::shards::Shards;
+use crate::model::change::StoredFact;
+use crate::model::id::MonitorId;
+use crate::model::id::NodeName;
+use crate::model::incident::Lane;
+use crate::model::peer::OperatorAct;
+use crate::model::peer::Record;
+use crate::model::time::UnixMillis;
+
+/// Longest value.
+pub const VALUE_BYTES_MAX: usize = 4096;
+
+/// Why a pair is not a record.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{key}`: {why}")]
+pub struct BadRecord {
+    /// Its key.
+    pub key: String,
+    /// Why.
+    pub why: String,
+}
+
+/// Key and value of a record; `None` for an opinion: those are packed, see [`Shards`].
+#[must_use]
+pub fn encode(record: &Record) -> Option<(String, String)> {
+    Some(match record {
+        Record::Opinion(_) => return None,
+        Record::Meta(meta) => ("meta".to_owned(), json(&row::meta(meta))),
+        Record::Watermark(watermark) => ("wm".to_owned(), json(&row::watermark(*watermark))),
+        Record::Epoch(fact) => (format!("{}/{}", lane_letter(fact.lane), fact.monitor), row::epoch_text(fact)),
+        Record::Delivery(fact) => (format!("n/{}", fact.key), json(&row::delivery(fact.step))),
+        Record::Ping(fact) => (format!("h/{}", fact.heartbeat), json(&row::ping(fact))),
+        Record::Operator(fact) => {
+            let OperatorAct::Pause(monitor) = &fact.act;
+            (format!("s/pause/{monitor}"), json(&row::operator(fact)))
+        }
+        Record::Forgotten(node) => (format!("x/{node}"), "true".to_owned()),
+    })
+}
+
+/// The records of a pair; opinions come several at a time. A key that this version does not know gives none.
+///
+/// # Errors
+/// [`BadRecord`].
+pub fn decode(key: &str, value: &str) -> Result<Vec<Record>, BadRecord> {
+    let bad = |why: String| BadRecord { key: key.to_owned(), why };
+    if VALUE_BYTES_MAX < value.len() {
+        return Err(bad(format!("{} bytes are too many", value.len())));
+    }
+    let record = match key.split_once('/') {
+        None if key == "meta" => Record::Meta(row::meta_of(parsed(value).map_err(bad)?).map_err(bad)?),
+        None if key == "wm" => Record::Watermark(row::watermark_of(&parsed(value).map_err(bad)?)),
+        Some(("o", _)) => return shards::opinions(value).map_err(bad).map(|all| all.into_iter().map(Record::Opinion).collect()),
+        Some((letter @ ("v" | "d" | "p"), id)) => {
+            let lane = Lane::ALL.into_iter().find(|lane| lane_letter(*lane) == letter).unwrap_or(Lane::Outage);
+            let fact = row::epoch_of(monitor(id).map_err(bad)?, lane, parsed(value).map_err(bad)?).map_err(bad)?;
+            Record::Epoch(Box::new(fact))
+        }
+        Some(("n", id)) => Record::Delivery(row::delivery_of(id, &parsed(value).map_err(bad)?).map_err(bad)?),
+        Some(("h", id)) => Record::Ping(row::ping_of(monitor(id).map_err(bad)?, &parsed(value).map_err(bad)?).map_err(bad)?),
+        Some(("s", act)) => match act.split_once('/') {
+            Some(("pause", id)) => {
+                let act = OperatorAct::Pause(monitor(id).map_err(bad)?);
+                Record::Operator(row::operator_of(act, parsed(value).map_err(bad)?).map_err(bad)?)
+            }
+            Some(_) | None => return Ok(Vec::new()),
+        },
+        Some(("x", node)) => Record::Forgotten(NodeName::parse(node).map_err(|error| bad(error.to_string()))?),
+        Some(_) | None => return Ok(Vec::new()),
+    };
+    Ok(vec![record])
+}
+
+/// Whether what stands under this key stays true whoever said it and when.
+#[must_use]
+pub fn is_fact(key: &str) -> bool {
+    matches!(key.split_once('/'), Some(("v" | "d" | "p" | "n" | "h" | "s" | "x", _)))
+}
+
+/// The record as it is kept on disk; `None` for observations, which are not.
+#[must_use]
+pub fn stored(record: &Record, until: Option<UnixMillis>) -> Option<StoredFact> {
+    let (key, value) = encode(record)?;
+    is_fact(&key).then_some(StoredFact { key, value, until })
+}
+
+fn lane_letter(lane: Lane) -> &'static str {
+    match lane {
+        Lane::Outage => "v",
+        Lane::Degradation => "d",
+        Lane::Regional => "p",
+    }
+}
+
+fn monitor(text: &str) -> Result<MonitorId, String> {
+    MonitorId::parse(text).map_err(|error| error.to_string())
+}
+
+fn json(row: &impl Serialize) -> String {
+    // Rows are made of texts and numbers, which JSON always takes.
+    serde_json::to_string(row).unwrap_or_default()
+}
+
+fn parsed<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    serde_json::from_str(text).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,289 @@
+//! The JSON of records: short names, because they travel; plain words, because people look at them when something is wrong.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::consensus::codec::VALUE_BYTES_MAX;
+use crate::consensus::codec::json;
+use crate::model::id::MonitorId;
+use crate::model::id::NodeName;
+use crate::model::id::Region;
+use crate::model::incident::CloseReason;
+use crate::model::incident::Closed;
+use crate::model::incident::Epoch;
+use crate::model::incident::Lane;
+use crate::model::peer::CAUSE_CHARS_MAX;
+use crate::model::peer::Cause;
+use crate::model::peer::DeliveryFact;
+use crate::model::peer::DeliveryStep;
+use crate::model::peer::EpochFact;
+use crate::model::peer::Meta;
+use crate::model::peer::OperatorAct;
+use crate::model::peer::OperatorFact;
+use crate::model::peer::PingFact;
+use crate::model::peer::PingKind;
+use crate::model::peer::Readiness;
+use crate::model::peer::Stage;
+use crate::model::peer::Stamp;
+use crate::model::peer::Vantage;
+use crate::model::peer::Watermark;
+use crate::model::time::UnixMillis;
+use crate::model::verdict::Confidence;
+use crate::model::verdict::Diagnosis;
+use crate::model::verdict::RegionView;
+
+/// Regions of each kind that a fact names; more would not fit, and no sentence could hold them.
+const REGIONS_MAX: usize = 40;
+
+/// Longest text of any other kind.
+const TEXT_CHARS_MAX: usize = 200;
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct MetaRow {
+    region: String,
+    vantage: String,
+    version: String,
+    config: String,
+    ready: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
+    #[serde(default)]
+    clock_off: bool,
+    started: i64,
+}
+
+pub(super) fn meta(meta: &Meta) -> MetaRow {
+    let (ready, why) = match &meta.readiness {
+        Readiness::Settling => ("settling", None),
+        Readiness::Ok => ("ok", None),
+        Readiness::Abstaining(why) => ("abstain", Some(cut(why, TEXT_CHARS_MAX))),
+        Readiness::Draining => ("draining", None),
+    };
+    MetaRow {
+        region: meta.region.to_string(),
+        vantage: meta.vantage.word().to_owned(),
+        version: cut(&meta.version, TEXT_CHARS_MAX),
+        config: cut(&meta.config_digest, TEXT_CHARS_MAX),
+        ready: ready.to_owned(),
+        why,
+        clock_off: meta.is_clock_off,
+        started: meta.started_at.0,
+    }
+}
+
+pub(super) fn meta_of(row: MetaRow) -> Result<Meta, String> {
+    Ok(Meta {
+        region: Region::parse(&row.region).map_err(|error| error.to_string())?,
+        vantage: [Vantage::External, Vantage::Internal]
+            .into_iter()
+            .find(|vantage| vantage.word() == row.vantage)
+            .ok_or_else(|| format!("`{}` is not a vantage", row.vantage))?,
+        version: cut(&row.version, TEXT_CHARS_MAX),
+        config_digest: cut(&row.config, TEXT_CHARS_MAX),
+        readiness: match row.ready.as_str() {
+            "ok" => Readiness::Ok,
+            "abstain" => Readiness::Abstaining(cut(&row.why.unwrap_or_default(), TEXT_CHARS_MAX)),
+            "draining" => Readiness::Draining,
+            // A word of a newer version: whatever it means, it is not a plain "ok".
+            _ => Readiness::Settling,
+        },
+        is_clock_off: row.clock_off,
+        started_at: UnixMillis(row.started),
+    })
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct WatermarkRow {
+    overdue_ms: u64,
+    /// Differs from one to the next, so that each is a new value although nothing is overdue.
+    #[serde(default)]
+    n: u64,
+}
+
+pub(super) fn watermark(watermark: Watermark) -> WatermarkRow {
+    WatermarkRow { overdue_ms: millis(watermark.overdue), n: watermark.number }
+}
+
+pub(super) fn watermark_of(row: &WatermarkRow) -> Watermark {
+    Watermark { overdue: Duration::from_millis(row.overdue_ms), number: row.n }
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct EpochRow {
+    epoch: u64,
+    name: String,
+    opened: i64,
+    confirmed: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    closed: Option<(i64, String)>,
+    code: String,
+    text: String,
+    stage: String,
+    failing: Vec<String>,
+    fine: Vec<String>,
+    unknown: Vec<String>,
+    #[serde(default)]
+    degraded: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    diagnosis: Option<String>,
+    by: String,
+    at: i64,
+}
+
+/// The value of an epoch; what makes it too long is shortened.
+pub(super) fn epoch_text(fact: &EpochFact) -> String {
+    let full = json(&epoch(fact, REGIONS_MAX, CAUSE_CHARS_MAX));
+    if full.len() <= VALUE_BYTES_MAX {
+        return full;
+    }
+    // Regions of 200 letters, or a cause in a script of four bytes a letter: names are worth more than sentences.
+    let shorter = json(&epoch(fact, 5, 60));
+    if shorter.len() <= VALUE_BYTES_MAX { shorter } else { json(&epoch(fact, 2, 20)) }
+}
+
+/// For tests that bend it.
+#[cfg(test)]
+pub(super) fn epoch_json(fact: &EpochFact) -> EpochRow {
+    epoch(fact, REGIONS_MAX, CAUSE_CHARS_MAX)
+}
+
+fn epoch(fact: &EpochFact, n_regions: usize, n_chars: usize) -> EpochRow {
+    let names = |regions: &[Region]| regions.iter().take(n_regions).map(ToString::to_string).collect::<Vec<_>>();
+    EpochRow {
+        epoch: fact.epoch.0,
+        name: cut(&fact.monitor_name, TEXT_CHARS_MAX.min(n_chars.max(60))),
+        opened: fact.opened_at.0,
+        confirmed: fact.confirmed_at.0,
+        closed: fact.closed.map(|closed| (closed.at.0, closed.how.word().to_owned())),
+        code: fact.cause.code.clone(),
+        text: cut(&fact.cause.text, n_chars),
+        stage: fact.cause.stage.word().to_owned(),
+        failing: names(&fact.regions.failing),
+        fine: names(&fact.regions.fine),
+        unknown: names(&fact.regions.unknown),
+        degraded: fact.confidence == Confidence::Degraded,
+        diagnosis: fact.diagnosis.map(|diagnosis| diagnosis.word().to_owned()),
+        by: fact.by.to_string(),
+        at: fact.at.0,
+    }
+}
+
+pub(super) fn epoch_of(monitor: MonitorId, lane: Lane, row: EpochRow) -> Result<EpochFact, String> {
+    let regions =
+        |names: &[String]| names.iter().map(|name| Region::parse(name).map_err(|error| error.to_string())).collect::<Result<Vec<_>, _>>();
+    let epoch = Epoch(row.epoch);
+    let closed = match row.closed {
+        Some((at, how)) => Some(Closed { at: UnixMillis(at), how: close_reason(&how) }),
+        None => None,
+    };
+    // Beyond 2^53 nothing ever counts; it would be a way to win every merge for good.
+    if row.epoch == 0 || (1 << 53) < row.epoch || epoch.is_open() == closed.is_some() {
+        return Err(format!("epoch {} does not go with its end", row.epoch));
+    }
+    Ok(EpochFact {
+        monitor,
+        lane,
+        epoch,
+        monitor_name: cut(&row.name, TEXT_CHARS_MAX),
+        opened_at: UnixMillis(row.opened),
+        confirmed_at: UnixMillis(row.confirmed),
+        closed,
+        cause: cause(row.code, &row.text, &row.stage),
+        regions: RegionView { failing: regions(&row.failing)?, fine: regions(&row.fine)?, unknown: regions(&row.unknown)? },
+        confidence: if row.degraded { Confidence::Degraded } else { Confidence::Full },
+        diagnosis: row.diagnosis.and_then(|word| Diagnosis::ALL.into_iter().find(|known| known.word() == word)),
+        by: node(&row.by)?,
+        at: UnixMillis(row.at),
+    })
+}
+
+/// A cause of its parts. Control characters of a peer must not reach a terminal.
+pub(super) fn cause(code: String, text: &str, stage: &str) -> Cause {
+    let stage = Stage::ALL.into_iter().find(|known| known.word() == stage).unwrap_or(Stage::Other);
+    Cause { code: cut(&code, 40), text: cut(text, CAUSE_CHARS_MAX), stage }
+}
+
+fn close_reason(word: &str) -> CloseReason {
+    let all = [CloseReason::Recovered, CloseReason::RecoveredUnseen, CloseReason::Superseded, CloseReason::Removed, CloseReason::Paused];
+    all.into_iter().find(|how| how.word() == word).unwrap_or(CloseReason::Recovered)
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct DeliveryRow {
+    step: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    attempt: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    at: Option<i64>,
+}
+
+pub(super) fn delivery(step: DeliveryStep) -> DeliveryRow {
+    let (step, attempt, at) = match step {
+        DeliveryStep::Claimed { attempt } => ("claim", Some(attempt), None),
+        DeliveryStep::Failed { attempt } => ("failed", Some(attempt), None),
+        DeliveryStep::Sent { at } => ("sent", None, Some(at.0)),
+    };
+    DeliveryRow { step: step.to_owned(), attempt, at }
+}
+
+pub(super) fn delivery_of(key: &str, row: &DeliveryRow) -> Result<DeliveryFact, String> {
+    let step = match (row.step.as_str(), row.attempt, row.at) {
+        ("claim", Some(attempt), _) => DeliveryStep::Claimed { attempt },
+        ("failed", Some(attempt), _) => DeliveryStep::Failed { attempt },
+        ("sent", _, Some(at)) => DeliveryStep::Sent { at: UnixMillis(at) },
+        (other, ..) => return Err(format!("`{other}` is not a step of a delivery")),
+    };
+    Ok(DeliveryFact { key: key.to_owned(), step })
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct PingRow {
+    at: i64,
+    seq: u64,
+    kind: String,
+}
+
+const PINGS: [(&str, PingKind); 3] = [("start", PingKind::Start), ("success", PingKind::Success), ("fail", PingKind::Fail)];
+
+pub(super) fn ping(fact: &PingFact) -> PingRow {
+    let kind = PINGS.into_iter().find(|(_, kind)| *kind == fact.kind).map_or("success", |(word, _)| word);
+    PingRow { at: fact.at.0, seq: fact.sequence, kind: kind.to_owned() }
+}
+
+pub(super) fn ping_of(heartbeat: MonitorId, row: &PingRow) -> Result<PingFact, String> {
+    let known = PINGS.into_iter().find(|(word, _)| *word == row.kind);
+    let kind = known.map(|(_, kind)| kind).ok_or_else(|| format!("`{}` is not a ping", row.kind))?;
+    Ok(PingFact { heartbeat, at: UnixMillis(row.at), sequence: row.seq, kind })
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct OperatorRow {
+    wall: i64,
+    n: u32,
+    by: String,
+    holds: bool,
+}
+
+pub(super) fn operator(fact: &OperatorFact) -> OperatorRow {
+    OperatorRow { wall: fact.stamp.wall.0, n: fact.stamp.counter, by: fact.stamp.by.to_string(), holds: fact.holds }
+}
+
+pub(super) fn operator_of(act: OperatorAct, row: OperatorRow) -> Result<OperatorFact, String> {
+    let stamp = Stamp { wall: UnixMillis(row.wall), counter: row.n, by: node(&row.by)? };
+    Ok(OperatorFact { act, stamp, holds: row.holds })
+}
+
+fn node(text: &str) -> Result<NodeName, String> {
+    NodeName::parse(text).map_err(|error| error.to_string())
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// At most so many characters, none of them invisible.
+pub(super) fn cut(text: &str, n_chars: usize) -> String {
+    text.chars().filter(|c| !crate::model::id::is_deceptive(*c)).take(n_chars).collect()
+}

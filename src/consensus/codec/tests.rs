@@ -1,0 +1,172 @@
+//! What is encoded fits, comes back, and nothing that comes in does harm.
+
+use std::time::Duration;
+
+use super::*;
+use crate::model::id::Region;
+use crate::model::incident::CloseReason;
+use crate::model::incident::Closed;
+use crate::model::incident::Epoch;
+use crate::model::peer::Cause;
+use crate::model::peer::DeliveryFact;
+use crate::model::peer::DeliveryStep;
+use crate::model::peer::EpochFact;
+use crate::model::peer::Meta;
+use crate::model::peer::MonitorKey;
+use crate::model::peer::OperatorFact;
+use crate::model::peer::PeerOpinion;
+use crate::model::peer::PingFact;
+use crate::model::peer::PingKind;
+use crate::model::peer::Readiness;
+use crate::model::peer::Stage;
+use crate::model::peer::Stamp;
+use crate::model::peer::Vantage;
+use crate::model::peer::Watermark;
+use crate::model::verdict::Confidence;
+use crate::model::verdict::Diagnosis;
+use crate::model::verdict::OpinionState;
+use crate::model::verdict::RegionView;
+
+fn cause(text: &str) -> Cause {
+    Cause { code: "refused".to_owned(), text: text.to_owned(), stage: Stage::Connect }
+}
+
+fn region(text: &str) -> Region {
+    Region::parse(text).expect("a region")
+}
+
+fn epoch(n: u64) -> EpochFact {
+    EpochFact {
+        monitor: MonitorId::parse("api").expect("an id"),
+        lane: Lane::Degradation,
+        epoch: Epoch(n),
+        monitor_name: "[prod] \"api\"".to_owned(),
+        opened_at: UnixMillis(5),
+        confirmed_at: UnixMillis(6),
+        closed: (n.is_multiple_of(2)).then_some(Closed { at: UnixMillis(9), how: CloseReason::Superseded }),
+        cause: cause("connection refused"),
+        regions: RegionView { failing: vec![region("eu")], fine: vec![region("us")], unknown: Vec::new() },
+        confidence: Confidence::Degraded,
+        diagnosis: Some(Diagnosis::PathTls),
+        by: NodeName::parse("a").expect("a name"),
+        at: UnixMillis(7),
+    }
+}
+
+fn records() -> Vec<Record> {
+    let id = || MonitorId::parse("api").expect("an id");
+    let node = || NodeName::parse("home").expect("a name");
+    let meta = |readiness| Meta {
+        region: region("eu"),
+        vantage: Vantage::Internal,
+        version: "0.1.0".to_owned(),
+        config_digest: "ab".repeat(32),
+        readiness,
+        is_clock_off: true,
+        started_at: UnixMillis(1),
+    };
+    let step = |step| Record::Delivery(DeliveryFact { key: "k1".to_owned(), step });
+    vec![
+        Record::Meta(meta(Readiness::Settling)),
+        Record::Meta(meta(Readiness::Ok)),
+        Record::Meta(meta(Readiness::Draining)),
+        Record::Meta(meta(Readiness::Abstaining("the line is cut".to_owned()))),
+        Record::Watermark(Watermark { overdue: Duration::from_millis(1234), number: 7 }),
+        Record::Epoch(Box::new(epoch(3))),
+        Record::Epoch(Box::new(epoch(4))),
+        step(DeliveryStep::Claimed { attempt: 2 }),
+        step(DeliveryStep::Failed { attempt: 2 }),
+        step(DeliveryStep::Sent { at: UnixMillis(8) }),
+        Record::Ping(PingFact { heartbeat: id(), at: UnixMillis(3), sequence: 4, kind: PingKind::Fail }),
+        Record::Operator(OperatorFact {
+            act: OperatorAct::Pause(id()),
+            stamp: Stamp { wall: UnixMillis(3), counter: 1, by: node() },
+            holds: false,
+        }),
+        Record::Forgotten(node()),
+    ]
+}
+
+#[test]
+fn records_come_back_as_they_were() {
+    for record in records() {
+        let (key, value) = encode(&record).expect("not an opinion");
+        assert_eq!(decode(&key, &value), Ok(vec![record.clone()]), "{key} {value}");
+        let is_observation = matches!(record, Record::Meta(_) | Record::Watermark(_));
+        assert_eq!(stored(&record, None).is_none(), is_observation, "{key}");
+    }
+}
+
+#[test]
+fn the_longest_record_fits() {
+    let long = |n: usize| "\u{1F600}".repeat(n);
+    let regions = |prefix: &str| (0..200).map(|i| region(&format!("{prefix}{i}{}", "x".repeat(190)))).collect::<Vec<_>>();
+    let id = MonitorId::parse(&"m".repeat(200)).expect("an id");
+    let fact = EpochFact {
+        monitor: id,
+        monitor_name: long(200),
+        cause: cause(&long(240)),
+        regions: RegionView { failing: regions("a"), fine: regions("b"), unknown: regions("c") },
+        ..epoch(3)
+    };
+    let (key, value) = encode(&Record::Epoch(Box::new(fact))).expect("a fact");
+    assert!(value.len() <= VALUE_BYTES_MAX, "{}", value.len());
+    assert!(decode(&key, &value).is_ok());
+}
+
+fn opinion(key: u64, text: Option<&str>) -> PeerOpinion {
+    PeerOpinion {
+        monitor: MonitorKey(key),
+        state: if text.is_some() { OpinionState::Down } else { OpinionState::Up },
+        since: UnixMillis(1_800_000_000_000),
+        probe_hash: 0xff_ffff,
+        cause: text.map(cause),
+    }
+}
+
+#[test]
+fn opinions_are_packed_split_when_they_grow_and_come_back() {
+    let mut shards = Shards::default();
+    // All in one shard, with long reasons: they cannot fit into one value.
+    let many: Vec<PeerOpinion> = (0..100).map(|i| opinion(i * 320, Some(&"é\"\\".repeat(80)))).collect();
+    let pairs = shards.put(many.clone());
+    assert!(1 < pairs.len() && pairs.iter().all(|(_, value)| value.len() <= VALUE_BYTES_MAX));
+    let mut back: Vec<Record> = pairs.iter().flat_map(|(key, value)| decode(key, value).expect("our own")).collect();
+    back.sort_by_key(|record| matches!(record, Record::Opinion(opinion) if opinion.monitor.0 == 0));
+    assert_eq!(back.len(), 100);
+    assert!(back.iter().all(|record| matches!(record, Record::Opinion(held) if many.contains(held))));
+    assert_eq!(shards.put(many), [], "nothing changed");
+    // All recover: one part is enough, and the others say nothing.
+    let pairs = shards.put((0..100).map(|i| opinion(i * 320, None)).collect());
+    let n: usize = pairs.iter().map(|(key, value)| decode(key, value).expect("our own").len()).sum();
+    assert_eq!(n, 100);
+    assert_eq!(pairs.last().map(|(_, value)| value.as_str()), Some("[]"));
+}
+
+#[test]
+fn what_cannot_be_read_is_an_error_and_what_is_new_is_left_out() {
+    let deep = "[".repeat(2000);
+    let long = "\"".to_owned() + &"x".repeat(5000) + "\"";
+    for (key, value) in [
+        ("meta", "{}"),
+        ("meta", "nonsense"),
+        ("wm", "-1"),
+        ("o/1.0", "[[\"zz\",\"u\",1,2]]"),
+        ("o/1.0", deep.as_str()),
+        ("v/api", "{\"epoch\":18446744073709551615}"),
+        ("v/Not An Id", "{}"),
+        ("n/k", "{\"step\":\"burnt\"}"),
+        ("h/api", "{\"at\":1e400,\"seq\":0,\"kind\":\"fail\"}"),
+        ("s/pause/api", "[]"),
+        ("x/../etc", "true"),
+        ("meta", long.as_str()),
+    ] {
+        assert!(decode(key, value).is_err(), "{key} {value}");
+    }
+    let mut open_and_closed = serde_json::to_value(row::epoch_json(&epoch(4))).expect("json");
+    open_and_closed["epoch"] = 3.into();
+    assert!(decode("v/api", &open_and_closed.to_string()).is_err());
+    for key in ["z/1", "future", "s/dance/api"] {
+        assert_eq!(decode(key, "{\"anything\":1}"), Ok(Vec::new()), "{key}");
+    }
+}

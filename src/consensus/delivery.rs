@@ -1,0 +1,164 @@
+//! Who sends a message, and when: one attempt at a time in the whole cluster, the turn going round the ranks.
+//!
+//! Every node has the message in its outbox. The turn for attempt *k* belongs to the node at rank *k mod n*; a node at distance *d*
+//! from the turn waits *d* takeovers longer. A claim of a live node holds the others back for a lease. A failure moves the turn to the
+//! next node, whose way out may work. `sent` from anybody, in any run, ends it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::consensus::rank::ranked;
+use crate::model::id::NodeName;
+use crate::model::peer::DeliveryFact;
+use crate::model::peer::DeliveryStep;
+use crate::model::peer::Roster;
+use crate::model::time::Mono;
+use crate::model::time::UnixMillis;
+
+/// How long each place in the order is waited for: longer than an attempt takes and its outcome travels.
+pub const TAKEOVER_AFTER: Duration = Duration::from_secs(15);
+
+/// How long a claim holds the others back, from when it was heard.
+pub const LEASE: Duration = Duration::from_secs(15);
+
+/// Longest pause between attempts.
+pub const BACKOFF_MAX: Duration = Duration::from_secs(60);
+
+/// Keys that are kept at most; the oldest go first. A storm of thousands of messages fits several times.
+pub const KEYS_MAX: usize = 50_000;
+
+/// A node that takes no part looks again after this long; it is woken before when that changes.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+/// What is known of all deliveries.
+#[derive(Debug, Clone, Default)]
+pub struct Ledger {
+    keys: BTreeMap<String, Known>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Known {
+    sent: Option<UnixMillis>,
+    /// The highest attempt that failed, and when that was heard.
+    failed: Option<(u32, Mono)>,
+    /// The newest claim of each node: attempt, and when it was heard.
+    claims: BTreeMap<NodeName, (u32, Mono)>,
+    touched: Mono,
+}
+
+/// A message that is owed here.
+#[derive(Debug, Clone, Copy)]
+pub struct Owed<'a> {
+    /// Its key.
+    pub key: &'a str,
+    /// What the order of the nodes is made of: the monitor's id, so that whoever decides also sends.
+    pub subject: &'a str,
+    /// Since when it is owed here.
+    pub since: Mono,
+}
+
+/// Whose turn it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// Somebody sent it then.
+    Sent(UnixMillis),
+    /// Ours: make this attempt now.
+    Ours {
+        /// Counted from 0, in the whole cluster.
+        attempt: u32,
+    },
+    /// Not ours yet; look again then, or when something is heard.
+    Wait(Mono),
+}
+
+impl Ledger {
+    /// Takes in what a node says of a delivery, this node's own words included. Returns whether it is news that the message was sent.
+    pub fn heard(&mut self, from: &NodeName, fact: &DeliveryFact, now: Mono) -> bool {
+        self.make_room(&fact.key);
+        let known = self.keys.entry(fact.key.clone()).or_default();
+        known.touched = now;
+        match fact.step {
+            DeliveryStep::Sent { at } => {
+                let is_news = known.sent.is_none();
+                known.sent = Some(known.sent.map_or(at, |before| before.min(at)));
+                return is_news;
+            }
+            DeliveryStep::Failed { attempt } => {
+                if known.failed.is_none_or(|(before, _)| before < attempt) {
+                    known.failed = Some((attempt, now));
+                }
+                if known.claims.get(from).is_some_and(|(claimed, _)| *claimed <= attempt) {
+                    known.claims.remove(from);
+                }
+            }
+            DeliveryStep::Claimed { attempt } => {
+                let is_over = known.failed.is_some_and(|(failed, _)| attempt <= failed);
+                let is_known = known.claims.get(from).is_some_and(|(before, _)| attempt <= *before);
+                if !is_over && !is_known {
+                    known.claims.insert(from.clone(), (attempt, now));
+                }
+            }
+        }
+        false
+    }
+
+    /// Whose turn it is. A node that is not ready, or not eligible, waits.
+    #[must_use]
+    pub fn turn(&self, owed: Owed<'_>, roster: &Roster, now: Mono) -> Turn {
+        let nothing = Known::default();
+        let known = self.keys.get(owed.key).unwrap_or(&nothing);
+        if let Some(at) = known.sent {
+            return Turn::Sent(at);
+        }
+        let (attempt, base) = match known.failed {
+            None => (0, owed.since),
+            Some((failed, heard)) => (failed.saturating_add(1), heard),
+        };
+        if !roster.is_ready {
+            return Turn::Wait(now + LOOK_AGAIN);
+        }
+        let order = ranked(owed.subject, &roster.eligible);
+        let mut at = base + backoff(attempt) + TAKEOVER_AFTER * distance(&order, attempt, &roster.me);
+        for (node, (claimed, heard)) in &known.claims {
+            if *node != roster.me && attempt <= *claimed && roster.live.contains(node) {
+                at = at.max(*heard + LEASE);
+            }
+        }
+        if at <= now { Turn::Ours { attempt } } else { Turn::Wait(at) }
+    }
+
+    /// Lets the key go that was not heard of for the longest time, when there are too many; those that were sent first.
+    fn make_room(&mut self, wanted: &str) {
+        if self.keys.len() < KEYS_MAX || self.keys.contains_key(wanted) {
+            return;
+        }
+        let oldest = self.keys.iter().min_by_key(|(_, known)| (known.sent.is_none(), known.touched)).map(|(key, _)| key.clone());
+        if let Some(key) = oldest {
+            self.keys.remove(&key);
+        }
+    }
+
+    /// When somebody sent it.
+    #[must_use]
+    pub fn sent(&self, key: &str) -> Option<UnixMillis> {
+        self.keys.get(key)?.sent
+    }
+}
+
+/// How far `me` is from the turn: 0 is next. Whoever is not in the order comes after all of them, so that a message never waits for nobody.
+fn distance(order: &[NodeName], attempt: u32, me: &NodeName) -> u32 {
+    let n = u32::try_from(order.len()).unwrap_or(u32::MAX);
+    let place = order.iter().position(|node| node == me).and_then(|place| u32::try_from(place).ok());
+    match place {
+        Some(place) => (place + n - attempt % n) % n,
+        None => n,
+    }
+}
+
+/// How long an attempt waits after the one before it failed.
+fn backoff(attempt: u32) -> Duration {
+    match attempt {
+        0 => Duration::ZERO,
+        n => Duration::from_secs(1).saturating_mul(1 << (n - 1).min(6)).min(BACKOFF_MAX),
+    }
+}

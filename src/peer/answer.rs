@@ -1,0 +1,213 @@
+//! What nodes ask each other besides gossip: the history of a time in which one of them was away.
+//!
+//! | question | body | answer |
+//! |---|---|---|
+//! | `history` | `{"since": ms}` | `{"incidents": [[key, value], …], "verdicts": [[monitor, at, verdict], …]}` |
+//!
+//! Incidents travel in the form of epochs (`crate::consensus::codec`). How long answers of checks took is not asked for: each node
+//! shows what it measured itself.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde::Serialize;
+use tokio::sync::mpsc;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::consensus::codec;
+use crate::consensus::identity;
+use crate::engine::event::Event;
+use crate::engine::handle::EngineHandle;
+use crate::model::change::VerdictChange;
+use crate::model::id::MonitorId;
+use crate::model::id::NodeName;
+use crate::model::incident::Incident;
+use crate::model::peer::Cause;
+use crate::model::peer::EpochFact;
+use crate::model::peer::PeerNews;
+use crate::model::peer::Record;
+use crate::model::time::UnixMillis;
+use crate::model::verdict::Verdict;
+use crate::peer::link::links::Links;
+use crate::peer::port::Answers;
+use crate::peer::port::Ask;
+use crate::peer::port::Carrier;
+use crate::store::History;
+use crate::store::IncidentFilter;
+use crate::store::Store;
+
+/// History goes back as far as pages show.
+const SINCE_MAX: Duration = Duration::from_secs(90 * 86_400);
+
+/// Incidents and verdicts of one answer; the newest count. A page of 90 days shows fewer.
+const INCIDENTS_MAX: usize = 2000;
+const VERDICTS_MAX: usize = 50_000;
+
+/// Pause before the others are asked again when none could answer.
+const AGAIN_AFTER: Duration = Duration::from_secs(15);
+
+/// Before what a node knew last, a little is asked for again: clocks differ.
+const OVERLAP: Duration = Duration::from_secs(300);
+
+/// Answers, and asks.
+#[derive(Debug, Clone)]
+pub struct Desk {
+    engine: EngineHandle,
+    store: Store,
+    links: Links,
+    events: mpsc::Sender<Event>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Since {
+    since: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Page {
+    incidents: Vec<(String, String)>,
+    verdicts: Vec<(String, i64, String)>,
+}
+
+impl Answers for Desk {
+    fn answer<'a>(&'a self, _from: &'a NodeName, ask: Ask) -> Pin<Box<dyn Future<Output = Result<Bytes, String>> + Send + 'a>> {
+        Box::pin(async move {
+            match ask.about.as_str() {
+                "history" => {
+                    let Since { since } = serde_json::from_slice(&ask.body).map_err(|error| format!("that is no question: {error}"))?;
+                    self.history(UnixMillis(since)).await
+                }
+                other => Err(format!("this version does not know the question `{}`", other.escape_default())),
+            }
+        })
+    }
+}
+
+impl Desk {
+    /// Answers from this engine and this store, asks over these links, and tells `events` when history came.
+    #[must_use]
+    pub fn new(engine: EngineHandle, store: Store, links: Links, events: mpsc::Sender<Event>) -> Desk {
+        Desk { engine, store, links, events }
+    }
+
+    async fn history(&self, since: UnixMillis) -> Result<Bytes, String> {
+        let snapshot = self.engine.snapshot();
+        let now = snapshot.at;
+        let since = since.max(now.minus(SINCE_MAX));
+        let me = snapshot.cluster.as_ref().map(|cluster| cluster.me.clone()).ok_or("there is no cluster")?;
+        let filter = IncidentFilter { monitors: None, since: Some(since), limit: INCIDENTS_MAX };
+        let incidents = self.store.incidents(&filter).await.map_err(|error| error.to_string())?;
+        let ids: Vec<MonitorId> = snapshot.config.monitors.iter().map(|monitor| monitor.id.clone()).collect();
+        let mut verdicts = self.store.verdicts(&ids, since, now).await.map_err(|error| error.to_string())?;
+        let n_over = verdicts.len().saturating_sub(VERDICTS_MAX);
+        verdicts.drain(..n_over);
+        let page = Page {
+            incidents: incidents.iter().filter_map(|incident| codec::encode(&fact(incident, &me)?)).collect(),
+            verdicts: verdicts.into_iter().map(|v| (v.monitor.to_string(), v.at.0, v.verdict.word().to_owned())).collect(),
+        };
+        serde_json::to_vec(&page).map(Bytes::from).map_err(|error| error.to_string())
+    }
+
+    /// Fetches history whenever it is missed, until `stop`.
+    pub async fn refill(self, mut wanted: watch::Receiver<Option<UnixMillis>>, stop: CancellationToken) {
+        loop {
+            let since = *wanted.borrow_and_update();
+            if let Some(since) = since {
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = self.fetch(since) => {}
+                }
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                changed = wanted.changed() => {
+                    if changed.is_err() {
+                        return stop.cancelled().await;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn fetch(&self, since: UnixMillis) {
+        loop {
+            for node in self.links.linked() {
+                match self.fetch_from(&node, since).await {
+                    Ok(n_incidents) => {
+                        tracing::info!(peer = %node, n_incidents, "`{node}` told what happened since {}", since.rfc3339());
+                        let _ = self.events.send(Event::Peers(PeerNews::Refilled)).await;
+                        return;
+                    }
+                    Err(why) => tracing::debug!(peer = %node, "`{node}` could not tell what happened: {why}"),
+                }
+            }
+            tokio::time::sleep(AGAIN_AFTER).await;
+        }
+    }
+
+    async fn fetch_from(&self, node: &NodeName, since: UnixMillis) -> Result<usize, String> {
+        let now = self.engine.snapshot().at;
+        let from = since.minus(OVERLAP).max(now.minus(SINCE_MAX));
+        let body = serde_json::to_vec(&Since { since: from.0 }).map_err(|error| error.to_string())?;
+        let ask = Ask { about: "history".to_owned(), body: Bytes::from(body) };
+        let answer = self.links.ask(node, ask).await.map_err(|error| error.to_string())?;
+        let page: Page = serde_json::from_slice(&answer).map_err(|error| error.to_string())?;
+        let cluster = self.engine.snapshot().cluster.as_ref().map(|cluster| cluster.name.clone()).unwrap_or_default();
+        let incidents: Vec<Incident> = page.incidents.iter().filter_map(|(key, value)| incident(&cluster, key, value)).collect();
+        let n_incidents = incidents.len();
+        let verdicts = page.verdicts.iter().filter_map(verdict).collect();
+        self.store.merge_history(History { from, to: now, incidents, verdicts }).await.map_err(|error| error.to_string())?;
+        Ok(n_incidents)
+    }
+}
+
+/// An incident that is over, in the form that travels.
+fn fact(incident: &Incident, me: &NodeName) -> Option<Record> {
+    let closed = incident.closed?;
+    Some(Record::Epoch(Box::new(EpochFact {
+        monitor: incident.monitor.clone(),
+        lane: incident.lane,
+        epoch: incident.epoch.next(),
+        monitor_name: incident.monitor_name.clone(),
+        opened_at: incident.opened_at,
+        confirmed_at: incident.confirmed_at,
+        closed: Some(closed),
+        cause: Cause::of(&incident.cause),
+        regions: incident.regions.clone(),
+        confidence: incident.confidence,
+        diagnosis: incident.diagnosis,
+        by: me.clone(),
+        at: closed.at,
+    })))
+}
+
+fn incident(cluster: &str, key: &str, value: &str) -> Option<Incident> {
+    let records = codec::decode(key, value).ok()?;
+    let Record::Epoch(fact) = records.into_iter().next()? else { return None };
+    let epoch = crate::model::incident::Epoch(fact.epoch.0.checked_sub(1)?);
+    epoch.is_open().then(|| Incident {
+        id: identity::incident_id(cluster, &fact.monitor, fact.lane, epoch),
+        monitor: fact.monitor.clone(),
+        monitor_name: fact.monitor_name.clone(),
+        lane: fact.lane,
+        epoch,
+        opened_at: fact.opened_at,
+        confirmed_at: fact.confirmed_at,
+        closed: fact.closed,
+        cause: fact.cause.clone().into_failure(),
+        regions: fact.regions.clone(),
+        confidence: fact.confidence,
+        diagnosis: fact.diagnosis,
+        evidence: Vec::new(),
+    })
+}
+
+fn verdict((monitor, at, word): &(String, i64, String)) -> Option<VerdictChange> {
+    let all = [Verdict::Up, Verdict::Degraded, Verdict::Down, Verdict::Unknown, Verdict::Paused];
+    let verdict = all.into_iter().find(|verdict| verdict.word() == word)?;
+    Some(VerdictChange { monitor: MonitorId::parse(monitor).ok()?, at: UnixMillis(*at), verdict })
+}

@@ -1,0 +1,11 @@
+//! Carries what nodes tell each other. Decides nothing about monitors: `crate::consensus` and `crate::engine` do.
+//!
+//! `port` has what the parts say to each other. `link` keeps one authenticated connection per pair of nodes and carries datagrams and
+//! questions over it; it is the only part that touches sockets. `gossip` is the only user of chitchat: it replicates keys and values
+//! and finds out who lives. `answer` answers what other nodes ask, and asks them for history.
+
+pub mod answer;
+pub mod cluster;
+pub mod gossip;
+pub mod link;
+pub mod port;

@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
+use crate::model::change::StoredFact;
 use crate::store::files;
 use crate::store::schema;
 use crate::store::schema::MIGRATIONS;

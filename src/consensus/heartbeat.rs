@@ -9,6 +9,9 @@ use crate::model::time::Mono;
 use crate::model::time::UnixMillis;
 use crate::model::verdict::Confidence;
 
+/// Nodes that see each other again need this long to tell what they received meanwhile. Until then nobody knows that nothing came.
+pub const TOLD_WITHIN: Duration = Duration::from_secs(3);
+
 /// A heartbeat whose ping has not been seen.
 #[derive(Debug, Clone, Copy)]
 pub struct Missing<'a> {
@@ -44,10 +47,77 @@ pub fn missed(missing: Missing<'_>, now: Mono) -> Missed {
         return Missed::No;
     }
     let unseen: Vec<NodeName> = missing.receivers.iter().filter(|node| !missing.visible.contains(*node)).cloned().collect();
-    if unseen.is_empty() {
-        return Missed::Yes(Confidence::Full, unseen);
+    let (patience, confidence) = match (unseen.is_empty(), missing.solo_after) {
+        (true, _) => (TOLD_WITHIN, Confidence::Full),
+        (false, Some(solo_after)) => (solo_after.max(TOLD_WITHIN), Confidence::Degraded),
+        (false, None) => return Missed::Unknown(None),
+    };
+    let at = missing.since + patience;
+    if at <= now { Missed::Yes(confidence, unseen) } else { Missed::Unknown(Some(at)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::id::MonitorId;
+    use crate::model::peer::PingKind;
+
+    fn names(text: &str) -> Vec<NodeName> {
+        text.split_whitespace().map(|name| NodeName::parse(name).expect("a name")).collect()
     }
-    let Some(solo_after) = missing.solo_after else { return Missed::Unknown(None) };
-    let at = missing.since + solo_after;
-    if at <= now { Missed::Yes(Confidence::Degraded, unseen) } else { Missed::Unknown(Some(at)) }
+
+    /// The deadline was over at second 100, and nodes `a`, `b` and `c` could have received the ping.
+    #[track_caller]
+    fn assert_missed(visible: &str, solo_after: Option<u64>, at: u64, expected: &str) {
+        let receivers = names("a b c");
+        let visible = names(visible).into_iter().collect();
+        let missing = Missing {
+            newest: None,
+            not_before: UnixMillis(0),
+            receivers: &receivers,
+            visible: &visible,
+            since: Mono(100_000_000),
+            solo_after: solo_after.map(Duration::from_secs),
+        };
+        let said = match missed(missing, Mono(at * 1_000_000)) {
+            Missed::No => "no".to_owned(),
+            Missed::Yes(Confidence::Full, _) => "yes".to_owned(),
+            Missed::Yes(Confidence::Degraded, unseen) => {
+                format!("perhaps, without {}", unseen.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
+            }
+            Missed::Unknown(Some(at)) => format!("at {}", at.0 / 1_000_000),
+            Missed::Unknown(None) => "nobody knows".to_owned(),
+        };
+        assert_eq!(said, expected);
+    }
+
+    #[test]
+    fn only_whoever_could_have_received_it_knows_that_it_did_not_come() {
+        assert_missed("a b c", Some(60), 100, "at 103");
+        assert_missed("a b c", Some(60), 103, "yes");
+        assert_missed("a b", Some(60), 103, "at 160");
+        assert_missed("a b", Some(60), 160, "perhaps, without c");
+        assert_missed("a", None, 10_000, "nobody knows");
+    }
+
+    #[test]
+    fn a_ping_that_came_anywhere_is_enough() {
+        let ping = |at| PingFact {
+            heartbeat: MonitorId::parse("nightly").expect("an id"),
+            at: UnixMillis(at),
+            sequence: 0,
+            kind: PingKind::Success,
+        };
+        let (receivers, visible) = (names("a b"), names("a").into_iter().collect());
+        let missing = |newest| Missing {
+            newest,
+            not_before: UnixMillis(50),
+            receivers: &receivers,
+            visible: &visible,
+            since: Mono(0),
+            solo_after: Some(Duration::from_secs(60)),
+        };
+        assert_eq!(missed(missing(Some(&ping(50))), Mono(u64::MAX / 2)), Missed::No);
+        assert_ne!(missed(missing(Some(&ping(49))), Mono(u64::MAX / 2)), Missed::No);
+    }
 }

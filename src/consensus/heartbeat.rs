@@ -9,9 +9,6 @@ use crate::model::time::Mono;
 use crate::model::time::UnixMillis;
 use crate::model::verdict::Confidence;
 
-/// Nodes that see each other again need this long to tell what they received meanwhile. Until then nobody knows that nothing came.
-pub const TOLD_WITHIN: Duration = Duration::from_secs(3);
-
 /// A heartbeat whose ping has not been seen.
 #[derive(Debug, Clone, Copy)]
 pub struct Missing<'a> {
@@ -21,9 +18,11 @@ pub struct Missing<'a> {
     pub not_before: UnixMillis,
     /// Nodes that could have received it: all that are configured and not forgotten.
     pub receivers: &'a [NodeName],
-    /// Those that are seen, this one included.
-    pub visible: &'a BTreeSet<NodeName>,
-    /// Since when the deadline is over and the set of visible nodes has been the same.
+    /// Those that have said something since the deadline, this one included. What a node says comes in the order in which it said it,
+    /// so whatever they received before the deadline is known here. That a node seems to live is not enough: news may come late, or
+    /// from one direction only.
+    pub heard: &'a BTreeSet<NodeName>,
+    /// Since when the deadline is over.
     pub since: Mono,
     /// How long a part of the nodes waits for the others; `None`: for ever.
     pub solo_after: Option<Duration>,
@@ -34,7 +33,7 @@ pub struct Missing<'a> {
 pub enum Missed {
     /// It came after all.
     No,
-    /// It did not come, this sure; these nodes could have received it and are not seen.
+    /// It did not come, this sure; these nodes could have received it and were not heard of.
     Yes(Confidence, Vec<NodeName>),
     /// Nobody can tell yet; look again then.
     Unknown(Option<Mono>),
@@ -46,14 +45,13 @@ pub fn missed(missing: Missing<'_>, now: Mono) -> Missed {
     if missing.newest.is_some_and(|ping| missing.not_before <= ping.at) {
         return Missed::No;
     }
-    let unseen: Vec<NodeName> = missing.receivers.iter().filter(|node| !missing.visible.contains(*node)).cloned().collect();
-    let (patience, confidence) = match (unseen.is_empty(), missing.solo_after) {
-        (true, _) => (TOLD_WITHIN, Confidence::Full),
-        (false, Some(solo_after)) => (solo_after.max(TOLD_WITHIN), Confidence::Degraded),
-        (false, None) => return Missed::Unknown(None),
-    };
-    let at = missing.since + patience;
-    if at <= now { Missed::Yes(confidence, unseen) } else { Missed::Unknown(Some(at)) }
+    let unheard: Vec<NodeName> = missing.receivers.iter().filter(|node| !missing.heard.contains(*node)).cloned().collect();
+    if unheard.is_empty() {
+        return Missed::Yes(Confidence::Full, unheard);
+    }
+    let Some(solo_after) = missing.solo_after else { return Missed::Unknown(None) };
+    let at = missing.since + solo_after;
+    if at <= now { Missed::Yes(Confidence::Degraded, unheard) } else { Missed::Unknown(Some(at)) }
 }
 
 #[cfg(test)]
@@ -68,22 +66,22 @@ mod tests {
 
     /// The deadline was over at second 100, and nodes `a`, `b` and `c` could have received the ping.
     #[track_caller]
-    fn assert_missed(visible: &str, solo_after: Option<u64>, at: u64, expected: &str) {
+    fn assert_missed(heard: &str, solo_after: Option<u64>, at: u64, expected: &str) {
         let receivers = names("a b c");
-        let visible = names(visible).into_iter().collect();
+        let heard = names(heard).into_iter().collect();
         let missing = Missing {
             newest: None,
             not_before: UnixMillis(0),
             receivers: &receivers,
-            visible: &visible,
+            heard: &heard,
             since: Mono(100_000_000),
             solo_after: solo_after.map(Duration::from_secs),
         };
         let said = match missed(missing, Mono(at * 1_000_000)) {
             Missed::No => "no".to_owned(),
             Missed::Yes(Confidence::Full, _) => "yes".to_owned(),
-            Missed::Yes(Confidence::Degraded, unseen) => {
-                format!("perhaps, without {}", unseen.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
+            Missed::Yes(Confidence::Degraded, unheard) => {
+                format!("perhaps, without {}", unheard.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
             }
             Missed::Unknown(Some(at)) => format!("at {}", at.0 / 1_000_000),
             Missed::Unknown(None) => "nobody knows".to_owned(),
@@ -93,8 +91,7 @@ mod tests {
 
     #[test]
     fn only_whoever_could_have_received_it_knows_that_it_did_not_come() {
-        assert_missed("a b c", Some(60), 100, "at 103");
-        assert_missed("a b c", Some(60), 103, "yes");
+        assert_missed("a b c", Some(60), 100, "yes");
         assert_missed("a b", Some(60), 103, "at 160");
         assert_missed("a b", Some(60), 160, "perhaps, without c");
         assert_missed("a", None, 10_000, "nobody knows");
@@ -108,12 +105,12 @@ mod tests {
             sequence: 0,
             kind: PingKind::Success,
         };
-        let (receivers, visible) = (names("a b"), names("a").into_iter().collect());
+        let (receivers, heard) = (names("a b"), names("a").into_iter().collect());
         let missing = |newest| Missing {
             newest,
             not_before: UnixMillis(50),
             receivers: &receivers,
-            visible: &visible,
+            heard: &heard,
             since: Mono(0),
             solo_after: Some(Duration::from_secs(60)),
         };

@@ -112,6 +112,8 @@ pub struct Meta {
     pub readiness: Readiness,
     /// Its clock is so far off that it decides last.
     pub is_clock_off: bool,
+    /// How far the common clock is ahead of its own, in milliseconds and roughly; `None` when it has compared too few clocks to know.
+    pub clock_offset_ms: Option<i64>,
     /// When it started.
     pub started_at: UnixMillis,
 }

@@ -92,6 +92,9 @@ pub struct Watcher {
     n_deliveries: usize,
     /// Incidents whose beginning was delivered.
     begun: BTreeSet<String>,
+    /// Incidents that somebody opened, and that somebody closed: who writes the same later only follows.
+    opened: BTreeSet<String>,
+    closed: BTreeSet<String>,
 }
 
 impl Watcher {
@@ -106,8 +109,17 @@ impl Watcher {
             new
         });
         let (openings, closings, deliveries) = new;
-        let mut broken: Vec<String> = openings.iter().filter_map(|opening| check_opening(world, opening)).collect();
-        broken.extend(closings.iter().filter_map(|closing| check_closing(world, closing, n_nodes)));
+        let mut broken = Vec::new();
+        for opening in openings {
+            if self.opened.insert(opening.incident.to_string()) {
+                broken.extend(check_opening(world, &opening));
+            }
+        }
+        for closing in closings {
+            if self.closed.insert(closing.incident.to_string()) {
+                broken.extend(check_closing(world, &closing, n_nodes));
+            }
+        }
         for delivery in deliveries {
             match delivery.event {
                 EventKind::Recovered if !self.begun.contains(delivery.incident.as_str()) => {
@@ -225,16 +237,13 @@ pub fn check_pings(seen: &Seen, disks: &[Disk], n_wiped: u32) -> Vec<String> {
 #[derive(Debug, Default)]
 pub struct Listener {
     next: Duration,
-    /// Whom each node sees, and since when.
-    visible: BTreeMap<usize, (BTreeSet<NodeName>, Duration)>,
 }
 
-/// How long the news of a ping may be on its way when messages are slow.
-const TOLD_AFTER: Duration = Duration::from_secs(12);
+/// A running node: its disk, all nodes, and when it last heard of each of those that it heard of at all.
+pub type Hearing<'a> = (&'a Disk, Vec<NodeName>, BTreeMap<NodeName, Duration>);
 
 impl Listener {
-    /// `seen_by` are the running nodes with whom they see.
-    pub fn look(&mut self, now: Duration, world: &World, seen_by: Vec<(&Disk, Vec<NodeName>, BTreeSet<NodeName>)>) {
+    pub fn look(&mut self, now: Duration, world: &World, hearing: Vec<Hearing<'_>>) {
         if now < self.next {
             return;
         }
@@ -242,25 +251,22 @@ impl Listener {
         let (pings, faults) = world.seen(|seen| (seen.pings.clone(), seen.faults.clone()));
         // A ping is in safety when the node that took it ran long enough to write it down.
         let lost = |at: Duration, node: usize| faults.iter().any(|f| f.what == FaultKind::Down(node) && f.touches(at, at + FSYNC_MAX * 3));
-        let newest = pings.iter().rev().find(|(at, node)| *at + TOLD_AFTER <= now && !lost(*at, *node)).copied();
-        let mono = |at: Duration| Mono(0) + at;
-        for (disk, receivers, visible) in seen_by {
-            let known = self.visible.entry(disk.node).or_insert_with(|| (visible.clone(), now));
-            if known.0 != visible {
-                *known = (visible, now);
-            }
-            let Some((at, _)) = newest else { continue };
-            let heard = disk.records().into_iter().find_map(|record| if let Record::Ping(ping) = record { Some(ping) } else { None });
+        let newest = pings.iter().rev().find(|(at, node)| *at + FSYNC_MAX * 3 <= now && !lost(*at, *node)).copied();
+        let Some((at, _)) = newest else { return };
+        let deadline = at + FSYNC_MAX * 3;
+        for (disk, receivers, last_heard) in hearing {
+            let known = disk.records().into_iter().find_map(|record| if let Record::Ping(ping) = record { Some(ping) } else { None });
+            let heard = last_heard.into_iter().filter(|(_, when)| deadline <= *when).map(|(node, _)| node).collect();
             let missing = Missing {
-                newest: heard.as_ref(),
-                // A second's leave for the way of the ping itself.
+                newest: known.as_ref(),
+                // A second's leave for the way of the ping itself, and for clocks.
                 not_before: UnixMillis(START_MS) + at.saturating_sub(Duration::from_secs(1)),
                 receivers: &receivers,
-                visible: &known.0,
-                since: mono(known.1.max(at + TOLD_AFTER)),
+                heard: &heard,
+                since: Mono(0) + deadline,
                 solo_after: Some(Duration::from_secs(60)),
             };
-            if let Missed::Yes(Confidence::Full, _) = missed(missing, mono(now)) {
+            if let Missed::Yes(Confidence::Full, _) = missed(missing, Mono(0) + now) {
                 let broken = format!("L4: {} is sure that the ping of {at:?} did not come", node_name(disk.node));
                 world.seen(|seen| seen.broken.push(broken));
             }

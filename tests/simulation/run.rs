@@ -1,6 +1,5 @@
 //! Runs one world from its beginning to its end.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -15,14 +14,15 @@ use turmoil::Sim;
 use vigilmon::engine::event::Event;
 use vigilmon::engine::handle::Operation;
 use vigilmon::engine::handle::Request;
+use vigilmon::engine::snapshot::NodeView;
 use vigilmon::model::id::MonitorId;
-use vigilmon::model::id::NodeName;
 use vigilmon::model::peer::PingKind;
 
 use crate::disk::Disk;
 use crate::invariants;
 use crate::invariants::CONVERGED_AFTER;
 use crate::invariants::DELIVERED_AFTER;
+use crate::invariants::Hearing;
 use crate::invariants::Listener;
 use crate::invariants::Watcher;
 use crate::node;
@@ -87,7 +87,7 @@ pub fn run(mode: Mode, seed: u64) -> Outcome {
             break;
         }
         watcher.look(&world, n_nodes);
-        listener.look(now, &world, stage.seen_by());
+        listener.look(now, &world, stage.hearing(now));
     }
     let disks = stage.disks();
     let seen = world.seen(|seen| seen.clone());
@@ -135,14 +135,19 @@ impl Stage<'_> {
         self.places[node].door.lock().unwrap_or_else(PoisonError::into_inner).clone().filter(|_| self.runs[node])
     }
 
-    /// The nodes that run, each with all nodes and those that it sees.
-    fn seen_by(&self) -> Vec<(&Disk, Vec<NodeName>, BTreeSet<NodeName>)> {
-        let of = |place: &Place| {
-            let cluster = self.door(place.node)?.pictures.borrow().cluster.clone()?;
-            let live = cluster.nodes.iter().filter(|node| node.is_live).map(|node| node.name.clone()).collect();
-            Some((cluster.nodes.iter().map(|node| node.name.clone()).collect(), live))
-        };
-        self.places.iter().filter_map(|place| of(place).map(|(all, live)| (&place.disk, all, live))).collect()
+    /// The nodes that run, each with whom it heard of and when.
+    fn hearing(&self, now: Duration) -> Vec<Hearing<'_>> {
+        self.places.iter().filter_map(|place| self.heard_by(place, now)).collect()
+    }
+
+    fn heard_by<'p>(&self, place: &'p Place, now: Duration) -> Option<Hearing<'p>> {
+        let picture = Arc::clone(&self.door(place.node)?.pictures.borrow());
+        let cluster = picture.cluster.clone()?;
+        let skew = place.plan.skew_ms[place.node];
+        let at = Duration::from_millis(u64::try_from(picture.at.0 - node::START_MS - skew).ok()?);
+        let heard = |node: &NodeView| if node.is_me { Some(now) } else { at.checked_sub(node.told_ago?) };
+        let heard = cluster.nodes.iter().filter_map(|node| Some((node.name.clone(), heard(node)?))).collect();
+        Some((&place.disk, cluster.nodes.iter().map(|node| node.name.clone()).collect(), heard))
     }
 
     fn take(&mut self, now: Duration, step: Step) {

@@ -183,7 +183,8 @@ fn truths(mode: Mode, plan: &Plan, dice: &mut Dice) -> Vec<(Duration, Step)> {
                 let regions: Vec<usize> = (0..n).map(|_| dice.below(plan.n_nodes)).collect();
                 let now = is_down[monitor];
                 steps.push((at, Step::Truth { monitor, regions: regions.clone(), is_down: !now }));
-                steps.push((at + dice.millis(15_000, 60_000), Step::Truth { monitor, regions, is_down: now }));
+                let until = (at + dice.millis(15_000, 60_000)).min(END - Duration::from_secs(1));
+                steps.push((until, Step::Truth { monitor, regions, is_down: now }));
             }
             // For a moment that no second check confirms.
             _ => {

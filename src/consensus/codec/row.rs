@@ -51,6 +51,8 @@ pub(super) struct MetaRow {
     why: Option<String>,
     #[serde(default)]
     clock_off: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    clock: Option<i64>,
     started: i64,
 }
 
@@ -69,6 +71,7 @@ pub(super) fn meta(meta: &Meta) -> MetaRow {
         ready: ready.to_owned(),
         why,
         clock_off: meta.is_clock_off,
+        clock: meta.clock_offset_ms,
         started: meta.started_at.0,
     }
 }
@@ -90,6 +93,7 @@ pub(super) fn meta_of(row: MetaRow) -> Result<Meta, String> {
             _ => Readiness::Settling,
         },
         is_clock_off: row.clock_off,
+        clock_offset_ms: row.clock,
         started_at: UnixMillis(row.started),
     })
 }

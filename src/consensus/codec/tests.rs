@@ -63,6 +63,7 @@ fn records() -> Vec<Record> {
         config_digest: "ab".repeat(32),
         readiness,
         is_clock_off: true,
+        clock_offset_ms: Some(-600_000),
         started_at: UnixMillis(1),
     };
     let step = |step| Record::Delivery(DeliveryFact { key: "k1".to_owned(), step });

@@ -59,6 +59,12 @@ const ROUND_EVERY: Duration = Duration::from_secs(5);
 /// A clock this far off is corrected, said so on the peers page, and its node decides last.
 const CLOCK_OFF: i64 = 60_000;
 
+/// So many clocks must be compared to find out which one is wrong.
+const CLOCKS_MIN: usize = 3;
+
+/// Offsets are told in steps of this many milliseconds; what matters is a minute.
+const CLOCK_ROUND: i64 = 10_000;
+
 /// Opinions of one peer that are kept at most; more than any config has monitors.
 const OPINIONS_MAX: usize = 200_000;
 
@@ -80,6 +86,7 @@ pub(super) struct Cluster {
     pub(super) began: Now,
     all_seen_since: Option<Mono>,
     next_watermark: Mono,
+    told_watermark: Option<Mono>,
     pub(super) n_watermarks: u64,
     next_round: Mono,
     pub(super) outliers: Outliers,
@@ -131,6 +138,11 @@ impl Member {
         }
     }
 
+    /// How long ago its newest watermark came.
+    pub(super) fn told_ago(&self, now: Mono) -> Option<Duration> {
+        self.watermark.map(|(_, heard)| now.since(heard))
+    }
+
     fn turns(&self, now: Mono) -> bool {
         self.watermark.is_some_and(|(mark, heard)| now.since(heard) < WATERMARK_STALE && mark.overdue < OVERDUE_MAX)
     }
@@ -148,6 +160,7 @@ impl Cluster {
             began: now,
             all_seen_since: None,
             next_watermark: now.mono,
+            told_watermark: None,
             n_watermarks: 0,
             next_round: now.mono + ROUND_EVERY,
             outliers: Outliers::default(),
@@ -273,16 +286,25 @@ impl Cluster {
         self.offsets = offsets;
     }
 
-    /// How far the common clock is ahead of this node's, in milliseconds; `None` while nobody is linked. The middle of all clocks,
-    /// one's own included: of two, nobody can say which one is wrong, and each keeps its own.
+    /// How far the common clock is ahead of this node's, in milliseconds; `None` while nobody is linked. The middle of all clocks that
+    /// this node can compare, its own included. One that can compare no more than two asks those who can: of two, nobody can say
+    /// which one is wrong, and without better advice each keeps its own.
     pub(super) fn clock_offset(&self) -> Option<i64> {
         if self.offsets.is_empty() {
             return None;
         }
-        let mut all: Vec<i64> = self.offsets.values().copied().chain([0]).collect();
-        all.sort_unstable();
-        let (low, high) = (all[(all.len() - 1) / 2], all[all.len() / 2]);
-        Some(if low.unsigned_abs() <= high.unsigned_abs() { low } else { high })
+        if CLOCKS_MIN <= self.offsets.len() + 1 {
+            return middle(self.offsets.values().copied().chain([0]));
+        }
+        let advice = |(node, ahead): (&NodeName, &i64)| Some(ahead.saturating_add(self.members.get(node)?.meta.as_ref()?.clock_offset_ms?));
+        let advised = middle(self.offsets.iter().filter_map(advice));
+        advised.or_else(|| middle(self.offsets.values().copied().chain([0])))
+    }
+
+    /// The same for peers, from a node that has compared enough clocks. Rounded, because every change is told to everybody.
+    pub(super) fn known_clock_offset(&self) -> Option<i64> {
+        let has_compared = CLOCKS_MIN <= self.offsets.len() + 1;
+        self.clock_offset().filter(|_| has_compared).map(|offset| offset / CLOCK_ROUND * CLOCK_ROUND)
     }
 
     pub(super) fn is_clock_off(&self) -> bool {
@@ -353,8 +375,23 @@ impl Cluster {
         let is_due = self.next_watermark <= now;
         if is_due {
             self.next_watermark = now + WATERMARK_EVERY;
+            self.told_watermark = Some(now);
         }
         is_due
+    }
+
+    /// Tells a watermark soon, unless one was told after `since`.
+    pub(super) fn speak_up(&mut self, since: Mono, now: Mono) {
+        let told = self.told_watermark;
+        if told.is_none_or(|told| told < since) {
+            self.next_watermark = self.next_watermark.min(now);
+        }
+    }
+
+    /// Nodes of which a watermark came after `since`, this one included.
+    pub(super) fn heard_since(&self, since: Mono) -> BTreeSet<NodeName> {
+        let heard = self.members.iter().filter(|(_, member)| member.watermark.is_some_and(|(_, heard)| since <= heard));
+        heard.map(|(name, _)| name.clone()).chain([self.me().clone()]).collect()
     }
 
     pub(super) fn round_is_due(&mut self, now: Mono) -> bool {
@@ -378,4 +415,12 @@ impl Cluster {
         self.budget = if left < 1.0 { (left, now) } else { (left - 1.0, now) };
         1.0 <= left
     }
+}
+
+/// The middle one, and of two the one nearer to none at all.
+fn middle(offsets: impl Iterator<Item = i64>) -> Option<i64> {
+    let mut all: Vec<i64> = offsets.collect();
+    all.sort_unstable();
+    let (low, high) = (*all.get(all.len().checked_sub(1)? / 2)?, *all.get(all.len() / 2)?);
+    Some(if low.unsigned_abs() <= high.unsigned_abs() { low } else { high })
 }

@@ -259,6 +259,7 @@ impl Core {
             config_digest: cluster.config_digest.clone(),
             readiness,
             is_clock_off: cluster.is_clock_off(),
+            clock_offset_ms: cluster.known_clock_offset(),
             started_at: cluster.began.wall,
         };
         if cluster.said_meta.as_ref() != Some(&meta) {
@@ -345,14 +346,16 @@ impl Core {
         self.say_meta();
     }
 
-    /// Whether a heartbeat whose ping had to come after `not_before` is missed, when its deadline has been over since `since`.
+    /// Whether a heartbeat whose ping had to come after `not_before` is missed, when its deadline has been over since `since`. Peers are
+    /// told that this node is there and has heard nothing, so that everybody knows within a moment.
     #[must_use]
-    pub fn heartbeat(&self, heartbeat: &MonitorId, not_before: UnixMillis, since: Mono, now: Now) -> Missed {
-        let Some(cluster) = &self.cluster else { return Missed::Unknown(None) };
-        let (receivers, visible) = (cluster.names(), cluster.live());
+    pub fn heartbeat(&mut self, heartbeat: &MonitorId, not_before: UnixMillis, since: Mono, now: Now) -> Missed {
+        let Some(cluster) = &mut self.cluster else { return Missed::Unknown(None) };
+        cluster.speak_up(since, now.mono);
+        let (receivers, heard) = (cluster.names(), cluster.heard_since(since));
         let newest = cluster.pings.get(heartbeat);
         let solo_after = cluster.peers.solo_after;
-        heartbeat::missed(Missing { newest, not_before, receivers: &receivers, visible: &visible, since, solo_after }, now.mono)
+        heartbeat::missed(Missing { newest, not_before, receivers: &receivers, heard: &heard, since, solo_after }, now.mono)
     }
 }
 

@@ -18,9 +18,8 @@ pub struct Missing<'a> {
     pub not_before: UnixMillis,
     /// Nodes that could have received it: all that are configured and not forgotten.
     pub receivers: &'a [NodeName],
-    /// Those that have said something since the deadline, this one included. What a node says comes in the order in which it said it,
-    /// so whatever they received before the deadline is known here. That a node seems to live is not enough: news may come late, or
-    /// from one direction only.
+    /// Those of which everything is known that they received before the deadline, this one included. That a node seems to live is not
+    /// enough: news may come late, or in one direction only.
     pub heard: &'a BTreeSet<NodeName>,
     /// Since when the deadline is over.
     pub since: Mono,
@@ -114,7 +113,8 @@ mod tests {
             since: Mono(0),
             solo_after: Some(Duration::from_secs(60)),
         };
-        assert_eq!(missed(missing(Some(&ping(50))), Mono(u64::MAX / 2)), Missed::No);
-        assert_ne!(missed(missing(Some(&ping(49))), Mono(u64::MAX / 2)), Missed::No);
+        let (in_time, too_early) = (ping(50), ping(49));
+        assert_eq!(missed(missing(Some(&in_time)), Mono(u64::MAX / 2)), Missed::No);
+        assert_ne!(missed(missing(Some(&too_early)), Mono(u64::MAX / 2)), Missed::No);
     }
 }

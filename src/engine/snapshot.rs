@@ -194,8 +194,8 @@ pub struct NodeView {
     pub is_configured: bool,
     /// It was heard lately.
     pub is_live: bool,
-    /// How long ago it said by itself that its checks go on; `None` for this node, and for one that never said so.
-    pub told_ago: Option<Duration>,
+    /// All that it did until this long ago is known here; `None` for this node, and when nothing is known of it.
+    pub known_ago: Option<Duration>,
     /// Why its votes do not count; `None`: they do.
     pub ignored: Option<Ignored>,
     /// Why it abstains.

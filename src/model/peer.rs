@@ -131,13 +131,18 @@ pub enum Readiness {
     Draining,
 }
 
-/// Says that a node's scheduler turns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Says that a node's scheduler turns, and what the node had heard of the others by then: whoever finds its own number in it knows
+/// everything that the node did before that number was made, however long news takes (Mattern, "Virtual Time", 1989).
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Watermark {
     /// How late its most overdue check is.
     pub overdue: Duration,
-    /// Grows with each, so that each is news.
+    /// Grows with each, over restarts too.
     pub number: u64,
+    /// Its author waits for such numbers of the others, soon.
+    pub asks: bool,
+    /// The newest number of each other node that it had heard.
+    pub seen: BTreeMap<NodeName, u64>,
 }
 
 /// What a node holds of a monitor.

@@ -20,6 +20,7 @@ use vigilmon::model::verdict::Confidence;
 
 use crate::disk::Disk;
 use crate::disk::FSYNC_MAX;
+use crate::node::Plan;
 use crate::node::START_MS;
 use crate::script::Mode;
 use crate::world::Closing;
@@ -136,7 +137,7 @@ impl Watcher {
 }
 
 /// S1 and S2: how often a message may have been delivered.
-pub fn check_copies(mode: Mode, seen: &Seen) -> Vec<String> {
+pub fn check_copies(mode: Mode, plan: &Plan, seen: &Seen) -> Vec<String> {
     let mut by_key: BTreeMap<&str, Vec<&Delivery>> = BTreeMap::new();
     for delivery in &seen.deliveries {
         by_key.entry(&delivery.key).or_default().push(delivery);
@@ -151,10 +152,14 @@ pub fn check_copies(mode: Mode, seen: &Seen) -> Vec<String> {
         });
         let n_killed = killed.count();
         // Each time the cluster falls apart, each side may send its own copy; and the parts need a while to find each other again.
-        let parted = |kind: &FaultKind| matches!(kind, FaultKind::Cut | FaultKind::Uplink(_));
+        let parted = |kind: &FaultKind| match kind {
+            FaultKind::Cut | FaultKind::Uplink(_) => true,
+            // Nodes that can only dial see each other through the one that they dial.
+            FaultKind::Down(node) => plan.is_hub(*node),
+        };
         let touches = |fault: &&Fault| parted(&fault.what) && fault.touches(first.saturating_sub(TOGETHER_AGAIN), last);
         let episodes: BTreeSet<Duration> = seen.faults.iter().filter(touches).map(|fault| fault.from).collect();
-        let n_parted = if mode.parts() { episodes.len() } else { 0 };
+        let n_parted = episodes.len();
         if 1 + n_killed + n_parted < copies.len() {
             let rule = if mode.parts() { "S2" } else { "S1" };
             broken.push(format!("{rule}: {key} was delivered {} times, first at {first:?}, last at {last:?}", copies.len()));
@@ -170,9 +175,10 @@ pub fn check_converged(world: &World, disks: &[Disk], n_monitors: usize) -> Vec<
         let name = monitor_name(monitor);
         let epochs: Vec<u64> =
             disks.iter().map(|disk| disk.with(|kept| kept.states.iter().find(|(id, _)| id.as_str() == name).map_or(0, |(_, s)| s.outage.0))).collect();
+        let is_paused = disks.iter().any(|disk| disk.with(|kept| kept.states.values().any(|s| s.monitor.as_str() == name && s.paused_at.is_some())));
         if epochs.iter().any(|epoch| *epoch != epochs[0]) {
             broken.push(format!("L3: nodes have different epochs of {name}: {epochs:?}"));
-        } else if (epochs[0] % 2 == 1) != world.is_down(monitor, 0) {
+        } else if !is_paused && (epochs[0] % 2 == 1) != world.is_down(monitor, 0) {
             broken.push(format!("L3: {name} is at epoch {}, but is {}", epochs[0], if world.is_down(monitor, 0) { "down" } else { "up" }));
         }
     }
@@ -239,7 +245,7 @@ pub struct Listener {
     next: Duration,
 }
 
-/// A running node: its disk, all nodes, and when it last heard of each of those that it heard of at all.
+/// A running node: its disk, all nodes, and until when it knows all that each of them did.
 pub type Hearing<'a> = (&'a Disk, Vec<NodeName>, BTreeMap<NodeName, Duration>);
 
 impl Listener {

@@ -87,6 +87,14 @@ pub struct Plan {
     pub skew_ms: Vec<i64>,
 }
 
+impl Plan {
+    /// Whether others see each other only through this node.
+    pub fn is_hub(&self, node: usize) -> bool {
+        let n_dialed = self.n_nodes - self.dial_only.len();
+        n_dialed == 1 && 2 < self.n_nodes && !self.dial_only.contains(&node)
+    }
+}
+
 /// What a running node is reached by.
 #[derive(Debug, Clone)]
 pub struct Door {

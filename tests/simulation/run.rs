@@ -92,7 +92,7 @@ pub fn run(mode: Mode, seed: u64) -> Outcome {
     let disks = stage.disks();
     let seen = world.seen(|seen| seen.clone());
     let mut broken = seen.broken.clone();
-    broken.extend(invariants::check_copies(mode, &seen));
+    broken.extend(invariants::check_copies(mode, &script.plan, &seen));
     broken.extend(invariants::check_nothing_lost(&seen, &disks));
     broken.extend(invariants::check_pings(&seen, &disks, stage.n_wiped));
     broken.dedup();
@@ -145,7 +145,7 @@ impl Stage<'_> {
         let cluster = picture.cluster.clone()?;
         let skew = place.plan.skew_ms[place.node];
         let at = Duration::from_millis(u64::try_from(picture.at.0 - node::START_MS - skew).ok()?);
-        let heard = |node: &NodeView| if node.is_me { Some(now) } else { at.checked_sub(node.told_ago?) };
+        let heard = |node: &NodeView| if node.is_me { Some(now) } else { at.checked_sub(node.known_ago?) };
         let heard = cluster.nodes.iter().filter_map(|node| Some((node.name.clone(), heard(node)?))).collect();
         Some((&place.disk, cluster.nodes.iter().map(|node| node.name.clone()).collect(), heard))
     }

@@ -310,7 +310,7 @@ impl World {
                     let highest = seen.epochs.entry((node, n_wiped, state.monitor.to_string(), lane)).or_insert(epoch);
                     if epoch < *highest {
                         let fell = format!("S4: {} of {} fell from {} to {}", lane.word(), state.monitor, highest.0, epoch.0);
-                        seen.broken.push(format!("{fell} on {}", node_name(node)));
+                        seen.broken.push(format!("{fell} on {} at {at:?}", node_name(node)));
                     }
                     *highest = (*highest).max(epoch);
                 }

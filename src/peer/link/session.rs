@@ -104,6 +104,18 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// A question that is waited for; forgotten when it is dropped.
+struct Asked<'a> {
+    session: &'a Session,
+    id: u32,
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        locked(&self.session.asked).remove(&self.id);
+    }
+}
+
 impl Session {
     pub(super) fn new(node: NodeName) -> (Arc<Session>, Outgoing) {
         let (urgent, urgent_out) = mpsc::channel(URGENT_MAX);
@@ -162,9 +174,9 @@ impl Session {
                 },
             }
         };
-        let outcome = outcome.await;
-        locked(&self.asked).remove(&id);
-        outcome
+        // Also when whoever asked stops waiting: a node that never answers must not make the list grow.
+        let _asked = Asked { session: self, id };
+        outcome.await
     }
 
     /// Carries frames until the link ends; says why it did.

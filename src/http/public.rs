@@ -5,6 +5,7 @@
 //! so what is not in it cannot get out.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -24,6 +25,7 @@ use crate::model::page::Logo;
 use crate::model::page::Show;
 use crate::model::page::StatusPage;
 use crate::model::page::Visibility;
+use crate::model::result::CheckResult;
 use crate::model::result::Outcome;
 use crate::model::time::UnixMillis;
 use crate::model::verdict::Verdict;
@@ -166,7 +168,10 @@ fn troubled(page: &StatusPage, snapshot: &Snapshot) -> Vec<String> {
 }
 
 fn service(view: &MonitorView, (show, places): (Show, &[Region]), past: Option<&MonitorPast>) -> ServiceView {
-    let answered = view.last.as_ref().filter(|last| matches!(last.outcome, Outcome::Up | Outcome::Degraded));
+    let is_answered = |last: &&Arc<CheckResult>| show.response_times && matches!(last.outcome, Outcome::Up | Outcome::Degraded);
+    // Each node measures from where it is; with several of them a time without its place would be a riddle.
+    let answered = view.last.as_ref().filter(is_answered);
+    let here = view.votes.iter().find(|vote| vote.is_me && !places.is_empty()).map(|vote| &vote.region);
     let troubled = regions::troubled(view);
     let is_bad = matches!(view.verdict, Verdict::Down | Verdict::Degraded) || !troubled.is_empty();
     let failing = if troubled.is_empty() { view.regions.failing.iter().map(ToString::to_string).collect() } else { troubled };
@@ -175,7 +180,8 @@ fn service(view: &MonitorView, (show, places): (Show, &[Region]), past: Option<&
         state: view.verdict,
         uptime: past.map(|past| past.uptime).unwrap_or_default(),
         days: past.map_or_else(Vec::new, |past| past.days.clone()),
-        response_time: answered.filter(|_| show.response_times).map(|last| last.timings.total),
+        response_time: answered.map(|last| last.timings.total),
+        response_from: answered.and(here).map(ToString::to_string),
         target: show.targets.then(|| view.monitor.target()),
         error: if show.errors && is_bad { regions::cause(view) } else { None },
         regions_failing: if show.regions && is_bad { failing } else { Vec::new() },
@@ -250,6 +256,8 @@ struct ServiceJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     response_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    response_from: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'a str>,
@@ -307,6 +315,7 @@ impl<'a> From<&'a ServiceView> for ServiceJson<'a> {
             uptime: service.uptime.fraction,
             unknown: service.uptime.unknown,
             response_ms: service.response_time.map(|took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
+            response_from: service.response_from.as_deref(),
             target: service.target.as_deref(),
             error: service.error.as_deref(),
             regions_failing: &service.regions_failing,

@@ -178,26 +178,21 @@ fn results(results: &Results) -> Measured {
 /// What the votes say together.
 #[must_use]
 pub fn sentences(view: &MonitorView) -> Vec<String> {
-    let mut said = vec![together(view)];
+    let from_inside = from_inside(view).map(ToOwned::to_owned);
+    [together(view)].into_iter().chain(from_inside).chain(view.incidents.iter().find_map(fewer)).collect()
+}
+
+fn from_inside(view: &MonitorView) -> Option<&'static str> {
     let inside = inside(view);
-    if !inside.is_empty() {
-        let n_failing = inside.iter().filter(|vote| is_failing(vote)).count();
-        let n_up = inside.iter().filter(|vote| state(vote) == Verdict::Up).count();
-        said.push(match (n_failing, n_up) {
-            (0, 0) => "From inside nothing is known.".to_owned(),
-            (0, _) => "From inside it works.".to_owned(),
-            (_, 0) => "From inside it does not work either.".to_owned(),
-            (failing, up) => format!("Of those inside {failing} of {} see trouble.", failing + up),
-        });
-        if n_up == 0 && 0 < n_failing && view.verdict == Verdict::Up {
-            said.pop();
-            said.push("From inside it does not work.".to_owned());
-        }
-    }
-    if let Some(sentence) = view.incidents.iter().find_map(fewer) {
-        said.push(sentence);
-    }
-    said
+    let n = |wanted: &[Verdict]| inside.iter().filter(|vote| wanted.contains(&state(vote))).count();
+    Some(match (n(&[Verdict::Down, Verdict::Degraded]), n(&[Verdict::Up])) {
+        _ if inside.is_empty() || view.verdict == Verdict::Paused => return None,
+        (0, 0) => "From inside nothing is known.",
+        (0, _) => "From inside it works.",
+        (_, 0) if view.verdict == Verdict::Up => "From inside it does not work.",
+        (_, 0) => "From inside it does not work either.",
+        (_, _) => "Those inside do not agree.",
+    })
 }
 
 fn together(view: &MonitorView) -> String {

@@ -119,6 +119,7 @@ impl Desk {
             pause: views::pause_state(view),
             interval: view.monitor.interval,
             next_at: view.next_check_at,
+            is_here: regions::is_checked_here(view),
             origin: views::origin(&view.monitor.origin),
             runbook: view.monitor.runbook.clone(),
             regions: regions::view(view, &told, &regions::own(view, &samples)),

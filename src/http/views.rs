@@ -96,8 +96,12 @@ pub fn dashboard(snapshot: &Snapshot, now: UnixMillis) -> DashboardView {
     let all_regions: Vec<String> = voters.map(|node| node.region.to_string()).collect();
     let own_region = snapshot.config.instance.region.to_string();
     let mut monitors: Vec<MonitorRow> = views.iter().map(|view| monitor_row(view, (&own_region, all_regions.len()))).collect();
-    // Failing first; within a state the order of the config, which people chose. Paused ones stand among the fine ones.
-    monitors.sort_by_key(|row| if row.state == Verdict::Paused { rank(Verdict::Up) } else { rank(row.state) });
+    // Failing first, those that fail from some regions before those that do not; within a state the order of the config, which people
+    // chose. Paused ones stand among the fine ones.
+    monitors.sort_by_key(|row| {
+        let state = if row.state == Verdict::Paused { Verdict::Up } else { row.state };
+        (rank(state), !row.is_regional)
+    });
     DashboardView {
         counts: WORST_FIRST.iter().map(|state| (*state, views.iter().filter(|view| view.verdict == *state).count())).collect(),
         regions: all_regions,
@@ -122,6 +126,8 @@ fn monitor_row(view: &MonitorView, regions: (&str, usize)) -> MonitorRow {
         state: view.verdict,
         since: view.since,
         suspect: view.opinion.state == OpinionState::Suspect,
+        is_regional: !regions::troubled(view).is_empty(),
+        is_here: regions::is_checked_here(view),
         cause: cause(view),
         last: view.last.as_ref().map(|last| (last.at, last.timings.total)),
         next_at: view.next_check_at,
@@ -133,7 +139,9 @@ fn monitor_row(view: &MonitorView, regions: (&str, usize)) -> MonitorRow {
 /// Why a monitor is not up, in one sentence.
 #[must_use]
 pub fn cause(view: &MonitorView) -> Option<String> {
-    regions::cause(view).filter(|_| view.verdict != Verdict::Paused)
+    let cause = regions::cause(view).filter(|_| view.verdict != Verdict::Paused)?;
+    let troubled = regions::troubled(view);
+    Some(if troubled.is_empty() { cause } else { format!("from {}: {cause}", troubled.join(", ")) })
 }
 
 /// The newest results, small.

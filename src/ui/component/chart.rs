@@ -118,7 +118,7 @@ pub fn multiple(samples: &[Sample], (from, to): (UnixMillis, UnixMillis), top: D
             }
             figcaption {
                 @match samples.iter().rev().find_map(|s| s.p50) {
-                    Some(newest) => { span.key-p50 { "median " (text::latency(newest)) } span.key-p95 { "95th percentile" } span { "0 to " (text::latency(top)) } },
+                    Some(newest) => { span { "median " (text::latency(newest)) } },
                     None => { span { "no response times" } },
                 }
             }

@@ -130,9 +130,11 @@ pub fn table(rows: &[RegionRow], now: UnixMillis) -> Markup {
 }
 
 fn place(row: &RegionRow) -> Markup {
+    let notes = [(row.node != row.region, row.node.as_str()), (row.is_inside, "inside"), (row.is_me, "this node")];
+    let notes: Vec<&str> = notes.into_iter().filter(|(holds, _)| *holds).map(|(_, note)| note).collect();
     html! {
         (row.region)
-        p.quiet { @if row.node != row.region { (row.node) " " } @if row.is_inside { "inside " } @if row.is_me { "this node" } }
+        p.quiet { (notes.join(", ")) }
     }
 }
 
@@ -178,6 +180,7 @@ pub fn charts(rows: &[RegionRow], (from, to): (UnixMillis, UnixMillis)) -> Marku
     let top = chart::top(measured.iter().flat_map(|(_, samples)| samples.iter()));
     let Some(top) = top else { return html! { p.quiet { "No response times in this stretch." } } };
     html! {
+        p.quiet.legend { span.key-p50 { "median" } span.key-p95 { "95th percentile" } span { "0 to " (text::latency(top)) } span { (text::time(from)) " to " (text::time(to)) } }
         div.multiples { @for (row, samples) in &measured { div { h3 { (row.region) @if row.node != row.region { span.quiet { " " (row.node) } } } (chart::multiple(samples, (from, to), top)) } } }
     }
 }
@@ -186,7 +189,7 @@ pub fn charts(rows: &[RegionRow], (from, to): (UnixMillis, UnixMillis)) -> Marku
 #[must_use]
 pub fn evidence(rows: &[RegionRow], now: UnixMillis) -> Markup {
     html! {
-        div.multiples {
+        div.multiples.evidences {
             @for row in rows {
                 article.evidence.(class(row.state)) {
                     h3 { (row.region) @if row.node != row.region { span.quiet { " " (row.node) } } }

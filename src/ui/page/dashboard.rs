@@ -54,6 +54,10 @@ pub struct MonitorRow {
     pub since: UnixMillis,
     /// The newest checks were bad and are not confirmed yet.
     pub suspect: bool,
+    /// It is up, and fails from some regions.
+    pub is_regional: bool,
+    /// This node checks it.
+    pub is_here: bool,
     /// Why it is not up.
     pub cause: Option<String>,
     /// When the newest check began and how long it took.
@@ -109,8 +113,8 @@ fn row(frame: &Frame, row: &MonitorRow, with_chart: bool) -> Markup {
             }
             td { (text::ago_bare(row.since, frame.now)) }
             td { @if with_chart { (sparkline(&row.recent)) } }
-            td { @match row.last { Some((_, took)) => (text::latency(took)), None => span.quiet { "none yet" } } }
-            td { @match row.next_at { Some(at) => (text::until_words(at, frame.now)), None => span.quiet { "paused" } } }
+            td { @match row.last { Some((_, took)) => (text::latency(took)), None => span.quiet { @if row.is_here { "none yet" } @else { "–" } } } }
+            td { @match row.next_at { Some(at) => (text::until_words(at, frame.now)), None => span.quiet { @if row.is_here || row.state == Verdict::Paused { "paused" } @else { "elsewhere" } } } }
             (regions::cell(&row.regions))
         }
     }

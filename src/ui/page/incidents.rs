@@ -99,10 +99,20 @@ pub fn page(frame: &Frame, view: &IncidentView) -> Markup {
         @if let Some(diagnosis) = view.diagnosis { p.diagnosis { b { "Diagnosis: " } (diagnosis) "." } }
         @if let Some(sentence) = &view.fewer { p { (sentence) } }
         @if let Some(now) = &view.now { (regions_now(now, frame.now)) }
-        section { h2 { @if view.now.is_some() { "Evidence of this node" } @else { "Evidence" } } @if view.evidence.is_empty() { p.quiet { "None was kept." } } @else { pre.transcript { @for line in &view.evidence { (line) "\n" } } } }
+        @if view.now.is_none() || !view.evidence.is_empty() { (evidence(view)) }
         section { h2 { "Who was told" } (channels::deliveries(&view.deliveries, frame)) }
     };
     layout::operator(frame, Section::Incidents, &title, &content)
+}
+
+/// What this node kept when it opened; what others see stands beside each other above.
+fn evidence(view: &IncidentView) -> Markup {
+    html! {
+        section {
+            h2 { @if view.now.is_some() { "Evidence of this node" } @else { "Evidence" } }
+            @if view.evidence.is_empty() { p.quiet { "None was kept." } } @else { pre.transcript { @for line in &view.evidence { (line) "\n" } } }
+        }
+    }
 }
 
 fn regions_now(now: &IncidentNow, at: UnixMillis) -> Markup {

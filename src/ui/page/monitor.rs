@@ -52,8 +52,10 @@ pub struct MonitorPage {
     pub pause: PauseState,
     /// Time between checks.
     pub interval: Duration,
-    /// When the next check is due; `None` while paused.
+    /// When the next check is due; `None` while paused, or when it is not checked from here.
     pub next_at: Option<UnixMillis>,
+    /// This node checks it.
+    pub is_here: bool,
     /// `config.yaml:14`.
     pub origin: String,
     /// Link for whoever has to act.
@@ -181,7 +183,7 @@ fn facts(frame: &Frame, view: &MonitorPage) -> Markup {
             @if let Some(cause) = &view.cause { div.full { dt { "Cause" } dd.cause { (cause) } } }
             div { dt { "Kind" } dd { (view.kind) } }
             div { dt { "Interval" } dd { (text::coarse(view.interval)) } }
-            div { dt { "Next check" } dd { @match view.next_at { Some(at) => (text::until(at, frame.now)), None => "paused" } } }
+            div { dt { "Next check" } dd { @match view.next_at { Some(at) => (text::until(at, frame.now)), None if view.is_here || view.state == Verdict::Paused => "paused", None => "by other nodes" } } }
             div { dt { "Written in" } dd { code { (view.origin) } } }
             @if let Some(runbook) = &view.runbook { div { dt { "Runbook" } dd { (web_link(runbook)) } } }
         }

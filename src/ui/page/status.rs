@@ -104,6 +104,8 @@ pub struct ServiceView {
     pub days: Vec<DayBar>,
     /// Of the newest check; `None` when the page does not show it.
     pub response_time: Option<Duration>,
+    /// From where that was measured; `None` when the page does not show it, or there is only one region.
+    pub response_from: Option<String>,
     /// `None` when the page does not show it.
     pub target: Option<String>,
     /// Why it is not up; `None` when the page does not show it.
@@ -274,7 +276,7 @@ fn service(service: &ServiceView) -> Markup {
     html! {
         div.service-head {
             span.name { (service.name) }
-            @if let Some(took) = service.response_time { span.quiet { (text::latency(took)) } }
+            @if let Some(took) = service.response_time { span.quiet { (text::latency(took)) @if let Some(region) = &service.response_from { " from " (region) } } }
             (badge(service.state))
         }
         @if let Some(target) = &service.target { p.quiet.target { (target) } }

@@ -338,3 +338,16 @@ pub(super) async fn read_frame(reader: &mut (impl AsyncRead + Unpin)) -> Result<
     let frame = frame::decode(kind, &Bytes::from(body)).map_err(|error| error.to_string())?;
     Ok((frame, HEAD_BYTES + n_bytes))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_question_that_nobody_waits_for_any_more_is_forgotten() {
+        let (session, _outgoing) = Session::new(NodeName::parse("a").expect("a name"));
+        let ask = Ask { about: "results".to_owned(), body: Bytes::new() };
+        assert!(tokio::time::timeout(Duration::from_secs(2), session.ask(ask)).await.is_err(), "nobody answers");
+        assert!(locked(&session.asked).is_empty());
+    }
+}

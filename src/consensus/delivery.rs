@@ -118,7 +118,12 @@ impl Ledger {
             return Turn::Wait(now + LOOK_AGAIN);
         }
         let order = ranked(owed.subject, &roster.eligible);
-        let mut at = base + backoff(attempt) + TAKEOVER_AFTER * distance(&order, attempt, &roster.me);
+        let takeover = TAKEOVER_AFTER * distance(&order, attempt, &roster.me);
+        let mut at = base + backoff(attempt) + takeover;
+        if !takeover.is_zero() {
+            // In another order it was somebody else's turn: it is waited for anew, or two would find at once that their time has come.
+            at = at.max(roster.eligible_since + takeover);
+        }
         for (node, (claimed, heard)) in &known.claims {
             if *node != roster.me && attempt <= *claimed && roster.live.contains(node) {
                 at = at.max(*heard + LEASE);

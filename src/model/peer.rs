@@ -18,6 +18,7 @@ use crate::model::incident::Lane;
 use crate::model::result::Failure;
 use crate::model::result::Phase;
 use crate::model::result::code_of;
+use crate::model::time::Mono;
 use crate::model::time::UnixMillis;
 use crate::model::verdict::Confidence;
 use crate::model::verdict::Diagnosis;
@@ -402,6 +403,9 @@ pub struct Roster {
     /// Nodes among which work is shared, in name order. One that fell silent keeps its place for a moment, so that a false suspicion
     /// does not make two nodes the first.
     pub eligible: Vec<NodeName>,
+    /// Since when these and no others. Whoever is not the first among them waits from then on: after a change of the order nobody's turn
+    /// has been waited for yet.
+    pub eligible_since: Mono,
     /// Nodes that were heard lately, this one included.
     pub live: BTreeSet<NodeName>,
     /// This node takes part: it has settled and does not abstain.

@@ -159,7 +159,7 @@ pub fn check_copies(mode: Mode, plan: &Plan, seen: &Seen) -> Vec<String> {
             FaultKind::Down(node) => plan.is_hub(*node),
         };
         let touches = |fault: &&Fault| parted(&fault.what) && fault.touches(first.saturating_sub(TOGETHER_AGAIN), last);
-        let episodes: BTreeMap<Duration, usize> = seen.faults.iter().filter(touches).map(|fault| (fault.from, fault.n_sides() - 1)).collect();
+        let episodes: BTreeMap<Duration, usize> = seen.faults.iter().filter(touches).map(|fault| (fault.from, fault.n_sides(plan.n_nodes) - 1)).collect();
         let n_parted: usize = episodes.values().sum();
         if 1 + n_killed + n_parted < copies.len() {
             let rule = if mode.parts() { "S2" } else { "S1" };

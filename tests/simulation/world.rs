@@ -341,10 +341,12 @@ impl Seen {
 
 impl Fault {
     /// Into how many parts with views of their own the cluster falls.
-    pub fn n_sides(&self) -> usize {
+    pub fn n_sides(&self, n_nodes: usize) -> usize {
         match self.what {
-            FaultKind::Down(_) | FaultKind::Cut | FaultKind::Uplink(_) => 2,
+            FaultKind::Cut | FaultKind::Uplink(_) => 2,
             FaultKind::CutOneWay => 3,
+            // Asked only of the one through which all others see each other.
+            FaultKind::Down(_) => n_nodes - 1,
         }
     }
 

@@ -54,7 +54,8 @@ fn text(told: &Told, has_colour: bool) -> String {
             format!("\n{head}{}\n{}\n", grey(&rule), wrapped(text, 5))
         }
         Told::Shown(at, shown) => {
-            let cells: Vec<String> = shown.iter().map(|(name, word)| format!("{name}: {}", coloured(word, colour(word), has_colour))).collect();
+            let cells: Vec<String> =
+                shown.iter().map(|(name, word)| format!("{name}: {}", coloured(word, colour(word), has_colour))).collect();
             format!("{}{}\n", time(*at), cells.join("   "))
         }
         Told::Message(at, message) => arrived(*at, message, has_colour),
@@ -172,7 +173,7 @@ mod tests {
         let secs = Duration::from_secs(125);
         let all = [
             Told::Scene(2, 5, "One region cannot reach it", "word ".repeat(60)),
-            Told::Shown(secs, vec![("us-east", "up, not from everywhere".to_owned()), ("eu-west", "DOWN".to_owned()), ("home", "gone".to_owned())]),
+            Told::Shown(secs, ["us-east", "eu-west", "home"].map(|name| (name, "up, regional".to_owned())).to_vec()),
             Told::Fine(secs, "killed us-east".to_owned()),
             Told::Message(secs, message()),
             Told::End(false, "word ".repeat(40)),

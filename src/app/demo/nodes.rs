@@ -86,7 +86,8 @@ impl Nodes {
     pub(super) fn prepare(ports: Ports) -> Result<Nodes, DemoError> {
         let failed = |what: &'static str| move |error: std::io::Error| DemoError::System(what, error);
         let chance = |bytes: &mut [u8]| {
-            getrandom::fill(bytes).map_err(|error| DemoError::System("get randomness from the system", std::io::Error::other(error.to_string())))
+            getrandom::fill(bytes)
+                .map_err(|error| DemoError::System("get randomness from the system", std::io::Error::other(error.to_string())))
         };
         let (mut tag, mut secret) = ([0; 8], [0; 32]);
         chance(&mut tag)?;

@@ -289,9 +289,9 @@ fn words(seen: Option<&Seen>) -> String {
     let Some(seen) = seen else { return "gone".to_owned() };
     let is_regional = seen.open.iter().any(|(kind, _)| kind == "regional");
     match (seen.status.as_str(), is_regional) {
-        ("up", true) => "up, not from everywhere".to_owned(),
+        ("up", true) => "up, regional".to_owned(),
         ("down", _) => "DOWN".to_owned(),
-        ("unknown", _) => "not known yet".to_owned(),
+        ("unknown", _) => "no data yet".to_owned(),
         (other, _) => other.to_owned(),
     }
 }

@@ -156,6 +156,23 @@ mod tests {
     }
 
     #[test]
+    fn regional_trouble_is_for_those_who_ask_for_it_and_so_is_its_end() {
+        let on = |kinds: &[EventKind]| kinds.iter().copied().collect::<BTreeSet<_>>();
+        let usual = on(&[EventKind::Down, EventKind::Degraded, EventKind::Recovered, EventKind::Certificate, EventKind::SelfNotice]);
+        let begins = Occasion { event: EventKind::Regional, is_still_bad: false, from_outage: false };
+        let ends = Occasion { event: EventKind::Recovered, ..begins };
+        assert!(!hears(&usual, begins, false) && !hears(&usual, begins, true));
+        assert!(!hears(&usual, ends, false), "who did not hear of it does not hear that it is over");
+        let regional = on(&[EventKind::Regional, EventKind::Recovered]);
+        assert!(hears(&regional, begins, false) && hears(&regional, ends, true) && !stays_told(&regional, ends));
+        assert!(!hears(&on(&[EventKind::Regional]), ends, true), "`recovered` is asked for like anything else");
+        let why = Failure::Refused { at: "x".to_owned() };
+        assert_eq!(event(Move::Open(Lane::Regional), &why), Some(EventKind::Regional));
+        assert_eq!(event(Move::Close(Lane::Regional, CloseReason::Recovered), &why), Some(EventKind::Recovered));
+        assert_eq!(event(Move::Close(Lane::Regional, CloseReason::Superseded), &why), None, "the outage is told instead");
+    }
+
+    #[test]
     fn nobody_gets_an_up_without_its_down() {
         let on = |kinds: &[EventKind]| kinds.iter().copied().collect::<BTreeSet<_>>();
         let all = on(&EventKind::ALL);

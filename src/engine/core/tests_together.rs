@@ -507,6 +507,31 @@ fn what_one_region_sees_is_shown_and_told_only_after_a_while_to_those_who_listen
 }
 
 #[test]
+fn who_heard_of_regional_trouble_hears_that_it_is_over_and_from_where() {
+    let mut world = up_world(&three(vec![watched("api")]));
+    world.set("api", &["b"], Outcome::Down);
+    world.run(420);
+    world.set("api", &["b"], Outcome::Up);
+    world.run(60);
+    world.assert_owed("a: regional api, recovered api; b: regional api, recovered api; c: regional api, recovered api");
+    let region = [Region::parse("region-b").expect("a region")];
+    for (node, host) in &world.hosts {
+        let facts = |i: usize| match &host.owed[i].1.subject {
+            Subject::Incident(facts) => (**facts).clone(),
+            Subject::SelfNotice { .. } => panic!("an incident"),
+        };
+        let (begins, ends) = (facts(0), facts(1));
+        assert_eq!(
+            (&begins.regions_failing[..], &begins.regions_failed[..], begins.n_voters),
+            (&region[..], &region[..], (3, 3)),
+            "{node}"
+        );
+        assert_eq!(begins.evidence.is_empty(), node.as_str() != "b", "only who sees it has evidence: {}", begins.evidence);
+        assert_eq!((&ends.regions_failing[..], &ends.regions_failed[..], ends.status), (&[][..], &region[..], Verdict::Up), "{node}");
+    }
+}
+
+#[test]
 fn a_dead_owner_delays_the_decision_by_seconds() {
     let mut world = up_world(&three(vec![watched("api")]));
     let decider = world.picture("a").monitors.values().next().and_then(|view| view.decider.clone()).expect("somebody decides");

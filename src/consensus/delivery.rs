@@ -66,6 +66,8 @@ pub enum Turn {
     Ours {
         /// Counted from 0, in the whole cluster.
         attempt: u32,
+        /// Somebody, perhaps an earlier run of this node, began to send it and has not said how that ended: it may have arrived.
+        may_be_repeat: bool,
     },
     /// Not ours yet; look again then, or when something is heard.
     Wait(Mono),
@@ -124,7 +126,7 @@ impl Ledger {
                 at = at.max(*heard + LEASE);
             }
         }
-        if at <= now { Turn::Ours { attempt } } else { Turn::Wait(at) }
+        if at <= now { Turn::Ours { attempt, may_be_repeat: !known.claims.is_empty() } } else { Turn::Wait(at) }
     }
 
     /// Lets the key go that was not heard of for the longest time, when there are too many; those that were sent first.

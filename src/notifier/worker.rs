@@ -148,13 +148,16 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
             return Step::WaitUntil(until);
         }
         let limit = if self.desk.shared.is_some() { LOOKED_AT_ONCE } else { 1 };
-        let Some(rows) = self.claim(now, limit).await else { return Step::WaitUntil(now + PAUSE) };
+        let Some(mut rows) = self.claim(now, limit).await else { return Step::WaitUntil(now + PAUSE) };
         let links = Links::new(&config.server);
-        for row in &rows {
+        for row in &mut rows {
             let verdict = self.desk.shared.as_ref().map_or(Verdict::Own, |shared| shared.verdict(&row.notification));
             match verdict {
                 Verdict::Own => self.attempt(row, channel, &links).await,
-                Verdict::Ours { attempt } => self.attempt_for_all(row, attempt, channel, &links).await,
+                Verdict::Ours { attempt, may_be_repeat } => {
+                    row.notification.may_be_repeat = may_be_repeat;
+                    self.attempt_for_all(row, attempt, channel, &links).await;
+                }
                 Verdict::Sent(at) => self.settle(row, Mark::Elsewhere { at }).await,
                 Verdict::Wait(wait) => self.settle(row, Mark::Waits { next_at: self.now() + wait.clamp(WAIT_MIN, WAIT_MAX) }).await,
             }
@@ -331,6 +334,7 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
                 title: format!("the channel `{}` does not accept messages", self.channel),
                 text: "at least one alert was given up; the dashboard shows which, and why".to_owned(),
             },
+            may_be_repeat: false,
         });
         let notices: Vec<Notification> = notices.collect();
         if notices.is_empty() {

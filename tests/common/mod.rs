@@ -262,7 +262,10 @@ pub struct Server {
 
 impl Server {
     pub fn start(answer: Answer) -> Server {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Server::on(TcpListener::bind("127.0.0.1:0").unwrap(), answer)
+    }
+
+    pub fn on(listener: TcpListener, answer: Answer) -> Server {
         let server = Server {
             address: listener.local_addr().unwrap(),
             answer: Arc::new(Mutex::new(answer)),

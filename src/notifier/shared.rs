@@ -167,6 +167,11 @@ impl Shared {
         }
     }
 
+    /// Whether anybody is there to hear what this node says.
+    pub(super) fn has_company(&self) -> bool {
+        1 < self.inner.roster.borrow().live.len()
+    }
+
     /// Says how far a delivery of this node's got.
     pub(super) fn say(&self, key: &str, step: DeliveryStep) {
         let fact = DeliveryFact { key: key.to_owned(), step };

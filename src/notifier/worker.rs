@@ -45,6 +45,10 @@ use crate::supervise::caught;
 /// the worker looks again at once; this is for its being due itself.
 const DUE_BUT_BLOCKED: Duration = Duration::from_secs(5);
 
+/// How long a claim is ahead of its message: it reaches the other nodes before the receiver is spoken to. Were this node killed in between,
+/// they would take the message for one that nobody has begun to send, and not say that it may be a repeat.
+const CLAIM_FIRST: Duration = Duration::from_millis(200);
+
 /// With peers, rows that are looked at in one go: most are somebody else's turn.
 const LOOKED_AT_ONCE: usize = 64;
 
@@ -206,6 +210,9 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
         let Some(shared) = self.desk.shared.clone() else { return };
         let key = row.notification.key.as_str();
         shared.say(key, DeliveryStep::Claimed { attempt });
+        if shared.has_company() {
+            tokio::time::sleep(CLAIM_FIRST).await;
+        }
         let outcome = deliver(&*self.desk.sink, Envelope { channel, notification: &row.notification, links }).await;
         let now = self.now();
         match outcome {

@@ -5,9 +5,13 @@
 mod common;
 mod lab;
 
+use std::path::Path;
+use std::process::Child;
+use std::process::Stdio;
 use std::time::Duration;
 
 use common::Answer;
+use common::find_program;
 use common::wait_for;
 use lab::Lab;
 use lab::Node;
@@ -227,4 +231,125 @@ fn halves_of_a_split_cluster_come_to_the_same_incident() {
     all_show(&nodes, "up");
     let told = lab.told_exactly(down.len() + 1, REPEATS_COME_WITHIN);
     assert_eq!(told[down.len()].event, "recovered");
+}
+
+/// The first block of the README after a mark, without its fences.
+fn recipe(mark: &str) -> String {
+    let readme = include_str!("../README.md");
+    let rest = readme.split(&format!("<!-- recipe: {mark} -->\n```")).nth(1).unwrap_or_else(|| panic!("the recipe has no `{mark}`"));
+    rest.split_once('\n').unwrap().1.split("\n```").next().unwrap().to_owned()
+}
+
+/// The lines of `/etc/vigilmon/env` in the recipe, for a node.
+fn environment(node: &str, receiver: &str) -> Vec<(String, String)> {
+    let block = recipe("env");
+    let lines = block.split("<<'END'\n").nth(1).unwrap().split("\nEND").next().unwrap().to_owned();
+    lines
+        .lines()
+        .map(|line| {
+            let (name, written) = line.split_once('=').unwrap();
+            assert!(!written.is_empty(), "{line}");
+            let value = match name {
+                "VIGILMON_NODE" => node,
+                "VIGILMON_CLUSTER_SECRET" => lab::SECRET,
+                "SLACK_WEBHOOK_URL" => receiver,
+                other => panic!("the recipe sets `{other}`, and this test does not know to what"),
+            };
+            (name.to_owned(), value.to_owned())
+        })
+        .collect()
+}
+
+/// A certificate authority for the lab, which checks trust, and what it signed.
+struct Authority {
+    certificate: rcgen::Certificate,
+    issuer: rcgen::Issuer<'static, rcgen::KeyPair>,
+}
+
+impl Authority {
+    fn new() -> Authority {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(Vec::<String>::new()).unwrap();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let certificate = params.self_signed(&key).unwrap();
+        Authority { certificate, issuer: rcgen::Issuer::new(params, key) }
+    }
+
+    /// nginx with a certificate for a name, in the namespace of that name.
+    fn nginx(&self, lab: &Lab, program: &Path, (namespace, host): (&str, &str), location: &str) -> Nginx {
+        let dir = tempfile::tempdir().unwrap();
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = rcgen::CertificateParams::new(vec![host.to_owned()]).unwrap().signed_by(&key, &self.issuer).unwrap();
+        std::fs::write(dir.path().join("key.pem"), key.serialize_pem()).unwrap();
+        std::fs::write(dir.path().join("cert.pem"), certificate.pem()).unwrap();
+        let config = format!(
+            "daemon off; master_process off; pid nginx.pid; error_log stderr; events {{}}
+             http {{ access_log off; server {{ listen 443 ssl; server_name {host}; ssl_certificate cert.pem; ssl_certificate_key key.pem;
+             {location} }} }}"
+        );
+        std::fs::write(dir.path().join("nginx.conf"), config).unwrap();
+        let prefix = format!("{}/", dir.path().display());
+        let mut command = lab.exec(namespace, &program.display().to_string());
+        let child = command.args(["-p", &prefix, "-c", "nginx.conf"]).stderr(Stdio::null()).spawn().unwrap();
+        Nginx { child, _dir: dir }
+    }
+}
+
+struct Nginx {
+    child: Child,
+    _dir: tempfile::TempDir,
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The four machines of the README's recipe, as it says: three with nginx and certificates in front, one behind a router that lets
+/// nothing in.
+#[test]
+fn the_recipe_of_the_readme_works_as_it_is_written() {
+    let (Some(nginx), Some(mut lab)) = (find_program("nginx"), Lab::new()) else { return };
+    let (config, location) = (recipe("config"), recipe("nginx"));
+    let authority = Authority::new();
+    let names = ["us-east", "eu-west", "ap-south"];
+    let mut nodes: Vec<Node> = names.iter().map(|name| lab.node(name, &config)).collect();
+    nodes.push(lab.behind_nat("home", "10.0.0.2", &config));
+    lab.ip(&["-n", &lab.namespace("home"), "addr", "add", "10.0.0.10/24", "dev", "eth0"]);
+    let inside = lab.server("home", 80);
+    let mut hosts = format!("127.0.0.1 localhost\n{} cloud.example.net\n", lab::SHOP);
+    for node in &nodes[..3] {
+        hosts.push_str(&format!("{} {}.example.net\n", node.address, node.name));
+    }
+    let mut proxies = vec![authority.nginx(&lab, &nginx, ("shop", "cloud.example.net"), "location / { proxy_pass http://127.0.0.1:80; }")];
+    for name in names {
+        proxies.push(authority.nginx(&lab, &nginx, (name, &format!("{name}.example.net")), &location));
+    }
+    let trust = nodes[0].dir.path().join("trust.pem");
+    std::fs::write(&trust, authority.certificate.pem()).unwrap();
+    for node in &mut nodes {
+        lab.hosts(&node.name, &hosts);
+        node.environment = environment(&node.name, &format!("http://{}/services", lab::RECEIVER));
+        node.environment.push(("SSL_CERT_FILE".to_owned(), trust.display().to_string()));
+        node.start();
+    }
+    for (i, node) in nodes.iter().enumerate() {
+        for other in nodes.iter().enumerate().filter(|(j, _)| i != *j).map(|(_, other)| other) {
+            node.wait_for_link(&other.name);
+        }
+    }
+    all_show(&nodes, "up");
+    // The way is broken: everybody outside sees it, and home knows that the service is not.
+    lab.shop.set(BROKEN);
+    let told = lab.receiver.wait_for(1).remove(0).json().to_string();
+    assert!(told.contains("cloud is DOWN") && told.contains("failing from ap-south, eu-west, us-east"), "{told}");
+    all_show(&nodes, "down");
+    assert!(!inside.asked().is_empty(), "home looks from inside");
+    lab.shop.set(FINE);
+    let told = lab.receiver.wait_for(2).remove(1).json().to_string();
+    assert!(told.contains("cloud is up again"), "{told}");
+    lab.quiet(REPEATS_COME_WITHIN);
+    assert_eq!(lab.receiver.asked().len(), 2, "{:#?}", lab.receiver.asked());
 }

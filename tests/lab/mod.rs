@@ -203,6 +203,43 @@ impl Lab {
         self.n_nodes += 1;
         let address = format!("10.77.0.{}", self.n_nodes);
         self.add(name, &address);
+        self.machine(name, address, config)
+    }
+
+    /// One behind a router of its own, which translates what goes out and lets nothing in.
+    pub fn behind_nat(&mut self, name: &str, address: &str, config: &str) -> Node {
+        self.n_nodes += 1;
+        let (router, outside) = (format!("{name}-nat"), format!("10.77.0.{}", self.n_nodes));
+        self.add(&router, &outside);
+        let (namespace, routing) = (self.namespace(name), self.namespace(&router));
+        self.ip(&["netns", "add", &namespace]);
+        self.namespaces.push(namespace.clone());
+        self.ip(&["-n", &routing, "link", "add", "inside", "type", "veth", "peer", "name", "eth0", "netns", &namespace]);
+        self.ip(&["-n", &routing, "addr", "add", "10.0.0.1/24", "dev", "inside"]);
+        self.ip(&["-n", &routing, "link", "set", "inside", "up"]);
+        self.ip(&["-n", &namespace, "addr", "add", &format!("{address}/24"), "dev", "eth0"]);
+        self.ip(&["-n", &namespace, "link", "set", "eth0", "up"]);
+        self.ip(&["-n", &namespace, "link", "set", "lo", "up"]);
+        self.ip(&["-n", &namespace, "route", "add", "default", "via", "10.0.0.1"]);
+        let on = self.exec(&router, "sh").args(["-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"]).output().unwrap();
+        assert!(on.status.success(), "{}", common::stderr(&on));
+        self.nft(
+            &router,
+            "add table ip nat\nadd chain ip nat out { type nat hook postrouting priority 100; }\nadd rule ip nat out oifname eth0 masquerade\n\
+             add chain ip nat forward { type filter hook forward priority 0; }\n\
+             add rule ip nat forward iifname eth0 ct state new drop\n",
+        );
+        self.machine(name, address.to_owned(), config)
+    }
+
+    /// What names mean in a namespace; `ip netns exec` puts it in the place of `/etc/hosts`.
+    pub fn hosts(&self, name: &str, text: &str) {
+        let dir = Path::new("/etc/netns").join(self.namespace(name));
+        fs::create_dir_all(&dir).unwrap();
+        fs::write(dir.join("hosts"), text).unwrap();
+    }
+
+    fn machine(&self, name: &str, address: String, config: &str) -> Node {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("config.yaml"), config).unwrap();
         let (namespace, ip) = (self.namespace(name), self.ip.clone());
@@ -241,6 +278,7 @@ impl Drop for Lab {
     fn drop(&mut self) {
         for namespace in &self.namespaces {
             let _ = Command::new(&self.ip).args(["netns", "del", namespace]).output();
+            let _ = fs::remove_dir_all(Path::new("/etc/netns").join(namespace));
         }
     }
 }

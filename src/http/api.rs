@@ -7,11 +7,13 @@ use crate::engine::snapshot::MonitorView;
 use crate::engine::snapshot::Snapshot;
 use crate::engine::snapshot::UplinkView;
 use crate::http::ReloadAnswer;
+use crate::http::regions;
 use crate::http::views;
 use crate::model::incident::Incident;
 use crate::model::peer::Vantage;
 use crate::model::result::CheckResult;
 use crate::model::result::Phase;
+use crate::model::result::Timings;
 use crate::model::time::UnixMillis;
 use crate::model::verdict::OpinionState;
 
@@ -82,8 +84,9 @@ struct Check {
     certificate_not_after: Option<String>,
 }
 
+/// Milliseconds by phase; `null` where a phase did not happen.
 #[derive(Debug, Serialize, Default)]
-struct Phases {
+pub(in crate::http) struct Phases {
     dns: Option<f64>,
     connect: Option<f64>,
     tls: Option<f64>,
@@ -168,7 +171,7 @@ pub fn monitor(view: &MonitorView) -> Monitor {
         suspect: view.opinion.state == OpinionState::Suspect,
         paused_by_operator: view.paused_by_operator,
         cause: views::cause(view),
-        cause_code: view.opinion.failure.as_ref().map(|failure| failure.code()),
+        cause_code: regions::cause_code(view),
         regions_failing: view.regions.failing.iter().map(ToString::to_string).collect(),
         next_check_at: view.next_check_at.map(UnixMillis::rfc3339),
         last_check: view.last.as_ref().map(|last| check(last)),
@@ -186,10 +189,15 @@ pub fn reloaded(answer: &ReloadAnswer) -> Reloaded {
     }
 }
 
-fn check(result: &CheckResult) -> Check {
-    let ms = |took: std::time::Duration| (took.as_secs_f64() * 1_000_000.0).round() / 1000.0;
+/// Milliseconds with three decimals.
+pub(in crate::http) fn ms(took: std::time::Duration) -> f64 {
+    (took.as_secs_f64() * 1_000_000.0).round() / 1000.0
+}
+
+/// The phases of a check.
+pub(in crate::http) fn phases(timings: &Timings) -> Phases {
     let mut phases = Phases::default();
-    for (phase, took) in result.timings.phases() {
+    for (phase, took) in timings.phases() {
         let slot = match phase {
             Phase::Dns => &mut phases.dns,
             Phase::Connect => &mut phases.connect,
@@ -199,6 +207,10 @@ fn check(result: &CheckResult) -> Check {
         };
         *slot = took.map(ms);
     }
+    phases
+}
+
+fn check(result: &CheckResult) -> Check {
     Check {
         at: result.at.rfc3339(),
         outcome: result.outcome.word(),
@@ -207,7 +219,7 @@ fn check(result: &CheckResult) -> Check {
         http_status: result.status,
         remote: result.remote.map(|remote| remote.to_string()),
         total_ms: ms(result.timings.total),
-        phases_ms: phases,
+        phases_ms: phases(&result.timings),
         certificate_not_after: result.certificate_not_after.map(UnixMillis::rfc3339),
     }
 }

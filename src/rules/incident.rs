@@ -47,14 +47,15 @@ pub fn moves(verdict: Verdict, epochs: Epochs) -> Vec<Move> {
     let open = |lane: Lane| epochs.of(lane).is_open();
     let close = |lane: Lane, reason| open(lane).then_some(Move::Close(lane, reason));
     let begin = |lane: Lane| (!open(lane)).then_some(Move::Open(lane));
-    let pair = match verdict {
-        Verdict::Unknown => [None, None],
-        Verdict::Up => [close(Lane::Outage, CloseReason::Recovered), close(Lane::Degradation, CloseReason::Recovered)],
-        Verdict::Down => [close(Lane::Degradation, CloseReason::Superseded), begin(Lane::Outage)],
-        Verdict::Degraded => [close(Lane::Outage, CloseReason::Recovered), begin(Lane::Degradation)],
-        Verdict::Paused => [close(Lane::Outage, CloseReason::Paused), close(Lane::Degradation, CloseReason::Paused)],
+    let moves = match verdict {
+        Verdict::Unknown => [None, None, None],
+        Verdict::Up => [close(Lane::Outage, CloseReason::Recovered), close(Lane::Degradation, CloseReason::Recovered), None],
+        Verdict::Down => [close(Lane::Degradation, CloseReason::Superseded), begin(Lane::Outage), None],
+        Verdict::Degraded => [close(Lane::Outage, CloseReason::Recovered), begin(Lane::Degradation), None],
+        // Trouble of a few regions opens and closes beside the verdict; but nobody looks any more at what is paused.
+        Verdict::Paused => Lane::ALL.map(|lane| close(lane, CloseReason::Paused)),
     };
-    pair.into_iter().flatten().collect()
+    moves.into_iter().flatten().collect()
 }
 
 /// The event that a move is for people; `None` when they are told by another move of the same moment.

@@ -783,17 +783,26 @@ fn a_ping_anywhere_counts_everywhere_and_is_not_missed_by_a_part() {
     let before = world.now(&name("a"));
     world.apply(&name("c"), Event::Pinged { heartbeat: job.clone(), kind: crate::model::peer::PingKind::Success });
     world.run(2);
-    let missed = |world: &World, node: &str, not_before: UnixMillis, since: Mono| {
+    let missed = |world: &mut World, node: &str, not_before: UnixMillis, since: Mono| {
         let now = world.now(&name(node));
-        world.hosts[&name(node)].core.as_ref().expect("it runs").heartbeat(&job, not_before, since, now)
+        world.hosts.get_mut(&name(node)).expect("a host").core.as_mut().expect("it runs").heartbeat(&job, not_before, since, now)
     };
     for node in ["a", "b", "c"] {
-        assert_eq!(missed(&world, node, before.wall, before.mono), Missed::No, "{node}");
+        assert_eq!(missed(&mut world, node, before.wall, before.mono), Missed::No, "{node}");
+    }
+    // All nodes find that it is late, say so, and then all know.
+    let late = world.now(&name("a"));
+    for node in ["a", "b", "c"] {
+        assert!(matches!(missed(&mut world, node, late.wall, late.mono), Missed::Unknown(Some(_))), "{node}");
+    }
+    world.run(1);
+    for node in ["a", "b", "c"] {
+        assert_eq!(missed(&mut world, node, late.wall, late.mono), Missed::Yes(Confidence::Full, Vec::new()), "{node}");
     }
     world.stop("c");
-    world.run(10);
+    world.run(1);
     let now = world.now(&name("a"));
-    assert!(matches!(missed(&world, "a", now.wall, now.mono), Missed::Unknown(Some(_))), "c may have received it");
+    assert!(matches!(missed(&mut world, "a", now.wall, now.mono), Missed::Unknown(Some(_))), "c may have received it");
     world.run(70);
-    assert_eq!(missed(&world, "a", now.wall, now.mono), Missed::Yes(Confidence::Degraded, vec![name("c")]));
+    assert_eq!(missed(&mut world, "a", now.wall, now.mono), Missed::Yes(Confidence::Degraded, vec![name("c")]));
 }

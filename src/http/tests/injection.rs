@@ -4,6 +4,9 @@
 use std::sync::Arc;
 
 use crate::engine::snapshot::Snapshot;
+use crate::http::tests::regions::Nodes;
+use crate::http::tests::regions::cluster;
+use crate::http::tests::regions::vote;
 use crate::http::tests::world::NOON;
 use crate::http::tests::world::World;
 use crate::http::tests::world::config;
@@ -18,6 +21,7 @@ use crate::model::page::PageGroup;
 use crate::model::page::Visibility;
 use crate::model::result::Failure;
 use crate::model::result::Transcript;
+use crate::model::verdict::OpinionState;
 use crate::store::Delivery;
 use crate::store::DeliveryState;
 
@@ -131,9 +135,17 @@ async fn with_texts(texts: &[String]) -> World {
         if let Some(last) = view.last.as_mut().map(Arc::make_mut) {
             last.transcript = Transcript { lines: vec![text.clone()], n_dropped: 1 };
         }
+        view.votes = vec![
+            vote("eu", OpinionState::Up, None, None),
+            vote("us", OpinionState::Down, None, Some(text)),
+            vote("home", OpinionState::Down, None, Some(text)),
+        ];
         views.push(view);
     }
-    let world = World::new(snapshot(config(), views)).await;
+    let watched = snapshot(config(), views);
+    let mut world = World::new(Snapshot { cluster: Some(cluster(&["eu", "us", "home"])), ..watched }).await;
+    // What other nodes tell is a text like any other; each of them tells one.
+    world.has_colleagues(Arc::new(Nodes(texts[0].clone())));
     world.show(|snapshot| publish(snapshot, texts));
     let incidents = world.engine.snapshot().monitors.values().flat_map(|view| view.incidents.clone()).collect();
     *world.shelf.incidents.lock().unwrap() = incidents;

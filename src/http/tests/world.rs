@@ -35,6 +35,7 @@ use crate::http::ReloadAnswer;
 use crate::http::Reloads;
 use crate::http::archive::Archive;
 use crate::http::archive::Later;
+use crate::http::colleagues::Colleagues;
 use crate::http::history;
 use crate::http::history::Book;
 use crate::http::password::tests::cheap_hash;
@@ -219,6 +220,11 @@ impl World {
         let own = crate::http::Own::new(own_url, &crate::model::secret::Secret::new("secret"));
         let (site, book) = crate::http::site(&engine, archive, clock.clone(), Reloads(reloads), own).await.unwrap();
         World { site: Arc::new(site), shelf, clock, asked, engine, book, snapshots, _jobs: jobs }
+    }
+
+    /// Before it answers anything.
+    pub(super) fn has_colleagues(&mut self, colleagues: Arc<dyn Colleagues>) {
+        Arc::get_mut(&mut self.site).expect("nobody else has it yet").desk.colleagues = Some(colleagues);
     }
 
     pub(in crate::http) fn show(&self, change: impl FnOnce(&mut Snapshot)) {

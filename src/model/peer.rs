@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
 use crate::model::id::NodeName;
 use crate::model::id::Region;
@@ -265,6 +266,8 @@ impl Stage {
 pub struct EpochFact {
     /// Whose.
     pub monitor: MonitorId,
+    /// The incident's id when it is not the one that follows from cluster, monitor and epoch: it began before there were peers.
+    pub incident: Option<IncidentId>,
     /// What kind.
     pub lane: Lane,
     /// Odd: the incident is open. Even: it is the incident of the epoch before, and over.

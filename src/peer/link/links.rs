@@ -583,9 +583,20 @@ fn dials(peers: &Peers, node: &Node) -> bool {
     node.name != peers.me && node.url.is_some() && (!am_reachable || peers.me < node.name)
 }
 
+/// Whether the other side's key is not the one that is pinned, or ours is not the one that is pinned there.
 fn is_wrong_key(error: &std::io::Error) -> bool {
-    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    matches!(inner, Some(rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented))
+    use rustls::AlertDescription as Alert;
+    use rustls::Error;
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+    matches!(
+        inner,
+        Some(
+            Error::InvalidCertificate(_)
+                | Error::NoCertificatesPresented
+                // What rustls sends when its verifier says no.
+                | Error::AlertReceived(Alert::AccessDenied | Alert::BadCertificate | Alert::CertificateUnknown | Alert::UnknownCA)
+        )
+    )
 }
 
 /// Tells the other side why, and lets it go.

@@ -69,7 +69,13 @@ impl Cluster {
     #[must_use]
     pub fn new(peers: Peers, identity: Identity, clock: Clock, jobs: Jobs) -> Cluster {
         let gossip = Gossip::new(peers.me.clone());
-        let nobody = Roster { me: peers.me.clone(), eligible: Vec::new(), eligible_since: Mono(0), live: [peers.me.clone()].into(), is_ready: false };
+        let nobody = Roster {
+            me: peers.me.clone(),
+            eligible: Vec::new(),
+            eligible_since: Mono(0),
+            live: [peers.me.clone()].into(),
+            is_ready: false,
+        };
         let voice = Voice { gossip: gossip.clone(), rosters: watch::Sender::new(Arc::new(nobody)), refills: watch::Sender::new(None) };
         let (reports, heard) = mpsc::channel(LINK_EVENTS_MAX);
         let generation = identity.generation;

@@ -159,7 +159,8 @@ pub fn check_copies(mode: Mode, plan: &Plan, seen: &Seen) -> Vec<String> {
             FaultKind::Down(node) => plan.is_hub(*node),
         };
         let touches = |fault: &&Fault| parted(&fault.what) && fault.touches(first.saturating_sub(TOGETHER_AGAIN), last);
-        let episodes: BTreeMap<Duration, usize> = seen.faults.iter().filter(touches).map(|fault| (fault.from, fault.n_sides(plan.n_nodes) - 1)).collect();
+        let episodes: BTreeMap<Duration, usize> =
+            seen.faults.iter().filter(touches).map(|fault| (fault.from, fault.n_sides(plan.n_nodes) - 1)).collect();
         let n_parted: usize = episodes.values().sum();
         if 1 + n_killed + n_parted < copies.len() {
             let rule = if mode.parts() { "S2" } else { "S1" };
@@ -174,9 +175,12 @@ pub fn check_converged(world: &World, disks: &[Disk], n_monitors: usize) -> Vec<
     let mut broken = Vec::new();
     for monitor in 0..n_monitors {
         let name = monitor_name(monitor);
-        let epochs: Vec<u64> =
-            disks.iter().map(|disk| disk.with(|kept| kept.states.iter().find(|(id, _)| id.as_str() == name).map_or(0, |(_, s)| s.outage.0))).collect();
-        let is_paused = disks.iter().any(|disk| disk.with(|kept| kept.states.values().any(|s| s.monitor.as_str() == name && s.paused_at.is_some())));
+        let epochs: Vec<u64> = disks
+            .iter()
+            .map(|disk| disk.with(|kept| kept.states.iter().find(|(id, _)| id.as_str() == name).map_or(0, |(_, s)| s.outage.0)))
+            .collect();
+        let is_paused =
+            disks.iter().any(|disk| disk.with(|kept| kept.states.values().any(|s| s.monitor.as_str() == name && s.paused_at.is_some())));
         if epochs.iter().any(|epoch| *epoch != epochs[0]) {
             broken.push(format!("L3: nodes have different epochs of {name}: {epochs:?}"));
         } else if !is_paused && (epochs[0] % 2 == 1) != world.is_down(monitor, 0) {

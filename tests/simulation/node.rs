@@ -270,10 +270,7 @@ async fn let_in(listener: turmoil::net::TcpListener, links: Links, stop: Cancell
 
 fn clock_of(place: &Place) -> Clock {
     let passed = elapsed();
-    Clock::simulated(Now {
-        wall: UnixMillis(START_MS + place.plan.skew_ms[place.node]) + passed,
-        mono: Mono(1_000_000_000) + passed,
-    })
+    Clock::simulated(Now { wall: UnixMillis(START_MS + place.plan.skew_ms[place.node]) + passed, mono: Mono(1_000_000_000) + passed })
 }
 
 /// Runs a node until it is asked to stop, or killed.

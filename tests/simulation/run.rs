@@ -134,7 +134,10 @@ impl Stage<'_> {
             let place = place.clone();
             sim.host(node_name(place.node), move || node::run(place.clone()));
         }
-        Stage { sim, world: Arc::clone(world), runs: vec![true; places.len()],
+        Stage {
+            sim,
+            world: Arc::clone(world),
+            runs: vec![true; places.len()],
             started: vec![Duration::ZERO; places.len()],
             stopped: vec![Duration::ZERO; places.len()],
             places,

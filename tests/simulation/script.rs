@@ -215,7 +215,17 @@ fn operators(plan: &Plan, dice: &mut Dice) -> Vec<(Duration, Step)> {
 
 fn trouble(mode: Mode, plan: &Plan, (from, until): (Duration, Duration), dice: &mut Dice, steps: &mut Vec<(Duration, Step)>) {
     let kind = if mode == Mode::All {
-        *dice.pick(&[Mode::Crash, Mode::Wipe, Mode::Latency, Mode::Receiver, Mode::Partition, Mode::OneWay, Mode::Uplink, Mode::Config, Mode::Kill])
+        *dice.pick(&[
+            Mode::Crash,
+            Mode::Wipe,
+            Mode::Latency,
+            Mode::Receiver,
+            Mode::Partition,
+            Mode::OneWay,
+            Mode::Uplink,
+            Mode::Config,
+            Mode::Kill,
+        ])
     } else {
         mode
     };

@@ -266,7 +266,8 @@ impl World {
     pub fn note_change(&self, node: usize, change: &StateChange, disk: &Disk) {
         let at = elapsed();
         let n_wiped = disk.with(|kept| kept.n_wiped);
-        let monitor_of = |id: &IncidentId| disk.with(|kept| kept.incidents.get(id.as_str()).map(|known| (known.monitor.clone(), known.lane)));
+        let monitor_of =
+            |id: &IncidentId| disk.with(|kept| kept.incidents.get(id.as_str()).map(|known| (known.monitor.clone(), known.lane)));
         self.seen(|seen| {
             for incident in &change.opened {
                 let (monitor, lane, epoch) = (number(incident.monitor.as_str()), incident.lane, incident.epoch);
@@ -301,7 +302,8 @@ impl World {
                 });
             }
             for (id, closed) in &change.closed {
-                let opened = change.opened.iter().find(|incident| incident.id == *id).map(|incident| (incident.monitor.clone(), incident.lane));
+                let opened =
+                    change.opened.iter().find(|incident| incident.id == *id).map(|incident| (incident.monitor.clone(), incident.lane));
                 let Some((monitor, lane)) = opened.or_else(|| monitor_of(id)) else { continue };
                 seen.note(at, &format!("{} closes {monitor} {} {id} {}", node_name(node), lane.word(), closed.how.word()));
                 seen.closings.push(Closing { at, node, monitor: number(monitor.as_str()), lane, incident: id.clone(), how: closed.how });

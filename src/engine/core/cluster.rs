@@ -160,7 +160,13 @@ impl Member {
 
 impl Cluster {
     pub(super) fn new(peers: Peers, config: &Config, version: String, now: Now) -> Cluster {
-        let roster = Roster { me: peers.me.clone(), eligible: Vec::new(), eligible_since: now.mono, live: BTreeSet::from([peers.me.clone()]), is_ready: false };
+        let roster = Roster {
+            me: peers.me.clone(),
+            eligible: Vec::new(),
+            eligible_since: now.mono,
+            live: BTreeSet::from([peers.me.clone()]),
+            is_ready: false,
+        };
         let mut cluster = Cluster {
             members: BTreeMap::new(),
             by_key: BTreeMap::new(),

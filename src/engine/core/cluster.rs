@@ -189,9 +189,15 @@ impl Cluster {
         &self.peers.me
     }
 
-    /// Nodes that are configured and not forgotten, in the order of the config.
+    /// Nodes that are configured and not forgotten, in the order of the config. A node that was forgotten itself still counts
+    /// itself: what it knows of the others stays true, and it abstains.
     pub(super) fn nodes(&self) -> impl Iterator<Item = &Node> {
-        self.peers.nodes.iter().filter(|node| !self.forgotten.contains(&node.name))
+        self.peers.nodes.iter().filter(|node| node.name == self.peers.me || !self.forgotten.contains(&node.name))
+    }
+
+    /// The others have been told that this node is gone for good.
+    pub(super) fn am_forgotten(&self) -> bool {
+        self.forgotten.contains(self.me())
     }
 
     pub(super) fn names(&self) -> Vec<NodeName> {
@@ -237,6 +243,9 @@ impl Cluster {
 
     /// Why a node's votes do not count, whatever they say; `None`: they may.
     pub(super) fn ignored(&self, name: &NodeName, now: Mono) -> Option<Ignored> {
+        if self.forgotten.contains(name) {
+            return Some(Ignored::Forgotten);
+        }
         if self.out.contains(name) {
             return Some(Ignored::Outlier);
         }

@@ -159,7 +159,9 @@ impl Core {
         let all_probed = wants_to_know && all_probed();
         let Some(cluster) = &mut self.cluster else { return };
         let has_settled = !wants_to_know || cluster.has_settled(all_probed, now.mono);
-        let readiness = if uplink_lost.is_some() {
+        let readiness = if cluster.am_forgotten() {
+            Readiness::Abstaining("it was forgotten; start it again under another name".to_owned())
+        } else if uplink_lost.is_some() {
             Readiness::Abstaining(format!("`{region}` reaches none of its controls"))
         } else if cluster.out.contains(cluster.me()) {
             Readiness::Abstaining(format!("`{region}` contradicts all others about most monitors"))
@@ -317,6 +319,13 @@ impl Core {
         if node == cluster.me() {
             return Err(Refused::NotNow("a node cannot forget itself; stop it, then ask another one".to_owned()));
         }
+        if cluster.peers.node(node).is_none() {
+            let nodes = cluster.names().iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            return Err(Refused::NotNow(format!("there is no node `{node}`; the nodes are {nodes}")));
+        }
+        if cluster.forgotten.contains(node) {
+            return Err(Refused::NotNow(format!("`{node}` is forgotten already; a machine that shall come back takes another name")));
+        }
         if cluster.members.get(node).is_some_and(|member| member.is_live) {
             return Err(Refused::NotNow(format!("`{node}` is alive; stop it first")));
         }
@@ -325,9 +334,11 @@ impl Core {
         Ok(change)
     }
 
+    /// Keeps that a node is gone for good. It may be this one: then somebody was wrong about it, or it came back from somewhere, and it
+    /// abstains, because the others count and decide without it.
     fn forget(&mut self, node: NodeName, now: Now, change: &mut StateChange) {
         let Some(cluster) = &mut self.cluster else { return };
-        if node == *cluster.me() || !cluster.forgotten.insert(node.clone()) {
+        if !cluster.forgotten.insert(node.clone()) {
             return;
         }
         let record = Record::Forgotten(node);

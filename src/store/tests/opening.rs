@@ -123,7 +123,10 @@ async fn a_database_from_before_there_were_peers_is_read_whole() {
     let loaded = store.load().await.expect("loads");
     let incident = loaded.incidents.first().expect("an incident");
     assert_eq!((incident.monitor_name.as_str(), incident.diagnosis), ("The shop", None));
-    let change = StateChange { facts: vec![StoredFact { key: "v/a/outage".to_owned(), value: "x".to_owned(), until: None }], ..state_change("a", 1) };
+    let change = StateChange {
+        facts: vec![StoredFact { key: "v/a/outage".to_owned(), value: "x".to_owned(), until: None }],
+        ..state_change("a", 1)
+    };
     store.commit(change).await.expect("commits");
 }
 

@@ -196,6 +196,8 @@ pub struct ClusterView {
     pub is_ready: bool,
     /// The nodes that are seen are enough to decide at once.
     pub is_primary: bool,
+    /// After this a part that is not primary acts alone; `None`: it never does.
+    pub solo_after: Option<Duration>,
     /// How far this node's clock is behind the others' (negative: ahead), in milliseconds, when it is known.
     pub clock_offset_ms: Option<i64>,
 }

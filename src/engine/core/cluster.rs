@@ -17,6 +17,7 @@ use crate::engine::snapshot::Ignored;
 use crate::model::id::MonitorId;
 use crate::model::id::NodeName;
 use crate::model::incident::Lane;
+use crate::model::peer::CLOCK_OFF_MS;
 use crate::model::peer::EpochFact;
 use crate::model::peer::Meta;
 use crate::model::peer::MonitorKey;
@@ -55,9 +56,6 @@ const KEEPS_RANK: Duration = Duration::from_secs(15);
 
 /// Outliers are looked for this often.
 const ROUND_EVERY: Duration = Duration::from_secs(5);
-
-/// A clock this far off is corrected, said so on the peers page, and its node decides last.
-const CLOCK_OFF: i64 = 60_000;
 
 /// Opinions of one peer that are kept at most; more than any config has monitors.
 const OPINIONS_MAX: usize = 200_000;
@@ -295,12 +293,12 @@ impl Cluster {
     }
 
     pub(super) fn is_clock_off(&self) -> bool {
-        self.clock_offset().is_some_and(|offset| CLOCK_OFF < offset.abs())
+        self.clock_offset().is_some_and(|offset| CLOCK_OFF_MS < offset.abs())
     }
 
     /// A time of this node's clock by the common one. Small differences are left alone: they would only make times differ.
     pub(super) fn common(&self, at: UnixMillis) -> UnixMillis {
-        let offset = self.clock_offset().filter(|offset| CLOCK_OFF < offset.abs()).unwrap_or(0);
+        let offset = self.clock_offset().filter(|offset| CLOCK_OFF_MS < offset.abs()).unwrap_or(0);
         UnixMillis(at.0.saturating_add(offset))
     }
 

@@ -137,6 +137,7 @@ fn cluster_view(cluster: &Cluster, monitors: &BTreeMap<MonitorId, Arc<MonitorVie
         forgotten: cluster.forgotten.iter().cloned().collect(),
         is_ready: cluster.is_ready(),
         is_primary: cluster.is_primary(),
+        solo_after: cluster.peers.solo_after,
         clock_offset_ms: cluster.clock_offset(),
     }
 }

@@ -45,9 +45,11 @@ use crate::peer::port::Answers;
 use crate::peer::port::Ask;
 use crate::peer::port::AskError;
 use crate::peer::port::Carrier;
+use crate::peer::port::Dialer;
 use crate::peer::port::LinkEvent;
 use crate::peer::port::LinkState;
 use crate::peer::port::LinkView;
+use crate::peer::port::RefusedLink;
 use crate::supervise::Jobs;
 
 /// A handshake that takes longer will not end.
@@ -65,8 +67,11 @@ const REDIAL_MAX: Duration = Duration::from_secs(30);
 /// A link that lasted this long was a good one: the next redial is the first again.
 const GOOD_AFTER: Duration = Duration::from_secs(60);
 
-/// The same trouble with the same stranger is said once in this time, so that a flood cannot fill the log.
-const SAY_AGAIN: Duration = Duration::from_secs(60);
+/// The same trouble with the same stranger is said once, until it has been quiet for so long: who is refused comes again every minute.
+const SAY_AGAIN: Duration = Duration::from_secs(600);
+
+/// And shown for so long after the last time: three of the longest pauses between redials.
+const SHOWN_FOR: Duration = Duration::from_secs(180);
 
 /// Troubles that are remembered for that.
 const SAID_MAX: usize = 256;
@@ -106,7 +111,7 @@ struct Inner {
     slots: Mutex<BTreeMap<NodeName, Slot>>,
     views: watch::Sender<Arc<Vec<LinkView>>>,
     strangers: Semaphore,
-    said: Mutex<BTreeMap<String, Mono>>,
+    said: Mutex<BTreeMap<String, (Mono, RefusedLink)>>,
 }
 
 #[derive(Debug)]
@@ -295,7 +300,7 @@ impl Links {
         };
         let address = node.url.as_ref().map(ToString::to_string).unwrap_or_default();
         match self.check(&hello, &peers, &node.name) {
-            Err(why) => refuse(&mut stream, why).await,
+            Err(NotTaken { why, .. }) => refuse(&mut stream, why).await,
             Ok(()) => self.hold(stream, &node.name, &hello, (true, address)).await,
         }
     }
@@ -309,20 +314,22 @@ impl Links {
     /// Takes a stream that somebody else made, proves who it is, and carries the link until it ends.
     pub async fn accept(&self, stream: BoxedStream, hint: AcceptHint) {
         let Ok(_place) = self.inner.strangers.try_acquire() else {
-            return self.say(&hint, "too many handshakes at once");
+            return self.say(&hint, "too many handshakes at once".into());
         };
         let peers = self.peers();
         match tokio::time::timeout(HANDSHAKE_TIMEOUT, self.admit(stream, &peers)).await {
-            Err(_) => self.say(&hint, "the handshake took too long"),
-            Ok(Err(NotAdmitted::Key)) => self.say(&hint, &stranger(&hint, &peers)),
-            Ok(Err(NotAdmitted::Other(why))) => self.say(&hint, &why),
+            Err(_) => self.say(&hint, "the handshake took too long".into()),
+            Ok(Err(NotAdmitted::Key)) => self.say(&hint, stranger(&hint, &peers).into()),
+            Ok(Err(NotAdmitted::OurKey)) => self.say(&hint, not_known(&hint).into()),
+            Ok(Err(NotAdmitted::Other(why))) => self.say(&hint, why.into()),
             Ok(Ok((mut stream, name, hello))) => {
                 drop(_place);
                 match self.check(&hello, &peers, &name) {
-                    Err(why) => {
-                        let why = refuse(&mut stream, why).await;
-                        self.note_down(&name, why.clone());
-                        self.say(&hint, &why);
+                    Err(not) => {
+                        refuse(&mut stream, not.why.clone()).await;
+                        if !self.note_down(&name, not.why.clone()) {
+                            self.say(&hint, not);
+                        }
                     }
                     Ok(()) => {
                         let why = self.hold(stream, &name, &hello, (false, hint.from)).await;
@@ -350,8 +357,11 @@ impl Links {
             peers.nodes.iter().filter(|node| node.name != peers.me).flat_map(|node| keys::accepted(peers, node)).collect();
         let config = tls::server(&seed, &accepted).map_err(|error| other(&error))?;
         let acceptor = tokio_rustls::TlsAcceptor::from(config);
-        let mut stream =
-            acceptor.accept(stream).await.map_err(|error| if is_wrong_key(&error) { NotAdmitted::Key } else { other(&error) })?;
+        let mut stream = acceptor.accept(stream).await.map_err(|error| match () {
+            () if is_wrong_key(&error) => NotAdmitted::Key,
+            () if is_turned_down(&error) => NotAdmitted::OurKey,
+            () => other(&error),
+        })?;
         let presented = stream.get_ref().1.peer_certificates().and_then(<[CertificateDer<'_>]>::first);
         let name = presented.and_then(|key| known.get(key.as_ref())).cloned().ok_or(NotAdmitted::Key)?;
         let hello = self.greet(&mut stream, peers).await.map_err(NotAdmitted::Other)?;
@@ -382,23 +392,23 @@ impl Links {
         }
     }
 
-    fn check(&self, hello: &Hello, peers: &Peers, proved: &NodeName) -> Result<(), String> {
+    fn check(&self, hello: &Hello, peers: &Peers, proved: &NodeName) -> Result<(), NotTaken> {
         let name = printable(&hello.node);
         if hello.wire != WIRE_VERSION {
             let (theirs, ours) = (hello.wire, WIRE_VERSION);
-            return Err(format!("`{name}` speaks version {theirs} of the link, this node {ours}: run the same release on both"));
+            return Err(format!("`{name}` speaks version {theirs} of the link, this node {ours}: run the same release on both").into());
         }
         if hello.cluster != peers.cluster {
             let cluster = printable(&hello.cluster);
-            return Err(format!("`{name}` belongs to the cluster `{cluster}`, this node to `{}`", peers.cluster));
+            return Err(format!("`{name}` belongs to the cluster `{cluster}`, this node to `{}`", peers.cluster).into());
         }
         if hello.node != proved.as_str() {
-            return Err(format!("`{name}` presented the key of `{proved}`"));
+            return Err(format!("`{name}` presented the key of `{proved}`").into());
         }
         let slots = locked(&self.inner.slots);
         let up = slots.get(proved).and_then(|slot| slot.up.as_ref());
         if up.is_some_and(|up| hello.generation < up.generation) {
-            return Err(format!("two instances call themselves `{proved}`: stop one of them"));
+            return Err(NotTaken { why: format!("two instances call themselves `{proved}`: stop one of them"), is_twin: true });
         }
         Ok(())
     }
@@ -417,6 +427,7 @@ impl Links {
                 let is_another = old.generation != hello.generation;
                 old.session.close(if is_another { "another instance of this node took its place" } else { "a newer link took its place" });
             }
+            locked(&self.inner.said).retain(|_, (_, said)| said.is_twin || said.node.as_deref() != Some(node.as_str()));
             slot.up = Some(Up { session: Arc::clone(&session), generation: hello.generation, is_dialed, since, address });
             slot.error = None;
         }
@@ -470,33 +481,52 @@ impl Links {
         self.show();
     }
 
-    /// Keeps why a link is not up, unless it is.
-    fn note_down(&self, node: &NodeName, why: String) {
+    /// Keeps why a link is not up; returns false when it is.
+    fn note_down(&self, node: &NodeName, why: String) -> bool {
         let is_news = match locked(&self.inner.slots).get_mut(node).filter(|slot| slot.up.is_none()) {
             Some(slot) if slot.error.as_ref() != Some(&why) => {
                 slot.error = Some(why.clone());
                 true
             }
-            Some(_) | None => false,
+            Some(_) => false,
+            None => return false,
         };
         if is_news {
             tracing::warn!(peer = %node, "no link to `{node}`: {why}");
         }
         self.show();
+        true
     }
 
-    /// Says a stranger's trouble, once a minute.
-    fn say(&self, hint: &AcceptHint, why: &str) {
-        let now = self.inner.clock.now().mono;
-        let key = format!("{:?} {why}", hint.node);
+    /// Says a stranger's trouble, once as long as it lasts.
+    fn say(&self, hint: &AcceptHint, not: NotTaken) {
+        let now = self.inner.clock.now();
+        let (node, from) = (hint.node.as_deref().map(printable), printable(&hint.from));
+        let key = format!("{node:?} {}", not.why);
         let mut said = locked(&self.inner.said);
-        said.retain(|_, at| now.since(*at) < SAY_AGAIN);
-        if said.len() < SAID_MAX && said.insert(key, now).is_none() {
-            tracing::warn!("a link from {} was refused: {why}", printable(&hint.from));
+        said.retain(|_, (at, _)| now.mono.since(*at) < SAY_AGAIN);
+        if said.len() == SAID_MAX && !said.contains_key(&key) {
+            return;
+        }
+        let refused = RefusedLink { at: now.wall, node, from, why: not.why, is_twin: not.is_twin };
+        let text = format!("a link from {} was refused: {}", refused.from, refused.why);
+        if said.insert(key, (now.mono, refused)).is_none() {
+            tracing::warn!("{text}");
         }
     }
 
+    /// Links that were refused lately, the newest first.
+    #[must_use]
+    pub fn refused(&self) -> Vec<RefusedLink> {
+        let now = self.inner.clock.now().mono;
+        let said = locked(&self.inner.said);
+        let mut lately: Vec<&(Mono, RefusedLink)> = said.values().filter(|(at, _)| now.since(*at) < SHOWN_FOR).collect();
+        lately.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+        lately.into_iter().map(|(_, refused)| refused.clone()).collect()
+    }
+
     fn show(&self) {
+        let peers = self.peers();
         let view = |(name, slot): (&NodeName, &Slot)| match &slot.up {
             Some(up) => LinkView {
                 node: name.clone(),
@@ -504,6 +534,7 @@ impl Links {
                 address: Some(up.address.clone()).filter(|address| !address.is_empty()),
                 round_trip: up.session.round_trip(),
                 clock_offset_ms: up.session.clock_offset(),
+                dialer: dialer(&peers, name),
                 n_bytes: (up.session.n_written.load(Ordering::Relaxed), up.session.n_read.load(Ordering::Relaxed)),
             },
             None => LinkView {
@@ -512,6 +543,7 @@ impl Links {
                 address: None,
                 round_trip: None,
                 clock_offset_ms: None,
+                dialer: dialer(&peers, name),
                 n_bytes: (0, 0),
             },
         };
@@ -564,7 +596,27 @@ impl Drop for Held<'_> {
 enum NotAdmitted {
     /// Its key is nobody's.
     Key,
+    /// It did not want to speak to the key it found here.
+    OurKey,
     Other(String),
+}
+
+/// Why somebody who proved to be a node gets no link.
+struct NotTaken {
+    why: String,
+    is_twin: bool,
+}
+
+impl From<String> for NotTaken {
+    fn from(why: String) -> NotTaken {
+        NotTaken { why, is_twin: false }
+    }
+}
+
+impl From<&str> for NotTaken {
+    fn from(why: &str) -> NotTaken {
+        why.to_owned().into()
+    }
 }
 
 fn stranger(hint: &AcceptHint, peers: &Peers) -> String {
@@ -577,6 +629,21 @@ fn stranger(hint: &AcceptHint, peers: &Peers) -> String {
     }
 }
 
+fn not_known(hint: &AcceptHint) -> String {
+    let who = hint.node.as_deref().map_or_else(|| "it".to_owned(), |name| format!("`{}`", printable(name)));
+    format!("{who} does not take this node's key: `peers.secret` differs between the two, or this node's `key` is wrong")
+}
+
+/// Who makes the link to that node.
+fn dialer(peers: &Peers, name: &NodeName) -> Dialer {
+    let has_url = |name: &NodeName| peers.node(name).is_some_and(|node| node.url.is_some());
+    match peers.node(name) {
+        Some(node) if dials(peers, node) => Dialer::Here,
+        Some(_) | None if has_url(&peers.me) => Dialer::There,
+        Some(_) | None => Dialer::Nobody,
+    }
+}
+
 /// Whether this node dials that one.
 fn dials(peers: &Peers, node: &Node) -> bool {
     let am_reachable = peers.node(&peers.me).is_some_and(|me| me.url.is_some());
@@ -586,6 +653,12 @@ fn dials(peers: &Peers, node: &Node) -> bool {
 fn is_wrong_key(error: &std::io::Error) -> bool {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     matches!(inner, Some(rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented))
+}
+
+/// Whether the other side ended the handshake because of the key it was shown.
+fn is_turned_down(error: &std::io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    matches!(inner, Some(rustls::Error::AlertReceived(_)))
 }
 
 /// Tells the other side why, and lets it go.

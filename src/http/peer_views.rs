@@ -1,0 +1,309 @@
+//! From the engine's view of the cluster and the state of its links to what the peers page and the banners say. Pure.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::Config;
+use crate::engine::snapshot::ClusterView;
+use crate::engine::snapshot::Ignored;
+use crate::engine::snapshot::NodeView;
+use crate::engine::snapshot::Snapshot;
+use crate::http::PeerParts;
+use crate::http::views::HASH_DIGITS;
+use crate::model::id::NodeName;
+use crate::model::peer::CLOCK_OFF_MS;
+use crate::model::peer::Vantage;
+use crate::model::time::spoken;
+use crate::model::verdict::Verdict;
+use crate::peer::port::Dialer;
+use crate::peer::port::LinkState;
+use crate::peer::port::LinkView;
+use crate::peer::port::RefusedLink;
+use crate::ui::component::notice::Banner;
+use crate::ui::links::Links;
+use crate::ui::page::peers::LinkCard;
+use crate::ui::page::peers::NodeCard;
+use crate::ui::page::peers::PeersView;
+use crate::ui::page::peers::RefusedRow;
+use crate::ui::text;
+
+/// The links at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct LinkReport {
+    /// By node.
+    pub links: Arc<Vec<LinkView>>,
+    /// Those that were refused lately, newest first.
+    pub refused: Vec<RefusedLink>,
+}
+
+impl LinkReport {
+    /// How they are now; nothing when watching alone.
+    #[must_use]
+    pub fn of(peers: Option<&PeerParts>) -> LinkReport {
+        peers.map_or_else(LinkReport::default, |peers| LinkReport {
+            links: Arc::clone(&peers.links.views().borrow()),
+            refused: peers.links.refused(),
+        })
+    }
+
+    /// The link to a node.
+    #[must_use]
+    pub fn link(&self, node: &NodeName) -> Option<&LinkView> {
+        self.links.iter().find(|link| link.node == *node)
+    }
+
+    /// Why somebody who calls itself like this node was refused.
+    fn refused_as(&self, node: &NodeName) -> Option<&RefusedLink> {
+        self.refused.iter().find(|refused| refused.node.as_deref() == Some(node.as_str()))
+    }
+}
+
+/// How a cluster stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// How bad.
+    pub look: Verdict,
+    /// In one sentence.
+    pub text: String,
+}
+
+/// How the cluster stands, as this node sees it: of several things to say the worst.
+#[must_use]
+pub fn standing(cluster: &ClusterView) -> Standing {
+    let say = |look, text: String| Standing { look, text };
+    let own = cluster.own();
+    let (n_live, n_all) = cluster.n_live();
+    let names = |wanted: &dyn Fn(&NodeView) -> bool| {
+        let found: Vec<String> = cluster.members().filter(|node| wanted(node)).map(|node| format!("`{}`", node.name)).collect();
+        (found.len(), text::joined(&found))
+    };
+    let (n_other, other) = names(&|node| node.has_same_config == Some(false));
+    let (_, silent) = names(&|node| !node.is_live);
+    let (n_mute, mute) = names(&|node| node.ignored.is_some());
+    match own.and_then(|own| own.ignored) {
+        Some(Ignored::Forgotten) => {
+            let text = "This node was forgotten: the others count and decide without it. Start it again under another name.";
+            say(Verdict::Down, text.to_owned())
+        }
+        _ if !cluster.is_primary => {
+            let then = cluster.solo_after.map_or_else(
+                || "it decides nothing until it sees more of them".to_owned(),
+                |wait| format!("it acts alone after {}", spoken(wait)),
+            );
+            say(Verdict::Degraded, format!("This node sees {n_live} of {n_all} nodes and is not the primary part: {then}."))
+        }
+        Some(Ignored::Abstains | Ignored::Outlier) => {
+            let why = own.and_then(|own| own.abstains.clone()).unwrap_or_else(|| "it contradicts all others".to_owned());
+            say(Verdict::Degraded, format!("This node abstains: {why}. The others decide without it."))
+        }
+        Some(Ignored::Settling) => say(
+            Verdict::Unknown,
+            format!("This node has just started and sees {n_live} of {n_all} nodes: it checks everything once before it takes part."),
+        ),
+        _ if n_live < n_all => {
+            say(Verdict::Degraded, format!("This node sees {n_live} of {n_all} nodes, enough to decide at once; not heard: {silent}."))
+        }
+        _ if 0 < n_other => {
+            let has = if n_other == 1 { "has" } else { "have" };
+            say(Verdict::Degraded, format!("{n_live} of {n_all} nodes see each other; {other} {has} another config than this node."))
+        }
+        _ if 0 < n_mute => {
+            say(Verdict::Degraded, format!("{n_live} of {n_all} nodes see each other and agree on the config; not counted now: {mute}."))
+        }
+        _ => say(Verdict::Up, format!("{n_live} of {n_all} nodes agree on the config and see each other.")),
+    }
+}
+
+/// What the reader has to be told of the cluster wherever they are.
+#[must_use]
+pub fn banners(snapshot: &Snapshot, report: &LinkReport, links: &Links) -> Vec<Banner> {
+    let Some(cluster) = &snapshot.cluster else { return Vec::new() };
+    let more = Some((links.peers(), "See the peers".to_owned()));
+    let mut banners = Vec::new();
+    let own = cluster.own().and_then(|own| own.ignored);
+    let is_out = matches!(own, Some(Ignored::Forgotten | Ignored::Abstains | Ignored::Outlier));
+    if is_out || !cluster.is_primary {
+        let Standing { look, text } = standing(cluster);
+        banners.push(Banner { state: look, text, link: more.clone() });
+    }
+    let others: Vec<String> =
+        cluster.members().filter(|node| node.has_same_config == Some(false)).map(|node| format!("`{}`", node.name)).collect();
+    if !others.is_empty() {
+        let has = if others.len() == 1 { "has" } else { "have" };
+        let text = format!("{} {has} another config than this node. {OTHER_CONFIG}", text::joined(&others));
+        banners.push(Banner { state: Verdict::Degraded, text, link: more.clone() });
+    }
+    if let Some(twin) = report.refused.iter().find(|refused| refused.is_twin) {
+        let text = format!("{}; the older one, from {}, gets no link.", capital(&twin.why), twin.from);
+        banners.push(Banner { state: Verdict::Down, text, link: more });
+    }
+    banners
+}
+
+/// What follows from configs that differ, and the way out.
+const OTHER_CONFIG: &str = "Monitors that differ are not voted on together: put the same files on all nodes.";
+
+/// The peers page; `None` when watching alone.
+#[must_use]
+pub fn page(snapshot: &Snapshot, report: &LinkReport) -> Option<PeersView> {
+    let cluster = snapshot.cluster.as_ref()?;
+    let Standing { look, text: standing } = standing(cluster);
+    let is_strange = |refused: &&RefusedLink| !cluster.nodes.iter().any(|node| refused.node.as_deref() == Some(node.name.as_str()));
+    Some(PeersView {
+        cluster: cluster.name.clone(),
+        look,
+        standing,
+        solo_after: match cluster.solo_after {
+            Some(wait) => format!("acts alone after {}, and says so", spoken(wait)),
+            None => "stays silent".to_owned(),
+        },
+        nodes: cluster.nodes.iter().map(|node| card(node, cluster, report)).collect(),
+        refused: report.refused.iter().filter(is_strange).map(refused_row).collect(),
+        forgotten: cluster.forgotten.iter().map(ToString::to_string).collect(),
+    })
+}
+
+fn refused_row(refused: &RefusedLink) -> RefusedRow {
+    RefusedRow { at: refused.at, from: refused.from.clone(), node: refused.node.clone(), why: refused.why.clone() }
+}
+
+/// What goes into the config of an instance that watches alone.
+#[must_use]
+pub fn snippet(config: &Config) -> String {
+    let host = config.server.public_url.as_deref().and_then(|text| url::Url::parse(text).ok());
+    let host = host.as_ref().and_then(url::Url::host_str).unwrap_or("status.example.com").to_owned();
+    let (region, base) = (&config.instance.region, &config.server.base_path);
+    format!(
+        "peers:\n  cluster: acme\n  secret: {{ env: VIGILMON_CLUSTER_SECRET }}   # from `openssl rand -hex 32`, the same on all nodes\n  \
+         nodes:\n    - {{ name: here, region: {region}, url: \"wss://{host}{base}/peer\" }}\n    \
+         - {{ name: there, region: elsewhere }}   # no url: it dials the others\n"
+    )
+}
+
+fn card(node: &NodeView, cluster: &ClusterView, report: &LinkReport) -> NodeCard {
+    let link = report.link(&node.name).filter(|_| !node.is_me);
+    let meta = node.meta.as_ref();
+    let (look, word) = state(node.ignored);
+    NodeCard {
+        name: node.name.clone(),
+        region: node.region.to_string(),
+        vantage: match node.vantage {
+            Vantage::External => "looks from outside",
+            Vantage::Internal => "looks from inside",
+        },
+        is_me: node.is_me,
+        look,
+        word,
+        notes: notes(node, cluster, report),
+        link: link.map(link_card),
+        round_trip: link.and_then(|link| link.round_trip),
+        clock: clock_offset_ms(node, cluster, report).map(clock_words),
+        has_same_config: node.has_same_config,
+        config: meta.map(|meta| meta.config_digest.chars().take(HASH_DIGITS).collect()),
+        n_decides: node.n_decides,
+        traffic: link.filter(|link| matches!(link.state, LinkState::Up { .. })).map(|link| link.n_bytes),
+        version: meta.map(|meta| meta.version.clone()),
+        started_at: meta.map(|meta| meta.started_at),
+        may_be_forgotten: !node.is_me && !node.is_live,
+    }
+}
+
+/// How bad the state of a node is, and its word.
+fn state(ignored: Option<Ignored>) -> (Verdict, &'static str) {
+    match ignored {
+        None | Some(Ignored::OtherProbe | Ignored::NoOpinion) => (Verdict::Up, "Live"),
+        Some(Ignored::Silent) => (Verdict::Down, "Silent"),
+        Some(Ignored::Wedged) => (Verdict::Degraded, "Wedged"),
+        Some(Ignored::Settling) => (Verdict::Unknown, "Settling"),
+        Some(Ignored::Abstains) => (Verdict::Degraded, "Abstains"),
+        Some(Ignored::Outlier) => (Verdict::Degraded, "Outlier"),
+        Some(Ignored::Draining) => (Verdict::Unknown, "Draining"),
+        Some(Ignored::Forgotten) => (Verdict::Paused, "Forgotten"),
+    }
+}
+
+/// How far a node's clock is ahead of this one's; for this node, of the others'.
+#[must_use]
+pub fn clock_offset_ms(node: &NodeView, cluster: &ClusterView, report: &LinkReport) -> Option<i64> {
+    if node.is_me { cluster.clock_offset_ms.map(|behind| -behind) } else { report.link(&node.name)?.clock_offset_ms }
+}
+
+fn clock_words(offset_ms: i64) -> String {
+    let amount = spoken(Duration::from_millis(offset_ms.unsigned_abs()));
+    match offset_ms {
+        0 => "in step".to_owned(),
+        1.. => format!("{amount} ahead"),
+        _ => format!("{amount} behind"),
+    }
+}
+
+fn link_card(link: &LinkView) -> LinkCard {
+    let by = |is_dialed| if is_dialed { "dialed from here" } else { "dialed by it" };
+    let (words, since, look, dialer) = match &link.state {
+        LinkState::Up { since, is_dialed } => ("Up", *since, Verdict::Up, by(*is_dialed)),
+        LinkState::Down { since, .. } => match link.dialer {
+            Dialer::Here => ("Down", *since, Verdict::Down, "this node dials"),
+            Dialer::There => ("Down", *since, Verdict::Down, "it is to dial"),
+            Dialer::Nobody => ("None", *since, Verdict::Unknown, "neither has a url"),
+        },
+    };
+    LinkCard { words, since, look, dialer, address: link.address.clone() }
+}
+
+/// Why the votes of a node do not count, in one sentence and with the way out; `None`: they do.
+#[must_use]
+pub fn reason(node: &NodeView) -> Option<String> {
+    let text = match node.ignored? {
+        Ignored::Silent => "It is not heard, neither directly nor through others.",
+        Ignored::Wedged => "It answers, and its checks do not run: look at its load and its log.",
+        Ignored::Settling => "It has just started, and checks everything once before it takes part.",
+        Ignored::Abstains => {
+            let why = node.abstains.as_deref().unwrap_or("its own network is in trouble");
+            return Some(format!("It abstains: {}.", why.trim_end_matches('.')));
+        }
+        Ignored::Outlier => "It contradicts all others about most monitors: look at its network.",
+        Ignored::Draining => "It is stopping.",
+        Ignored::Forgotten if node.is_me => "It was forgotten: start it again under another name.",
+        Ignored::Forgotten => "It was forgotten and still runs, without a vote: stop it, or start it under another name.",
+        Ignored::OtherProbe | Ignored::NoOpinion => return None,
+    };
+    Some(text.to_owned())
+}
+
+/// Why there is no link to a node, in one sentence; `None`: there is one, or nothing more is to be said.
+#[must_use]
+pub fn link_trouble(node: &NodeView, report: &LinkReport) -> Option<String> {
+    let refused = report.refused_as(&node.name).map(|refused| format!("A link from {} was refused: {}.", refused.from, refused.why));
+    let link = report.link(&node.name)?;
+    let LinkState::Down { error, .. } = &link.state else { return refused };
+    let through = if node.is_live { " It is heard through others." } else { "" };
+    let why = match (error, link.dialer) {
+        (Some(error), _) => format!("No link: {error}."),
+        (None, _) if refused.is_some() => return refused,
+        (None, Dialer::Here) => "It is being dialed.".to_owned(),
+        (None, Dialer::There) => "It has not dialed this node yet.".to_owned(),
+        (None, Dialer::Nobody) => "Neither this node nor it has a `url`: they hear each other through others only.".to_owned(),
+    };
+    Some(why + through)
+}
+
+fn notes(node: &NodeView, cluster: &ClusterView, report: &LinkReport) -> Vec<String> {
+    let clock = clock_offset_ms(node, cluster, report).filter(|offset| CLOCK_OFF_MS < offset.abs()).map(|offset| {
+        let by = spoken(Duration::from_millis(offset.unsigned_abs()));
+        if node.meta.as_ref().is_some_and(|meta| meta.is_clock_off) {
+            format!("Its clock is off by {by}: times are corrected, and it decides last. Set it right, best by NTP.")
+        } else {
+            format!("Its clock and this node's differ by {by}: set the wrong one right, best by NTP.")
+        }
+    });
+    let config = node.has_same_config.filter(|is_same| !is_same).map(|_| format!("Its config is another one. {OTHER_CONFIG}"));
+    let own_version = cluster.own().and_then(|own| own.meta.as_ref()).map(|meta| &meta.version);
+    let version = node.meta.as_ref().map(|meta| &meta.version).filter(|version| own_version.is_some_and(|own| own != *version));
+    let version = version.map(|_| "It runs another release than this node: finish the upgrade.".to_owned());
+    [reason(node), link_trouble(node, report), config, clock, version].into_iter().flatten().collect()
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}

@@ -75,7 +75,7 @@ struct Link {
     /// Whether this node made it; `None` while it is down.
     is_dialed: Option<bool>,
     address: Option<String>,
-    /// Why it is not up.
+    /// Why it is not up, or what else is wrong with it.
     error: Option<String>,
     round_trip_ms: Option<u64>,
     bytes_sent: u64,

@@ -178,8 +178,12 @@ fn ping(common: &Common, names: &[String], count: u32) -> Result<Exit, Exit> {
 }
 
 fn ping_table(peers: &Value, tallies: &[Tally<'_>], count: u32) -> String {
+    let current = |tally: &Tally<'_>| {
+        let found = list(&peers["nodes"]).iter().find(|node| node["name"] == tally.node["name"]);
+        found.unwrap_or(tally.node).clone()
+    };
     let row = |tally: &Tally<'_>| {
-        let now = list(&peers["nodes"]).iter().find(|node| node["name"] == tally.node["name"]).unwrap_or(tally.node);
+        let now = current(tally);
         let (n, sum) = (tally.times.len(), tally.times.iter().sum::<f64>());
         let least = tally.times.iter().copied().reduce(f64::min);
         let most = tally.times.iter().copied().reduce(f64::max);
@@ -187,11 +191,20 @@ fn ping_table(peers: &Value, tallies: &[Tally<'_>], count: u32) -> String {
             (Some(least), Some(most)) => format!("{least:.1} / {:.1} / {most:.1} ms", sum / n as f64),
             (None, _) | (_, None) => "–".to_owned(),
         };
-        vec![text(&now["name"]).to_owned(), format!("{n} of {count}"), times, clock(now), version(now), link(now, &peers["at"])]
+        vec![text(&now["name"]).to_owned(), format!("{n} of {count}"), times, clock(&now), version(&now), link(&now, &peers["at"])]
     };
     let rows: Vec<Vec<String>> = tallies.iter().map(row).collect();
-    let lines = output::table(&PING_HEADINGS, &rows).into_iter().map(|cells| format!("{}\n", cells.join("  ").trim_end()));
-    format!("\n{}", lines.collect::<String>())
+    let mut out = String::from("\n");
+    for cells in output::table(&PING_HEADINGS, &rows) {
+        out.push_str(&format!("{}\n", cells.join("  ").trim_end()));
+    }
+    for tally in tallies.iter().filter(|tally| tally.error.is_some()) {
+        let now = current(tally);
+        if let Some(why) = now["link"]["error"].as_str() {
+            out.push_str(&format!("{}: {why}\n", text(&now["name"])));
+        }
+    }
+    out
 }
 
 fn status(common: &Common, json: bool) -> Result<Exit, Exit> {

@@ -74,7 +74,7 @@ pub fn standing(cluster: &ClusterView) -> Standing {
     let own = cluster.own();
     let (n_live, n_all) = cluster.n_live();
     let names = |wanted: &dyn Fn(&NodeView) -> bool| {
-        let found: Vec<String> = cluster.members().filter(|node| wanted(node)).map(|node| format!("`{}`", node.name)).collect();
+        let found: Vec<String> = cluster.members().filter(|node| wanted(node)).map(|node| node.name.to_string()).collect();
         (found.len(), text::joined(&found))
     };
     let (n_other, other) = names(&|node| node.has_same_config == Some(false));
@@ -127,7 +127,7 @@ pub fn banners(snapshot: &Snapshot, report: &LinkReport, links: &Links) -> Vec<B
         banners.push(Banner { state: look, text, link: more.clone() });
     }
     let others: Vec<String> =
-        cluster.members().filter(|node| node.has_same_config == Some(false)).map(|node| format!("`{}`", node.name)).collect();
+        cluster.members().filter(|node| node.has_same_config == Some(false)).map(|node| node.name.to_string()).collect();
     if !others.is_empty() {
         let has = if others.len() == 1 { "has" } else { "have" };
         let text = format!("{} {has} another config than this node. {OTHER_CONFIG}", text::joined(&others));
@@ -202,7 +202,7 @@ fn card(node: &NodeView, cluster: &ClusterView, report: &LinkReport) -> NodeCard
         config: meta.map(|meta| meta.config_digest.chars().take(HASH_DIGITS).collect()),
         n_decides: node.n_decides,
         traffic: link.filter(|link| matches!(link.state, LinkState::Up { .. })).map(|link| link.n_bytes),
-        version: meta.map(|meta| meta.version.clone()),
+        version: meta.map(|meta| (meta.version.split(' ').next().unwrap_or_default().to_owned(), meta.version.clone())),
         started_at: meta.map(|meta| meta.started_at),
         may_be_forgotten: !node.is_me && !node.is_live,
     }

@@ -74,7 +74,10 @@ impl Desk {
         let snapshot = self.engine.snapshot();
         let now = visit.now.wall;
         let mut frame = views::frame(visit, viewer, &snapshot);
-        frame.banners.extend(peer_views::banners(&snapshot, report, &visit.links));
+        // The page itself says it better.
+        if *route != ViewerRoute::Peers {
+            frame.banners.extend(peer_views::banners(&snapshot, report, &visit.links));
+        }
         let page = match route {
             ViewerRoute::Dashboard => dashboard::page(&frame, &views::dashboard(&snapshot, now)),
             ViewerRoute::Monitor(id) => monitor::page(&frame, &self.monitor(&snapshot, id, now).await?),

@@ -36,6 +36,7 @@ use crate::peer::link::frame::WIRE_VERSION;
 use crate::peer::link::keys;
 use crate::peer::link::session::Desk;
 use crate::peer::link::session::Session;
+use crate::peer::link::session::plain;
 use crate::peer::link::session::printable;
 use crate::peer::link::session::read_frame;
 use crate::peer::link::tls;
@@ -286,12 +287,18 @@ impl Links {
         };
         let Some(name) = tls::name() else { return "this node has no key".to_owned() };
         let connector = tokio_rustls::TlsConnector::from(config);
-        let mut stream = match tokio::time::timeout(HANDSHAKE_TIMEOUT, connector.connect(name, stream)).await {
+        let mut stream = match tokio::time::timeout(HANDSHAKE_TIMEOUT, connector.connect(name, stream).into_fallible()).await {
             Ok(Ok(stream)) => stream,
-            Ok(Err(error)) if is_wrong_key(&error) => {
-                return format!("`{}` presented another key: `peers.secret` differs between the two, or its `key` is wrong", node.name);
+            Ok(Err((error, stream))) => {
+                let is_wrong = is_wrong_key(&error);
+                say_no(stream).await;
+                let node = &node.name;
+                return if is_wrong {
+                    format!("`{node}` presented another key: `peers.secret` differs between the two, or its `key` is wrong")
+                } else {
+                    refused(&error)
+                };
             }
-            Ok(Err(error)) => return refused(&error),
             Err(_) => return refused(&"it took too long"),
         };
         let hello = match self.greet(&mut stream, &peers).await {
@@ -357,11 +364,17 @@ impl Links {
             peers.nodes.iter().filter(|node| node.name != peers.me).flat_map(|node| keys::accepted(peers, node)).collect();
         let config = tls::server(&seed, &accepted).map_err(|error| other(&error))?;
         let acceptor = tokio_rustls::TlsAcceptor::from(config);
-        let mut stream = acceptor.accept(stream).await.map_err(|error| match () {
-            () if is_wrong_key(&error) => NotAdmitted::Key,
-            () if is_turned_down(&error) => NotAdmitted::OurKey,
-            () => other(&error),
-        })?;
+        let mut stream = match acceptor.accept(stream).into_fallible().await {
+            Ok(stream) => stream,
+            Err((error, stream)) => {
+                say_no(stream).await;
+                return Err(match () {
+                    () if is_wrong_key(&error) => NotAdmitted::Key,
+                    () if is_turned_down(&error) => NotAdmitted::OurKey,
+                    () => other(&error),
+                });
+            }
+        };
         let presented = stream.get_ref().1.peer_certificates().and_then(<[CertificateDer<'_>]>::first);
         let name = presented.and_then(|key| known.get(key.as_ref())).cloned().ok_or(NotAdmitted::Key)?;
         let hello = self.greet(&mut stream, peers).await.map_err(NotAdmitted::Other)?;
@@ -379,6 +392,7 @@ impl Links {
         };
         let broken = |error: std::io::Error| {
             // The other side says no to a key by ending the handshake, which shows here only.
+            let error = plain(&error);
             format!("the other side ended the handshake ({error}): `peers.secret` differs between the two, or it does not know this node")
         };
         stream.write_all(&frame::encode(&Frame::Hello(own))).await.map_err(broken)?;
@@ -669,6 +683,12 @@ async fn refuse(stream: &mut (impl AsyncWrite + Unpin), why: String) -> String {
     };
     let _ = tokio::time::timeout(HANDSHAKE_TIMEOUT, told).await;
     why
+}
+
+/// Lets go of a stream on which a handshake failed. What TLS has to say about it may still lie in the layers below, and the other side
+/// is to know that it is about keys.
+async fn say_no(mut stream: BoxedStream) {
+    let _ = tokio::time::timeout(HANDSHAKE_TIMEOUT, stream.shutdown()).await;
 }
 
 /// A number from 0 (inclusive) to 1; a half when the system has no randomness to give.

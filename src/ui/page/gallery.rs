@@ -155,7 +155,7 @@ fn peers() -> Vec<NodeCard> {
             config: is_live.then(|| "0123456789ab".to_owned()),
             n_decides: 14 * i,
             traffic: (i > 0 && is_live).then_some((48_211, 51_030)),
-            version: is_live.then(|| "0.1.0".to_owned()),
+            version: is_live.then(|| ("0.1.0".to_owned(), "0.1.0 (0a1b2c3d)".to_owned())),
             started_at: is_live.then(|| NOON.minus(Duration::from_secs(90_000))),
             may_be_forgotten: !is_live,
         })

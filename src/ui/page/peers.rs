@@ -66,8 +66,8 @@ pub struct NodeCard {
     pub n_decides: usize,
     /// Bytes sent to it and received from it since the link is up.
     pub traffic: Option<(u64, u64)>,
-    /// Which release it runs.
-    pub version: Option<String>,
+    /// Which release it runs, and which build of it.
+    pub version: Option<(String, String)>,
     /// When it started.
     pub started_at: Option<UnixMillis>,
     /// It is silent, so it can be forgotten.
@@ -110,7 +110,7 @@ pub fn page(frame: &Frame, view: &PeersView) -> Markup {
         div.headline.(class(view.look)) { (shape(view.look)) p.verdict { (view.standing) } }
         dl.facts {
             div { dt { "Cluster" } dd { (view.cluster) } }
-            div { dt { "A minority that sees nobody else" } dd { (view.solo_after) } }
+            div { dt { "When too few nodes are seen" } dd { (view.solo_after) } }
             @if !view.forgotten.is_empty() { div { dt { "Forgotten; these names never come back" } dd { (view.forgotten.join(", ")) } } }
         }
         div.peers { @for node in &view.nodes { (card(frame, node)) } }
@@ -146,13 +146,13 @@ pub fn card(frame: &Frame, node: &NodeCard) -> Markup {
             @for note in &node.notes { p.note { (note) } }
             dl.facts {
                 @if let Some(link) = &node.link { div.full { dt { "Link" } dd { (link_words(frame, link)) } } }
-                @if node.link.is_some() { div { dt { "Round trip" } dd { @match node.round_trip { Some(took) => (round_trip(took)), None => (unknown) } } } }
-                div { dt { "Clock" } dd { @match &node.clock { Some(words) => (words), None => (unknown) } } }
+                @if let Some(took) = node.round_trip { div { dt { "Round trip" } dd { (round_trip(took)) } } }
+                @if let Some(words) = &node.clock { div { dt { "Clock" } dd { (words) } } }
                 div { dt { "Config" } dd { (config(node)) } }
                 div { dt { "Decides" } dd { (text::count(node.n_decides, "monitor")) } }
-                @if let Some((sent, received)) = node.traffic { div { dt { "Sent, received" } dd { (text::bytes(sent)) ", " (text::bytes(received)) } } }
-                div { dt { "Version" } dd { @match &node.version { Some(version) => (version), None => (unknown) } } }
+                div { dt { "Version" } dd { @match &node.version { Some((release, build)) => { span title=(build) { (release) } }, None => (unknown) } } }
                 div { dt { "Started" } dd { @match node.started_at { Some(at) => (text::ago(at, frame.now)), None => (unknown) } } }
+                @if let Some((sent, received)) = node.traffic { div.full { dt { "Traffic of this link" } dd { (text::bytes(sent)) " sent, " (text::bytes(received)) " received" } } }
             }
             @if node.may_be_forgotten && frame.may_operate { (forget(frame, &node.name)) }
         }

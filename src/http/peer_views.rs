@@ -52,6 +52,11 @@ impl LinkReport {
         self.links.iter().find(|link| link.node == *node)
     }
 
+    /// A second instance under the name of a node that is linked.
+    fn twin(&self) -> Option<&RefusedLink> {
+        self.refused.iter().find(|refused| refused.is_twin)
+    }
+
     /// Why somebody who calls itself like this node was refused.
     fn refused_as(&self, node: &NodeName) -> Option<&RefusedLink> {
         self.refused.iter().find(|refused| refused.node.as_deref() == Some(node.as_str()))
@@ -69,7 +74,7 @@ pub struct Standing {
 
 /// How the cluster stands, as this node sees it: of several things to say the worst.
 #[must_use]
-pub fn standing(cluster: &ClusterView) -> Standing {
+pub fn standing(cluster: &ClusterView, report: &LinkReport) -> Standing {
     let say = |look, text: String| Standing { look, text };
     let own = cluster.own();
     let (n_live, n_all) = cluster.n_live();
@@ -100,6 +105,10 @@ pub fn standing(cluster: &ClusterView) -> Standing {
             Verdict::Unknown,
             format!("This node has just started and sees {n_live} of {n_all} nodes: it checks everything once before it takes part."),
         ),
+        _ if report.twin().is_some() => {
+            let why = report.twin().map_or_else(String::new, |twin| capital(&twin.why));
+            say(Verdict::Degraded, format!("{n_live} of {n_all} nodes are heard. {why}."))
+        }
         _ if n_live < n_all => {
             say(Verdict::Degraded, format!("This node sees {n_live} of {n_all} nodes, enough to decide at once; not heard: {silent}."))
         }
@@ -123,7 +132,7 @@ pub fn banners(snapshot: &Snapshot, report: &LinkReport, links: &Links) -> Vec<B
     let own = cluster.own().and_then(|own| own.ignored);
     let is_out = matches!(own, Some(Ignored::Forgotten | Ignored::Abstains | Ignored::Outlier));
     if is_out || !cluster.is_primary {
-        let Standing { look, text } = standing(cluster);
+        let Standing { look, text } = standing(cluster, report);
         banners.push(Banner { state: look, text, link: more.clone() });
     }
     let others: Vec<String> =
@@ -133,7 +142,7 @@ pub fn banners(snapshot: &Snapshot, report: &LinkReport, links: &Links) -> Vec<B
         let text = format!("{} {has} another config than this node. {OTHER_CONFIG}", text::joined(&others));
         banners.push(Banner { state: Verdict::Degraded, text, link: more.clone() });
     }
-    if let Some(twin) = report.refused.iter().find(|refused| refused.is_twin) {
+    if let Some(twin) = report.twin() {
         let text = format!("{}; the older one, from {}, gets no link.", capital(&twin.why), twin.from);
         banners.push(Banner { state: Verdict::Down, text, link: more });
     }
@@ -147,7 +156,7 @@ const OTHER_CONFIG: &str = "Monitors that differ are not voted on together: put 
 #[must_use]
 pub fn page(snapshot: &Snapshot, report: &LinkReport) -> Option<PeersView> {
     let cluster = snapshot.cluster.as_ref()?;
-    let Standing { look, text: standing } = standing(cluster);
+    let Standing { look, text: standing } = standing(cluster, report);
     let is_strange = |refused: &&RefusedLink| !cluster.nodes.iter().any(|node| refused.node.as_deref() == Some(node.name.as_str()));
     Some(PeersView {
         cluster: cluster.name.clone(),
@@ -276,7 +285,7 @@ pub fn link_trouble(node: &NodeView, report: &LinkReport) -> Option<String> {
     let refused = report.refused_as(&node.name).map(|refused| format!("A link from {} was refused: {}.", refused.from, refused.why));
     let link = report.link(&node.name)?;
     let LinkState::Down { error, .. } = &link.state else { return refused };
-    let through = if node.is_live { " It is heard through others." } else { "" };
+    let through = if node.is_live && link.dialer != Dialer::Nobody { " It is heard through others." } else { "" };
     let why = match (error, link.dialer) {
         (Some(error), _) => format!("No link: {error}."),
         (None, _) if refused.is_some() => return refused,
@@ -306,4 +315,162 @@ fn notes(node: &NodeView, cluster: &ClusterView, report: &LinkReport) -> Vec<Str
 fn capital(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::id::Region;
+    use crate::model::peer::Meta;
+    use crate::model::peer::Readiness;
+    use crate::model::time::UnixMillis;
+
+    fn node(name: &str, ignored: Option<Ignored>) -> NodeView {
+        let region = Region::parse(name).expect("a region");
+        NodeView {
+            name: NodeName::parse(name).expect("a name"),
+            region: region.clone(),
+            vantage: Vantage::External,
+            is_me: name == "a",
+            is_configured: true,
+            is_live: ignored != Some(Ignored::Silent),
+            ignored,
+            abstains: (ignored == Some(Ignored::Abstains)).then(|| "`a` reaches none of its controls".to_owned()),
+            meta: Some(Meta {
+                region,
+                vantage: Vantage::External,
+                version: "0.1.0 (abc)".to_owned(),
+                config_digest: "0123456789abcdef".to_owned(),
+                readiness: Readiness::Ok,
+                is_clock_off: false,
+                started_at: UnixMillis(0),
+            }),
+            has_same_config: Some(true),
+            n_decides: 3,
+        }
+    }
+
+    fn cluster(states: [Option<Ignored>; 3], is_primary: bool) -> ClusterView {
+        let nodes = ["a", "b", "c"].iter().zip(states).map(|(name, ignored)| node(name, ignored)).collect();
+        let me = NodeName::parse("a").expect("a name");
+        let solo_after = Some(Duration::from_secs(60));
+        ClusterView {
+            name: "acme".to_owned(),
+            me,
+            nodes,
+            forgotten: Vec::new(),
+            is_ready: true,
+            is_primary,
+            solo_after,
+            clock_offset_ms: None,
+        }
+    }
+
+    fn link(state: LinkState, dialer: Dialer) -> LinkView {
+        let node = NodeName::parse("b").expect("a name");
+        LinkView { node, state, address: None, round_trip: None, clock_offset_ms: None, n_bytes: (0, 0), dialer }
+    }
+
+    fn report(links: Vec<LinkView>, refused: Option<RefusedLink>) -> LinkReport {
+        LinkReport { links: Arc::new(links), refused: refused.into_iter().collect() }
+    }
+
+    fn stranger(is_twin: bool) -> RefusedLink {
+        let why = if is_twin { "two instances call themselves `b`: stop one of them" } else { "`b` presented another key" };
+        RefusedLink { at: UnixMillis(0), node: Some("b".to_owned()), from: "192.0.2.1".to_owned(), why: why.to_owned(), is_twin }
+    }
+
+    #[test]
+    fn how_a_cluster_stands_is_one_sentence() {
+        use Ignored::Abstains;
+        use Ignored::Forgotten;
+        use Ignored::Settling;
+        use Ignored::Silent;
+        let says = |cluster: &ClusterView| standing(cluster, &LinkReport::default()).text;
+        for (states, is_primary, expected) in [
+            ([None, None, None], true, "3 of 3 nodes agree on the config and see each other."),
+            ([None, Some(Silent), None], true, "This node sees 2 of 3 nodes, enough to decide at once; not heard: b."),
+            (
+                [None, Some(Silent), Some(Silent)],
+                false,
+                "This node sees 1 of 3 nodes and is not the primary part: it acts alone after 1 min.",
+            ),
+            (
+                [None, Some(Settling), Some(Abstains)],
+                true,
+                "3 of 3 nodes see each other and agree on the config; not counted now: b and c.",
+            ),
+            ([Some(Abstains), None, None], true, "This node abstains: `a` reaches none of its controls. The others decide without it."),
+            (
+                [Some(Settling), None, None],
+                true,
+                "This node has just started and sees 3 of 3 nodes: it checks everything once before it takes part.",
+            ),
+            ([None, None, Some(Forgotten)], true, "2 of 2 nodes agree on the config and see each other."),
+            (
+                [Some(Forgotten), None, None],
+                true,
+                "This node was forgotten: the others count and decide without it. Start it again under another name.",
+            ),
+        ] {
+            assert_eq!(says(&cluster(states, is_primary)), expected);
+        }
+        let silent = ClusterView { solo_after: None, ..cluster([None, Some(Silent), Some(Silent)], false) };
+        assert!(says(&silent).ends_with("it decides nothing until it sees more of them."), "{}", says(&silent));
+        let mut other = cluster([None; 3], true);
+        other.nodes[1].has_same_config = Some(false);
+        assert_eq!(says(&other), "3 of 3 nodes see each other; b has another config than this node.");
+        let twins = standing(&cluster([None; 3], true), &report(Vec::new(), Some(stranger(true))));
+        assert_eq!(twins.text, "3 of 3 nodes are heard. Two instances call themselves `b`: stop one of them.");
+    }
+
+    #[test]
+    fn why_there_is_no_link_is_said_in_plain_words() {
+        let up = || LinkState::Up { since: UnixMillis(0), is_dialed: true };
+        let down = |error: Option<&str>| LinkState::Down { since: UnixMillis(0), error: error.map(ToOwned::to_owned) };
+        let (heard, silent) = (node("b", None), node("b", Some(Ignored::Silent)));
+        for (node, state, dialer, refused, expected) in [
+            (&heard, up(), Dialer::Here, None, None),
+            (&silent, down(Some("nobody is there")), Dialer::Here, None, Some("No link: nobody is there.")),
+            (&heard, down(Some("nobody is there")), Dialer::Here, None, Some("No link: nobody is there. It is heard through others.")),
+            (&silent, down(None), Dialer::Here, None, Some("It is being dialed.")),
+            (&silent, down(None), Dialer::There, None, Some("It has not dialed this node yet.")),
+            (
+                &heard,
+                down(None),
+                Dialer::Nobody,
+                None,
+                Some("Neither this node nor it has a `url`: they hear each other through others only."),
+            ),
+            (
+                &silent,
+                down(None),
+                Dialer::There,
+                Some(stranger(false)),
+                Some("A link from 192.0.2.1 was refused: `b` presented another key."),
+            ),
+            (
+                &heard,
+                up(),
+                Dialer::Here,
+                Some(stranger(true)),
+                Some("A link from 192.0.2.1 was refused: two instances call themselves `b`: stop one of them."),
+            ),
+        ] {
+            let report = report(vec![link(state, dialer)], refused);
+            assert_eq!(link_trouble(node, &report).as_deref(), expected);
+        }
+    }
+
+    #[test]
+    fn clocks_that_are_far_off_are_warned_of() {
+        let cluster = cluster([None; 3], true);
+        let mut far = link(LinkState::Up { since: UnixMillis(0), is_dialed: true }, Dialer::Here);
+        far.clock_offset_ms = Some(-600_000);
+        let shown = card(&cluster.nodes[1], &cluster, &report(vec![far.clone()], None));
+        assert_eq!(shown.clock.as_deref(), Some("10 min behind"));
+        assert_eq!(shown.notes, ["Its clock and this node's differ by 10 min: set the wrong one right, best by NTP."]);
+        far.clock_offset_ms = Some(59_000);
+        assert!(card(&cluster.nodes[1], &cluster, &report(vec![far], None)).notes.is_empty());
+    }
 }

@@ -47,7 +47,9 @@ pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 /// The command, with nothing of the environment that could change what it does.
 pub fn vigilmon() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vigilmon"));
-    for name in ["VIGILMON_CONFIG", "VIGILMON_STATE_DIR", "VIGILMON_LOG", "STATE_DIRECTORY", "JOURNAL_STREAM", "NOTIFY_SOCKET"] {
+    for name in
+        ["VIGILMON_CONFIG", "VIGILMON_STATE_DIR", "VIGILMON_NODE", "VIGILMON_LOG", "STATE_DIRECTORY", "JOURNAL_STREAM", "NOTIFY_SOCKET"]
+    {
         command.env_remove(name);
     }
     command.env("NO_COLOR", "1").stdin(Stdio::null());

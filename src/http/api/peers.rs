@@ -119,7 +119,7 @@ pub fn peers(snapshot: &Snapshot, report: &LinkReport) -> Peers {
     Peers {
         at: snapshot.at.rfc3339(),
         cluster: view.map(cluster),
-        summary: view.map(|view| peer_views::standing(view).text),
+        summary: view.map(|view| peer_views::standing(view, report).text),
         is_ready: view.is_some_and(|view| view.is_ready),
         solo_after_seconds: view.and_then(|view| view.solo_after).map(|wait| wait.as_secs()),
         nodes: view.map(|view| view.nodes.iter().map(|node| node_of(node, view, report)).collect()).unwrap_or_default(),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::OnceLock;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -443,22 +444,25 @@ impl Links {
             }
             locked(&self.inner.said).retain(|_, (_, said)| said.is_twin || said.node.as_deref() != Some(node.as_str()));
             slot.up = Some(Up { session: Arc::clone(&session), generation: hello.generation, is_dialed, since, address });
-            slot.error = None;
         }
-        tracing::info!(peer = %node, "linked with `{node}`");
         let _ = self.inner.events.send(LinkEvent::Up(node.clone())).await;
         self.show();
         // Whatever ends this, being dropped included, the place is free afterwards.
         let held = Held { links: self, session: &session };
-        let desk = self.desk(node);
+        let is_answered = Arc::new(AtomicBool::new(false));
+        let desk = self.desk(node, Arc::clone(&is_answered));
         let why = Arc::clone(&session).run(stream, outgoing, desk).await;
         drop(held);
-        tracing::info!(peer = %node, "the link to `{node}` is gone: {why}");
+        if is_answered.load(Ordering::Relaxed) {
+            tracing::info!(peer = %node, "the link to `{node}` is gone: {why}");
+        }
         why
     }
 
-    fn desk(&self, node: &NodeName) -> Desk {
+    /// `is_answered` becomes true with the first answer: before it, the other side may have said no.
+    fn desk(&self, node: &NodeName, is_answered: Arc<AtomicBool>) -> Desk {
         let (events, name, links) = (self.inner.events.clone(), node.clone(), self.clone());
+        let linked = node.clone();
         Desk {
             clock: self.inner.clock.clone(),
             jobs: self.inner.jobs.clone(),
@@ -467,7 +471,12 @@ impl Links {
                 // Gossip that is not taken in time comes again.
                 let _ = events.try_send(LinkEvent::Datagram(name.clone(), bytes));
             }),
-            measured: Box::new(move || links.measured()),
+            measured: Box::new(move || {
+                if !is_answered.swap(true, Ordering::Relaxed) {
+                    tracing::info!(peer = %linked, "linked with `{linked}`");
+                }
+                links.measured();
+            }),
         }
     }
 
@@ -486,8 +495,12 @@ impl Links {
         let Some(slot) = slots.get_mut(node).filter(|slot| slot.up.as_ref().is_some_and(|up| Arc::ptr_eq(&up.session, session))) else {
             return;
         };
-        slot.up = None;
-        slot.down_since = self.inner.clock.now().wall;
+        let now = self.inner.clock.now().wall;
+        // After a good link the same trouble is news again; the same one at once, as when the other side always says no, is not.
+        if slot.up.take().is_some_and(|up| GOOD_AFTER <= now.since(up.since)) {
+            slot.error = None;
+        }
+        slot.down_since = now;
         slot.free.notify_waiters();
         drop(slots);
         // Gossip finds out by itself who is silent; this only makes it sooner.

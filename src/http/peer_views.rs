@@ -285,7 +285,7 @@ pub fn link_trouble(node: &NodeView, report: &LinkReport) -> Option<String> {
     let refused = report.refused_as(&node.name).map(|refused| format!("A link from {} was refused: {}.", refused.from, refused.why));
     let link = report.link(&node.name)?;
     let LinkState::Down { error, .. } = &link.state else { return refused };
-    let through = if node.is_live && link.dialer != Dialer::Nobody { " It is heard through others." } else { "" };
+    let through = if node.is_live && link.dialer != Dialer::Nobody { " It was heard lately, perhaps through others." } else { "" };
     let why = match (error, link.dialer) {
         (Some(error), _) => format!("No link: {error}."),
         (None, _) if refused.is_some() => return refused,
@@ -432,7 +432,13 @@ mod tests {
         for (node, state, dialer, refused, expected) in [
             (&heard, up(), Dialer::Here, None, None),
             (&silent, down(Some("nobody is there")), Dialer::Here, None, Some("No link: nobody is there.")),
-            (&heard, down(Some("nobody is there")), Dialer::Here, None, Some("No link: nobody is there. It is heard through others.")),
+            (
+                &heard,
+                down(Some("nobody is there")),
+                Dialer::Here,
+                None,
+                Some("No link: nobody is there. It was heard lately, perhaps through others."),
+            ),
             (&silent, down(None), Dialer::Here, None, Some("It is being dialed.")),
             (&silent, down(None), Dialer::There, None, Some("It has not dialed this node yet.")),
             (

@@ -16,6 +16,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rustls::pki_types::CertificateDer;
 use tokio::io::AsyncRead;
+use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWrite;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::Notify;
@@ -59,6 +60,10 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Handshakes of strangers under way at once: each costs a signature, and a flood must not take a core.
 const HANDSHAKES_MAX: usize = 16;
+
+/// How long the other side is given to hear why it gets no link, and how much it may say meanwhile.
+const FAREWELL_TIMEOUT: Duration = Duration::from_secs(2);
+const FAREWELL_BYTES_MAX: u64 = 256 * 1024;
 
 /// The first redial comes after half of this to twice this.
 const REDIAL_FIRST: Duration = Duration::from_secs(1);
@@ -334,10 +339,11 @@ impl Links {
                 drop(_place);
                 match self.check(&hello, &peers, &name) {
                     Err(not) => {
-                        refuse(&mut stream, not.why.clone()).await;
-                        if !self.note_down(&name, not.why.clone()) {
+                        let why = not.why.clone();
+                        if !self.note_down(&name, why.clone()) {
                             self.say(&hint, not);
                         }
+                        refuse(&mut stream, why).await;
                     }
                     Ok(()) => {
                         let why = self.hold(stream, &name, &hello, (false, hint.from)).await;
@@ -689,19 +695,26 @@ fn is_turned_down(error: &std::io::Error) -> bool {
 }
 
 /// Tells the other side why, and lets it go.
-async fn refuse(stream: &mut (impl AsyncWrite + Unpin), why: String) -> String {
+async fn refuse(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), why: String) -> String {
     let told = async {
         stream.write_all(&frame::encode(&Frame::Close(why.clone()))).await?;
-        stream.shutdown().await
+        let_go(stream).await
     };
-    let _ = tokio::time::timeout(HANDSHAKE_TIMEOUT, told).await;
+    let _ = tokio::time::timeout(FAREWELL_TIMEOUT, told).await;
     why
 }
 
 /// Lets go of a stream on which a handshake failed. What TLS has to say about it may still lie in the layers below, and the other side
 /// is to know that it is about keys.
 async fn say_no(mut stream: BoxedStream) {
-    let _ = tokio::time::timeout(HANDSHAKE_TIMEOUT, stream.shutdown()).await;
+    let _ = tokio::time::timeout(FAREWELL_TIMEOUT, let_go(&mut stream)).await;
+}
+
+/// Sends what is left and waits until the other side has closed too: a connection that is dropped with something unread is reset, and
+/// then what was said last may never be read.
+async fn let_go(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> std::io::Result<()> {
+    stream.shutdown().await?;
+    tokio::io::copy(&mut stream.take(FAREWELL_BYTES_MAX), &mut tokio::io::sink()).await.map(drop)
 }
 
 /// A number from 0 (inclusive) to 1; a half when the system has no randomness to give.

@@ -179,12 +179,15 @@ fn refused_row(refused: &RefusedLink) -> RefusedRow {
 /// What goes into the config of an instance that watches alone.
 #[must_use]
 pub fn snippet(config: &Config) -> String {
-    let host = config.server.public_url.as_deref().and_then(|text| url::Url::parse(text).ok());
-    let host = host.as_ref().and_then(url::Url::host_str).unwrap_or("status.example.com").to_owned();
-    let (region, base) = (&config.instance.region, &config.server.base_path);
+    let base = &config.server.base_path;
+    // A public URL may end with the base path too.
+    let public = config.server.public_url.as_deref().unwrap_or("https://status.example.com");
+    let origin = public.strip_suffix(base.as_str()).unwrap_or(public).trim_end_matches('/');
+    let origin = origin.strip_prefix("http").map_or_else(|| origin.to_owned(), |rest| format!("ws{rest}"));
+    let region = &config.instance.region;
     format!(
         "peers:\n  cluster: acme\n  secret: {{ env: VIGILMON_CLUSTER_SECRET }}   # from `openssl rand -hex 32`, the same on all nodes\n  \
-         nodes:\n    - {{ name: here, region: {region}, url: \"wss://{host}{base}/peer\" }}\n    \
+         nodes:\n    - {{ name: here, region: {region}, url: \"{origin}{base}/peer\" }}\n    \
          - {{ name: there, region: elsewhere }}   # no url: it dials the others\n"
     )
 }

@@ -48,10 +48,20 @@ async fn alone_the_page_says_how_to_change_that_and_nothing_leads_there() {
     let cookie = world.sign_in().await;
     assert!(!world.get("/monitors", &[("cookie", &cookie)]).await.body.contains("href=\"/peers\""));
     let page = world.get("/peers", &[("cookie", &cookie)]).await.body;
-    for shown in ["watches alone", "VIGILMON_NODE", "peers:\n  cluster: acme", "region: local"] {
+    for shown in
+        ["watches alone", "VIGILMON_NODE", "peers:\n  cluster: acme", "region: local, url: &quot;wss://status.example.com/peer&quot;"]
+    {
         assert!(page.contains(shown), "{shown}");
     }
-    let json = world.get("/api/v1/peers", &[("cookie", &cookie)]).await.body;
+    world.show(|snapshot| {
+        let mut config = snapshot.config.as_ref().clone();
+        (config.server.public_url, config.server.base_path) = (Some("http://localhost:8080/watch".to_owned()), "/watch".to_owned());
+        snapshot.config = Arc::new(config);
+    });
+    let cookie_below = ("cookie", cookie.as_str());
+    let page = world.get("/watch/peers", &[cookie_below]).await.body;
+    assert!(page.contains("ws://localhost:8080/watch/peer&quot;"), "{page}");
+    let json = world.get("/watch/api/v1/peers", &[cookie_below]).await.body;
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert!(json["cluster"].is_null() && json["nodes"] == serde_json::json!([]), "{json}");
     let ping = world.ask_from(Peer::Control, "POST /local/peers/b/ping", &[], "").await;

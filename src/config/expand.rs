@@ -268,7 +268,7 @@ fn as_monitor(template: &Entry, section: &reference::Section) -> Node {
     merge(Node::map(pos, vec![entry("name", text("template")), lacking]), known)
 }
 
-/// `http: URL` and `tcp: address` written out, so that they can be merged with maps.
+/// `http: URL` and `tcp: address` written out, so that they can be merged with maps; below `internal` too.
 fn in_long_form(node: &Node) -> Node {
     let mut node = node.clone();
     if let Value::Map(entries) = &mut node.value {
@@ -276,6 +276,10 @@ fn in_long_form(node: &Node) -> Node {
             let key = match entry.key.as_str() {
                 "http" => "url",
                 "tcp" => "address",
+                "internal" => {
+                    entry.value = in_long_form(&entry.value);
+                    continue;
+                }
                 _ => continue,
             };
             if entry.value.scalar().is_some() {

@@ -44,6 +44,7 @@ fn world() -> World {
         ("EVIL", "x\"\n  - tcp: evil:1 # ${HOST} $$"),
         ("EMPTY", ""),
         ("LIMIT", "3"),
+        ("VIGILMON_NODE", "a"),
         ("CREDENTIALS_DIRECTORY", "/credentials"),
         ("/credentials/api", "from-systemd\n"),
         ("token", "from-file\n"),
@@ -346,13 +347,13 @@ fn a_change_says_what_is_added_altered_renamed_and_kept() {
     let text = everything()
         .replace("127.0.0.1:1", "127.0.0.1:2")
         .replace("name: all\n", "name: everything\n")
-        .replace("{ name: redis, tcp: redis:6379, slo: 99% }", "{ name: redis, tcp: redis:6380, interval: 1m }")
+        .replace("{ name: redis, tcp: redis:6379, slo: 99%, partial: { after: 1m }, ", "{ name: redis, tcp: redis:6380, interval: 1m, ")
         .replace("{ name: basic, http: {", "{ name: other, http: {")
         .replace("on: down", "on: [recovered]")
         .replace("results: 1d", "results: 2d");
     let change = Change::between(Some(&old), &load(&text));
     let expected = "  + monitor other
-  ~ monitor redis: target tcp://redis:6379 → tcp://redis:6380, interval 30s → 1m, slo
+  ~ monitor redis: target tcp://redis:6379 → tcp://redis:6380, interval 30s → 1m, partial.after, slo
   - monitor basic
   ~ channel chat2: on
   ~ status page a: groups

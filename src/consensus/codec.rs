@@ -48,7 +48,7 @@ pub fn encode(record: &Record) -> Option<(String, String)> {
     Some(match record {
         Record::Opinion(_) => return None,
         Record::Meta(meta) => ("meta".to_owned(), json(&row::meta(meta))),
-        Record::Watermark(watermark) => ("wm".to_owned(), json(&row::watermark(*watermark))),
+        Record::Watermark(watermark) => ("wm".to_owned(), row::watermark_text(watermark)),
         Record::Epoch(fact) => (format!("{}/{}", lane_letter(fact.lane), fact.monitor), row::epoch_text(fact)),
         Record::Delivery(fact) => (format!("n/{}", fact.key), json(&row::delivery(fact.step))),
         Record::Ping(fact) => (format!("h/{}", fact.heartbeat), json(&row::ping(fact))),
@@ -71,7 +71,7 @@ pub fn decode(key: &str, value: &str) -> Result<Vec<Record>, BadRecord> {
     }
     let record = match key.split_once('/') {
         None if key == "meta" => Record::Meta(row::meta_of(parsed(value).map_err(bad)?).map_err(bad)?),
-        None if key == "wm" => Record::Watermark(row::watermark_of(&parsed(value).map_err(bad)?)),
+        None if key == "wm" => Record::Watermark(row::watermark_of(parsed(value).map_err(bad)?)),
         Some(("o", _)) => return shards::opinions(value).map_err(bad).map(|all| all.into_iter().map(Record::Opinion).collect()),
         Some((letter @ ("v" | "d" | "p"), id)) => {
             let lane = Lane::ALL.into_iter().find(|lane| lane_letter(*lane) == letter).unwrap_or(Lane::Outage);

@@ -236,6 +236,8 @@ pub struct NodeView {
     pub is_configured: bool,
     /// It was heard lately.
     pub is_live: bool,
+    /// All that it did until this long ago is known here; `None` for this node, and when nothing is known of it.
+    pub known_ago: Option<Duration>,
     /// Why its votes do not count; `None`: they do.
     pub ignored: Option<Ignored>,
     /// Why it abstains.

@@ -9,12 +9,14 @@ use crate::engine::snapshot::MonitorView;
 use crate::engine::snapshot::Snapshot;
 use crate::engine::snapshot::UplinkView;
 use crate::http::ReloadAnswer;
+use crate::http::regions;
 use crate::http::views;
 use crate::model::id::Region;
 use crate::model::incident::Incident;
 use crate::model::peer::Vantage;
 use crate::model::result::CheckResult;
 use crate::model::result::Phase;
+use crate::model::result::Timings;
 use crate::model::time::UnixMillis;
 use crate::model::verdict::Diagnosis;
 use crate::model::verdict::OpinionState;
@@ -96,8 +98,9 @@ struct Check {
     certificate_not_after: Option<String>,
 }
 
+/// Milliseconds by phase; `null` where a phase did not happen.
 #[derive(Debug, Serialize, Default)]
-struct Phases {
+pub(in crate::http) struct Phases {
     dns: Option<f64>,
     connect: Option<f64>,
     tls: Option<f64>,
@@ -165,21 +168,15 @@ pub fn status(snapshot: &Snapshot) -> Status {
             problems: reload.problems.iter().map(problem).collect(),
             needs_restart: reload.needs_restart.clone(),
         },
-        monitors: snapshot
-            .config
-            .monitors
-            .iter()
-            .filter_map(|m| snapshot.monitors.get(&m.id))
-            .map(|view| monitor(view, snapshot))
-            .collect(),
+        monitors: snapshot.config.monitors.iter().filter_map(|m| snapshot.monitors.get(&m.id)).map(|view| monitor(view)).collect(),
     }
 }
 
-/// One monitor of `snapshot`.
+/// One monitor.
 #[must_use]
-pub fn monitor(view: &MonitorView, snapshot: &Snapshot) -> Monitor {
+pub fn monitor(view: &MonitorView) -> Monitor {
     let names = |regions: &[Region]| regions.iter().map(ToString::to_string).collect();
-    let is_alone = snapshot.cluster.is_none();
+    let is_alone = view.votes.iter().all(|vote| vote.node.is_none());
     Monitor {
         id: view.monitor.id.to_string(),
         name: view.monitor.name.clone(),
@@ -191,7 +188,7 @@ pub fn monitor(view: &MonitorView, snapshot: &Snapshot) -> Monitor {
         suspect: view.opinion.state == OpinionState::Suspect,
         paused_by_operator: view.paused_by_operator,
         cause: views::cause(view),
-        cause_code: view.opinion.failure.as_ref().map(|failure| failure.code()),
+        cause_code: regions::cause_code(view),
         regions_failing: names(&view.regions.failing),
         regions_fine: names(&view.regions.fine),
         regions_unknown: names(&view.regions.unknown),
@@ -214,10 +211,15 @@ pub fn reloaded(answer: &ReloadAnswer) -> Reloaded {
     }
 }
 
-fn check(result: &CheckResult) -> Check {
-    let ms = |took: std::time::Duration| (took.as_secs_f64() * 1_000_000.0).round() / 1000.0;
+/// Milliseconds with three decimals.
+pub(in crate::http) fn ms(took: std::time::Duration) -> f64 {
+    (took.as_secs_f64() * 1_000_000.0).round() / 1000.0
+}
+
+/// The phases of a check.
+pub(in crate::http) fn phases(timings: &Timings) -> Phases {
     let mut phases = Phases::default();
-    for (phase, took) in result.timings.phases() {
+    for (phase, took) in timings.phases() {
         let slot = match phase {
             Phase::Dns => &mut phases.dns,
             Phase::Connect => &mut phases.connect,
@@ -227,6 +229,10 @@ fn check(result: &CheckResult) -> Check {
         };
         *slot = took.map(ms);
     }
+    phases
+}
+
+fn check(result: &CheckResult) -> Check {
     Check {
         at: result.at.rfc3339(),
         outcome: result.outcome.word(),
@@ -235,7 +241,7 @@ fn check(result: &CheckResult) -> Check {
         http_status: result.status,
         remote: result.remote.map(|remote| remote.to_string()),
         total_ms: ms(result.timings.total),
-        phases_ms: phases,
+        phases_ms: phases(&result.timings),
         certificate_not_after: result.certificate_not_after.map(UnixMillis::rfc3339),
     }
 }

@@ -40,6 +40,10 @@ pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a page waits for the database before it is shown without history.
 pub const READ_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// How long a page waits for what other nodes measured before it is shown without: several round trips around the world, and no longer
+/// than somebody waits who wants to see what is wrong.
+pub const COLLEAGUE_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// How long a reload that was asked for may take; reading and checking the largest config takes about a second.
 pub const RELOAD_TIMEOUT: Duration = Duration::from_secs(30);
 

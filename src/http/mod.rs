@@ -19,6 +19,7 @@ use crate::engine::handle::EngineHandle;
 use crate::http::archive::Archive;
 use crate::http::auth::Auth;
 use crate::http::auth::OWNER;
+use crate::http::colleagues::Colleagues;
 use crate::http::history::Book;
 use crate::http::limits::HISTORY_EVERY;
 use crate::http::pages::Pages;
@@ -35,8 +36,10 @@ use crate::supervise::Supervisor;
 
 pub mod answer;
 pub mod api;
+pub mod api_regions;
 pub mod archive;
 pub mod auth;
+pub mod colleagues;
 pub mod error;
 pub mod history;
 pub mod limits;
@@ -51,6 +54,7 @@ pub mod peers;
 pub mod places;
 pub mod public;
 pub mod random;
+pub mod regions;
 pub mod route;
 pub mod server;
 pub mod sessions;
@@ -149,8 +153,9 @@ pub async fn start(bound: Bound, parts: Parts, supervisor: &mut Supervisor) -> R
     let archive: Arc<dyn Archive> = Arc::new(parts.store);
     let own = Own::new(bound.own_url(), &parts.secret);
     let (site, book) = site(&parts.engine, Arc::clone(&archive), parts.clock, parts.reloads, own).await?;
-    let site = Site { peers: parts.peers, ..site };
-    let site = Arc::new(site);
+    let colleagues = parts.peers.as_ref().map(|peers| Arc::new(peers.links.clone()) as Arc<dyn Colleagues>);
+    let desk = Desk { colleagues, ..site.desk };
+    let site = Arc::new(Site { peers: parts.peers, desk, ..site });
     let stop = supervisor.stopping();
     supervisor.task("page history", history::keep(parts.engine, archive, book, stop));
     let (swept, stop) = (Arc::clone(&site), supervisor.stopping());
@@ -183,7 +188,7 @@ async fn site(
     let site = Site {
         pages: Pages::new(engine.clone(), shown, own.pass_key.as_ref()),
         sign_in: SignIn::new(Auth::new(Sessions::load(rows))?),
-        desk: Desk { engine: engine.clone(), archive },
+        desk: Desk { engine: engine.clone(), archive, colleagues: None },
         reloads,
         own_url: own.url,
         peers: None,

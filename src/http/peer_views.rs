@@ -346,9 +346,11 @@ mod tests {
                 config_digest: "0123456789abcdef".to_owned(),
                 readiness: Readiness::Ok,
                 is_clock_off: false,
+                clock_offset_ms: None,
                 started_at: UnixMillis(0),
             }),
             has_same_config: Some(true),
+            known_ago: None,
             n_decides: 3,
         }
     }

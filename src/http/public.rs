@@ -4,6 +4,8 @@
 //! region only if the page shows such things. Everything public, the JSON included, is made from the view that comes out here,
 //! so what is not in it cannot get out.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -14,12 +16,16 @@ use crate::http::history::MonitorPast;
 use crate::http::history::PagePast;
 use crate::http::history::date;
 use crate::http::random::sha256;
+use crate::http::regions;
+use crate::http::views;
 use crate::model::id::MonitorId;
+use crate::model::id::Region;
 use crate::model::incident::Incident;
 use crate::model::page::Logo;
 use crate::model::page::Show;
 use crate::model::page::StatusPage;
 use crate::model::page::Visibility;
+use crate::model::result::CheckResult;
 use crate::model::result::Outcome;
 use crate::model::time::UnixMillis;
 use crate::model::verdict::Verdict;
@@ -29,6 +35,7 @@ use crate::ui::page::status::GroupView;
 use crate::ui::page::status::Headline;
 use crate::ui::page::status::PastDay;
 use crate::ui::page::status::PublicIncident;
+use crate::ui::page::status::RegionCell;
 use crate::ui::page::status::ServiceView;
 use crate::ui::page::status::StatusView;
 
@@ -38,20 +45,28 @@ const INTERVALS_UNTIL_STALE: u32 = 2;
 /// At least so long, so that fast checks do not make a page flicker.
 const STALE_AT_LEAST: Duration = Duration::from_secs(30);
 
-/// When the newest check on the page began, and whether that is too long ago to say anything. Paused monitors are not waited for.
+/// When the newest check on the page began, and whether that is too long ago to say anything. Paused monitors are not waited for. With
+/// others watching, what counts is that somebody's vote does: it was heard a moment ago, whoever shows the page, and a monitor that is
+/// not checked from here is as fresh as any other.
 #[must_use]
 pub fn freshness(page: &StatusPage, snapshot: &Snapshot, now: UnixMillis) -> (Option<UnixMillis>, bool) {
     let running: Vec<&MonitorView> = listed(page, snapshot).filter(|view| view.verdict != Verdict::Paused).collect();
-    let newest = running.iter().filter_map(|view| view.last.as_ref().map(|last| last.at)).max();
+    let newest = running.iter().filter_map(|view| newest(view, snapshot)).max();
     let patience = running.iter().map(|view| view.monitor.interval * INTERVALS_UNTIL_STALE).min().unwrap_or(Duration::MAX);
     let is_stale = newest.is_some_and(|at| now.since(at) > patience.max(STALE_AT_LEAST));
     (newest, is_stale)
+}
+
+fn newest(view: &MonitorView, snapshot: &Snapshot) -> Option<UnixMillis> {
+    let is_heard = regions::is_shared(view) && view.votes.iter().any(|vote| vote.ignored.is_none());
+    if is_heard { Some(snapshot.at) } else { view.last.as_ref().map(|last| last.at) }
 }
 
 /// What visitors of `page` may know.
 #[must_use]
 pub fn project(page: &StatusPage, snapshot: &Snapshot, past: Option<&PagePast>, links: &Links, now: UnixMillis) -> StatusView {
     let (as_of, is_stale) = freshness(page, snapshot, now);
+    let places = places(page, snapshot);
     let groups: Vec<GroupView> = page
         .groups
         .iter()
@@ -61,7 +76,7 @@ pub fn project(page: &StatusPage, snapshot: &Snapshot, past: Option<&PagePast>, 
                 .monitors
                 .iter()
                 .filter_map(|id| snapshot.monitors.get(id))
-                .map(|view| service(view, page.show, past.and_then(|past| past.monitors.get(&view.monitor.id))))
+                .map(|view| service(view, (page.show, &places), past.and_then(|past| past.monitors.get(&view.monitor.id))))
                 .collect(),
         })
         .collect();
@@ -81,6 +96,7 @@ pub fn project(page: &StatusPage, snapshot: &Snapshot, past: Option<&PagePast>, 
         headline: if is_stale { Headline::Stale } else { headline(page, snapshot) },
         as_of,
         groups,
+        troubled: troubled(page, snapshot),
         open: open.into_iter().map(|incident| public_incident(incident, page.show, snapshot)).collect(),
         past: past.map_or_else(Vec::new, |past| past_days(&past.closed, page.show, snapshot)),
         announcements: page.announcements.iter().map(|a| AnnouncementView { at: a.at, kind: a.kind, text: a.text.clone() }).collect(),
@@ -118,7 +134,10 @@ fn headline(page: &StatusPage, snapshot: &Snapshot) -> Headline {
         return Headline::Empty;
     }
     let n = |wanted: Verdict| states.iter().filter(|(_, state)| *state == wanted).count();
+    let regional: BTreeSet<&MonitorId> =
+        listed(page, snapshot).filter(|view| !regions::troubled(view).is_empty()).map(|view| &view.monitor.id).collect();
     Headline::Counted {
+        n_regional: regional.len(),
         n_down: n(Verdict::Down),
         n_degraded: n(Verdict::Degraded),
         n_unknown: n(Verdict::Unknown),
@@ -126,18 +145,47 @@ fn headline(page: &StatusPage, snapshot: &Snapshot) -> Headline {
     }
 }
 
-fn service(view: &MonitorView, show: Show, past: Option<&MonitorPast>) -> ServiceView {
-    let answered = view.last.as_ref().filter(|last| matches!(last.outcome, Outcome::Up | Outcome::Degraded));
-    let is_bad = matches!(view.verdict, Verdict::Down | Verdict::Degraded);
+/// The regions of the cluster; none when there is only one, or when the page does not show them.
+fn places(page: &StatusPage, snapshot: &Snapshot) -> Vec<Region> {
+    let mut places: Vec<Region> = Vec::new();
+    for node in snapshot.cluster.iter().flat_map(|cluster| &cluster.nodes).filter(|node| node.is_configured && page.show.regions) {
+        if !places.contains(&node.region) {
+            places.push(node.region.clone());
+        }
+    }
+    if places.len() < 2 { Vec::new() } else { places }
+}
+
+/// Regions with trouble of their own, once each.
+fn troubled(page: &StatusPage, snapshot: &Snapshot) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for name in listed(page, snapshot).filter(|_| page.show.regions).flat_map(regions::troubled) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+fn service(view: &MonitorView, (show, places): (Show, &[Region]), past: Option<&MonitorPast>) -> ServiceView {
+    let is_answered = |last: &&Arc<CheckResult>| show.response_times && matches!(last.outcome, Outcome::Up | Outcome::Degraded);
+    // Each node measures from where it is; with several of them a time without its place would be a riddle.
+    let answered = view.last.as_ref().filter(is_answered);
+    let here = view.votes.iter().find(|vote| vote.is_me && !places.is_empty()).map(|vote| &vote.region);
+    let troubled = regions::troubled(view);
+    let is_bad = matches!(view.verdict, Verdict::Down | Verdict::Degraded) || !troubled.is_empty();
+    let failing = if troubled.is_empty() { view.regions.failing.iter().map(ToString::to_string).collect() } else { troubled };
     ServiceView {
         name: view.monitor.name.clone(),
         state: view.verdict,
         uptime: past.map(|past| past.uptime).unwrap_or_default(),
         days: past.map_or_else(Vec::new, |past| past.days.clone()),
-        response_time: answered.filter(|_| show.response_times).map(|last| last.timings.total),
+        response_time: answered.map(|last| last.timings.total),
+        response_from: answered.and(here).map(ToString::to_string),
         target: show.targets.then(|| view.monitor.target()),
-        error: if show.errors && is_bad { view.opinion.failure.as_ref().map(ToString::to_string) } else { None },
-        regions_failing: if show.regions && is_bad { view.regions.failing.iter().map(ToString::to_string).collect() } else { Vec::new() },
+        error: if show.errors && is_bad { regions::cause(view) } else { None },
+        regions_failing: if show.regions && is_bad { failing } else { Vec::new() },
+        regions: places.iter().map(|region| RegionCell { region: region.to_string(), state: regions::of_region(view, region) }).collect(),
     }
 }
 
@@ -149,6 +197,8 @@ fn public_incident(incident: &Incident, show: Show, snapshot: &Snapshot) -> Publ
         opened_at: incident.opened_at,
         closed_at: incident.closed.map(|closed| closed.at),
         cause: show.errors.then(|| incident.cause.to_string()),
+        diagnosis: incident.diagnosis.filter(|_| show.errors).map(|diagnosis| diagnosis.sentence()),
+        regions: if show.regions { views::regions_of(incident) } else { Vec::new() },
     }
 }
 
@@ -206,11 +256,22 @@ struct ServiceJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     response_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    response_from: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'a str>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     regions_failing: &'a [String],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    regions: Vec<RegionJson<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct RegionJson<'a> {
+    region: &'a str,
+    /// `null`: it is not checked from there.
+    status: Option<&'static str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -221,6 +282,10 @@ struct IncidentJson<'a> {
     ended_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    diagnosis: Option<&'static str>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    regions_failing: &'a [String],
 }
 
 impl<'a> From<&'a StatusView> for StatusJson<'a> {
@@ -228,7 +293,7 @@ impl<'a> From<&'a StatusView> for StatusJson<'a> {
         StatusJson {
             title: &view.title,
             status: view.headline.state().word(),
-            summary: view.headline.sentence(),
+            summary: view.summary(),
             stale: view.headline == Headline::Stale,
             as_of: view.as_of.map(UnixMillis::rfc3339),
             groups: view
@@ -250,9 +315,15 @@ impl<'a> From<&'a ServiceView> for ServiceJson<'a> {
             uptime: service.uptime.fraction,
             unknown: service.uptime.unknown,
             response_ms: service.response_time.map(|took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
+            response_from: service.response_from.as_deref(),
             target: service.target.as_deref(),
             error: service.error.as_deref(),
             regions_failing: &service.regions_failing,
+            regions: service
+                .regions
+                .iter()
+                .map(|cell| RegionJson { region: &cell.region, status: cell.state.map(Verdict::word) })
+                .collect(),
         }
     }
 }
@@ -265,6 +336,8 @@ impl<'a> From<&'a PublicIncident> for IncidentJson<'a> {
             began_at: incident.opened_at.rfc3339(),
             ended_at: incident.closed_at.map(UnixMillis::rfc3339),
             cause: incident.cause.as_deref(),
+            diagnosis: incident.diagnosis,
+            regions_failing: &incident.regions,
         }
     }
 }

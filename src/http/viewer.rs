@@ -12,14 +12,19 @@ use crate::engine::snapshot::Snapshot;
 use crate::http::answer;
 use crate::http::answer::Answer;
 use crate::http::api;
+use crate::http::api_regions;
 use crate::http::archive::Archive;
 use crate::http::archive::Later;
 use crate::http::auth::Viewer;
+use crate::http::colleagues;
+use crate::http::colleagues::AllTold;
+use crate::http::colleagues::Colleagues;
 use crate::http::error::Refusal;
 use crate::http::history;
 use crate::http::limits::READ_TIMEOUT;
 use crate::http::peer_views;
 use crate::http::peer_views::LinkReport;
+use crate::http::regions;
 use crate::http::route::ViewerRoute;
 use crate::http::views;
 use crate::http::visit::Visit;
@@ -63,6 +68,8 @@ pub struct Desk {
     pub engine: EngineHandle,
     /// The past.
     pub archive: Arc<dyn Archive>,
+    /// The other nodes; `None` when watching alone.
+    pub colleagues: Option<Arc<dyn Colleagues>>,
 }
 
 impl Desk {
@@ -93,7 +100,9 @@ impl Desk {
             ViewerRoute::ApiStatus => return Ok(answer::json(StatusCode::OK, &api::status(&snapshot))),
             ViewerRoute::ApiMonitor(id) => {
                 let view = snapshot.monitors.get(id).ok_or(Refusal::NotFound)?;
-                return Ok(answer::json(StatusCode::OK, &api::monitor(view, &snapshot)));
+                let wants_results = visit.query.split('&').any(|pair| pair == "results=1");
+                let told = if wants_results { self.told(view, now).await } else { AllTold::new() };
+                return Ok(answer::json(StatusCode::OK, &api_regions::monitor(view, wants_results.then_some(&told))));
             }
         };
         Ok(answer::page(StatusCode::OK, page))
@@ -101,7 +110,9 @@ impl Desk {
 
     async fn monitor(&self, snapshot: &Snapshot, id: &MonitorId, now: UnixMillis) -> Result<MonitorPage, Refusal> {
         let view = snapshot.monitors.get(id).ok_or(Refusal::NotFound)?;
-        let history = match self.past(view, snapshot, now).await {
+        let (past, told) = tokio::join!(self.past(view, snapshot, now), self.told(view, now));
+        let samples = past.as_ref().map(|past| past.samples.clone()).unwrap_or_default();
+        let history = match past {
             Ok(past) => History::Read(Box::new(past)),
             Err(error) => {
                 unreadable(&error);
@@ -120,13 +131,22 @@ impl Desk {
             pause: views::pause_state(view),
             interval: view.monitor.interval,
             next_at: view.next_check_at,
+            is_here: regions::is_checked_here(view),
             origin: views::origin(&view.monitor.origin),
             runbook: view.monitor.runbook.clone(),
-            regions: views::regions(view),
+            regions: regions::view(view, &told, &regions::own(view, &samples)),
             last: view.last.as_ref().map(|last| views::last_check(last)),
             recent: views::ticks(view),
             history,
         })
+    }
+
+    /// What the other voters of a monitor measured.
+    async fn told(&self, view: &MonitorView, now: UnixMillis) -> AllTold {
+        match &self.colleagues {
+            Some(colleagues) => colleagues::ask_all(colleagues.as_ref(), view, now).await,
+            None => AllTold::new(),
+        }
     }
 
     async fn past(&self, view: &MonitorView, snapshot: &Snapshot, now: UnixMillis) -> Result<Past, ReadError> {
@@ -177,7 +197,11 @@ impl Desk {
             unreadable(&error);
             Vec::new()
         });
-        Ok(incidents::page(frame, &views::incident(&incident, &deliveries, snapshot, frame.now)))
+        let told = match snapshot.monitors.get(&incident.monitor).filter(|_| incident.closed.is_none()) {
+            Some(view) => self.told(view, frame.now).await,
+            None => AllTold::new(),
+        };
+        Ok(incidents::page(frame, &views::incident(&incident, &deliveries, snapshot, (frame.now, &told))))
     }
 
     async fn channels(&self, snapshot: &Snapshot) -> ChannelsView {

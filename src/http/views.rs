@@ -7,13 +7,14 @@ use crate::engine::snapshot::MonitorView;
 use crate::engine::snapshot::Snapshot;
 use crate::engine::snapshot::UplinkView;
 use crate::http::auth::Viewer;
+use crate::http::colleagues::AllTold;
 use crate::http::limits::FRESH_FOR;
+use crate::http::regions;
 use crate::http::visit::Visit;
 use crate::model::incident::Incident;
 use crate::model::monitor::Origin;
 use crate::model::result::CheckResult;
 use crate::model::time::UnixMillis;
-use crate::model::verdict::Confidence;
 use crate::model::verdict::OpinionState;
 use crate::model::verdict::Verdict;
 use crate::store::Delivery;
@@ -30,6 +31,7 @@ use crate::ui::page::channels::Sending;
 use crate::ui::page::config::ConfigView;
 use crate::ui::page::dashboard::DashboardView;
 use crate::ui::page::dashboard::MonitorRow;
+use crate::ui::page::incidents::IncidentNow;
 use crate::ui::page::incidents::IncidentView;
 use crate::ui::page::monitor::LastCheck;
 use crate::ui::page::monitor::PauseState;
@@ -91,11 +93,19 @@ fn banners(snapshot: &Snapshot, links: &Links, now: UnixMillis) -> Vec<Banner> {
 pub fn dashboard(snapshot: &Snapshot, now: UnixMillis) -> DashboardView {
     let rank = |state: Verdict| WORST_FIRST.iter().position(|s| *s == state).unwrap_or(0);
     let views: Vec<&Arc<MonitorView>> = snapshot.config.monitors.iter().filter_map(|m| snapshot.monitors.get(&m.id)).collect();
-    let mut monitors: Vec<MonitorRow> = views.iter().map(|view| monitor_row(view, &snapshot.config.instance.region.to_string())).collect();
-    // Failing first; within a state the order of the config, which people chose. Paused ones stand among the fine ones.
-    monitors.sort_by_key(|row| if row.state == Verdict::Paused { rank(Verdict::Up) } else { rank(row.state) });
+    let voters = snapshot.cluster.iter().flat_map(|cluster| &cluster.nodes).filter(|node| node.is_configured);
+    let all_regions: Vec<String> = voters.map(|node| node.region.to_string()).collect();
+    let own_region = snapshot.config.instance.region.to_string();
+    let mut monitors: Vec<MonitorRow> = views.iter().map(|view| monitor_row(view, (&own_region, all_regions.len()))).collect();
+    // Failing first, those that fail from some regions before those that do not; within a state the order of the config, which people
+    // chose. Paused ones stand among the fine ones.
+    monitors.sort_by_key(|row| {
+        let state = if row.state == Verdict::Paused { Verdict::Up } else { row.state };
+        (rank(state), !row.is_regional)
+    });
     DashboardView {
         counts: WORST_FIRST.iter().map(|state| (*state, views.iter().filter(|view| view.verdict == *state).count())).collect(),
+        regions: all_regions,
         monitors,
         open: open_incidents(snapshot).iter().map(|incident| incident_row(incident, snapshot, now)).collect(),
     }
@@ -109,8 +119,7 @@ pub fn open_incidents(snapshot: &Snapshot) -> Vec<Incident> {
     open
 }
 
-fn monitor_row(view: &MonitorView, own_region: &str) -> MonitorRow {
-    let failing = view.regions.failing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+fn monitor_row(view: &MonitorView, regions: (&str, usize)) -> MonitorRow {
     MonitorRow {
         id: view.monitor.id.clone(),
         name: view.monitor.name.clone(),
@@ -118,10 +127,12 @@ fn monitor_row(view: &MonitorView, own_region: &str) -> MonitorRow {
         state: view.verdict,
         since: view.since,
         suspect: view.opinion.state == OpinionState::Suspect,
+        is_regional: !regions::troubled(view).is_empty(),
+        is_here: regions::is_checked_here(view),
         cause: cause(view),
         last: view.last.as_ref().map(|last| (last.at, last.timings.total)),
         next_at: view.next_check_at,
-        regions: if failing.is_empty() { own_region.to_owned() } else { failing },
+        regions: regions::cell(view, regions),
         recent: ticks(view),
     }
 }
@@ -129,8 +140,9 @@ fn monitor_row(view: &MonitorView, own_region: &str) -> MonitorRow {
 /// Why a monitor is not up, in one sentence.
 #[must_use]
 pub fn cause(view: &MonitorView) -> Option<String> {
-    let is_paused = view.verdict == Verdict::Paused;
-    view.opinion.failure.as_ref().filter(|_| !is_paused).map(ToString::to_string)
+    let cause = regions::cause(view).filter(|_| view.verdict != Verdict::Paused)?;
+    let troubled = regions::troubled(view);
+    Some(if troubled.is_empty() { cause } else { format!("from {}: {cause}", troubled.join(", ")) })
 }
 
 /// The newest results, small.
@@ -165,16 +177,6 @@ pub fn pause_state(view: &MonitorView) -> PauseState {
     }
 }
 
-/// Regions and what they say. Alone, there is only the own one, which the page says already.
-#[must_use]
-pub fn regions(view: &MonitorView) -> Vec<(String, Verdict)> {
-    let as_bad = if view.verdict == Verdict::Degraded { Verdict::Degraded } else { Verdict::Down };
-    let parts = [(&view.regions.failing, as_bad), (&view.regions.fine, Verdict::Up), (&view.regions.unknown, Verdict::Unknown)];
-    let all: Vec<(String, Verdict)> =
-        parts.into_iter().flat_map(|(names, state)| names.iter().map(move |name| (name.to_string(), state))).collect();
-    if all.len() < 2 { Vec::new() } else { all }
-}
-
 /// An incident in a table.
 #[must_use]
 pub fn incident_row(incident: &Incident, snapshot: &Snapshot, now: UnixMillis) -> IncidentRow {
@@ -187,12 +189,22 @@ pub fn incident_row(incident: &Incident, snapshot: &Snapshot, now: UnixMillis) -
         closed: incident.closed.map(|closed| (closed.at, closed.how.word())),
         duration: incident.closed.map_or(now, |closed| closed.at).since(incident.opened_at),
         cause: incident.cause.to_string(),
+        regions: regions_of(incident),
     }
+}
+
+/// From where it failed; nothing when there was only one place to look from.
+#[must_use]
+pub fn regions_of(incident: &Incident) -> Vec<String> {
+    let regions = &incident.regions;
+    let is_shared = 1 < regions.failing.len() + regions.fine.len() + regions.unknown.len();
+    regions.failing.iter().filter(|_| is_shared).map(ToString::to_string).collect()
 }
 
 /// An incident in full.
 #[must_use]
-pub fn incident(incident: &Incident, deliveries: &[Delivery], snapshot: &Snapshot, now: UnixMillis) -> IncidentView {
+pub fn incident(incident: &Incident, deliveries: &[Delivery], snapshot: &Snapshot, (now, told): (UnixMillis, &AllTold)) -> IncidentView {
+    let shared = snapshot.monitors.get(&incident.monitor).filter(|view| regions::is_shared(view) && incident.closed.is_none());
     let names = |regions: &[crate::model::id::Region]| regions.iter().map(ToString::to_string).collect();
     IncidentView {
         row: incident_row(incident, snapshot, now),
@@ -202,7 +214,13 @@ pub fn incident(incident: &Incident, deliveries: &[Delivery], snapshot: &Snapsho
         regions_failing: names(&incident.regions.failing),
         regions_fine: names(&incident.regions.fine),
         regions_unknown: names(&incident.regions.unknown),
-        fewer_vantages: incident.confidence == Confidence::Degraded,
+        fewer: regions::fewer(incident),
+        diagnosis: incident.diagnosis.map(|diagnosis| diagnosis.sentence()),
+        now: shared.map(|view| IncidentNow {
+            sentences: regions::sentences(view),
+            decider: view.decider.as_ref().map(ToString::to_string),
+            failing: regions::failing_rows(view, told),
+        }),
         evidence: incident.evidence.clone(),
         deliveries: deliveries.iter().map(delivery_row).collect(),
     }

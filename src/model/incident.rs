@@ -99,7 +99,7 @@ pub enum CloseReason {
     Recovered,
     /// It recovered while vigilmon was not running: `at` is when that was first seen.
     RecoveredUnseen,
-    /// A degradation turned into an outage, or an outage into a degradation.
+    /// A degradation turned into an outage, or an outage into a degradation; or trouble of a few regions became trouble of all.
     Superseded,
     /// The monitor is gone from the config.
     Removed,

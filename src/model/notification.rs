@@ -118,6 +118,8 @@ pub struct IncidentFacts {
     pub closed: Option<CloseReason>,
     /// Regions that hold it down or degraded.
     pub regions_failing: Vec<Region>,
+    /// Regions that held it down or degraded when it opened; unlike `regions_failing` also once it is over.
+    pub regions_failed: Vec<Region>,
     /// Regions that hold it up.
     pub regions_fine: Vec<Region>,
     /// Regions that said nothing that counts.

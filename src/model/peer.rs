@@ -112,6 +112,8 @@ pub struct Meta {
     pub readiness: Readiness,
     /// Its clock is so far off that it decides last.
     pub is_clock_off: bool,
+    /// How far the common clock is ahead of its own, in milliseconds and roughly; `None` when it has compared too few clocks to know.
+    pub clock_offset_ms: Option<i64>,
     /// When it started.
     pub started_at: UnixMillis,
 }
@@ -132,13 +134,18 @@ pub enum Readiness {
     Draining,
 }
 
-/// Says that a node's scheduler turns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Says that a node's scheduler turns, and what the node had heard of the others by then: whoever finds its own number in it knows
+/// everything that the node did before that number was made, however long news takes (Mattern, "Virtual Time", 1989).
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Watermark {
     /// How late its most overdue check is.
     pub overdue: Duration,
-    /// Grows with each, so that each is news.
+    /// Grows with each, over restarts too.
     pub number: u64,
+    /// Its author waits for such numbers of the others, soon.
+    pub asks: bool,
+    /// The newest number of each other node that it had heard.
+    pub seen: BTreeMap<NodeName, u64>,
 }
 
 /// What a node holds of a monitor.

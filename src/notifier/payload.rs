@@ -8,12 +8,14 @@ use serde::Serialize;
 use crate::config::Server;
 use crate::model::id::ChannelName;
 use crate::model::id::Region;
+use crate::model::incident::Lane;
 use crate::model::notification::EventKind;
 use crate::model::notification::IncidentFacts;
 use crate::model::notification::Notification;
 use crate::model::notification::Subject;
 use crate::model::time::UnixMillis;
 use crate::model::verdict::Confidence;
+use crate::model::verdict::Diagnosis;
 use crate::notifier::shorten::fit;
 use crate::notifier::text::sentence;
 
@@ -57,7 +59,7 @@ impl Links {
 pub struct Payload {
     /// What people call the monitor; `vigilmon` when the message is about itself.
     pub monitor_name: String,
-    /// `down`, `degraded`, `up` …, or `self`.
+    /// `down`, `degraded`, `up` …, `regional` or `self`.
     pub status: &'static str,
     /// The target.
     pub url: String,
@@ -97,6 +99,21 @@ pub struct Payload {
     pub key: String,
     /// Program and version.
     pub sent_by: &'static str,
+    /// Where the trouble is, as a stable word; `null` when nobody looks from inside, or it does not say.
+    pub diagnosis: Option<&'static str>,
+    /// The same as a sentence.
+    pub diagnosis_text: Option<&'static str>,
+    /// How many of those who were to vote did; `null` for messages about vigilmon itself.
+    pub quorum: Option<PayloadQuorum>,
+}
+
+/// How many voted.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct PayloadQuorum {
+    /// Votes that counted.
+    pub counted: usize,
+    /// Nodes that are configured to vote.
+    pub voters: usize,
 }
 
 /// Where to read on.
@@ -138,6 +155,9 @@ impl Payload {
                     links: PayloadLinks { incident: None, monitor: None },
                     key: notification.key.clone(),
                     sent_by: SENT_BY,
+                    diagnosis: None,
+                    diagnosis_text: None,
+                    quorum: None,
                 }
             }
         }
@@ -148,7 +168,7 @@ fn about_incident(notification: &Notification, facts: &IncidentFacts, links: &Li
     let fit = |text: &str| fit(text, text_bytes_max);
     Payload {
         monitor_name: fit(&facts.monitor_name),
-        status: facts.status.word(),
+        status: status(facts),
         url: fit(&facts.target),
         started_at: facts.started_at.rfc3339(),
         duration_seconds: facts.duration.as_secs(),
@@ -174,7 +194,16 @@ fn about_incident(notification: &Notification, facts: &IncidentFacts, links: &Li
         },
         key: notification.key.clone(),
         sent_by: SENT_BY,
+        diagnosis: facts.diagnosis.map(Diagnosis::word),
+        diagnosis_text: facts.diagnosis.map(Diagnosis::sentence),
+        quorum: Some(PayloadQuorum { counted: facts.n_voters.0, voters: facts.n_voters.1 }),
     }
+}
+
+/// What the first six fields say of the state. Regional trouble leaves the verdict up; a receiver that knows only `up` and the rest must not
+/// take its beginning for an end.
+fn status(facts: &IncidentFacts) -> &'static str {
+    if facts.lane == Lane::Regional && facts.closed.is_none() { "regional" } else { facts.status.word() }
 }
 
 fn names(regions: &[Region]) -> Vec<String> {
@@ -241,7 +270,7 @@ mod tests {
             "started_at":"2026-06-30T10:23:00Z",
             "duration_seconds":0,
             "regions_failing":["us-east","eu-west"],
-            "text":"[prod-us] api /health is DOWN since 10:23 UTC: the connection was accepted, no answer came within 10 s (failing from us-east, eu-west)",
+            "text":"[prod-us] api /health is DOWN since 10:23 UTC: the connection was accepted, no answer came within 10 s (failing from us-east, eu-west; 2 of 2 regions agree)",
             "event":"down",
             "monitor_id":"prod-us-api-health",
             "incident_id":"k3v9q2m7x4t1a",
@@ -255,8 +284,28 @@ mod tests {
             "runbook":"https://wiki.example.com/runbooks/api",
             "links":{"incident":"https://status.example.com/incidents/k3v9q2m7x4t1a","monitor":"https://status.example.com/monitors/prod-us-api-health"},
             "key":"k3v9q2m7x4t1a:down:ops-webhook",
-            "sent_by":"VERSION"}"#;
+            "sent_by":"VERSION",
+            "diagnosis":null,
+            "diagnosis_text":null,
+            "quorum":{"counted":2,"voters":2}}"#;
         assert_eq!(json(&samples::notification(samples::facts()), &links()), expected(golden));
+    }
+
+    #[test]
+    fn regional_trouble_is_not_up_and_says_where_it_is() {
+        let mut facts = samples::facts();
+        (facts.lane, facts.status) = (Lane::Regional, Verdict::Up);
+        facts.regions_fine = vec![facts.regions_failing.remove(1)];
+        facts.diagnosis = Some(Diagnosis::Transit);
+        let notification = Notification { event: EventKind::Regional, ..samples::notification(facts.clone()) };
+        let body: serde_json::Value = serde_json::from_str(&json(&notification, &links())).expect("JSON");
+        assert_eq!((&body["status"], &body["event"]), (&"regional".into(), &"regional".into()));
+        assert_eq!((&body["regions_failing"][0], &body["regions_fine"][0]), (&"us-east".into(), &"eu-west".into()));
+        assert_eq!((&body["diagnosis"], &body["diagnosis_text"]), (&"transit".into(), &Diagnosis::Transit.sentence().into()));
+        facts.closed = Some(crate::model::incident::CloseReason::Recovered);
+        let over = Notification { event: EventKind::Recovered, ..samples::notification(facts) };
+        let body: serde_json::Value = serde_json::from_str(&json(&over, &links())).expect("JSON");
+        assert_eq!((&body["status"], &body["event"]), (&"up".into(), &"recovered".into()));
     }
 
     #[test]
@@ -283,7 +332,8 @@ mod tests {
             "text":"vigilmon: the new config is not valid: config.yaml:14:3: the old one runs on",
             "event":"self","monitor_id":null,"incident_id":null,"cause":"the new config is not valid","cause_code":"self",
             "regions_fine":[],"regions_unknown":[],"confidence":"full","evidence":"config.yaml:14:3: the old one runs on",
-            "group":null,"runbook":null,"links":{"incident":null,"monitor":null},"key":"self:config:1","sent_by":"VERSION"}"#;
+            "group":null,"runbook":null,"links":{"incident":null,"monitor":null},"key":"self:config:1","sent_by":"VERSION",
+            "diagnosis":null,"diagnosis_text":null,"quorum":null}"#;
         assert_eq!(json(&samples::self_notice(), &links()), expected(golden));
     }
 

@@ -78,6 +78,12 @@ fn details(payload: &Payload, notification: &Notification) -> String {
         line("Target", &payload.url);
         line("Failing from", &payload.regions_failing.join(", "));
         line("Fine from", &payload.regions_fine.join(", "));
+        line("No word from", &payload.regions_unknown.join(", "));
+        // With one voter there is nothing to agree about.
+        if let Some(quorum) = payload.quorum.filter(|quorum| 1 < quorum.voters) {
+            line("Votes", &format!("{} of {} count", quorum.counted, quorum.voters));
+        }
+        line("Diagnosis", payload.diagnosis_text.unwrap_or_default());
     }
     if !payload.evidence.is_empty() {
         // Inside a code span only the back quote is special.
@@ -205,13 +211,13 @@ mod tests {
     fn an_outage_reads_exactly_so() {
         let message = message(&samples::notification(samples::facts()), &links());
         let golden = json!({
-            "text": "[prod-us] api /health is DOWN since 10:23 UTC: the connection was accepted, no answer came within 10 s (failing from us-east, eu-west)",
+            "text": "[prod-us] api /health is DOWN since 10:23 UTC: the connection was accepted, no answer came within 10 s (failing from us-east, eu-west; 2 of 2 regions agree)",
             "mrkdwn": false,
             "attachments": [{
                 "color": "#c62828",
                 "blocks": [
                     {"type": "section", "text": {"type": "mrkdwn", "verbatim": true, "text":
-                        "*Target:* https://api.us.example.com/health\n*Failing from:* us-east, eu-west\n`connected to 203.0.113.7:443 in 12 ms`"}},
+                        "*Target:* https://api.us.example.com/health\n*Failing from:* us-east, eu-west\n*Votes:* 2 of 2 count\n`connected to 203.0.113.7:443 in 12 ms`"}},
                     {"type": "section", "text": {"type": "mrkdwn", "verbatim": true, "text":
                         "<https://status.example.com/incidents/k3v9q2m7x4t1a|Incident> · <https://status.example.com/monitors/prod-us-api-health|Monitor> · <https://wiki.example.com/runbooks/api|Runbook>"}},
                     {"type": "context", "elements": [{"type": "mrkdwn", "verbatim": true, "text": format!("{SENT_BY} · down · incident k3v9q2m7x4t1a")}]},
@@ -219,6 +225,23 @@ mod tests {
             }],
         });
         assert_eq!(message, golden);
+    }
+
+    #[test]
+    fn details_say_who_sees_it_and_where_the_trouble_is() {
+        let mut facts = samples::facts();
+        facts.regions_fine = vec![facts.regions_failing.remove(1)];
+        facts.regions_unknown = facts.regions_fine.clone();
+        (facts.n_voters, facts.diagnosis) = ((2, 3), Some(crate::model::verdict::Diagnosis::Service));
+        let text = message(&samples::notification(facts.clone()), &links()).to_string();
+        for shown in [
+            "*Failing from:* us-east\\n*Fine from:* eu-west\\n*No word from:* eu-west\\n*Votes:* 2 of 3 count",
+            "*Diagnosis:* it does not work from inside either: look at the service itself",
+        ] {
+            assert!(text.contains(shown), "{shown} in {text}");
+        }
+        facts.n_voters = (1, 1);
+        assert!(!message(&samples::notification(facts), &links()).to_string().contains("*Votes:*"));
     }
 
     #[test]

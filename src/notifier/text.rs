@@ -28,12 +28,16 @@ fn incident(event: EventKind, facts: &IncidentFacts, now: UnixMillis) -> String 
     let name = &facts.monitor_name;
     let since = moment(facts.started_at, now);
     let cause = &facts.cause;
-    let regions = regions(facts);
+    let regions = format!("{}{}", regions(facts), whereabouts(facts));
     match event {
         EventKind::Down => format!("{name} is DOWN since {since}: {cause}{regions}"),
         EventKind::Degraded => format!("{name} is degraded since {since}: {cause}{regions}"),
         EventKind::Recovered => recovered(facts, now),
-        EventKind::Regional => format!("{name} fails from some regions since {since}: {cause}{regions}"),
+        EventKind::Regional => format!("{name} is DOWN from {} only, since {since}: {cause}{regions}", failing(facts)),
+        EventKind::Reminder if facts.lane == Lane::Regional => {
+            let lasted = spoken(facts.duration);
+            format!("{name} is still DOWN from {} only, for {lasted} now, since {since}: {cause}{regions}", failing(facts))
+        }
         EventKind::Reminder => {
             format!("{name} is still {}, for {} now, since {since}: {cause}{regions}", state(facts.status), spoken(facts.duration))
         }
@@ -57,6 +61,9 @@ fn recovered(facts: &IncidentFacts, now: UnixMillis) -> String {
         Some(CloseReason::Paused) => format!("{name} is paused; its incident is closed after {lasted}"),
         None | Some(CloseReason::Recovered | CloseReason::Superseded) => match facts.status {
             Verdict::Up if facts.lane == Lane::Degradation => format!("{name} is fine again; it was degraded for {lasted}"),
+            Verdict::Up if facts.lane == Lane::Regional && !facts.regions_failed.is_empty() => {
+                format!("{name} is fine from {} again; it was down from there for {lasted}", named(&facts.regions_failed))
+            }
             Verdict::Up => format!("{name} is up again after {lasted}"),
             Verdict::Degraded => format!("{name} is no longer down, but degraded, after {lasted}"),
             Verdict::Down => format!("{name} is no longer degraded, but DOWN, after {lasted}"),
@@ -73,23 +80,52 @@ fn state(verdict: Verdict) -> &'static str {
     }
 }
 
-/// Who sees it; nothing when there is only one vantage, because then it says nothing.
+/// From where it fails, as it stands in a sentence that is about this.
+fn failing(facts: &IncidentFacts) -> String {
+    if facts.regions_failing.is_empty() { "some regions".to_owned() } else { named(&facts.regions_failing) }
+}
+
+/// Who sees it, and how sure that is; nothing when there is only one vantage, because then it says nothing.
 fn regions(facts: &IncidentFacts) -> String {
     if facts.regions_failing.len() + facts.regions_fine.len() + facts.regions_unknown.len() < 2 {
         return String::new();
     }
+    let is_regional = facts.lane == Lane::Regional;
     let mut parts = Vec::new();
     for (what, list) in
         [("failing from", &facts.regions_failing), ("fine from", &facts.regions_fine), ("no word from", &facts.regions_unknown)]
     {
-        if !list.is_empty() {
+        // Of regional trouble the sentence itself says from where.
+        if !(list.is_empty() || is_regional && what == "failing from") {
             parts.push(format!("{what} {}", named(list)));
         }
     }
-    if facts.confidence == Confidence::Degraded {
-        parts.push("decided with fewer regions than wanted".to_owned());
+    parts.extend(how_sure(facts));
+    if parts.is_empty() { String::new() } else { format!(" ({})", parts.join("; ")) }
+}
+
+/// `2 of 3 regions agree`, or that too few were seen; `None` when the lists of regions say it all.
+fn how_sure(facts: &IncidentFacts) -> Option<String> {
+    let (n_counted, n_voters) = facts.n_voters;
+    let n_failing = facts.regions_failing.len();
+    match facts.confidence {
+        Confidence::Degraded if n_counted < n_voters => {
+            Some(format!("only {n_counted} of {n_voters} regions {} visible", if n_counted == 1 { "is" } else { "are" }))
+        }
+        Confidence::Degraded => Some("decided with fewer regions than wanted".to_owned()),
+        Confidence::Full if n_voters < 2 || n_voters < n_failing || n_failing == 0 || facts.lane == Lane::Regional => None,
+        Confidence::Full => Some(format!("{n_failing} of {n_voters} regions agree")),
     }
-    format!(" ({})", parts.join("; "))
+}
+
+/// Where to look, as a sentence of its own.
+fn whereabouts(facts: &IncidentFacts) -> String {
+    facts.diagnosis.map(|diagnosis| format!(". {}", capitalised(diagnosis.sentence()))).unwrap_or_default()
+}
+
+fn capitalised(sentence: &str) -> String {
+    let mut chars = sentence.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
 
 /// Names of regions separated by commas, the end of a long list as a number.
@@ -116,7 +152,12 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::model::verdict::Diagnosis;
     use crate::notifier::samples;
+
+    fn region(name: &str) -> Region {
+        Region::parse(name).expect("region")
+    }
 
     #[track_caller]
     fn assert_says(event: EventKind, change: impl FnOnce(&mut IncidentFacts), expected: &str) {
@@ -131,12 +172,12 @@ mod tests {
         assert_says(
             EventKind::Down,
             |_| {},
-            "[prod-us] api /health is DOWN since 10:23 UTC: the connection was accepted, no answer came within 10 s (failing from us-east, eu-west)",
+            "[prod-us] api /health is DOWN since 10:23 UTC: the connection was accepted, no answer came within 10 s (failing from us-east, eu-west; 2 of 2 regions agree)",
         );
         assert_says(
             EventKind::Reminder,
             |facts| facts.duration = Duration::from_secs(14_400),
-            "[prod-us] api /health is still DOWN, for 4 h now, since 10:23 UTC: the connection was accepted, no answer came within 10 s (failing from us-east, eu-west)",
+            "[prod-us] api /health is still DOWN, for 4 h now, since 10:23 UTC: the connection was accepted, no answer came within 10 s (failing from us-east, eu-west; 2 of 2 regions agree)",
         );
     }
 
@@ -156,18 +197,95 @@ mod tests {
     #[test]
     fn regions_that_disagree_are_told_apart() {
         assert_says(
-            EventKind::Regional,
+            EventKind::Down,
             |facts| {
-                facts.regions_fine = vec![facts.regions_failing.remove(1)];
-                facts.regions_unknown = vec![Region::parse("ap").expect("region")];
-                facts.confidence = Confidence::Degraded;
+                facts.regions_fine = vec![region("home")];
+                facts.n_voters = (3, 3);
                 facts.cause = "refused".to_owned();
             },
-            "[prod-us] api /health fails from some regions since 10:23 UTC: refused (failing from us-east; fine from eu-west; no word from ap; decided with fewer regions than wanted)",
+            "[prod-us] api /health is DOWN since 10:23 UTC: refused (failing from us-east, eu-west; fine from home; 2 of 3 regions agree)",
         );
-        let many: Vec<Region> = (0..14).map(|n| Region::parse(&format!("r{n}")).expect("region")).collect();
+        assert_says(
+            EventKind::Down,
+            |facts| {
+                facts.regions_unknown = vec![facts.regions_failing.remove(1), region("ap")];
+                (facts.confidence, facts.n_voters) = (Confidence::Degraded, (1, 3));
+                facts.cause = "refused".to_owned();
+            },
+            "[prod-us] api /health is DOWN since 10:23 UTC: refused (failing from us-east; no word from eu-west, ap; only 1 of 3 regions is visible)",
+        );
+        let many: Vec<Region> = (0..14).map(|n| region(&format!("r{n}"))).collect();
         assert!(named(&many).ends_with("r11, 2 more"), "{}", named(&many));
         assert!(named(&many[..12]).ends_with("r11"));
+    }
+
+    #[test]
+    fn trouble_of_a_few_regions_has_words_of_its_own() {
+        let regional = |facts: &mut IncidentFacts| {
+            facts.regions_fine = vec![facts.regions_failing.remove(1), region("home")];
+            facts.regions_failed.truncate(1);
+            (facts.lane, facts.status, facts.n_voters) = (Lane::Regional, Verdict::Up, (3, 3));
+            facts.cause = "refused".to_owned();
+        };
+        assert_says(
+            EventKind::Regional,
+            regional,
+            "[prod-us] api /health is DOWN from us-east only, since 10:23 UTC: refused (fine from eu-west, home)",
+        );
+        assert_says(
+            EventKind::Regional,
+            |facts| {
+                regional(facts);
+                facts.regions_unknown = vec![facts.regions_fine.remove(1)];
+                (facts.confidence, facts.n_voters) = (Confidence::Degraded, (2, 3));
+            },
+            "[prod-us] api /health is DOWN from us-east only, since 10:23 UTC: refused (fine from eu-west; no word from home; only 2 of 3 regions are visible)",
+        );
+        assert_says(
+            EventKind::Reminder,
+            |facts| {
+                regional(facts);
+                facts.duration = Duration::from_secs(14_400);
+            },
+            "[prod-us] api /health is still DOWN from us-east only, for 4 h now, since 10:23 UTC: refused (fine from eu-west, home)",
+        );
+        assert_says(
+            EventKind::Recovered,
+            |facts| {
+                regional(facts);
+                (facts.closed, facts.duration) = (Some(CloseReason::Recovered), Duration::from_secs(180));
+            },
+            "[prod-us] api /health is fine from us-east again; it was down from there for 3 min",
+        );
+    }
+
+    #[test]
+    fn where_the_trouble_is_stands_at_the_end() {
+        assert_says(
+            EventKind::Down,
+            |facts| {
+                facts.cause = "refused".to_owned();
+                facts.diagnosis = Some(Diagnosis::PathConnect);
+            },
+            "[prod-us] api /health is DOWN since 10:23 UTC: refused (failing from us-east, eu-west; 2 of 2 regions agree). It works from inside and cannot be connected to from outside: look at the load balancer, the firewall and the line",
+        );
+        for diagnosis in Diagnosis::ALL {
+            let facts = IncidentFacts { diagnosis: Some(diagnosis), ..samples::facts() };
+            let said = sentence(&samples::notification(facts));
+            assert!(said.contains(". It ") && !said.ends_with('.'), "{said}");
+        }
+    }
+
+    #[test]
+    fn alone_nothing_is_said_of_regions_and_quorums() {
+        assert_says(
+            EventKind::Down,
+            |facts| {
+                facts.regions_failing.truncate(1);
+                facts.n_voters = (1, 1);
+            },
+            "[prod-us] api /health is DOWN since 10:23 UTC: the connection was accepted, no answer came within 10 s",
+        );
     }
 
     #[test]

@@ -1,12 +1,13 @@
-//! What nodes ask each other besides gossip: the history of a time in which one of them was away.
+//! What nodes ask each other besides gossip: the history of a time in which one of them was away, and what they measured.
 //!
 //! | question | body | answer |
 //! |---|---|---|
 //! | `ping` | `{}` | `{}`: whoever answers is there, and not only its machine |
 //! | `history` | `{"since": ms}` | `{"incidents": [[key, value], …], "verdicts": [[monitor, at, verdict], …]}` |
+//! | `results` | `{"monitor": id}` | its newest result, the newest ones in small, and the response times of a day: `crate::peer::results` |
 //!
-//! Incidents travel in the form of epochs (`crate::consensus::codec`). How long answers of checks took is not asked for: each node
-//! shows what it measured itself.
+//! Incidents travel in the form of epochs (`crate::consensus::codec`). What a node measured stays with it, and is asked for when
+//! somebody looks at it.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -31,6 +32,7 @@ use crate::model::peer::Cause;
 use crate::model::peer::EpochFact;
 use crate::model::peer::PeerNews;
 use crate::model::peer::Record;
+use crate::model::rollup::Resolution;
 use crate::model::time::UnixMillis;
 use crate::model::verdict::Verdict;
 use crate::peer::link::links::Links;
@@ -38,6 +40,8 @@ use crate::peer::port::Answers;
 use crate::peer::port::Ask;
 use crate::peer::port::AskError;
 use crate::peer::port::Carrier;
+use crate::peer::results::Results;
+use crate::peer::results::SUMS_SPAN;
 use crate::store::History;
 use crate::store::IncidentFilter;
 use crate::store::Store;
@@ -70,6 +74,19 @@ struct Since {
 }
 
 #[derive(Serialize, Deserialize)]
+struct Which {
+    monitor: String,
+}
+
+/// The question for what a node measured of this monitor.
+#[must_use]
+pub fn ask_results(monitor: &MonitorId) -> Ask {
+    // A text in an object: this cannot fail.
+    let body = serde_json::to_vec(&Which { monitor: monitor.to_string() }).unwrap_or_default();
+    Ask { about: "results".to_owned(), body: Bytes::from(body) }
+}
+
+#[derive(Serialize, Deserialize)]
 struct Page {
     incidents: Vec<(String, String)>,
     verdicts: Vec<(String, i64, String)>,
@@ -84,6 +101,10 @@ impl Answers for Desk {
                     self.history(UnixMillis(since)).await
                 }
                 "ping" => Ok(Bytes::from_static(b"{}")),
+                "results" => {
+                    let Which { monitor } = serde_json::from_slice(&ask.body).map_err(|error| format!("that is no question: {error}"))?;
+                    self.results(&MonitorId::parse(&monitor).map_err(|error| error.to_string())?).await
+                }
                 other => Err(format!("this version does not know the question `{}`", other.escape_default())),
             }
         })
@@ -113,6 +134,15 @@ impl Desk {
             verdicts: verdicts.into_iter().map(|v| (v.monitor.to_string(), v.at.0, v.verdict.word().to_owned())).collect(),
         };
         serde_json::to_vec(&page).map(Bytes::from).map_err(|error| error.to_string())
+    }
+
+    async fn results(&self, monitor: &MonitorId) -> Result<Bytes, String> {
+        let snapshot = self.engine.snapshot();
+        let view = snapshot.monitors.get(monitor).ok_or("this monitor is not configured here")?;
+        let now = snapshot.at;
+        // Without a database there is still the present to tell.
+        let rollups = self.store.rollups(monitor, Resolution::FiveMinutes, now.minus(SUMS_SPAN), now).await.unwrap_or_default();
+        Ok(Results::of(view, &rollups).encode(now))
     }
 
     /// Fetches history whenever it is missed, until `stop`.

@@ -47,14 +47,15 @@ pub fn moves(verdict: Verdict, epochs: Epochs) -> Vec<Move> {
     let open = |lane: Lane| epochs.of(lane).is_open();
     let close = |lane: Lane, reason| open(lane).then_some(Move::Close(lane, reason));
     let begin = |lane: Lane| (!open(lane)).then_some(Move::Open(lane));
-    let pair = match verdict {
-        Verdict::Unknown => [None, None],
-        Verdict::Up => [close(Lane::Outage, CloseReason::Recovered), close(Lane::Degradation, CloseReason::Recovered)],
-        Verdict::Down => [close(Lane::Degradation, CloseReason::Superseded), begin(Lane::Outage)],
-        Verdict::Degraded => [close(Lane::Outage, CloseReason::Recovered), begin(Lane::Degradation)],
-        Verdict::Paused => [close(Lane::Outage, CloseReason::Paused), close(Lane::Degradation, CloseReason::Paused)],
+    let moves = match verdict {
+        Verdict::Unknown => [None, None, None],
+        Verdict::Up => [close(Lane::Outage, CloseReason::Recovered), close(Lane::Degradation, CloseReason::Recovered), None],
+        Verdict::Down => [close(Lane::Degradation, CloseReason::Superseded), begin(Lane::Outage), None],
+        Verdict::Degraded => [close(Lane::Outage, CloseReason::Recovered), begin(Lane::Degradation), None],
+        // Trouble of a few regions opens and closes beside the verdict; but nobody looks any more at what is paused.
+        Verdict::Paused => Lane::ALL.map(|lane| close(lane, CloseReason::Paused)),
     };
-    pair.into_iter().flatten().collect()
+    moves.into_iter().flatten().collect()
 }
 
 /// The event that a move is for people; `None` when they are told by another move of the same moment.
@@ -153,6 +154,23 @@ mod tests {
             ],
         );
         assert_walk(&[Verdict::Down, Verdict::Paused, Verdict::Up], &[&[Open(Outage)], &[Close(Outage, Paused)], &[]]);
+    }
+
+    #[test]
+    fn regional_trouble_is_for_those_who_ask_for_it_and_so_is_its_end() {
+        let on = |kinds: &[EventKind]| kinds.iter().copied().collect::<BTreeSet<_>>();
+        let usual = on(&[EventKind::Down, EventKind::Degraded, EventKind::Recovered, EventKind::Certificate, EventKind::SelfNotice]);
+        let begins = Occasion { event: EventKind::Regional, is_still_bad: false, from_outage: false };
+        let ends = Occasion { event: EventKind::Recovered, ..begins };
+        assert!(!hears(&usual, begins, false) && !hears(&usual, begins, true));
+        assert!(!hears(&usual, ends, false), "who did not hear of it does not hear that it is over");
+        let regional = on(&[EventKind::Regional, EventKind::Recovered]);
+        assert!(hears(&regional, begins, false) && hears(&regional, ends, true) && !stays_told(&regional, ends));
+        assert!(!hears(&on(&[EventKind::Regional]), ends, true), "`recovered` is asked for like anything else");
+        let why = Failure::Refused { at: "x".to_owned() };
+        assert_eq!(event(Move::Open(Lane::Regional), &why), Some(EventKind::Regional));
+        assert_eq!(event(Move::Close(Lane::Regional, CloseReason::Recovered), &why), Some(EventKind::Recovered));
+        assert_eq!(event(Move::Close(Lane::Regional, CloseReason::Superseded), &why), None, "the outage is told instead");
     }
 
     #[test]

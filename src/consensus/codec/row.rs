@@ -1,5 +1,6 @@
 //! The JSON of records: short names, because they travel; plain words, because people look at them when something is wrong.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -51,6 +52,8 @@ pub(super) struct MetaRow {
     why: Option<String>,
     #[serde(default)]
     clock_off: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    clock: Option<i64>,
     started: i64,
 }
 
@@ -69,6 +72,7 @@ pub(super) fn meta(meta: &Meta) -> MetaRow {
         ready: ready.to_owned(),
         why,
         clock_off: meta.is_clock_off,
+        clock: meta.clock_offset_ms,
         started: meta.started_at.0,
     }
 }
@@ -90,6 +94,7 @@ pub(super) fn meta_of(row: MetaRow) -> Result<Meta, String> {
             _ => Readiness::Settling,
         },
         is_clock_off: row.clock_off,
+        clock_offset_ms: row.clock,
         started_at: UnixMillis(row.started),
     })
 }
@@ -97,17 +102,31 @@ pub(super) fn meta_of(row: MetaRow) -> Result<Meta, String> {
 #[derive(Serialize, Deserialize)]
 pub(super) struct WatermarkRow {
     overdue_ms: u64,
-    /// Differs from one to the next, so that each is a new value although nothing is overdue.
     #[serde(default)]
     n: u64,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    asks: bool,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    seen: BTreeMap<String, u64>,
 }
 
-pub(super) fn watermark(watermark: Watermark) -> WatermarkRow {
-    WatermarkRow { overdue_ms: millis(watermark.overdue), n: watermark.number }
+/// The value of a watermark. With so many long names that they do not fit, the last ones are left out: they are answered by others.
+pub(super) fn watermark_text(watermark: &Watermark) -> String {
+    let mut n_seen = watermark.seen.len();
+    loop {
+        let seen = watermark.seen.iter().take(n_seen).map(|(node, number)| (node.to_string(), *number)).collect();
+        let row = WatermarkRow { overdue_ms: millis(watermark.overdue), n: watermark.number, asks: watermark.asks, seen };
+        let text = json(&row);
+        if text.len() <= VALUE_BYTES_MAX || n_seen == 0 {
+            return text;
+        }
+        n_seen -= 1;
+    }
 }
 
-pub(super) fn watermark_of(row: &WatermarkRow) -> Watermark {
-    Watermark { overdue: Duration::from_millis(row.overdue_ms), number: row.n }
+pub(super) fn watermark_of(row: WatermarkRow) -> Watermark {
+    let seen = row.seen.into_iter().filter_map(|(node, number)| Some((NodeName::parse(&node).ok()?, number))).collect();
+    Watermark { overdue: Duration::from_millis(row.overdue_ms), number: row.n, asks: row.asks, seen }
 }
 
 #[derive(Serialize, Deserialize)]

@@ -63,6 +63,7 @@ fn records() -> Vec<Record> {
         config_digest: "ab".repeat(32),
         readiness,
         is_clock_off: true,
+        clock_offset_ms: Some(-600_000),
         started_at: UnixMillis(1),
     };
     let step = |step| Record::Delivery(DeliveryFact { key: "k1".to_owned(), step });
@@ -71,7 +72,12 @@ fn records() -> Vec<Record> {
         Record::Meta(meta(Readiness::Ok)),
         Record::Meta(meta(Readiness::Draining)),
         Record::Meta(meta(Readiness::Abstaining("the line is cut".to_owned()))),
-        Record::Watermark(Watermark { overdue: Duration::from_millis(1234), number: 7 }),
+        Record::Watermark(Watermark {
+            overdue: Duration::from_millis(1234),
+            number: 1_800_000_000_007,
+            asks: true,
+            seen: [(node(), 1_800_000_000_000)].into(),
+        }),
         Record::Epoch(Box::new(epoch(3))),
         Record::Epoch(Box::new(epoch(4))),
         step(DeliveryStep::Claimed { attempt: 2 }),

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,6 +46,12 @@ const PROBED_MAX: Duration = Duration::from_secs(90);
 /// A watermark is told this often.
 const WATERMARK_EVERY: Duration = Duration::from_secs(15);
 
+/// Whoever is asked by several at once answers all of them together, this long after the last answer.
+const ANSWER_AGAIN_AFTER: Duration = Duration::from_millis(500);
+
+/// One's own watermarks that are remembered: older ones are not answered any more.
+const MARKS_KEPT: usize = 64;
+
 /// A scheduler of which nothing was heard for three watermarks does not turn.
 const WATERMARK_STALE: Duration = Duration::from_secs(45);
 
@@ -56,6 +63,12 @@ const KEEPS_RANK: Duration = Duration::from_secs(15);
 
 /// Outliers are looked for this often.
 const ROUND_EVERY: Duration = Duration::from_secs(5);
+
+/// So many clocks must be compared to find out which one is wrong.
+const CLOCKS_MIN: usize = 3;
+
+/// Offsets are told in steps of this many milliseconds; what matters is a minute.
+const CLOCK_ROUND: i64 = 10_000;
 
 /// Opinions of one peer that are kept at most; more than any config has monitors.
 const OPINIONS_MAX: usize = 200_000;
@@ -78,7 +91,12 @@ pub(super) struct Cluster {
     pub(super) began: Now,
     all_seen_since: Option<Mono>,
     next_watermark: Mono,
-    pub(super) n_watermarks: u64,
+    n_watermarks: u64,
+    /// One's own newest watermarks: number, and when it was made.
+    own_marks: VecDeque<(u64, Mono)>,
+    /// The next watermark asks the others to answer.
+    asks: bool,
+    asked_at: Option<Mono>,
     next_round: Mono,
     pub(super) outliers: Outliers,
     pub(super) out: BTreeSet<NodeName>,
@@ -108,6 +126,8 @@ pub(super) struct Member {
     pub(super) silent_since: Option<Mono>,
     pub(super) meta: Option<Meta>,
     watermark: Option<(Watermark, Mono)>,
+    /// All that it did before is known here.
+    known_until: Option<Mono>,
     pub(super) opinions: BTreeMap<MonitorKey, PeerOpinion>,
 }
 
@@ -116,11 +136,8 @@ impl Member {
     pub(super) fn begin_anew(&mut self) {
         self.meta = None;
         self.watermark = None;
+        self.known_until = None;
         self.opinions.clear();
-    }
-
-    pub(super) fn note_watermark(&mut self, watermark: Watermark, now: Mono) {
-        self.watermark = Some((watermark, now));
     }
 
     pub(super) fn note_opinion(&mut self, opinion: PeerOpinion) {
@@ -129,8 +146,13 @@ impl Member {
         }
     }
 
+    /// How long ago that was until which all that it did is known here.
+    pub(super) fn known_ago(&self, now: Mono) -> Option<Duration> {
+        self.known_until.map(|until| now.since(until))
+    }
+
     fn turns(&self, now: Mono) -> bool {
-        self.watermark.is_some_and(|(mark, heard)| now.since(heard) < WATERMARK_STALE && mark.overdue < OVERDUE_MAX)
+        self.watermark.as_ref().is_some_and(|(mark, heard)| now.since(*heard) < WATERMARK_STALE && mark.overdue < OVERDUE_MAX)
     }
 }
 
@@ -146,7 +168,11 @@ impl Cluster {
             began: now,
             all_seen_since: None,
             next_watermark: now.mono,
-            n_watermarks: 0,
+            // Numbers of another run of this node must not be taken for those of this one.
+            n_watermarks: u64::try_from(now.wall.0).unwrap_or(0),
+            own_marks: VecDeque::with_capacity(MARKS_KEPT),
+            asks: false,
+            asked_at: None,
             next_round: now.mono + ROUND_EVERY,
             outliers: Outliers::default(),
             out: BTreeSet::new(),
@@ -280,16 +306,25 @@ impl Cluster {
         self.offsets = offsets;
     }
 
-    /// How far the common clock is ahead of this node's, in milliseconds; `None` while nobody is linked. The middle of all clocks,
-    /// one's own included: of two, nobody can say which one is wrong, and each keeps its own.
+    /// How far the common clock is ahead of this node's, in milliseconds; `None` while nobody is linked. The middle of all clocks that
+    /// this node can compare, its own included. One that can compare no more than two asks those who can: of two, nobody can say
+    /// which one is wrong, and without better advice each keeps its own.
     pub(super) fn clock_offset(&self) -> Option<i64> {
         if self.offsets.is_empty() {
             return None;
         }
-        let mut all: Vec<i64> = self.offsets.values().copied().chain([0]).collect();
-        all.sort_unstable();
-        let (low, high) = (all[(all.len() - 1) / 2], all[all.len() / 2]);
-        Some(if low.unsigned_abs() <= high.unsigned_abs() { low } else { high })
+        if CLOCKS_MIN <= self.offsets.len() + 1 {
+            return middle(self.offsets.values().copied().chain([0]));
+        }
+        let advice = |(node, ahead): (&NodeName, &i64)| Some(ahead.saturating_add(self.members.get(node)?.meta.as_ref()?.clock_offset_ms?));
+        let advised = middle(self.offsets.iter().filter_map(advice));
+        advised.or_else(|| middle(self.offsets.values().copied().chain([0])))
+    }
+
+    /// The same for peers, from a node that has compared enough clocks. Rounded, because every change is told to everybody.
+    pub(super) fn known_clock_offset(&self) -> Option<i64> {
+        let has_compared = CLOCKS_MIN <= self.offsets.len() + 1;
+        self.clock_offset().filter(|_| has_compared).map(|offset| offset / CLOCK_ROUND * CLOCK_ROUND)
     }
 
     pub(super) fn is_clock_off(&self) -> bool {
@@ -356,12 +391,51 @@ impl Cluster {
         })
     }
 
-    pub(super) fn watermark_is_due(&mut self, now: Mono) -> bool {
-        let is_due = self.next_watermark <= now;
-        if is_due {
-            self.next_watermark = now + WATERMARK_EVERY;
+    /// The next watermark, when it is time for one.
+    pub(super) fn watermark_if_due(&mut self, overdue: Duration, now: Mono) -> Option<Watermark> {
+        if now < self.next_watermark {
+            return None;
         }
-        is_due
+        self.next_watermark = now + WATERMARK_EVERY;
+        self.n_watermarks += 1;
+        if self.own_marks.len() == MARKS_KEPT {
+            self.own_marks.pop_front();
+        }
+        self.own_marks.push_back((self.n_watermarks, now));
+        let newest = |(name, member): (&NodeName, &Member)| Some((name.clone(), member.watermark.as_ref()?.0.number));
+        let seen = self.members.iter().filter_map(newest).collect();
+        Some(Watermark { overdue, number: self.n_watermarks, asks: std::mem::take(&mut self.asks), seen })
+    }
+
+    /// Takes in a peer's watermark. Whoever asks is answered soon.
+    pub(super) fn note_watermark(&mut self, from: &NodeName, watermark: Watermark, now: Mono) {
+        let seen = watermark.seen.get(&self.peers.me).copied();
+        // It had heard my mark when it said this; so all that it did before I made the mark is known here.
+        let known_until = self.own_marks.iter().find(|(number, _)| Some(*number) == seen).map(|(_, at)| *at);
+        if watermark.asks {
+            let soonest = self.own_marks.back().map_or(now, |(_, at)| *at + ANSWER_AGAIN_AFTER);
+            self.next_watermark = self.next_watermark.min(soonest.max(now));
+        }
+        if let Some(member) = self.members.get_mut(from) {
+            member.known_until = member.known_until.max(known_until);
+            member.watermark = Some((watermark, now));
+        }
+    }
+
+    /// Has all peers say soon what they know, unless they have said it after `since`.
+    pub(super) fn ask_around(&mut self, since: Mono, now: Mono) {
+        let has_asked = self.asked_at.is_some_and(|asked| since <= asked);
+        if !has_asked {
+            self.asked_at = Some(now);
+            self.asks = true;
+            self.next_watermark = self.next_watermark.min(now);
+        }
+    }
+
+    /// Nodes of which all is known that they did before `since`, this one included.
+    pub(super) fn known_until(&self, since: Mono) -> BTreeSet<NodeName> {
+        let known = self.members.iter().filter(|(_, member)| member.known_until.is_some_and(|until| since <= until));
+        known.map(|(name, _)| name.clone()).chain([self.me().clone()]).collect()
     }
 
     pub(super) fn round_is_due(&mut self, now: Mono) -> bool {
@@ -385,4 +459,12 @@ impl Cluster {
         self.budget = if left < 1.0 { (left, now) } else { (left - 1.0, now) };
         1.0 <= left
     }
+}
+
+/// The middle one, and of two the one nearer to none at all.
+fn middle(offsets: impl Iterator<Item = i64>) -> Option<i64> {
+    let mut all: Vec<i64> = offsets.collect();
+    all.sort_unstable();
+    let (low, high) = (*all.get(all.len().checked_sub(1)? / 2)?, *all.get(all.len() / 2)?);
+    Some(if low.unsigned_abs() <= high.unsigned_abs() { low } else { high })
 }

@@ -25,7 +25,6 @@ use crate::model::peer::PeerNews;
 use crate::model::peer::PeerOpinion;
 use crate::model::peer::Readiness;
 use crate::model::peer::Record;
-use crate::model::peer::Watermark;
 use crate::model::time::Mono;
 use crate::model::time::Now;
 use crate::model::time::UnixMillis;
@@ -84,7 +83,7 @@ impl Core {
         let Some(member) = cluster.members.get_mut(node) else { return };
         match record {
             Record::Meta(meta) => member.meta = Some(meta),
-            Record::Watermark(watermark) => member.note_watermark(watermark, now.mono),
+            Record::Watermark(watermark) => cluster.note_watermark(node, watermark, now.mono),
             Record::Opinion(opinion) => {
                 let (key, state) = (opinion.monitor, opinion.state);
                 if member.opinions.get(&key) == Some(&opinion) {
@@ -261,6 +260,7 @@ impl Core {
             config_digest: cluster.config_digest.clone(),
             readiness,
             is_clock_off: cluster.is_clock_off(),
+            clock_offset_ms: cluster.known_clock_offset(),
             started_at: cluster.began.wall,
         };
         if cluster.said_meta.as_ref() != Some(&meta) {
@@ -273,10 +273,8 @@ impl Core {
     fn say_watermark(&mut self, now: Now) {
         let overdue = self.due.first().map_or(Duration::ZERO, |(due, _)| now.mono.since(*due));
         let Some(cluster) = &mut self.cluster else { return };
-        if cluster.watermark_is_due(now.mono) {
-            cluster.n_watermarks += 1;
-            let number = cluster.n_watermarks;
-            self.at_once.push(Record::Watermark(Watermark { overdue, number }));
+        if let Some(watermark) = cluster.watermark_if_due(overdue, now.mono) {
+            self.at_once.push(Record::Watermark(watermark));
         }
     }
 
@@ -356,14 +354,16 @@ impl Core {
         self.say_meta();
     }
 
-    /// Whether a heartbeat whose ping had to come after `not_before` is missed, when its deadline has been over since `since`.
+    /// Whether a heartbeat whose ping had to come after `not_before` is missed, when its deadline has been over since `since`. Peers are
+    /// asked, so that everybody knows within a moment.
     #[must_use]
-    pub fn heartbeat(&self, heartbeat: &MonitorId, not_before: UnixMillis, since: Mono, now: Now) -> Missed {
-        let Some(cluster) = &self.cluster else { return Missed::Unknown(None) };
-        let (receivers, visible) = (cluster.names(), cluster.live());
+    pub fn heartbeat(&mut self, heartbeat: &MonitorId, not_before: UnixMillis, since: Mono, now: Now) -> Missed {
+        let Some(cluster) = &mut self.cluster else { return Missed::Unknown(None) };
+        cluster.ask_around(since, now.mono);
+        let (receivers, heard) = (cluster.names(), cluster.known_until(since));
         let newest = cluster.pings.get(heartbeat);
         let solo_after = cluster.peers.solo_after;
-        heartbeat::missed(Missing { newest, not_before, receivers: &receivers, visible: &visible, since, solo_after }, now.mono)
+        heartbeat::missed(Missing { newest, not_before, receivers: &receivers, heard: &heard, since, solo_after }, now.mono)
     }
 }
 

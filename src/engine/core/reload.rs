@@ -61,7 +61,9 @@ impl Core {
             Some(known) => MonitorState {
                 outage: known.outage,
                 degradation: known.degradation,
+                regional: known.regional,
                 paused_at: known.paused_at,
+                told: known.told,
                 ..machine::fresh(id.clone(), hash, now.wall)
             },
             None => machine::fresh(id.clone(), hash, now.wall),

@@ -364,6 +364,8 @@ fn facts(machine: &Machine, incident: &Incident, n_voters: (usize, usize)) -> In
             unknown: incident.regions.unknown.clone(),
         },
     };
+    // A vantage that sees nothing wrong has no evidence of what others see.
+    let is_witness = closed.is_some() || matches!(machine.state.opinion.state, OpinionState::Down | OpinionState::Degraded);
     IncidentFacts {
         incident: incident.id.clone(),
         monitor: monitor.id.clone(),
@@ -383,12 +385,13 @@ fn facts(machine: &Machine, incident: &Incident, n_voters: (usize, usize)) -> In
         lane: incident.lane,
         closed: closed.map(|closed| closed.how),
         regions_failing: regions.failing,
+        regions_failed: incident.regions.failing.clone(),
         regions_fine: regions.fine,
         regions_unknown: regions.unknown,
         confidence: incident.confidence,
         n_voters,
         diagnosis: incident.diagnosis,
-        evidence: machine.last.as_ref().map_or_else(String::new, |last| evidence(last)),
+        evidence: machine.last.as_ref().filter(|_| is_witness).map_or_else(String::new, |last| evidence(last)),
         runbook: monitor.runbook.clone(),
     }
 }
@@ -409,6 +412,7 @@ pub(super) fn facts_of_removed(incident: &Incident) -> IncidentFacts {
         lane: incident.lane,
         closed: incident.closed.map(|closed| closed.how),
         regions_failing: Vec::new(),
+        regions_failed: incident.regions.failing.clone(),
         regions_fine: Vec::new(),
         regions_unknown: incident.regions.failing.clone(),
         confidence: incident.confidence,

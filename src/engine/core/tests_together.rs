@@ -508,6 +508,31 @@ fn what_one_region_sees_is_shown_and_told_only_after_a_while_to_those_who_listen
 }
 
 #[test]
+fn who_heard_of_regional_trouble_hears_that_it_is_over_and_from_where() {
+    let mut world = up_world(&three(vec![watched("api")]));
+    world.set("api", &["b"], Outcome::Down);
+    world.run(420);
+    world.set("api", &["b"], Outcome::Up);
+    world.run(60);
+    world.assert_owed("a: regional api, recovered api; b: regional api, recovered api; c: regional api, recovered api");
+    let region = [Region::parse("region-b").expect("a region")];
+    for (node, host) in &world.hosts {
+        let facts = |i: usize| match &host.owed[i].1.subject {
+            Subject::Incident(facts) => (**facts).clone(),
+            Subject::SelfNotice { .. } => panic!("an incident"),
+        };
+        let (begins, ends) = (facts(0), facts(1));
+        assert_eq!(
+            (&begins.regions_failing[..], &begins.regions_failed[..], begins.n_voters),
+            (&region[..], &region[..], (3, 3)),
+            "{node}"
+        );
+        assert_eq!(begins.evidence.is_empty(), node.as_str() != "b", "only who sees it has evidence: {}", begins.evidence);
+        assert_eq!((&ends.regions_failing[..], &ends.regions_failed[..], ends.status), (&[][..], &region[..], Verdict::Up), "{node}");
+    }
+}
+
+#[test]
 fn a_dead_owner_delays_the_decision_by_seconds() {
     let mut world = up_world(&three(vec![watched("api")]));
     let decider = world.picture("a").monitors.values().next().and_then(|view| view.decider.clone()).expect("somebody decides");
@@ -759,19 +784,28 @@ fn a_ping_anywhere_counts_everywhere_and_is_not_missed_by_a_part() {
     let before = world.now(&name("a"));
     world.apply(&name("c"), Event::Pinged { heartbeat: job.clone(), kind: crate::model::peer::PingKind::Success });
     world.run(2);
-    let missed = |world: &World, node: &str, not_before: UnixMillis, since: Mono| {
+    let missed = |world: &mut World, node: &str, not_before: UnixMillis, since: Mono| {
         let now = world.now(&name(node));
-        world.hosts[&name(node)].core.as_ref().expect("it runs").heartbeat(&job, not_before, since, now)
+        world.hosts.get_mut(&name(node)).expect("a host").core.as_mut().expect("it runs").heartbeat(&job, not_before, since, now)
     };
     for node in ["a", "b", "c"] {
-        assert_eq!(missed(&world, node, before.wall, before.mono), Missed::No, "{node}");
+        assert_eq!(missed(&mut world, node, before.wall, before.mono), Missed::No, "{node}");
+    }
+    // All nodes find that it is late, say so, and then all know.
+    let late = world.now(&name("a"));
+    for node in ["a", "b", "c"] {
+        assert!(matches!(missed(&mut world, node, late.wall, late.mono), Missed::Unknown(Some(_))), "{node}");
+    }
+    world.run(1);
+    for node in ["a", "b", "c"] {
+        assert_eq!(missed(&mut world, node, late.wall, late.mono), Missed::Yes(Confidence::Full, Vec::new()), "{node}");
     }
     world.stop("c");
-    world.run(10);
+    world.run(1);
     let now = world.now(&name("a"));
-    assert!(matches!(missed(&world, "a", now.wall, now.mono), Missed::Unknown(Some(_))), "c may have received it");
+    assert!(matches!(missed(&mut world, "a", now.wall, now.mono), Missed::Unknown(Some(_))), "c may have received it");
     world.run(70);
-    assert_eq!(missed(&world, "a", now.wall, now.mono), Missed::Yes(Confidence::Degraded, vec![name("c")]));
+    assert_eq!(missed(&mut world, "a", now.wall, now.mono), Missed::Yes(Confidence::Degraded, vec![name("c")]));
 }
 
 #[test]

@@ -166,8 +166,9 @@ impl Core {
                 self.say_epoch(id, Lane::Regional, now, change);
             }
         } else {
-            let is_outage = self.machines.get(id).is_some_and(|machine| machine.state.outage.is_open());
-            let how = if is_outage { CloseReason::Superseded } else { CloseReason::Recovered };
+            // It has not recovered where more than a few regions see trouble by now; who is told of that is not told that this is over.
+            let is_worse = self.machines.get(id).is_some_and(|machine| machine.open_lane().is_some());
+            let how = if is_worse { CloseReason::Superseded } else { CloseReason::Recovered };
             self.close_regional(id, how, now, change);
         }
         if let Some(machine) = self.machines.get_mut(id) {

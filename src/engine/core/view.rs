@@ -117,6 +117,7 @@ fn cluster_view(cluster: &Cluster, monitors: &BTreeMap<MonitorId, Arc<MonitorVie
             is_me,
             is_configured: true,
             is_live: is_me || member.is_some_and(|member| member.is_live),
+            known_ago: member.and_then(|member| member.known_ago(now.mono)),
             ignored: cluster.ignored(&node.name, now.mono),
             abstains: match readiness {
                 Some(Readiness::Abstaining(why)) => Some(why.clone()),

@@ -4,9 +4,12 @@
 use std::sync::Arc;
 
 use crate::engine::snapshot::Ignored;
+use crate::engine::snapshot::NodeView;
 use crate::engine::snapshot::Snapshot;
 use crate::http::peer_views;
 use crate::http::peer_views::LinkReport;
+use crate::http::tests::regions::Nodes;
+use crate::http::tests::regions::vote;
 use crate::http::tests::world::NOON;
 use crate::http::tests::world::World;
 use crate::http::tests::world::cluster;
@@ -18,12 +21,14 @@ use crate::http::tests::world::snapshot;
 use crate::http::tests::world::view;
 use crate::model::id::ChannelName;
 use crate::model::id::NodeName;
+use crate::model::id::Region;
 use crate::model::page::Announcement;
 use crate::model::page::AnnouncementKind;
 use crate::model::page::PageGroup;
 use crate::model::page::Visibility;
 use crate::model::result::Failure;
 use crate::model::result::Transcript;
+use crate::model::verdict::OpinionState;
 use crate::peer::port::Dialer;
 use crate::peer::port::LinkState;
 use crate::peer::port::LinkView;
@@ -144,9 +149,17 @@ async fn with_texts(texts: &[String]) -> World {
         if let Some(last) = view.last.as_mut().map(Arc::make_mut) {
             last.transcript = Transcript { lines: vec![text.clone()], n_dropped: 1 };
         }
+        view.votes = vec![
+            vote("eu", OpinionState::Up, None, None),
+            vote("us", OpinionState::Down, None, Some(text)),
+            vote("home", OpinionState::Down, None, Some(text)),
+        ];
         views.push(view);
     }
-    let world = World::new(snapshot(config(), views)).await;
+    let watched = snapshot(config(), views);
+    let mut world = World::new(watched).await;
+    // What other nodes tell is a text like any other; each of them tells one.
+    world.has_colleagues(Arc::new(Nodes(texts[0].clone())));
     world.show(|snapshot| publish(snapshot, texts));
     let nodes = texts.iter().enumerate().map(|(i, text)| {
         let mut node = node(&format!("n{i}"), Some(Ignored::Abstains));
@@ -156,7 +169,12 @@ async fn with_texts(texts: &[String]) -> World {
         }
         node
     });
-    let nodes = std::iter::once(node("a", None)).chain(nodes).collect();
+    let voters = ["eu", "us", "home"].map(|name| NodeView {
+        region: Region::parse(name).unwrap(),
+        is_me: name == "eu",
+        ..node(&format!("n-{name}"), None)
+    });
+    let nodes = voters.into_iter().chain(nodes).collect();
     world.show(|snapshot| snapshot.cluster = Some(Arc::new(cluster(nodes))));
     let incidents = world.engine.snapshot().monitors.values().flat_map(|view| view.incidents.clone()).collect();
     *world.shelf.incidents.lock().unwrap() = incidents;

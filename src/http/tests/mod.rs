@@ -3,6 +3,7 @@
 mod injection;
 mod pages;
 mod peers;
+mod regions;
 mod rights;
 mod sign_in;
 mod weight;

@@ -16,6 +16,7 @@ use crate::engine::snapshot::NodeView;
 use crate::http::api;
 use crate::http::peer_views::LinkReport;
 use crate::http::random::sha256;
+use crate::http::tests::regions::vote;
 use crate::http::tests::world::NOON;
 use crate::http::tests::world::World;
 use crate::http::tests::world::cluster;
@@ -30,6 +31,7 @@ use crate::model::id::NodeName;
 use crate::model::id::Region;
 use crate::model::secret::Secret;
 use crate::model::verdict::Diagnosis;
+use crate::model::verdict::OpinionState;
 use crate::model::verdict::RegionView;
 use crate::peer::port::Dialer;
 use crate::peer::port::LinkState;
@@ -197,12 +199,13 @@ async fn the_status_says_who_decides_and_who_sees_what() {
         agreement: Agreement::Regional,
         decider: Some(NodeName::parse("b").unwrap()),
         diagnosis: Some(Diagnosis::Transit),
+        votes: vec![vote("us", OpinionState::Up, None, None)],
         ..view(monitor("api", "db"), None)
     };
-    let world = World::new(snapshot(config(), vec![shown])).await;
+    let world = World::new(snapshot(config(), vec![shown, view(monitor("web", "db"), None)])).await;
     let status = |body: String| -> serde_json::Value { serde_json::from_str(&body).unwrap() };
     let alone = status(world.ask_from(Peer::Control, "GET /local/status", &[], "").await.body);
-    assert!(alone["cluster"].is_null() && alone["monitors"][0]["agreement"].is_null(), "{alone}");
+    assert!(alone["cluster"].is_null() && alone["monitors"][1]["agreement"].is_null(), "{alone}");
     world.show(|snapshot| snapshot.cluster = Some(Arc::new(cluster(vec![node("a", None), node("b", None)]))));
     let together = status(world.ask_from(Peer::Control, "GET /local/status", &[], "").await.body);
     let expected = serde_json::json!({ "name": "acme", "node": "a", "nodes_live": 2, "nodes_total": 2, "is_primary": true });

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use crate::engine::snapshot::MonitorView;
 use crate::engine::snapshot::Recent;
+use crate::engine::snapshot::Snapshot;
+use crate::http::tests::regions::cluster;
+use crate::http::tests::regions::vote;
 use crate::http::tests::world::NOON;
 use crate::http::tests::world::World;
 use crate::http::tests::world::config;
@@ -16,6 +19,7 @@ use crate::http::tests::world::view;
 use crate::model::page::Visibility;
 use crate::model::result::Failure;
 use crate::model::result::Outcome;
+use crate::model::verdict::OpinionState;
 use crate::model::verdict::Verdict;
 use crate::ui::component::bar::DayBar;
 
@@ -41,6 +45,24 @@ async fn a_thousand_monitors_fit_into_400_kilobytes() {
     let html = world.get("/monitors", &[("cookie", &cookie)]).await.body;
     assert_eq!(html.matches("<tr class=\"is-").count(), 1000);
     assert!(html.len() < 400_000, "{} bytes", html.len());
+}
+
+#[tokio::test]
+async fn with_five_regions_they_fit_into_450() {
+    let regions = ["eu", "us", "ap", "sa", "home"];
+    let mut views = many(1000);
+    for (i, view) in views.iter_mut().enumerate() {
+        // Every tenth is not seen well from everywhere.
+        let bad = |k: usize| i.is_multiple_of(10) && k == i / 10 % regions.len();
+        let state = |k| if bad(k) { OpinionState::Down } else { OpinionState::Up };
+        view.votes =
+            regions.iter().enumerate().map(|(k, name)| vote(name, state(k), None, bad(k).then_some("connection refused"))).collect();
+    }
+    let world = World::new(Snapshot { cluster: Some(cluster(&regions)), ..snapshot(config(), views) }).await;
+    let cookie = world.sign_in().await;
+    let html = world.get("/monitors", &[("cookie", &cookie)]).await.body;
+    assert_eq!(html.matches("/5").count(), 1000, "each row says how many of five");
+    assert!(html.len() < 450_000, "{} bytes", html.len());
 }
 
 #[tokio::test]

@@ -38,6 +38,7 @@ use crate::http::ReloadAnswer;
 use crate::http::Reloads;
 use crate::http::archive::Archive;
 use crate::http::archive::Later;
+use crate::http::colleagues::Colleagues;
 use crate::http::history;
 use crate::http::history::Book;
 use crate::http::password::tests::cheap_hash;
@@ -225,6 +226,11 @@ impl World {
         let own = crate::http::Own::new(own_url, &crate::model::secret::Secret::new("secret"));
         let (site, book) = crate::http::site(&engine, archive, clock.clone(), Reloads(reloads), own).await.unwrap();
         World { site: Arc::new(site), shelf, clock, asked, engine, book, snapshots, _jobs: jobs }
+    }
+
+    /// Before it answers anything.
+    pub(super) fn has_colleagues(&mut self, colleagues: Arc<dyn Colleagues>) {
+        Arc::get_mut(&mut self.site).expect("nobody else has it yet").desk.colleagues = Some(colleagues);
     }
 
     pub(in crate::http) fn show(&self, change: impl FnOnce(&mut Snapshot)) {
@@ -481,9 +487,11 @@ pub(super) fn node(name: &str, ignored: Option<Ignored>) -> NodeView {
             config_digest: "0123456789abcdef".to_owned(),
             readiness: Readiness::Ok,
             is_clock_off: false,
+            clock_offset_ms: None,
             started_at: NOON.minus(Duration::from_secs(3600)),
         }),
         has_same_config: Some(true),
+        known_ago: None,
         n_decides: 1,
     }
 }

@@ -111,7 +111,7 @@ fn ping(n: u64) -> Record {
 }
 
 fn watermark(number: u64) -> Record {
-    Record::Watermark(Watermark { overdue: Duration::ZERO, number })
+    Record::Watermark(Watermark { overdue: Duration::ZERO, number, asks: false, seen: BTreeMap::new() })
 }
 
 async fn pass(seconds: u64) {

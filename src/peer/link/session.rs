@@ -104,6 +104,18 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// A question that is waited for; forgotten when it is dropped.
+struct Asked<'a> {
+    session: &'a Session,
+    id: u32,
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        locked(&self.session.asked).remove(&self.id);
+    }
+}
+
 impl Session {
     pub(super) fn new(node: NodeName) -> (Arc<Session>, Outgoing) {
         let (urgent, urgent_out) = mpsc::channel(URGENT_MAX);
@@ -162,9 +174,9 @@ impl Session {
                 },
             }
         };
-        let outcome = outcome.await;
-        locked(&self.asked).remove(&id);
-        outcome
+        // Also when whoever asked stops waiting: a node that never answers must not make the list grow.
+        let _asked = Asked { session: self, id };
+        outcome.await
     }
 
     /// Carries frames until the link ends; says why it did.
@@ -331,4 +343,17 @@ pub(super) async fn read_frame(reader: &mut (impl AsyncRead + Unpin)) -> Result<
     reader.read_exact(&mut body).await.map_err(broken)?;
     let frame = frame::decode(kind, &Bytes::from(body)).map_err(|error| error.to_string())?;
     Ok((frame, HEAD_BYTES + n_bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_question_that_nobody_waits_for_any_more_is_forgotten() {
+        let (session, _outgoing) = Session::new(NodeName::parse("a").expect("a name"));
+        let ask = Ask { about: "results".to_owned(), body: Bytes::new() };
+        assert!(tokio::time::timeout(Duration::from_secs(2), session.ask(ask)).await.is_err(), "nobody answers");
+        assert!(locked(&session.asked).is_empty());
+    }
 }

@@ -185,6 +185,7 @@ fn subjects_come_back_as_they_were() {
         lane: Lane::Outage,
         closed: Some(CloseReason::RecoveredUnseen),
         regions_failing: vec![region("eu")],
+        regions_failed: vec![region("eu"), region("ap")],
         regions_fine: vec![region("us")],
         regions_unknown: vec![region("ap")],
         confidence: Confidence::Degraded,

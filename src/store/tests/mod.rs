@@ -275,6 +275,7 @@ pub(super) fn notification(key: &str, to: &str, monitor: &str, event: EventKind)
         lane: Lane::Outage,
         closed: None,
         regions_failing: Vec::new(),
+        regions_failed: Vec::new(),
         regions_fine: Vec::new(),
         regions_unknown: Vec::new(),
         confidence: Confidence::Full,

@@ -31,7 +31,7 @@ async fn the_same_key_is_one_message() {
     assert_eq!((rows[0].n_attempts, &rows[0].notification), (0, &down));
     store.outbox_sent(rows[0].id, at(1)).await.expect("commits");
     store.commit(owed(vec![down])).await.expect("commits");
-    assert_eq!(claimed(&store, "mail", at(90_000)).await, Vec::<String>::new());
+    assert_eq!(claimed(&store, "mail", at(900_000)).await, Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -158,12 +158,12 @@ async fn a_message_with_the_key_of_an_older_incident_is_sent_all_the_same() {
     let old = notification("k", "mail", "a", EventKind::Down);
     let mut new = old.clone();
     if let Subject::Incident(facts) = &mut new.subject {
-        facts.started_at = at(90_000);
+        facts.started_at = at(900_000);
     }
     store.commit(owed(vec![old])).await.expect("commits");
     store.outbox_sent(row_of(&store, "k").await, at(1)).await.expect("commits");
     store.commit(owed(vec![new.clone()])).await.expect("commits");
     store.commit(owed(vec![new])).await.expect("the same again is the same");
-    assert_eq!(claimed(&store, "mail", at(90_000)).await, [format!("k-{}", at(90_000).0)]);
+    assert_eq!(claimed(&store, "mail", at(900_000)).await, [format!("k-{}", at(900_000).0)]);
     assert_eq!(store.deliveries(None, 10).await.expect("reads").len(), 2);
 }

@@ -80,8 +80,7 @@ const HEIGHT: i64 = 160;
 /// Median and 95th percentile from `from` to `to`. Stretches without an answer leave a gap rather than a line across it.
 #[must_use]
 pub fn response_times(samples: &[Sample], from: UnixMillis, to: UnixMillis) -> Markup {
-    let top = samples.iter().filter_map(|s| s.p95.max(s.p50)).max();
-    let Some(top) = top.map(nice_top) else { return html! { p.quiet { "No response times in this stretch." } } };
+    let Some(top) = top(samples.iter()) else { return html! { p.quiet { "No response times in this stretch." } } };
     let frame = Frame { from, to, top };
     html! {
         figure.chart {
@@ -95,6 +94,33 @@ pub fn response_times(samples: &[Sample], from: UnixMillis, to: UnixMillis) -> M
                 span.key-p50 { "median" }
                 span.key-p95 { "95th percentile" }
                 span { (text::time(from)) " to " (text::time(to)) }
+            }
+        }
+    }
+}
+
+/// The scale that all of these fit in; `None` when none has a response time.
+#[must_use]
+pub fn top<'a>(samples: impl Iterator<Item = &'a Sample>) -> Option<Duration> {
+    samples.filter_map(|s| s.p95.max(s.p50)).max().map(nice_top)
+}
+
+/// One of several small charts with one scale.
+#[must_use]
+pub fn multiple(samples: &[Sample], (from, to): (UnixMillis, UnixMillis), top: Duration) -> Markup {
+    let frame = Frame { from, to, top };
+    html! {
+        figure.chart.small {
+            svg viewBox="0 0 720 160" preserveAspectRatio="none" role="img" aria-label=(chart_text(samples)) {
+                path.grid d={ "M0 " (HEIGHT / 2) "h720" } {}
+                path.p95 d=(line(samples, &frame, |s| s.p95)) {}
+                path.p50 d=(line(samples, &frame, |s| s.p50)) {}
+            }
+            figcaption {
+                @match samples.iter().rev().find_map(|s| s.p50) {
+                    Some(newest) => { span { "median " (text::latency(newest)) } },
+                    None => { span { "no response times" } },
+                }
             }
         }
     }

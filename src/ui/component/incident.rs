@@ -11,6 +11,8 @@ use crate::model::incident::Lane;
 use crate::model::time::UnixMillis;
 use crate::model::verdict::Verdict;
 use crate::ui::component::badge::badge;
+use crate::ui::component::badge::class;
+use crate::ui::component::badge::shape;
 use crate::ui::links::Links;
 use crate::ui::text;
 
@@ -33,6 +35,8 @@ pub struct IncidentRow {
     pub duration: Duration,
     /// Why.
     pub cause: String,
+    /// From where it failed; empty when there was only one place to look from.
+    pub regions: Vec<String>,
 }
 
 /// What a lane looks like while it is open.
@@ -41,6 +45,16 @@ pub fn state_of(lane: Lane) -> Verdict {
     match lane {
         Lane::Outage => Verdict::Down,
         Lane::Degradation | Lane::Regional => Verdict::Degraded,
+    }
+}
+
+/// State of an open incident: regional trouble has a word of its own, because the monitor is not degraded.
+#[must_use]
+pub fn open_badge(lane: Lane) -> Markup {
+    let state = state_of(lane);
+    match lane {
+        Lane::Outage | Lane::Degradation => badge(state),
+        Lane::Regional => html! { span.badge.(class(state)) { (shape(state)) " Regional" } },
     }
 }
 
@@ -56,14 +70,14 @@ pub fn table(rows: &[IncidentRow], links: &Links, now: UnixMillis) -> Markup {
             tbody {
                 @for row in rows { tr {
                     td { @match row.closed {
-                        None => (badge(state_of(row.lane))),
+                        None => (open_badge(row.lane)),
                         Some((_, how)) => span.quiet { (row.lane.word()) ", " (how.replace('_', " ")) },
                     } }
                     td { @match &row.monitor {
                         Some(id) => a href=(links.monitor(id)) { (row.monitor_name) },
                         None => { (row.monitor_name) },
                     } }
-                    td.wide { a href=(links.incident(&row.id)) { (row.cause) } }
+                    td.wide { a href=(links.incident(&row.id)) { (row.cause) } @if !row.regions.is_empty() { p.quiet { "from " (row.regions.join(", ")) } } }
                     td { (text::short(row.opened_at, now)) }
                     td.num { (text::coarse(row.duration)) }
                 } }

@@ -5,4 +5,5 @@ pub mod bar;
 pub mod chart;
 pub mod incident;
 pub mod notice;
+pub mod regions;
 pub mod waterfall;

@@ -35,6 +35,28 @@ pub fn waterfall(timings: &Timings) -> Markup {
     }
 }
 
+/// The same in one line: the phases as parts of a bar, and below it in words.
+#[must_use]
+pub fn strip(timings: &Timings) -> Markup {
+    let rows = rows(timings);
+    html! {
+        @if !rows.is_empty() {
+            svg.strip viewBox="0 0 1000 10" preserveAspectRatio="none" aria-hidden="true" {
+                @for row in &rows { rect.(phase_class(row.phase)) x=(row.x) y="0" width=(row.width) height="10" {} }
+            }
+            p.quiet { @for (i, row) in rows.iter().enumerate() { @if i > 0 { " · " } (row.phase.word()) " " (text::latency(row.took)) } }
+        }
+    }
+}
+
+/// Neighbours differ in strength, so that one sees where a phase ends.
+fn phase_class(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Dns | Phase::Tls | Phase::Transfer => "faint",
+        Phase::Connect | Phase::FirstByte => "strong",
+    }
+}
+
 struct Row {
     phase: Phase,
     took: Duration,

@@ -110,7 +110,7 @@ pub fn deliveries(rows: &[DeliveryRow], frame: &Frame) -> Markup {
                 td { @match &row.incident { Some(id) => a href=(frame.links.incident(id)) { (row.event) }, None => { (row.event) } } }
                 td { (text::short(row.at, frame.now)) }
                 td.num { (row.n_attempts) }
-                td.wide { @if let Some(error) = &row.last_error { span.cause { (error) } } @else { span.quiet { "none" } } }
+                td.wide { @if let Some(error) = &row.last_error { span.cause[!matches!(row.state, Sending::Sent(_))] { (error) } } @else { span.quiet { "none" } } }
             } } }
         } }
     }

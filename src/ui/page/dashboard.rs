@@ -15,6 +15,8 @@ use crate::ui::component::chart::Tick;
 use crate::ui::component::chart::sparkline;
 use crate::ui::component::incident;
 use crate::ui::component::incident::IncidentRow;
+use crate::ui::component::regions;
+use crate::ui::component::regions::RegionsCell;
 use crate::ui::layout;
 use crate::ui::layout::Frame;
 use crate::ui::layout::Section;
@@ -29,6 +31,8 @@ const CHARTS_MAX: usize = 100;
 pub struct DashboardView {
     /// How many monitors are in which state, worst first.
     pub counts: Vec<(Verdict, usize)>,
+    /// All regions, in the order of the config; empty when this instance watches alone.
+    pub regions: Vec<String>,
     /// Failing first, then in the order of the config.
     pub monitors: Vec<MonitorRow>,
     /// Open ones, oldest last.
@@ -50,14 +54,18 @@ pub struct MonitorRow {
     pub since: UnixMillis,
     /// The newest checks were bad and are not confirmed yet.
     pub suspect: bool,
+    /// It is up, and fails from some regions.
+    pub is_regional: bool,
+    /// This node checks it.
+    pub is_here: bool,
     /// Why it is not up.
     pub cause: Option<String>,
     /// When the newest check began and how long it took.
     pub last: Option<(UnixMillis, Duration)>,
     /// When the next check is due; `None` while paused.
     pub next_at: Option<UnixMillis>,
-    /// Regions that say it fails; the own one when there are no others.
-    pub regions: String,
+    /// What the regions say.
+    pub regions: RegionsCell,
     /// Oldest first.
     pub recent: Vec<Tick>,
 }
@@ -75,18 +83,19 @@ pub fn page(frame: &Frame, view: &DashboardView) -> Markup {
             section {
                 h2 { "All monitors" }
                 @if view.monitors.len() > CHARTS_MAX { p.quiet { "Charts are drawn for the first " (CHARTS_MAX) "; the others have theirs on their own page." } }
-                (table(frame, &view.monitors))
+                (table(frame, view))
             }
         }
     };
     layout::operator(frame, Section::Monitors, "Monitors", &content)
 }
 
-fn table(frame: &Frame, rows: &[MonitorRow]) -> Markup {
+fn table(frame: &Frame, view: &DashboardView) -> Markup {
+    let title = (!view.regions.is_empty()).then(|| view.regions.join(", "));
     html! {
         div.scroll { table.list.monitors {
-            thead { tr { th { "State" } th { "Monitor" } th.num { "Since" } th { "Last checks" } th.num { "Response" } th.num { "Next check" } th { "Region" } } }
-            tbody { @for (i, item) in rows.iter().enumerate() { (row(frame, item, i < CHARTS_MAX)) } }
+            thead { tr { th { "State" } th { "Monitor" } th.num { "Since" } th { "Last checks" } th.num { "Response" } th.num { "Next check" } th title=[title] { @if view.regions.is_empty() { "Region" } @else { "Regions" } } } }
+            tbody { @for (i, item) in view.monitors.iter().enumerate() { (row(frame, item, i < CHARTS_MAX)) } }
         } }
     }
 }
@@ -104,9 +113,9 @@ fn row(frame: &Frame, row: &MonitorRow, with_chart: bool) -> Markup {
             }
             td { (text::ago_bare(row.since, frame.now)) }
             td { @if with_chart { (sparkline(&row.recent)) } }
-            td { @match row.last { Some((_, took)) => (text::latency(took)), None => span.quiet { "none yet" } } }
-            td { @match row.next_at { Some(at) => (text::until_words(at, frame.now)), None => span.quiet { "paused" } } }
-            td { (row.regions) }
+            td { @match row.last { Some((_, took)) => (text::latency(took)), None => span.quiet { @if row.is_here { "none yet" } @else { "–" } } } }
+            td { @match row.next_at { Some(at) => (text::until_words(at, frame.now)), None => span.quiet { @if row.is_here || row.state == Verdict::Paused { "paused" } @else { "elsewhere" } } } }
+            (regions::cell(&row.regions))
         }
     }
 }

@@ -22,6 +22,11 @@ use crate::ui::component::notice;
 use crate::ui::component::notice::AnnouncementView;
 use crate::ui::component::notice::Banner;
 use crate::ui::component::notice::ProblemView;
+use crate::ui::component::regions;
+use crate::ui::component::regions::Measured;
+use crate::ui::component::regions::RegionResults;
+use crate::ui::component::regions::RegionRow;
+use crate::ui::component::regions::RegionsView;
 use crate::ui::component::waterfall::waterfall;
 use crate::ui::layout;
 use crate::ui::layout::Frame;
@@ -44,6 +49,8 @@ pub fn page(links: &Links) -> Markup {
         section { h2 { "Sparkline" } (chart::sparkline(&ticks())) (chart::sparkline(&[])) }
         section { h2 { "Response times" } (chart::response_times(&samples(), NOON.minus(Duration::from_secs(3600 * 24)), NOON)) }
         section { h2 { "Waterfall" } (waterfall(&timings())) (waterfall(&Timings::default())) }
+        (regions::section(&shared(), NOON))
+        section { h2 { "Regions side by side" } (regions::evidence(&shared().rows, NOON)) (regions::charts(&shared().rows, (NOON.minus(Duration::from_secs(3600 * 24)), NOON))) }
         section { h2 { "Banners" } @for state in STATES { (notice::banner(&Banner { state, text: "Something is to be known.".to_owned(), link: Some(("#".to_owned(), "More".to_owned())) })) } }
         section { h2 { "Announcements" } @for view in announcements() { (notice::announcement(&view)) } }
         section { h2 { "Problems" } (notice::problems(&[problem()])) }
@@ -93,6 +100,48 @@ fn samples() -> Vec<Sample> {
 fn timings() -> Timings {
     let ms = |n| Some(Duration::from_millis(n));
     Timings { dns: ms(12), connect: ms(24), tls: ms(41), first_byte: ms(130), transfer: ms(8), total: Duration::from_millis(215) }
+}
+
+fn shared() -> RegionsView {
+    let results = |outcome| {
+        let lines = if outcome == Outcome::Up { Vec::new() } else { vec!["connect 192.0.2.7:443 (24 ms)".to_owned()] };
+        Measured::Results(Box::new(RegionResults {
+            at: NOON.minus(Duration::from_secs(20)),
+            outcome,
+            status: Some(200),
+            remote: Some("192.0.2.7".to_owned()),
+            timings: timings(),
+            lines,
+            n_dropped: 0,
+            recent: ticks(),
+            samples: samples(),
+        }))
+    };
+    let row = |region: &str, state, measured| RegionRow {
+        region: region.to_owned(),
+        node: format!("node-{region}"),
+        is_inside: region == "home",
+        is_me: region == "eu-west",
+        state,
+        is_suspect: state == Verdict::Up && region == "home",
+        since: Some(NOON.minus(Duration::from_secs(300))),
+        cause: (state == Verdict::Down).then(|| "no connection within 10 s".to_owned()),
+        ignored: (state == Verdict::Unknown).then(|| "not heard; it said up before".to_owned()),
+        measured,
+    };
+    RegionsView {
+        sentences: vec!["1 of 3 regions says down, which is short of the quorum (majority): it counts as up.".to_owned()],
+        diagnosis: Some("it works from inside and from other regions: look at transit, CDN or geographic DNS for the failing ones"),
+        decider: Some("node-eu-west".to_owned()),
+        rows: vec![
+            row("eu-west", Verdict::Up, results(Outcome::Up)),
+            row("us-east", Verdict::Down, results(Outcome::Down)),
+            row("ap-south", Verdict::Unknown, Measured::Nothing("did not answer".to_owned())),
+            row("sa-east", Verdict::Degraded, results(Outcome::Degraded)),
+            row("home", Verdict::Up, Measured::NotAsked),
+            row("attic", Verdict::Paused, Measured::Nothing("no check yet".to_owned())),
+        ],
+    }
 }
 
 fn announcements() -> Vec<AnnouncementView> {

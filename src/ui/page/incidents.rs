@@ -6,10 +6,10 @@ use maud::Markup;
 use maud::html;
 
 use crate::model::time::UnixMillis;
-use crate::ui::component::badge::badge;
 use crate::ui::component::incident;
 use crate::ui::component::incident::IncidentRow;
-use crate::ui::component::incident::state_of;
+use crate::ui::component::regions;
+use crate::ui::component::regions::RegionRow;
 use crate::ui::layout;
 use crate::ui::layout::Frame;
 use crate::ui::layout::Section;
@@ -43,12 +43,27 @@ pub struct IncidentView {
     pub regions_fine: Vec<String>,
     /// Regions that said nothing that counts.
     pub regions_unknown: Vec<String>,
-    /// Decided with fewer vantages than wanted.
-    pub fewer_vantages: bool,
+    /// That it was decided with fewer vantages than wanted.
+    pub fewer: Option<String>,
+    /// Where the trouble is.
+    pub diagnosis: Option<&'static str>,
+    /// How it is now, when others watch it, too, and it is open.
+    pub now: Option<IncidentNow>,
     /// What the confirming check did.
     pub evidence: Vec<String>,
     /// Who was told.
     pub deliveries: Vec<DeliveryRow>,
+}
+
+/// How an open incident stands, by the votes of now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IncidentNow {
+    /// What the votes say together.
+    pub sentences: Vec<String>,
+    /// The node that decides and tells people.
+    pub decider: Option<String>,
+    /// The regions that fail, with what they measured.
+    pub failing: Vec<RegionRow>,
 }
 
 /// The list.
@@ -71,23 +86,45 @@ pub fn page(frame: &Frame, view: &IncidentView) -> Markup {
         h1 { @match &row.monitor { Some(id) => a href=(frame.links.monitor(id)) { (row.monitor_name) }, None => { (row.monitor_name) } } }
         p.cause { (row.cause) }
         dl.facts {
-            div { dt { "State" } dd { @match row.closed { None => (badge(state_of(row.lane))), Some((_, how)) => { (how.replace('_', " ")) } } } }
+            div { dt { "State" } dd { @match row.closed { None => (incident::open_badge(row.lane)), Some((_, how)) => { (how.replace('_', " ")) } } } }
             div { dt { "Kind" } dd { (row.lane.word()) ", " code { (view.cause_code) } } }
             div { dt { "First bad check" } dd { (text::time(row.opened_at)) } }
             div { dt { "Confirmed" } dd { (text::time(view.confirmed_at)) ", " (text::coarse(view.confirmed_after)) " later" } }
             @if let Some((at, _)) = row.closed { div { dt { "Ended" } dd { (text::time(at)) } } }
             div { dt { "Lasted" } dd { (text::coarse(row.duration)) } }
-            (regions("Failing from", &view.regions_failing))
-            (regions("Fine from", &view.regions_fine))
-            (regions("Nothing heard from", &view.regions_unknown))
+            (names("Failing from", &view.regions_failing))
+            (names("Fine from", &view.regions_fine))
+            (names("Nothing heard from", &view.regions_unknown))
         }
-        @if view.fewer_vantages { p.quiet { "Decided with fewer vantages than wanted, after waiting for the others." } }
-        section { h2 { "Evidence" } @if view.evidence.is_empty() { p.quiet { "None was kept." } } @else { pre.transcript { @for line in &view.evidence { (line) "\n" } } } }
+        @if let Some(diagnosis) = view.diagnosis { p.diagnosis { b { "Diagnosis: " } (diagnosis) "." } }
+        @if let Some(sentence) = &view.fewer { p { (sentence) } }
+        @if let Some(now) = &view.now { (regions_now(now, frame.now)) }
+        @if view.now.is_none() || !view.evidence.is_empty() { (evidence(view)) }
         section { h2 { "Who was told" } (channels::deliveries(&view.deliveries, frame)) }
     };
     layout::operator(frame, Section::Incidents, &title, &content)
 }
 
-fn regions(label: &str, names: &[String]) -> Markup {
+/// What this node kept when it opened; what others see stands beside each other above.
+fn evidence(view: &IncidentView) -> Markup {
+    html! {
+        section {
+            h2 { @if view.now.is_some() { "Evidence of this node" } @else { "Evidence" } }
+            @if view.evidence.is_empty() { p.quiet { "None was kept." } } @else { pre.transcript { @for line in &view.evidence { (line) "\n" } } }
+        }
+    }
+}
+
+fn regions_now(now: &IncidentNow, at: UnixMillis) -> Markup {
+    html! {
+        section {
+            h2 { "Regions now" }
+            p { @for sentence in &now.sentences { (sentence) " " } @if let Some(decider) = &now.decider { span.quiet { (decider) " decides and tells." } } }
+            (regions::evidence(&now.failing, at))
+        }
+    }
+}
+
+fn names(label: &str, names: &[String]) -> Markup {
     html! { @if !names.is_empty() { div { dt { (label) } dd { (names.join(", ")) } } } }
 }

@@ -20,6 +20,8 @@ use crate::ui::component::chart::Sample;
 use crate::ui::component::chart::Tick;
 use crate::ui::component::incident;
 use crate::ui::component::incident::IncidentRow;
+use crate::ui::component::regions;
+use crate::ui::component::regions::RegionsView;
 use crate::ui::component::waterfall::waterfall;
 use crate::ui::layout;
 use crate::ui::layout::Frame;
@@ -50,14 +52,16 @@ pub struct MonitorPage {
     pub pause: PauseState,
     /// Time between checks.
     pub interval: Duration,
-    /// When the next check is due; `None` while paused.
+    /// When the next check is due; `None` while paused, or when it is not checked from here.
     pub next_at: Option<UnixMillis>,
+    /// This node checks it.
+    pub is_here: bool,
     /// `config.yaml:14`.
     pub origin: String,
     /// Link for whoever has to act.
     pub runbook: Option<String>,
-    /// Regions and what they say, one line each.
-    pub regions: Vec<(String, Verdict)>,
+    /// What the regions say; `None` when this instance watches alone.
+    pub regions: Option<RegionsView>,
     /// The newest check.
     pub last: Option<LastCheck>,
     /// The newest results, oldest first.
@@ -146,10 +150,11 @@ pub fn page(frame: &Frame, view: &MonitorPage) -> Markup {
             @if frame.may_operate { (buttons(frame, view)) }
         }
         (facts(frame, view))
-        @if let Some(last) = &view.last { (last_check(frame, last)) }
-        section { h2 { "Last checks" } (chart::sparkline(&view.recent)) }
+        @if let Some(found) = &view.regions { (regions::section(found, frame.now)) }
+        @if let Some(last) = &view.last { (last_check(frame, last, view.regions.is_some())) }
+        @if view.regions.is_none() { section { h2 { "Last checks" } (chart::sparkline(&view.recent)) } }
         @match &view.history {
-            History::Read(past) => (history(frame, past)),
+            History::Read(past) => (history(frame, past, view.regions.as_ref())),
             History::Unreadable => section { p.cause { "The history cannot be read at the moment. What is above is current." } },
         }
     };
@@ -178,10 +183,9 @@ fn facts(frame: &Frame, view: &MonitorPage) -> Markup {
             @if let Some(cause) = &view.cause { div.full { dt { "Cause" } dd.cause { (cause) } } }
             div { dt { "Kind" } dd { (view.kind) } }
             div { dt { "Interval" } dd { (text::coarse(view.interval)) } }
-            div { dt { "Next check" } dd { @match view.next_at { Some(at) => (text::until(at, frame.now)), None => "paused" } } }
+            div { dt { "Next check" } dd { @match view.next_at { Some(at) => (text::until(at, frame.now)), None if view.is_here || view.state == Verdict::Paused => "paused", None => "by other nodes" } } }
             div { dt { "Written in" } dd { code { (view.origin) } } }
             @if let Some(runbook) = &view.runbook { div { dt { "Runbook" } dd { (web_link(runbook)) } } }
-            @for (region, state) in &view.regions { div { dt { "From " (region) } dd { (badge(*state)) } } }
         }
     }
 }
@@ -193,10 +197,10 @@ fn web_link(url: &str) -> Markup {
     }
 }
 
-fn last_check(frame: &Frame, last: &LastCheck) -> Markup {
+fn last_check(frame: &Frame, last: &LastCheck, is_shared: bool) -> Markup {
     html! {
         section {
-            h2 { "Newest check " span.quiet { (text::ago(last.at, frame.now)) } }
+            h2 { "Newest check " @if is_shared { "of this node " } span.quiet { (text::ago(last.at, frame.now)) } }
             p {
                 (badge(of_outcome(last.outcome)))
                 @if let Some(status) = last.status { " status " (status) }
@@ -215,7 +219,7 @@ fn last_check(frame: &Frame, last: &LastCheck) -> Markup {
     }
 }
 
-fn history(frame: &Frame, past: &Past) -> Markup {
+fn history(frame: &Frame, past: &Past, shared: Option<&RegionsView>) -> Markup {
     html! {
         section {
             h2 { "Availability" }
@@ -224,7 +228,13 @@ fn history(frame: &Frame, past: &Past) -> Markup {
             div.days-legend { span { (text::count(past.days.len(), "day")) } span { "today" } }
             @if let Some(slo) = &past.slo { (objective(slo)) }
         }
-        section { h2 { "Response time" } (chart::response_times(&past.samples, past.chart_span.0, past.chart_span.1)) }
+        section {
+            h2 { "Response time" }
+            @match shared {
+                Some(shared) => (regions::charts(&shared.rows, past.chart_span)),
+                None => (chart::response_times(&past.samples, past.chart_span.0, past.chart_span.1)),
+            }
+        }
         section { h2 { "Incidents" } (incident::table(&past.incidents, &frame.links, frame.now)) }
     }
 }

@@ -48,6 +48,8 @@ pub struct StatusView {
     pub as_of: Option<UnixMillis>,
     /// Its groups, in order.
     pub groups: Vec<GroupView>,
+    /// Regions with trouble although the verdicts are up; empty when there are none, or when the page does not show regions.
+    pub troubled: Vec<String>,
     /// Open incidents, newest first.
     pub open: Vec<PublicIncident>,
     /// Past ones by day, newest first.
@@ -73,6 +75,8 @@ pub enum Headline {
         n_degraded: usize,
         /// Unknown.
         n_unknown: usize,
+        /// Up, and failing from some regions.
+        n_regional: usize,
         /// All that are not paused.
         n: usize,
     },
@@ -100,12 +104,25 @@ pub struct ServiceView {
     pub days: Vec<DayBar>,
     /// Of the newest check; `None` when the page does not show it.
     pub response_time: Option<Duration>,
+    /// From where that was measured; `None` when the page does not show it, or there is only one region.
+    pub response_from: Option<String>,
     /// `None` when the page does not show it.
     pub target: Option<String>,
     /// Why it is not up; `None` when the page does not show it.
     pub error: Option<String>,
     /// From where it fails; empty when the page does not show it.
     pub regions_failing: Vec<String>,
+    /// What each region says, in the order of the config; empty when the page does not show it, or there is only one.
+    pub regions: Vec<RegionCell>,
+}
+
+/// What one region says of a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegionCell {
+    /// Where.
+    pub region: String,
+    /// What; `None` when it is not checked from there.
+    pub state: Option<Verdict>,
 }
 
 /// An incident, as visitors know it.
@@ -121,6 +138,10 @@ pub struct PublicIncident {
     pub closed_at: Option<UnixMillis>,
     /// Why; `None` when the page does not show it.
     pub cause: Option<String>,
+    /// Where the trouble is; `None` when the page does not show it.
+    pub diagnosis: Option<&'static str>,
+    /// From where it failed; empty when the page does not show it, or there was only one place to look from.
+    pub regions: Vec<String>,
 }
 
 /// Incidents that began on one day.
@@ -139,7 +160,7 @@ impl Headline {
         match self {
             Headline::Empty | Headline::Stale => Verdict::Unknown,
             Headline::Counted { n_down: 1.., .. } => Verdict::Down,
-            Headline::Counted { n_degraded: 1.., .. } => Verdict::Degraded,
+            Headline::Counted { n_degraded: 1.., .. } | Headline::Counted { n_unknown: 0, n_regional: 1.., .. } => Verdict::Degraded,
             Headline::Counted { n_unknown: 1.., .. } => Verdict::Unknown,
             Headline::Counted { n: 0, .. } => Verdict::Paused,
             Headline::Counted { .. } => Verdict::Up,
@@ -150,7 +171,7 @@ impl Headline {
     #[must_use]
     pub fn sentence(self) -> String {
         let is = |n: usize| if n == 1 { "is" } else { "are" };
-        let Headline::Counted { n_down, n_degraded, n_unknown, n } = self else {
+        let Headline::Counted { n_down, n_degraded, n_unknown, n, n_regional: _ } = self else {
             return if self == Headline::Stale { "No current data" } else { "Nothing is listed here yet" }.to_owned();
         };
         let services = text::count(n, "service");
@@ -161,6 +182,22 @@ impl Headline {
             (0, degraded, _) => format!("{degraded} of {services} {} degraded", is(degraded)),
             (down, 0, _) => format!("{down} of {services} {} down", is(down)),
             (down, degraded, _) => format!("{down} of {services} {} down, {degraded} {} degraded", is(down), is(degraded)),
+        }
+    }
+}
+
+impl StatusView {
+    /// The sentence on top, trouble of a few regions included.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let sentence = self.headline.sentence();
+        let Headline::Counted { n_down, n_degraded, n_unknown, n_regional: n_regional @ 1.., n } = self.headline else { return sentence };
+        let place = if self.troubled.is_empty() { "some regions".to_owned() } else { self.troubled.join(", ") };
+        let trouble = format!("{} trouble from {place}", if n_regional == 1 { "has" } else { "have" });
+        if (n_down, n_degraded, n_unknown) == (0, 0, 0) {
+            format!("Operational, but {n_regional} of {} {trouble}", text::count(n, "service"))
+        } else {
+            format!("{sentence}, {n_regional} {trouble}")
         }
     }
 }
@@ -190,6 +227,7 @@ pub fn page(view: &StatusView, now: UnixMillis) -> Markup {
                         section { h2 { "Open incidents" } @for incident in &view.open { (incident_line(incident, now)) } }
                     }
                     @for item in &view.groups { (group(item)) }
+                    (matrix(&view.groups))
                     (past(&view.past, now))
                     (footer(view))
                 }
@@ -212,7 +250,7 @@ fn headline(view: &StatusView, now: UnixMillis) -> Markup {
         div.headline.(class(state)) role="status" {
             (shape(state))
             div {
-                p.verdict { (view.headline.sentence()) }
+                p.verdict { (view.summary()) }
                 p.as-of {
                     @match view.as_of {
                         Some(at) if view.headline == Headline::Stale => { "The newest data is of " (text::time(at)) ", what is shown below may be over." },
@@ -238,7 +276,7 @@ fn service(service: &ServiceView) -> Markup {
     html! {
         div.service-head {
             span.name { (service.name) }
-            @if let Some(took) = service.response_time { span.quiet { (text::latency(took)) } }
+            @if let Some(took) = service.response_time { span.quiet { (text::latency(took)) @if let Some(region) = &service.response_from { " from " (region) } } }
             (badge(service.state))
         }
         @if let Some(target) = &service.target { p.quiet.target { (target) } }
@@ -247,6 +285,28 @@ fn service(service: &ServiceView) -> Markup {
         @if !service.days.is_empty() {
             (bar::days(&service.days))
             div.days-legend { span { (text::count(service.days.len(), "day")) } (bar::uptime(service.uptime)) span { "today" } }
+        }
+    }
+}
+
+/// What each region says of each service. Nothing without regions; on a narrow screen it is scrolled.
+fn matrix(groups: &[GroupView]) -> Markup {
+    let services = || groups.iter().flat_map(|group| &group.services).filter(|service| !service.regions.is_empty());
+    let Some(first) = services().next() else { return html! {} };
+    html! {
+        section {
+            h2 { "Regions" }
+            div.scroll { table.matrix {
+                thead { tr { th { span.sr-only { "Service" } } @for cell in &first.regions { th scope="col" { (cell.region) } } } }
+                tbody {
+                    @for service in services() {
+                        tr {
+                            th scope="row" { (service.name) }
+                            @for cell in &service.regions { td { @match cell.state { Some(state) => (badge(state)), None => span.quiet title="Not checked from here" { "–" span.sr-only { " not checked from here" } } } } }
+                        }
+                    }
+                }
+            } }
         }
     }
 }
@@ -266,7 +326,9 @@ fn incident_line(incident: &PublicIncident, now: UnixMillis) -> Markup {
                 @if incident.closed_at.is_some() { "lasted " } @else { "for " }
                 (text::coarse(end.since(incident.opened_at)))
             }
+            @if !incident.regions.is_empty() { p { "Failing from " (incident.regions.join(", ")) } }
             @if let Some(cause) = &incident.cause { p.cause { (cause) } }
+            @if let Some(diagnosis) = incident.diagnosis { p.quiet { "Diagnosis: " (diagnosis) "." } }
         }
     }
 }
@@ -296,7 +358,7 @@ mod tests {
 
     #[test]
     fn the_sentence_on_top_says_how_things_stand() {
-        let counted = |n_down, n_degraded, n_unknown, n| Headline::Counted { n_down, n_degraded, n_unknown, n };
+        let counted = |n_down, n_degraded, n_unknown, n| Headline::Counted { n_down, n_degraded, n_unknown, n_regional: 0, n };
         for (headline, sentence) in [
             (counted(0, 0, 0, 12), "All systems operational"),
             (counted(1, 0, 0, 12), "1 of 12 services is down"),
@@ -309,6 +371,45 @@ mod tests {
             (Headline::Empty, "Nothing is listed here yet"),
         ] {
             assert_eq!(headline.sentence(), sentence);
+        }
+    }
+
+    #[test]
+    fn trouble_of_a_few_regions_is_said_on_top() {
+        let view = |counts: [usize; 5], troubled: &[&str]| {
+            let [n_down, n_degraded, n_unknown, n_regional, n] = counts;
+            let headline = Headline::Counted { n_down, n_degraded, n_unknown, n_regional, n };
+            let troubled = troubled.iter().map(|name| (*name).to_owned()).collect();
+            (StatusView { headline, troubled, ..empty() }.summary(), headline.state())
+        };
+        for (counts, troubled, sentence, state) in [
+            ([0, 0, 0, 1, 12], &["us-east"][..], "Operational, but 1 of 12 services has trouble from us-east", Verdict::Degraded),
+            ([0, 0, 0, 2, 12], &["us-east", "ap"], "Operational, but 2 of 12 services have trouble from us-east, ap", Verdict::Degraded),
+            ([0, 0, 0, 1, 1], &[], "Operational, but 1 of 1 service has trouble from some regions", Verdict::Degraded),
+            ([1, 0, 0, 1, 12], &["ap"], "1 of 12 services is down, 1 has trouble from ap", Verdict::Down),
+            ([0, 0, 2, 1, 12], &["ap"], "The state of 2 of 12 services is not known, 1 has trouble from ap", Verdict::Unknown),
+            ([0, 0, 0, 0, 12], &[], "All systems operational", Verdict::Up),
+        ] {
+            assert_eq!(view(counts, troubled), (sentence.to_owned(), state));
+        }
+    }
+
+    fn empty() -> StatusView {
+        StatusView {
+            links: Links::new(""),
+            title: String::new(),
+            indexed: false,
+            dark: DarkMode::Auto,
+            stylesheet: None,
+            logo: None,
+            headline: Headline::Empty,
+            as_of: None,
+            groups: Vec::new(),
+            troubled: Vec::new(),
+            open: Vec::new(),
+            past: Vec::new(),
+            announcements: Vec::new(),
+            footer: Vec::new(),
         }
     }
 

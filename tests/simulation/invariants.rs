@@ -1,0 +1,284 @@
+//! What must hold whatever happens. The names are those of the design: S for what must never happen, L for what must.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use vigilmon::consensus::heartbeat::Missed;
+use vigilmon::consensus::heartbeat::Missing;
+use vigilmon::consensus::heartbeat::missed;
+use vigilmon::consensus::identity;
+use vigilmon::model::id::ChannelName;
+use vigilmon::model::id::NodeName;
+use vigilmon::model::incident::CloseReason;
+use vigilmon::model::incident::Lane;
+use vigilmon::model::notification::EventKind;
+use vigilmon::model::peer::Record;
+use vigilmon::model::time::Mono;
+use vigilmon::model::time::UnixMillis;
+use vigilmon::model::verdict::Confidence;
+
+use crate::disk::Disk;
+use crate::disk::FSYNC_MAX;
+use crate::node::Plan;
+use crate::node::START_MS;
+use crate::script::Mode;
+use crate::world::Closing;
+use crate::world::Delivery;
+use crate::world::Fault;
+use crate::world::FaultKind;
+use crate::world::Opening;
+use crate::world::Seen;
+use crate::world::World;
+use crate::world::monitor_name;
+use crate::world::node_name;
+
+/// How long ago a region may have seen what it still holds: an interval, the checks that confirm, and the way to whoever decides; during
+/// which a node may have waited for others that were slow.
+const STALE: Duration = Duration::from_secs(45);
+
+/// An attempt, from its claim to the moment at which everybody has heard of its end, takes no longer.
+const SEND_WINDOW: Duration = Duration::from_secs(14);
+
+/// Nodes that did not see each other see each other again after so long: the longest pause before a link is dialed again, and a few rounds
+/// of gossip.
+const TOGETHER_AGAIN: Duration = Duration::from_secs(45);
+
+/// After the end of all trouble every node has the same epochs, and those are true.
+pub const CONVERGED_AFTER: Duration = Duration::from_secs(60);
+
+/// Whoever waits longest for a turn has had it by then: the longest pause between attempts and every takeover of five nodes.
+pub const DELIVERED_AFTER: Duration = Duration::from_secs(190);
+
+/// What one opening must satisfy.
+fn check_opening(world: &World, opening: &Opening) -> Option<String> {
+    let since = opening.at.saturating_sub(STALE);
+    let lied = |region: &&usize| world.lied(**region, since);
+    let failed = |region: &&usize| world.was(opening.monitor, **region, true, since);
+    let n_true = opening.failing.iter().filter(|region| failed(region) || lied(region)).count();
+    let said = format!("{} on {} at {:?}", monitor_name(opening.monitor), node_name(opening.node), opening.at);
+    if n_true < opening.failing.len() {
+        return Some(format!("S3: {said} names failing regions that did not fail: {:?}", opening.failing));
+    }
+    if opening.failing.is_empty() {
+        return Some(format!("S6: {said} opened although nobody says that it fails"));
+    }
+    let n_counted = opening.failing.len() + opening.n_fine;
+    if opening.lane == Lane::Outage && opening.confidence == Confidence::Full {
+        // A vote that is a lie counts like any other until enough lies give it away; but it never decides alone.
+        let n_liars = usize::from(opening.failing.iter().any(|region| lied(&region)));
+        let n_failed = opening.failing.iter().filter(failed).count();
+        if n_failed + n_liars < n_counted / 2 + 1 || n_failed == 0 || n_counted < 2 {
+            return Some(format!("S3: {said} opened with {n_failed} of {n_counted} regions"));
+        }
+    }
+    None
+}
+
+/// What one closing must satisfy.
+fn check_closing(world: &World, closing: &Closing, n_nodes: usize) -> Option<String> {
+    if closing.how != CloseReason::Recovered || closing.lane != Lane::Outage {
+        return None;
+    }
+    let since = closing.at.saturating_sub(STALE);
+    let someone = (0..n_nodes).any(|region| world.was(closing.monitor, region, false, since));
+    (!someone).then(|| format!("S6: {} closed on {} although it was down everywhere", closing.incident, node_name(closing.node)))
+}
+
+/// Looks at what is new; called after every step.
+#[derive(Debug, Default)]
+pub struct Watcher {
+    n_openings: usize,
+    n_closings: usize,
+    n_deliveries: usize,
+    /// Incidents whose beginning was delivered.
+    begun: BTreeSet<String>,
+    /// Incidents that somebody opened, and that somebody closed: who writes the same later only follows.
+    opened: BTreeSet<String>,
+    closed: BTreeSet<String>,
+}
+
+impl Watcher {
+    pub fn look(&mut self, world: &World, n_nodes: usize) {
+        let new = world.seen(|seen| {
+            let new = (
+                seen.openings[self.n_openings..].to_vec(),
+                seen.closings[self.n_closings..].to_vec(),
+                seen.deliveries[self.n_deliveries..].to_vec(),
+            );
+            (self.n_openings, self.n_closings, self.n_deliveries) = (seen.openings.len(), seen.closings.len(), seen.deliveries.len());
+            new
+        });
+        let (openings, closings, deliveries) = new;
+        let mut broken = Vec::new();
+        for opening in openings {
+            if self.opened.insert(opening.incident.to_string()) {
+                broken.extend(check_opening(world, &opening));
+            }
+        }
+        for closing in closings {
+            if self.closed.insert(closing.incident.to_string()) {
+                broken.extend(check_closing(world, &closing, n_nodes));
+            }
+        }
+        for delivery in deliveries {
+            match delivery.event {
+                EventKind::Recovered if !self.begun.contains(delivery.incident.as_str()) => {
+                    broken.push(format!("S5: the end of {} was delivered before its beginning", delivery.incident));
+                }
+                EventKind::Recovered => {}
+                _ => {
+                    self.begun.insert(delivery.incident.to_string());
+                }
+            }
+        }
+        world.seen(|seen| seen.broken.extend(broken));
+    }
+}
+
+/// S1 and S2: how often a message may have been delivered.
+pub fn check_copies(mode: Mode, plan: &Plan, seen: &Seen) -> Vec<String> {
+    let mut by_key: BTreeMap<&str, Vec<&Delivery>> = BTreeMap::new();
+    for delivery in &seen.deliveries {
+        by_key.entry(&delivery.key).or_default().push(delivery);
+    }
+    let mut broken = Vec::new();
+    for (key, copies) in by_key.into_iter().filter(|(_, copies)| 1 < copies.len()) {
+        let (first, last) = (copies[0].at, copies[copies.len() - 1].at);
+        // A sender that died around one of the sends may have taken the news of it along.
+        let killed = copies.iter().filter(|copy| {
+            let near = (copy.at.saturating_sub(SEND_WINDOW), copy.at + SEND_WINDOW);
+            seen.faults.iter().any(|fault| fault.what == FaultKind::Down(copy.node) && near.0 <= fault.from && fault.from <= near.1)
+        });
+        let n_killed = killed.count();
+        // Each time the cluster falls apart, each side may send its own copy; and the parts need a while to find each other again.
+        let parted = |kind: &FaultKind| match kind {
+            FaultKind::Cut | FaultKind::Uplink(_) => true,
+            // Nodes that can only dial see each other through the one that they dial.
+            FaultKind::Down(node) => plan.is_hub(*node),
+        };
+        let touches = |fault: &&Fault| parted(&fault.what) && fault.touches(first.saturating_sub(TOGETHER_AGAIN), last);
+        let episodes: BTreeSet<Duration> = seen.faults.iter().filter(touches).map(|fault| fault.from).collect();
+        let n_parted = episodes.len();
+        if 1 + n_killed + n_parted < copies.len() {
+            let rule = if mode.parts() { "S2" } else { "S1" };
+            broken.push(format!("{rule}: {key} was delivered {} times, first at {first:?}, last at {last:?}", copies.len()));
+        }
+    }
+    broken
+}
+
+/// L3: everybody agrees, and with the truth.
+pub fn check_converged(world: &World, disks: &[Disk], n_monitors: usize) -> Vec<String> {
+    let mut broken = Vec::new();
+    for monitor in 0..n_monitors {
+        let name = monitor_name(monitor);
+        let epochs: Vec<u64> = disks
+            .iter()
+            .map(|disk| disk.with(|kept| kept.states.iter().find(|(id, _)| id.as_str() == name).map_or(0, |(_, s)| s.outage.0)))
+            .collect();
+        let is_paused =
+            disks.iter().any(|disk| disk.with(|kept| kept.states.values().any(|s| s.monitor.as_str() == name && s.paused_at.is_some())));
+        if epochs.iter().any(|epoch| *epoch != epochs[0]) {
+            broken.push(format!("L3: nodes have different epochs of {name}: {epochs:?}"));
+        } else if !is_paused && (epochs[0] % 2 == 1) != world.is_down(monitor, 0) {
+            broken.push(format!("L3: {name} is at epoch {}, but is {}", epochs[0], if world.is_down(monitor, 0) { "down" } else { "up" }));
+        }
+    }
+    let paused: Vec<Vec<String>> = disks
+        .iter()
+        .map(|disk| disk.with(|kept| kept.states.values().filter(|s| s.paused_at.is_some()).map(|s| s.monitor.to_string()).collect()))
+        .collect();
+    if paused.iter().any(|one| *one != paused[0]) {
+        broken.push(format!("L3: nodes disagree about what is paused: {paused:?}"));
+    }
+    broken
+}
+
+/// L2: whatever is known to be owed was delivered, and everybody knows.
+pub fn check_nothing_lost(seen: &Seen, disks: &[Disk]) -> Vec<String> {
+    let delivered: BTreeSet<&str> = seen.deliveries.iter().map(|delivery| delivery.key.as_str()).collect();
+    let channel = ChannelName::parse("ops").expect("a name");
+    let mut broken = BTreeSet::new();
+    for disk in disks {
+        disk.with(|kept| {
+            for row in &kept.outbox {
+                let key = &row.notification.key;
+                if !delivered.contains(key.as_str()) {
+                    broken.insert(format!("L2: {} {key} was never delivered ({:?})", row.notification.event.word(), row.ended));
+                } else if row.ended.is_none() {
+                    broken.insert(format!("L2: {} does not know that {key} was sent", node_name(disk.node)));
+                }
+            }
+            for incident in kept.incidents.values().filter(|incident| incident.lane == Lane::Outage) {
+                let key = identity::notification_key(&incident.id, EventKind::Down, incident.epoch, &channel);
+                if !delivered.contains(key.as_str()) {
+                    broken.insert(format!("L2: nobody was told of {} of {}", incident.id, incident.monitor));
+                }
+            }
+        });
+    }
+    broken.into_iter().collect()
+}
+
+/// L4: the newest ping is known everywhere. A ping that came to a node just before it was lost may be lost with it: it was not answered.
+pub fn check_pings(seen: &Seen, disks: &[Disk], n_wiped: u32) -> Vec<String> {
+    let newest = |disk: &Disk| {
+        let pings = disk.records().into_iter().filter_map(|record| if let Record::Ping(ping) = record { Some(ping.at.0) } else { None });
+        pings.max()
+    };
+    let all: Vec<Option<i64>> = disks.iter().map(newest).collect();
+    let mut broken = Vec::new();
+    if all.iter().any(|one| *one != all[0]) {
+        broken.push(format!("L4: nodes know different pings: {all:?}"));
+    }
+    let safe = |(at, node): &&(Duration, usize)| {
+        let lost = |fault: &&Fault| fault.what == FaultKind::Down(*node) && fault.touches(*at, *at + FSYNC_MAX * 3);
+        !seen.faults.iter().any(|fault| lost(&fault))
+    };
+    if all[0].is_none() && n_wiped == 0 && seen.pings.iter().any(|ping| safe(&ping)) {
+        broken.push("L4: a ping was lost".to_owned());
+    }
+    broken
+}
+
+/// Asks on every node, every second, whether a heartbeat was missed that was pinged.
+#[derive(Debug, Default)]
+pub struct Listener {
+    next: Duration,
+}
+
+/// A running node: its disk, all nodes, and until when it knows all that each of them did.
+pub type Hearing<'a> = (&'a Disk, Vec<NodeName>, BTreeMap<NodeName, Duration>);
+
+impl Listener {
+    pub fn look(&mut self, now: Duration, world: &World, hearing: Vec<Hearing<'_>>) {
+        if now < self.next {
+            return;
+        }
+        self.next = now + Duration::from_secs(1);
+        let (pings, faults) = world.seen(|seen| (seen.pings.clone(), seen.faults.clone()));
+        // A ping is in safety when the node that took it ran long enough to write it down.
+        let lost = |at: Duration, node: usize| faults.iter().any(|f| f.what == FaultKind::Down(node) && f.touches(at, at + FSYNC_MAX * 3));
+        let newest = pings.iter().rev().find(|(at, node)| *at + FSYNC_MAX * 3 <= now && !lost(*at, *node)).copied();
+        let Some((at, _)) = newest else { return };
+        let deadline = at + FSYNC_MAX * 3;
+        for (disk, receivers, last_heard) in hearing {
+            let known = disk.records().into_iter().find_map(|record| if let Record::Ping(ping) = record { Some(ping) } else { None });
+            let heard = last_heard.into_iter().filter(|(_, when)| deadline <= *when).map(|(node, _)| node).collect();
+            let missing = Missing {
+                newest: known.as_ref(),
+                // A second's leave for the way of the ping itself, and for clocks.
+                not_before: UnixMillis(START_MS) + at.saturating_sub(Duration::from_secs(1)),
+                receivers: &receivers,
+                heard: &heard,
+                since: Mono(0) + deadline,
+                solo_after: Some(Duration::from_secs(60)),
+            };
+            if let Missed::Yes(Confidence::Full, _) = missed(missing, Mono(0) + now) {
+                let broken = format!("L4: {} is sure that the ping of {at:?} did not come", node_name(disk.node));
+                world.seen(|seen| seen.broken.push(broken));
+            }
+        }
+    }
+}

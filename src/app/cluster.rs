@@ -14,7 +14,9 @@ use crate::engine::event::Event;
 use crate::engine::handle::EngineHandle;
 use crate::http::PeerParts;
 use crate::model::change::StoredFact;
+use crate::model::incident::Incident;
 use crate::model::peer::DeliveryFact;
+use crate::model::peer::DeliveryStep;
 use crate::model::peer::Record;
 use crate::notifier::shared::Shared;
 use crate::peer::answer::Desk;
@@ -22,6 +24,8 @@ use crate::peer::cluster::Cluster;
 use crate::peer::link::links::Identity;
 use crate::peer::link::links::Links;
 use crate::peer::link::websocket::WebSocketWire;
+use crate::store::DeliveryState;
+use crate::store::ReadError;
 use crate::store::Store;
 use crate::supervise::Jobs;
 use crate::supervise::Supervisor;
@@ -29,6 +33,9 @@ use tokio_util::sync::CancellationToken;
 
 /// The value under which the number of the newest run is kept.
 const GENERATION: &str = "generation";
+
+/// Messages about one incident that are looked through: an opening and an end for more channels than anybody has.
+const DELIVERIES_MAX: usize = 200;
 
 /// What is wired to a cluster.
 pub(super) struct Around {
@@ -66,6 +73,20 @@ pub(super) fn facts(stored: &[StoredFact]) -> (Vec<Record>, Vec<DeliveryFact>) {
         }
     }
     (facts, sent)
+}
+
+/// What people were told of the incidents that are open. Others are to know, also when it was told before there were peers: then nobody
+/// wrote a fact of it.
+pub(super) async fn told(store: &Store, open: &[Incident]) -> Result<Vec<DeliveryFact>, ReadError> {
+    let mut told = Vec::new();
+    for incident in open {
+        for delivery in store.deliveries(Some(&incident.id), DELIVERIES_MAX).await? {
+            if let DeliveryState::Sent(at) = delivery.state {
+                told.push(DeliveryFact { key: delivery.key, step: DeliveryStep::Sent { at } });
+            }
+        }
+    }
+    Ok(told)
 }
 
 /// What the notifiers share.

@@ -1,6 +1,7 @@
 //! Wiring: which parts there are, who talks to whom, in which order they start and stop.
 
 mod cluster;
+pub mod demo;
 pub mod files;
 pub mod find;
 pub mod housekeeping;

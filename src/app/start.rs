@@ -279,7 +279,10 @@ async fn keep_copy(state_dir: &Path, loaded: &Loaded) {
 /// What the engine begins with, and what earlier runs of the cluster sent.
 async fn beginning(store: &Store, config: &Arc<Config>, view: &ReloadView) -> Result<(Beginning, Vec<DeliveryFact>), StartError> {
     let left = store.load().await?;
-    let (facts, sent) = cluster::facts(&left.facts);
+    let (facts, mut sent) = cluster::facts(&left.facts);
+    if config.peers.is_some() {
+        sent.extend(cluster::told(store, &left.incidents).await?);
+    }
     let cluster = match &config.peers {
         Some(peers) => peers.cluster.clone(),
         None => made_once(store, CLUSTER).await?,

@@ -56,6 +56,8 @@ pub(super) enum LogFormat {
 pub(super) enum Subcommand {
     /// Run the monitor (the default)
     Run,
+    /// Show three instances at work on this machine, in about a minute; needs no network and keeps nothing
+    Demo(DemoOptions),
     /// Check a config and print every problem with file, line and hint
     Validate(ValidateOptions),
     /// Show what a reload would change; exit code 2 when something does
@@ -85,6 +87,16 @@ pub(super) enum Subcommand {
         /// For which shell
         shell: Shell,
     },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DemoOptions {
+    /// End after the story; exit code 1 when something did not go as it should
+    #[arg(long)]
+    pub(super) once: bool,
+    /// First of the three ports the instances listen on, instead of free ones
+    #[arg(long, value_name = "BASE", value_parser = clap::value_parser!(u16).range(1..=65533))]
+    pub(super) port: Option<u16>,
 }
 
 #[derive(Debug, Args)]

@@ -5,6 +5,7 @@
 
 mod args;
 mod control;
+mod demo;
 mod hash_password;
 mod init;
 mod output;
@@ -73,6 +74,7 @@ pub fn main() -> ExitCode {
     }
     let exit = match subcommand {
         Subcommand::Run => run::run(&common),
+        Subcommand::Demo(options) => demo::run(&options),
         Subcommand::Validate(options) => validate::run(&common, &options),
         Subcommand::Plan(options) => plan::run(&common, &options),
         Subcommand::Init(options) => init::run(&options),

@@ -90,7 +90,8 @@ pub fn decide(votes: &[Vote], rule: Rule, open: Option<Lane>) -> Decision {
     match open {
         Some(_) if n - n_bad >= closing(rule.quorum, n) => Decision::Hold(Verdict::Up),
         Some(_) => Decision::Contested,
-        None if n_bad * 2 == n => Decision::Contested,
+        // Of two, both must agree: one alone is trouble of its region, and whoever wants to hear of that should.
+        None if n_bad * 2 == n && 2 < n => Decision::Contested,
         None => Decision::Regional,
     }
 }
@@ -195,6 +196,9 @@ mod tests {
         assert_decided("ddu", Quorum::Majority, None, down);
         assert_decided("duu", Quorum::Majority, None, Decision::Regional);
         assert_decided("duu", Quorum::Majority, Some(Lane::Outage), up);
+        assert_decided("du", Quorum::Majority, None, Decision::Regional);
+        assert_decided("du-", Quorum::Majority, None, Decision::Regional);
+        assert_decided("du", Quorum::Majority, Some(Lane::Outage), Decision::Contested);
         assert_decided("dduu", Quorum::Majority, None, Decision::Contested);
         assert_decided("dduu", Quorum::Majority, Some(Lane::Outage), Decision::Contested);
         assert_decided("d--", Quorum::Majority, None, Decision::Insufficient);

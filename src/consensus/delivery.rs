@@ -66,6 +66,8 @@ pub enum Turn {
     Ours {
         /// Counted from 0, in the whole cluster.
         attempt: u32,
+        /// Somebody, perhaps an earlier run of this node, began to send it and has not said how that ended: it may have arrived.
+        may_be_repeat: bool,
     },
     /// Not ours yet; look again then, or when something is heard.
     Wait(Mono),
@@ -118,13 +120,18 @@ impl Ledger {
             return Turn::Wait(now + LOOK_AGAIN);
         }
         let order = ranked(owed.subject, &roster.eligible);
-        let mut at = base + backoff(attempt) + TAKEOVER_AFTER * distance(&order, attempt, &roster.me);
+        let takeover = TAKEOVER_AFTER * distance(&order, attempt, &roster.me);
+        let mut at = base + backoff(attempt) + takeover;
+        if !takeover.is_zero() {
+            // In another order it was somebody else's turn: it is waited for anew, or two would find at once that their time has come.
+            at = at.max(roster.eligible_since + takeover);
+        }
         for (node, (claimed, heard)) in &known.claims {
             if *node != roster.me && attempt <= *claimed && roster.live.contains(node) {
                 at = at.max(*heard + LEASE);
             }
         }
-        if at <= now { Turn::Ours { attempt } } else { Turn::Wait(at) }
+        if at <= now { Turn::Ours { attempt, may_be_repeat: !known.claims.is_empty() } } else { Turn::Wait(at) }
     }
 
     /// Lets the key go that was not heard of for the longest time, when there are too many; those that were sent first.
@@ -160,5 +167,40 @@ fn backoff(attempt: u32) -> Duration {
     match attempt {
         0 => Duration::ZERO,
         n => Duration::from_secs(1).saturating_mul(1 << (n - 1).min(6)).min(BACKOFF_MAX),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(name: &str) -> NodeName {
+        NodeName::parse(name).expect("a name")
+    }
+
+    fn at(seconds: u64) -> Mono {
+        Mono(0) + Duration::from_secs(seconds)
+    }
+
+    /// Looks at second 100, when it is everybody's turn who is not held back.
+    fn turn(steps: &[(&str, DeliveryStep)]) -> Turn {
+        let mut ledger = Ledger::default();
+        for (from, step) in steps {
+            ledger.heard(&node(from), &DeliveryFact { key: "k".to_owned(), step: *step }, at(10));
+        }
+        let live = [node("a"), node("b")];
+        let roster = Roster { me: node("a"), eligible: live.to_vec(), eligible_since: at(0), live: live.into(), is_ready: true };
+        ledger.turn(Owed { key: "k", subject: "shop", since: at(0) }, &roster, at(100))
+    }
+
+    #[test]
+    fn a_claim_of_which_the_outcome_is_not_known_makes_the_next_attempt_a_possible_repeat() {
+        let claimed = |attempt| DeliveryStep::Claimed { attempt };
+        assert_eq!(turn(&[]), Turn::Ours { attempt: 0, may_be_repeat: false });
+        assert_eq!(turn(&[("b", claimed(0))]), Turn::Ours { attempt: 0, may_be_repeat: true });
+        assert_eq!(turn(&[("a", claimed(0))]), Turn::Ours { attempt: 0, may_be_repeat: true }, "an earlier run of this node");
+        let failed = DeliveryStep::Failed { attempt: 0 };
+        assert_eq!(turn(&[("b", claimed(0)), ("b", failed)]), Turn::Ours { attempt: 1, may_be_repeat: false });
+        assert_eq!(turn(&[("b", claimed(0)), ("b", DeliveryStep::Sent { at: UnixMillis(7) })]), Turn::Sent(UnixMillis(7)));
     }
 }

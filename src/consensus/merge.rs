@@ -16,7 +16,12 @@ pub fn epoch(a: &EpochFact, b: &EpochFact) -> EpochFact {
         (Some(one), Some(other)) => Some(if one.at < other.at { other } else { one }),
         (one, other) => one.or(other),
     };
-    EpochFact { opened_at: a.opened_at.min(b.opened_at), closed, at: a.at.min(b.at), ..first.clone() }
+    // An id that is told was told to people before; of two the first will do.
+    let incident = match (&first.incident, &other.incident) {
+        (Some(one), Some(other)) => Some(one.min(other).clone()),
+        (one, other) => one.clone().or_else(|| other.clone()),
+    };
+    EpochFact { incident, opened_at: a.opened_at.min(b.opened_at), closed, at: a.at.min(b.at), ..first.clone() }
 }
 
 /// The newer ping wins, then the higher sequence, then the graver kind.

@@ -362,6 +362,7 @@ impl Core {
                 event: EventKind::SelfNotice,
                 at: now.wall,
                 subject: Subject::SelfNotice { title: notice.title.clone(), text: notice.text.clone() },
+                may_be_repeat: false,
             })
             .collect()
     }

@@ -73,6 +73,8 @@ pub struct Notification {
     pub at: UnixMillis,
     /// What to say.
     pub subject: Subject,
+    /// Whoever was sending this before has not said what became of it, so it may have arrived. Known when it is sent, and not kept.
+    pub may_be_repeat: bool,
 }
 
 /// What a message says.

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
 use crate::model::id::NodeName;
 use crate::model::id::Region;
@@ -18,6 +19,7 @@ use crate::model::incident::Lane;
 use crate::model::result::Failure;
 use crate::model::result::Phase;
 use crate::model::result::code_of;
+use crate::model::time::Mono;
 use crate::model::time::UnixMillis;
 use crate::model::verdict::Confidence;
 use crate::model::verdict::Diagnosis;
@@ -267,6 +269,8 @@ impl Stage {
 pub struct EpochFact {
     /// Whose.
     pub monitor: MonitorId,
+    /// The incident's id when it is not the one that follows from cluster, monitor and epoch: it began before there were peers.
+    pub incident: Option<IncidentId>,
     /// What kind.
     pub lane: Lane,
     /// Odd: the incident is open. Even: it is the incident of the epoch before, and over.
@@ -405,6 +409,9 @@ pub struct Roster {
     /// Nodes among which work is shared, in name order. One that fell silent keeps its place for a moment, so that a false suspicion
     /// does not make two nodes the first.
     pub eligible: Vec<NodeName>,
+    /// Since when these and no others. Whoever is not the first among them waits from then on: after a change of the order nobody's turn
+    /// has been waited for yet.
+    pub eligible_since: Mono,
     /// Nodes that were heard lately, this one included.
     pub live: BTreeSet<NodeName>,
     /// This node takes part: it has settled and does not abstain.

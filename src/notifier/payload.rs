@@ -105,6 +105,8 @@ pub struct Payload {
     pub diagnosis_text: Option<&'static str>,
     /// How many of those who were to vote did; `null` for messages about vigilmon itself.
     pub quorum: Option<PayloadQuorum>,
+    /// Whether it may have been sent before: the node that did so has not said what became of it. The `key` is the same.
+    pub possible_repeat: bool,
 }
 
 /// How many voted.
@@ -158,6 +160,7 @@ impl Payload {
                     diagnosis: None,
                     diagnosis_text: None,
                     quorum: None,
+                    possible_repeat: notification.may_be_repeat,
                 }
             }
         }
@@ -197,6 +200,7 @@ fn about_incident(notification: &Notification, facts: &IncidentFacts, links: &Li
         diagnosis: facts.diagnosis.map(Diagnosis::word),
         diagnosis_text: facts.diagnosis.map(Diagnosis::sentence),
         quorum: Some(PayloadQuorum { counted: facts.n_voters.0, voters: facts.n_voters.1 }),
+        possible_repeat: notification.may_be_repeat,
     }
 }
 
@@ -242,6 +246,7 @@ pub fn test_notice(channel: ChannelName, at: UnixMillis) -> Notification {
             title: "test message".to_owned(),
             text: "this channel works; nothing is wrong and nothing needs to be done".to_owned(),
         },
+        may_be_repeat: false,
     }
 }
 
@@ -287,7 +292,8 @@ mod tests {
             "sent_by":"VERSION",
             "diagnosis":null,
             "diagnosis_text":null,
-            "quorum":{"counted":2,"voters":2}}"#;
+            "quorum":{"counted":2,"voters":2},
+            "possible_repeat":false}"#;
         assert_eq!(json(&samples::notification(samples::facts()), &links()), expected(golden));
     }
 
@@ -333,7 +339,7 @@ mod tests {
             "event":"self","monitor_id":null,"incident_id":null,"cause":"the new config is not valid","cause_code":"self",
             "regions_fine":[],"regions_unknown":[],"confidence":"full","evidence":"config.yaml:14:3: the old one runs on",
             "group":null,"runbook":null,"links":{"incident":null,"monitor":null},"key":"self:config:1","sent_by":"VERSION",
-            "diagnosis":null,"diagnosis_text":null,"quorum":null}"#;
+            "diagnosis":null,"diagnosis_text":null,"quorum":null,"possible_repeat":false}"#;
         assert_eq!(json(&samples::self_notice(), &links()), expected(golden));
     }
 

@@ -67,6 +67,7 @@ pub(super) fn notification(facts: IncidentFacts) -> Notification {
         event: EventKind::Down,
         at: TEN_TWENTY_THREE,
         subject: Subject::Incident(Box::new(facts)),
+        may_be_repeat: false,
     }
 }
 
@@ -80,6 +81,7 @@ pub(super) fn self_notice() -> Notification {
             title: "the new config is not valid".to_owned(),
             text: "config.yaml:14:3: the old one runs on".to_owned(),
         },
+        may_be_repeat: false,
     }
 }
 

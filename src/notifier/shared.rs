@@ -47,6 +47,8 @@ pub enum Verdict {
     Ours {
         /// Which attempt, counted in the whole cluster.
         attempt: u32,
+        /// Somebody began to send it and has not said how that ended.
+        may_be_repeat: bool,
     },
     /// Another node sent it then.
     Sent(UnixMillis),
@@ -160,9 +162,14 @@ impl Shared {
         let owed = Owed { key: &notification.key, subject: facts.monitor.as_str(), since };
         match locked(&self.inner.ledger).turn(owed, &roster, now) {
             Turn::Sent(at) => Verdict::Sent(at),
-            Turn::Ours { attempt } => Verdict::Ours { attempt },
+            Turn::Ours { attempt, may_be_repeat } => Verdict::Ours { attempt, may_be_repeat },
             Turn::Wait(until) => Verdict::Wait(until.since(now)),
         }
+    }
+
+    /// Whether anybody is there to hear what this node says.
+    pub(super) fn has_company(&self) -> bool {
+        1 < self.inner.roster.borrow().live.len()
     }
 
     /// Says how far a delivery of this node's got.

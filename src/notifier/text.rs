@@ -20,7 +20,10 @@ const REGIONS_NAMED: usize = 12;
 pub fn sentence(notification: &Notification) -> String {
     match &notification.subject {
         Subject::SelfNotice { title, text } => format!("vigilmon: {title}: {text}"),
-        Subject::Incident(facts) => incident(notification.event, facts, notification.at),
+        Subject::Incident(facts) => {
+            let told = incident(notification.event, facts, notification.at);
+            if notification.may_be_repeat { format!("{told} [may have been sent before]") } else { told }
+        }
     }
 }
 
@@ -286,6 +289,13 @@ mod tests {
             },
             "[prod-us] api /health is DOWN since 10:23 UTC: the connection was accepted, no answer came within 10 s",
         );
+    }
+
+    #[test]
+    fn what_may_be_a_repeat_says_so() {
+        let told = samples::notification(samples::facts());
+        let again = Notification { may_be_repeat: true, ..told.clone() };
+        assert_eq!(sentence(&again), format!("{} [may have been sent before]", sentence(&told)));
     }
 
     #[test]

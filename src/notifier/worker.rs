@@ -45,6 +45,10 @@ use crate::supervise::caught;
 /// the worker looks again at once; this is for its being due itself.
 const DUE_BUT_BLOCKED: Duration = Duration::from_secs(5);
 
+/// How long a claim is ahead of its message: it reaches the other nodes before the receiver is spoken to. Were this node killed in between,
+/// they would take the message for one that nobody has begun to send, and not say that it may be a repeat.
+const CLAIM_FIRST: Duration = Duration::from_millis(200);
+
 /// With peers, rows that are looked at in one go: most are somebody else's turn.
 const LOOKED_AT_ONCE: usize = 64;
 
@@ -148,13 +152,16 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
             return Step::WaitUntil(until);
         }
         let limit = if self.desk.shared.is_some() { LOOKED_AT_ONCE } else { 1 };
-        let Some(rows) = self.claim(now, limit).await else { return Step::WaitUntil(now + PAUSE) };
+        let Some(mut rows) = self.claim(now, limit).await else { return Step::WaitUntil(now + PAUSE) };
         let links = Links::new(&config.server);
-        for row in &rows {
+        for row in &mut rows {
             let verdict = self.desk.shared.as_ref().map_or(Verdict::Own, |shared| shared.verdict(&row.notification));
             match verdict {
                 Verdict::Own => self.attempt(row, channel, &links).await,
-                Verdict::Ours { attempt } => self.attempt_for_all(row, attempt, channel, &links).await,
+                Verdict::Ours { attempt, may_be_repeat } => {
+                    row.notification.may_be_repeat = may_be_repeat;
+                    self.attempt_for_all(row, attempt, channel, &links).await;
+                }
                 Verdict::Sent(at) => self.settle(row, Mark::Elsewhere { at }).await,
                 Verdict::Wait(wait) => self.settle(row, Mark::Waits { next_at: self.now() + wait.clamp(WAIT_MIN, WAIT_MAX) }).await,
             }
@@ -203,6 +210,9 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
         let Some(shared) = self.desk.shared.clone() else { return };
         let key = row.notification.key.as_str();
         shared.say(key, DeliveryStep::Claimed { attempt });
+        if shared.has_company() {
+            tokio::time::sleep(CLAIM_FIRST).await;
+        }
         let outcome = deliver(&*self.desk.sink, Envelope { channel, notification: &row.notification, links }).await;
         let now = self.now();
         match outcome {
@@ -331,6 +341,7 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
                 title: format!("the channel `{}` does not accept messages", self.channel),
                 text: "at least one alert was given up; the dashboard shows which, and why".to_owned(),
             },
+            may_be_repeat: false,
         });
         let notices: Vec<Notification> = notices.collect();
         if notices.is_empty() {

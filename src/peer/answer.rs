@@ -212,6 +212,7 @@ fn fact(incident: &Incident, me: &NodeName) -> Option<Record> {
     let closed = incident.closed?;
     Some(Record::Epoch(Box::new(EpochFact {
         monitor: incident.monitor.clone(),
+        incident: Some(incident.id.clone()),
         lane: incident.lane,
         epoch: incident.epoch.next(),
         monitor_name: incident.monitor_name.clone(),
@@ -232,7 +233,7 @@ fn incident(cluster: &str, key: &str, value: &str) -> Option<Incident> {
     let Record::Epoch(fact) = records.into_iter().next()? else { return None };
     let epoch = crate::model::incident::Epoch(fact.epoch.0.checked_sub(1)?);
     epoch.is_open().then(|| Incident {
-        id: identity::incident_id(cluster, &fact.monitor, fact.lane, epoch),
+        id: fact.incident.clone().unwrap_or_else(|| identity::incident_id(cluster, &fact.monitor, fact.lane, epoch)),
         monitor: fact.monitor.clone(),
         monitor_name: fact.monitor_name.clone(),
         lane: fact.lane,

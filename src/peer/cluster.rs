@@ -12,6 +12,7 @@ use crate::engine::event::Event;
 use crate::model::id::NodeName;
 use crate::model::peer::Record;
 use crate::model::peer::Roster;
+use crate::model::time::Mono;
 use crate::model::time::UnixMillis;
 use crate::peer::gossip;
 use crate::peer::gossip::Gossip;
@@ -68,7 +69,13 @@ impl Cluster {
     #[must_use]
     pub fn new(peers: Peers, identity: Identity, clock: Clock, jobs: Jobs) -> Cluster {
         let gossip = Gossip::new(peers.me.clone());
-        let nobody = Roster { me: peers.me.clone(), eligible: Vec::new(), live: [peers.me.clone()].into(), is_ready: false };
+        let nobody = Roster {
+            me: peers.me.clone(),
+            eligible: Vec::new(),
+            eligible_since: Mono(0),
+            live: [peers.me.clone()].into(),
+            is_ready: false,
+        };
         let voice = Voice { gossip: gossip.clone(), rosters: watch::Sender::new(Arc::new(nobody)), refills: watch::Sender::new(None) };
         let (reports, heard) = mpsc::channel(LINK_EVENTS_MAX);
         let generation = identity.generation;

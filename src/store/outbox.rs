@@ -40,7 +40,7 @@ const DELIVERIES_MAX: usize = 1000;
 
 /// Adds a message; one whose key is there already is the same message.
 pub(super) fn owe(desk: &Desk, notification: &Notification) -> rusqlite::Result<()> {
-    let Notification { key, channel, event, at, subject } = notification;
+    let Notification { key, channel, event, at, subject, may_be_repeat: _ } = notification;
     let (queue, incident) = match subject {
         Subject::Incident(facts) => (facts.monitor.as_str(), Some(facts.incident.as_str())),
         Subject::SelfNotice { .. } => ("", None),
@@ -135,6 +135,7 @@ fn outbox_row(channel: &ChannelName, row: &Row<'_>) -> Result<OutboxRow, Unreada
             event,
             at: UnixMillis(row.get(4)?),
             subject: message::from_json(&row.get::<_, String>(5)?)?,
+            may_be_repeat: false,
         },
     })
 }

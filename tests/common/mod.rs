@@ -48,7 +48,7 @@ pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 pub fn vigilmon() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vigilmon"));
     for name in
-        ["VIGILMON_CONFIG", "VIGILMON_STATE_DIR", "VIGILMON_NODE", "VIGILMON_LOG", "STATE_DIRECTORY", "JOURNAL_STREAM", "NOTIFY_SOCKET"]
+        ["VIGILMON_CONFIG", "VIGILMON_STATE_DIR", "VIGILMON_LOG", "VIGILMON_NODE", "STATE_DIRECTORY", "JOURNAL_STREAM", "NOTIFY_SOCKET"]
     {
         command.env_remove(name);
     }
@@ -88,6 +88,7 @@ pub struct Instance {
     pub dir: tempfile::TempDir,
     pub address: String,
     pub sign_in_link: String,
+    environment: Vec<(String, String)>,
     child: Child,
     log: Arc<Mutex<String>>,
 }
@@ -102,8 +103,14 @@ impl Instance {
 
     /// Starts in a directory that has a config already.
     pub fn start_in(dir: tempfile::TempDir) -> Instance {
-        let (child, lines, log) = spawn(dir.path());
-        let mut instance = Instance { dir, address: String::new(), sign_in_link: String::new(), child, log };
+        Instance::start_with(dir, &[])
+    }
+
+    /// The same, with something in its environment.
+    pub fn start_with(dir: tempfile::TempDir, environment: &[(&str, &str)]) -> Instance {
+        let environment: Vec<_> = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let (child, lines, log) = spawn(dir.path(), &environment);
+        let mut instance = Instance { dir, address: String::new(), sign_in_link: String::new(), environment, child, log };
         instance.listen(&lines);
         instance
     }
@@ -136,7 +143,7 @@ impl Instance {
     }
 
     pub fn restart(&mut self) {
-        let (child, lines, log) = spawn(self.dir.path());
+        let (child, lines, log) = spawn(self.dir.path(), &self.environment);
         self.child = child;
         self.log = log;
         self.listen(&lines);
@@ -209,9 +216,10 @@ pub fn write_config(dir: &Path, config: &str) {
     fs::rename(dir.join("config.draft"), dir.join("config.yaml")).unwrap();
 }
 
-fn spawn(dir: &Path) -> (Child, mpsc::Receiver<String>, Arc<Mutex<String>>) {
-    let mut child =
-        vigilmon().current_dir(dir).args(["run", "--log", "info"]).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+fn spawn(dir: &Path, environment: &[(String, String)]) -> (Child, mpsc::Receiver<String>, Arc<Mutex<String>>) {
+    let mut command = vigilmon();
+    command.current_dir(dir).args(["run", "--log", "info"]).envs(environment.iter().map(|(name, value)| (name, value)));
+    let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     let log = Arc::new(Mutex::new(String::new()));
     let (sender, lines) = mpsc::channel();
     let (kept, stderr) = (Arc::clone(&log), child.stderr.take().unwrap());
@@ -264,7 +272,10 @@ pub struct Server {
 
 impl Server {
     pub fn start(answer: Answer) -> Server {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Server::on(TcpListener::bind("127.0.0.1:0").unwrap(), answer)
+    }
+
+    pub fn on(listener: TcpListener, answer: Answer) -> Server {
         let server = Server {
             address: listener.local_addr().unwrap(),
             answer: Arc::new(Mutex::new(answer)),

@@ -152,14 +152,16 @@ pub fn check_copies(mode: Mode, plan: &Plan, seen: &Seen) -> Vec<String> {
         });
         let n_killed = killed.count();
         // Each time the cluster falls apart, each side may send its own copy; and the parts need a while to find each other again.
+        // Who hears the others and is not heard makes a side of its own for each of the two.
         let parted = |kind: &FaultKind| match kind {
-            FaultKind::Cut | FaultKind::Uplink(_) => true,
+            FaultKind::Cut | FaultKind::CutOneWay | FaultKind::Uplink(_) => true,
             // Nodes that can only dial see each other through the one that they dial.
             FaultKind::Down(node) => plan.is_hub(*node),
         };
         let touches = |fault: &&Fault| parted(&fault.what) && fault.touches(first.saturating_sub(TOGETHER_AGAIN), last);
-        let episodes: BTreeSet<Duration> = seen.faults.iter().filter(touches).map(|fault| fault.from).collect();
-        let n_parted = episodes.len();
+        let episodes: BTreeMap<Duration, usize> =
+            seen.faults.iter().filter(touches).map(|fault| (fault.from, fault.n_sides(plan.n_nodes) - 1)).collect();
+        let n_parted: usize = episodes.values().sum();
         if 1 + n_killed + n_parted < copies.len() {
             let rule = if mode.parts() { "S2" } else { "S1" };
             broken.push(format!("{rule}: {key} was delivered {} times, first at {first:?}, last at {last:?}", copies.len()));

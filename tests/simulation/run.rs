@@ -44,6 +44,9 @@ const TICK: Duration = Duration::from_millis(40);
 /// A node that was killed by whoever kills senders is away this long.
 const KILLED_FOR: Duration = Duration::from_secs(12);
 
+/// Broken promises that are listed of one world.
+const BROKEN_MAX: usize = 6;
+
 /// What came of a world.
 pub struct Outcome {
     pub trace: String,
@@ -59,7 +62,13 @@ struct Stage<'a> {
     /// Nodes that come back by themselves.
     returning: Vec<(Duration, usize)>,
     n_wiped: u32,
+    /// When each node started, and when it was stopped.
+    started: Vec<Duration>,
+    stopped: Vec<Duration>,
 }
+
+/// A node whose disk is lost had told others before what it knew, when they had so long to hear it.
+const TOLD_WITHIN: Duration = Duration::from_secs(30);
 
 /// Runs it.
 pub fn run(mode: Mode, seed: u64) -> Outcome {
@@ -96,6 +105,7 @@ pub fn run(mode: Mode, seed: u64) -> Outcome {
     broken.extend(invariants::check_nothing_lost(&seen, &disks));
     broken.extend(invariants::check_pings(&seen, &disks, stage.n_wiped));
     broken.dedup();
+    broken.truncate(BROKEN_MAX);
     Outcome { trace: seen.trace, broken }
 }
 
@@ -124,7 +134,16 @@ impl Stage<'_> {
             let place = place.clone();
             sim.host(node_name(place.node), move || node::run(place.clone()));
         }
-        Stage { sim, world: Arc::clone(world), runs: vec![true; places.len()], places, returning: Vec::new(), n_wiped: 0 }
+        Stage {
+            sim,
+            world: Arc::clone(world),
+            runs: vec![true; places.len()],
+            started: vec![Duration::ZERO; places.len()],
+            stopped: vec![Duration::ZERO; places.len()],
+            places,
+            returning: Vec::new(),
+            n_wiped: 0,
+        }
     }
 
     fn disks(&self) -> Vec<Disk> {
@@ -165,7 +184,7 @@ impl Stage<'_> {
             }
             Step::CutOneWay(from, to) => {
                 self.sim.partition_oneway(node_name(from), node_name(to));
-                self.world.seen(|seen| seen.begin(now, FaultKind::Cut));
+                self.world.seen(|seen| seen.begin(now, FaultKind::CutOneWay));
             }
             Step::Heal => self.heal(now),
             Step::Uplink(node, is_lost) => {
@@ -199,6 +218,7 @@ impl Stage<'_> {
     fn kill(&mut self, now: Duration, node: usize) {
         if std::mem::replace(&mut self.runs[node], false) {
             self.sim.crash(node_name(node));
+            self.stopped[node] = now;
             self.world.seen(|seen| seen.begin(now, FaultKind::Down(node)));
         }
     }
@@ -207,6 +227,7 @@ impl Stage<'_> {
         if let Some(door) = self.door(node) {
             door.stop.cancel();
             self.runs[node] = false;
+            self.stopped[node] = now;
             self.world.seen(|seen| seen.begin(now, FaultKind::Down(node)));
         }
     }
@@ -215,10 +236,14 @@ impl Stage<'_> {
         if std::mem::replace(&mut self.runs[node], true) {
             return;
         }
-        if is_wiped {
+        // What only one disk knew is gone with it, and nobody can say what it was.
+        let told = |other: usize| self.runs[other] && other != node && self.started[other] + TOLD_WITHIN <= self.stopped[node];
+        if is_wiped && (0..self.places.len()).any(told) {
+            self.world.note(now, &format!("{} comes back with an empty disk", node_name(node)));
             self.places[node].disk.wipe();
             self.n_wiped += 1;
         }
+        self.started[node] = now;
         *self.places[node].door.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.sim.bounce(node_name(node));
         self.world.seen(|seen| seen.end(now, &FaultKind::Down(node)));
@@ -230,7 +255,10 @@ impl Stage<'_> {
                 self.sim.repair(node_name(a), node_name(b));
             }
         }
-        self.world.seen(|seen| seen.end(now, &FaultKind::Cut));
+        self.world.seen(|seen| {
+            seen.end(now, &FaultKind::Cut);
+            seen.end(now, &FaultKind::CutOneWay);
+        });
     }
 
     fn reload(&mut self, node: usize, edition: u64) {

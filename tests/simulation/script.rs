@@ -278,7 +278,8 @@ fn trouble(mode: Mode, plan: &Plan, (from, until): (Duration, Duration), dice: &
             steps.push((until, Step::KillSenders(false)));
         }
         Mode::Liar => {
-            steps.push((from, Step::Lie(Some(node))));
+            // Always the same one: two that lie are a majority of three.
+            steps.push((from, Step::Lie(Some(plan.n_nodes - 1))));
             steps.push((until, Step::Lie(None)));
         }
     }

@@ -68,6 +68,8 @@ pub enum FaultKind {
     Down(usize),
     /// Links were cut.
     Cut,
+    /// Links were cut in one direction.
+    CutOneWay,
     /// A node's line to the world was cut.
     Uplink(usize),
 }
@@ -340,6 +342,16 @@ impl Seen {
 }
 
 impl Fault {
+    /// Into how many parts with views of their own the cluster falls.
+    pub fn n_sides(&self, n_nodes: usize) -> usize {
+        match self.what {
+            FaultKind::Cut | FaultKind::Uplink(_) => 2,
+            FaultKind::CutOneWay => 3,
+            // Asked only of the one through which all others see each other.
+            FaultKind::Down(_) => n_nodes - 1,
+        }
+    }
+
     /// Whether it was there at some moment from `from` to `until`.
     pub fn touches(&self, from: Duration, until: Duration) -> bool {
         self.from <= until && self.until.is_none_or(|end| from <= end)

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::consensus::codec::VALUE_BYTES_MAX;
 use crate::consensus::codec::json;
+use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
 use crate::model::id::NodeName;
 use crate::model::id::Region;
@@ -34,6 +35,9 @@ use crate::model::time::UnixMillis;
 use crate::model::verdict::Confidence;
 use crate::model::verdict::Diagnosis;
 use crate::model::verdict::RegionView;
+
+/// Twice what an id has.
+const INCIDENT_CHARS_MAX: usize = 26;
 
 /// Regions of each kind that a fact names; more would not fit, and no sentence could hold them.
 const REGIONS_MAX: usize = 40;
@@ -132,6 +136,8 @@ pub(super) fn watermark_of(row: WatermarkRow) -> Watermark {
 #[derive(Serialize, Deserialize)]
 pub(super) struct EpochRow {
     epoch: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    incident: Option<String>,
     name: String,
     opened: i64,
     confirmed: i64,
@@ -172,6 +178,7 @@ fn epoch(fact: &EpochFact, n_regions: usize, n_chars: usize) -> EpochRow {
     let names = |regions: &[Region]| regions.iter().take(n_regions).map(ToString::to_string).collect::<Vec<_>>();
     EpochRow {
         epoch: fact.epoch.0,
+        incident: fact.incident.as_ref().map(ToString::to_string),
         name: cut(&fact.monitor_name, TEXT_CHARS_MAX.min(n_chars.max(60))),
         opened: fact.opened_at.0,
         confirmed: fact.confirmed_at.0,
@@ -189,6 +196,12 @@ fn epoch(fact: &EpochFact, n_regions: usize, n_chars: usize) -> EpochRow {
     }
 }
 
+/// Ids are derived, so another node's has the same form.
+fn incident(text: &str) -> Result<IncidentId, String> {
+    let is_one = (1..=INCIDENT_CHARS_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    if is_one { Ok(IncidentId::from_derived(text)) } else { Err("the id of its incident is none".to_owned()) }
+}
+
 pub(super) fn epoch_of(monitor: MonitorId, lane: Lane, row: EpochRow) -> Result<EpochFact, String> {
     let regions =
         |names: &[String]| names.iter().map(|name| Region::parse(name).map_err(|error| error.to_string())).collect::<Result<Vec<_>, _>>();
@@ -203,6 +216,7 @@ pub(super) fn epoch_of(monitor: MonitorId, lane: Lane, row: EpochRow) -> Result<
     }
     Ok(EpochFact {
         monitor,
+        incident: row.incident.map(|text| incident(&text)).transpose()?,
         lane,
         epoch,
         monitor_name: cut(&row.name, TEXT_CHARS_MAX),

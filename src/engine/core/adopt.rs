@@ -56,8 +56,10 @@ impl Core {
         let incident = incident.cloned().or_else(|| known.map(|fact| incident_of(&self.cluster_name, fact)))?;
         let closed = change.closed.iter().rev().find(|(closed, _)| *closed == incident.id).map(|(_, closed)| *closed);
         let closed = if epoch.is_open() { None } else { Some(closed.or(incident.closed)?) };
+        let derived = identity::incident_id(&self.cluster_name, id, lane, odd);
         let fact = EpochFact {
             monitor: id.clone(),
+            incident: (incident.id != derived).then(|| incident.id.clone()),
             lane,
             epoch,
             monitor_name: incident.monitor_name.clone(),
@@ -126,10 +128,16 @@ impl Core {
         }
     }
 
-    /// Another node saw the same incident begin earlier, or end later.
+    /// Another node saw the same incident begin earlier, or end later. One that people know by another id is called by that from now on.
     fn amend(&mut self, fact: &EpochFact, change: &mut StateChange) {
         let mut amended = incident_of(&self.cluster_name, fact);
         let Some(machine) = self.machines.get_mut(&fact.monitor) else { return };
+        let renamed = machine.incidents.iter_mut().find(|incident| incident.lane == fact.lane && incident.id != amended.id);
+        if let Some(open) = renamed {
+            change.closed.push((open.id.clone(), Closed { at: open.opened_at, how: CloseReason::Superseded }));
+            open.id = amended.id.clone();
+            change.opened.push(open.clone());
+        }
         if let Some(open) = machine.incidents.iter_mut().find(|incident| incident.id == amended.id) {
             open.opened_at = open.opened_at.min(fact.opened_at);
             amended = open.clone();
@@ -356,6 +364,7 @@ impl Core {
         let at = UnixMillis(0);
         Some(EpochFact {
             monitor: id.clone(),
+            incident: None,
             lane,
             epoch,
             monitor_name: machine.monitor.name.clone(),
@@ -396,5 +405,6 @@ fn incident_of(cluster: &str, fact: &EpochFact) -> Incident {
         evidence: Vec::new(),
     };
     let incident = settle::incident_of(cluster, (&fact.monitor, fact.lane, epoch), opening);
-    Incident { id: identity::incident_id(cluster, &fact.monitor, fact.lane, epoch), closed: fact.closed, ..incident }
+    let id = fact.incident.clone().unwrap_or(incident.id);
+    Incident { id, closed: fact.closed, ..incident }
 }

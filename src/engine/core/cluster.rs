@@ -158,7 +158,13 @@ impl Member {
 
 impl Cluster {
     pub(super) fn new(peers: Peers, config: &Config, version: String, now: Now) -> Cluster {
-        let roster = Roster { me: peers.me.clone(), eligible: Vec::new(), live: BTreeSet::from([peers.me.clone()]), is_ready: false };
+        let roster = Roster {
+            me: peers.me.clone(),
+            eligible: Vec::new(),
+            eligible_since: now.mono,
+            live: BTreeSet::from([peers.me.clone()]),
+            is_ready: false,
+        };
         let mut cluster = Cluster {
             members: BTreeMap::new(),
             by_key: BTreeMap::new(),
@@ -355,7 +361,8 @@ impl Cluster {
         eligible.sort();
         let (same, others): (Vec<_>, Vec<_>) = eligible.into_iter().partition(|name| self.digest_of(name) == group.as_deref());
         let eligible = if same.is_empty() { others } else { same };
-        Roster { me: self.me().clone(), eligible, live, is_ready: self.is_ready() }
+        let eligible_since = if eligible == self.roster.eligible { self.roster.eligible_since } else { now };
+        Roster { me: self.me().clone(), eligible, eligible_since, live, is_ready: self.is_ready() }
     }
 
     fn digest_of(&self, name: &NodeName) -> Option<&str> {

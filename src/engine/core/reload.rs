@@ -219,6 +219,7 @@ impl Core {
                     event: EventKind::Recovered,
                     at: now.wall,
                     subject: Subject::Incident(Box::new(settle::facts_of_removed(&incident))),
+                    may_be_repeat: false,
                 });
             }
         }

@@ -231,6 +231,7 @@ impl Core {
                         event,
                         at: now.wall,
                         subject: Subject::Incident(Box::new(facts.clone())),
+                        may_be_repeat: false,
                     });
                 }
                 if !is_end {

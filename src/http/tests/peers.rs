@@ -55,6 +55,8 @@ async fn alone_the_page_says_how_to_change_that_and_nothing_leads_there() {
     {
         assert!(page.contains(shown), "{shown}");
     }
+    let ping = world.ask_from(Peer::Control, "POST /local/peers/b/ping", &[], "").await;
+    assert!(ping.status == StatusCode::CONFLICT && ping.body.contains("watches alone"), "{}", ping.body);
     world.show(|snapshot| {
         let mut config = snapshot.config.as_ref().clone();
         (config.server.public_url, config.server.base_path) = (Some("http://localhost:8080/watch".to_owned()), "/watch".to_owned());
@@ -66,8 +68,6 @@ async fn alone_the_page_says_how_to_change_that_and_nothing_leads_there() {
     let json = world.get("/watch/api/v1/peers", &[cookie_below]).await.body;
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert!(json["cluster"].is_null() && json["nodes"] == serde_json::json!([]), "{json}");
-    let ping = world.ask_from(Peer::Control, "POST /local/peers/b/ping", &[], "").await;
-    assert!(ping.status == StatusCode::CONFLICT && ping.body.contains("watches alone"), "{}", ping.body);
 }
 
 #[tokio::test]

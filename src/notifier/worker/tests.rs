@@ -628,7 +628,13 @@ impl Nodes {
         let mut nodes = Nodes { worlds: BTreeMap::new(), rosters: BTreeMap::new() };
         for me in ["a", "b", "c"].map(node) {
             let all: Vec<NodeName> = ["a", "b", "c"].map(node).into();
-            let roster = Roster { me: me.clone(), eligible: all.clone(), live: all.into_iter().collect(), is_ready: true };
+            let roster = Roster {
+                me: me.clone(),
+                eligible: all.clone(),
+                eligible_since: crate::model::time::Mono(0),
+                live: all.into_iter().collect(),
+                is_ready: true,
+            };
             let (tell, rosters) = watch::channel(Arc::new(roster));
             let announce = Arc::new(Bus { me: me.clone(), others: Arc::clone(&others) });
             let shared = Shared::new(me.clone(), first.clock.clone(), announce, rosters);

@@ -333,7 +333,6 @@ impl Links {
         match tokio::time::timeout(HANDSHAKE_TIMEOUT, self.admit(stream, &peers)).await {
             Err(_) => self.say(&hint, "the handshake took too long".into()),
             Ok(Err(NotAdmitted::Key)) => self.say(&hint, stranger(&hint, &peers).into()),
-            Ok(Err(NotAdmitted::OurKey)) => self.say(&hint, not_known(&hint).into()),
             Ok(Err(NotAdmitted::Other(why))) => self.say(&hint, why.into()),
             Ok(Ok((mut stream, name, hello))) => {
                 drop(_place);
@@ -375,11 +374,7 @@ impl Links {
             Ok(stream) => stream,
             Err((error, stream)) => {
                 say_no(stream).await;
-                return Err(match () {
-                    () if is_wrong_key(&error) => NotAdmitted::Key,
-                    () if is_turned_down(&error) => NotAdmitted::OurKey,
-                    () => other(&error),
-                });
+                return Err(if is_wrong_key(&error) { NotAdmitted::Key } else { other(&error) });
             }
         };
         let presented = stream.get_ref().1.peer_certificates().and_then(<[CertificateDer<'_>]>::first);
@@ -627,10 +622,8 @@ impl Drop for Held<'_> {
 
 /// Why a stranger was not let in.
 enum NotAdmitted {
-    /// Its key is nobody's.
+    /// Its key is nobody's, or ours is not the one it knows.
     Key,
-    /// It did not want to speak to the key it found here.
-    OurKey,
     Other(String),
 }
 
@@ -662,11 +655,6 @@ fn stranger(hint: &AcceptHint, peers: &Peers) -> String {
     }
 }
 
-fn not_known(hint: &AcceptHint) -> String {
-    let who = hint.node.as_deref().map_or_else(|| "it".to_owned(), |name| format!("`{}`", printable(name)));
-    format!("{who} does not take this node's key: `peers.secret` differs between the two, or this node's `key` is wrong")
-}
-
 /// Who makes the link to that node.
 fn dialer(peers: &Peers, name: &NodeName) -> Dialer {
     let has_url = |name: &NodeName| peers.node(name).is_some_and(|node| node.url.is_some());
@@ -683,15 +671,20 @@ fn dials(peers: &Peers, node: &Node) -> bool {
     node.name != peers.me && node.url.is_some() && (!am_reachable || peers.me < node.name)
 }
 
+/// Whether the other side's key is not the one that is pinned, or ours is not the one that is pinned there.
 fn is_wrong_key(error: &std::io::Error) -> bool {
-    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    matches!(inner, Some(rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented))
-}
-
-/// Whether the other side ended the handshake because of the key it was shown.
-fn is_turned_down(error: &std::io::Error) -> bool {
-    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    matches!(inner, Some(rustls::Error::AlertReceived(_)))
+    use rustls::AlertDescription as Alert;
+    use rustls::Error;
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+    matches!(
+        inner,
+        Some(
+            Error::InvalidCertificate(_)
+                | Error::NoCertificatesPresented
+                // What rustls sends when its verifier says no.
+                | Error::AlertReceived(Alert::AccessDenied | Alert::BadCertificate | Alert::CertificateUnknown | Alert::UnknownCA)
+        )
+    )
 }
 
 /// Tells the other side why, and lets it go.

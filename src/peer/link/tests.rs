@@ -202,7 +202,7 @@ async fn a_wrong_secret_another_cluster_and_a_stranger_are_refused_with_a_reason
     let refused = b.links.refused();
     assert_eq!(refused.len(), 1, "{refused:?}");
     assert_eq!((refused[0].node.as_deref(), refused[0].from.as_str(), refused[0].is_twin), (Some("a"), "192.0.2.1", false));
-    assert!(refused[0].why.contains("`a` does not take this node's key: `peers.secret` differs"), "{refused:?}");
+    assert!(refused[0].why.contains("`a` presented another key: `peers.secret` differs"), "{refused:?}");
     assert_eq!((a.links.views().borrow()[0].dialer, b.links.views().borrow()[0].dialer), (Dialer::Here, Dialer::There));
     b.links.configure(peers("b", &["one"]));
     pass(120).await;

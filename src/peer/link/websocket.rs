@@ -165,7 +165,16 @@ impl<S> Binary<S> {
 }
 
 fn broken(error: tokio_tungstenite::tungstenite::Error) -> io::Error {
-    io::Error::other(error)
+    use tokio_tungstenite::tungstenite::Error;
+    use tokio_tungstenite::tungstenite::error::ProtocolError;
+    match error {
+        // How a process that is killed, a proxy that restarts and a line that breaks look alike.
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
+            io::Error::new(io::ErrorKind::ConnectionReset, "the other side is gone")
+        }
+        Error::Io(error) => error,
+        error => io::Error::other(error),
+    }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Binary<S> {
@@ -193,6 +202,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Binary<S> {
         ready!(Pin::new(&mut self.socket).poll_ready(cx)).map_err(broken)?;
         let n = buf.len().min(MESSAGE_BYTES_MAX);
         Pin::new(&mut self.socket).start_send(Message::Binary(Bytes::copy_from_slice(&buf[..n]))).map_err(broken)?;
+        // TLS says why it ends a handshake in a last message, and nobody flushes after that.
+        let _ = Pin::new(&mut self.socket).poll_flush(cx);
         Poll::Ready(Ok(n))
     }
 

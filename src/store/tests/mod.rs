@@ -284,7 +284,14 @@ pub(super) fn notification(key: &str, to: &str, monitor: &str, event: EventKind)
         evidence: String::new(),
         runbook: None,
     };
-    Notification { key: key.to_owned(), channel: channel(to), event, at: T0, subject: Subject::Incident(Box::new(facts)) }
+    Notification {
+        key: key.to_owned(),
+        channel: channel(to),
+        event,
+        at: T0,
+        subject: Subject::Incident(Box::new(facts)),
+        may_be_repeat: false,
+    }
 }
 
 pub(super) fn owed(notifications: Vec<Notification>) -> StateChange {

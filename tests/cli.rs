@@ -201,3 +201,91 @@ fn help_version_and_completions_are_there() {
     assert_eq!(output.status.code(), Some(3));
     assert!(stderr(&output).contains("is it running"), "{}", stderr(&output));
 }
+
+const PEERS: &str = "monitors: [{ name: m, tcp: \"127.0.0.1:9\" }]
+peers:
+  cluster: acme
+  secret: correct-horse-battery
+  nodes:
+    - { name: eu, region: eu-west, url: \"wss://eu.example.net/peer\" }
+    - { name: home, region: home, vantage: internal }
+";
+
+#[test]
+fn a_node_says_who_it_is_and_never_its_secret() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("config.yaml"), PEERS).unwrap();
+    let id = |arguments: &[&str]| run(dir.path(), &[&["peer", "id"], arguments].concat());
+    let own = id(&["--node", "eu"]);
+    assert_eq!(own.status.code(), Some(0), "{}", stderr(&own));
+    // Derived keys have to be the same in every release, or nodes of two releases would refuse each other.
+    let expected = "name: eu\nregion: eu-west\nvantage: external\nurl: wss://eu.example.net/peer\nkey: ed25519:goKE0uUAvAs8OgC6CgmR3xnjfK5dJtvFXg0HCppz08M=\n";
+    assert_eq!(stdout(&own), expected);
+    assert_eq!(stdout(&id(&["eu"])), stdout(&own), "named or being it");
+    let other = stdout(&id(&["home", "--node", "eu"]));
+    assert!(other.starts_with("name: home\nregion: home\nvantage: internal\nkey: ed25519:") && !other.contains("goKE0uUA"), "{other}");
+    for output in [&own, &id(&["home"])] {
+        assert!(!stdout(output).contains("battery") && !stderr(output).contains("battery"));
+    }
+    let nobody = id(&[]);
+    assert_eq!(nobody.status.code(), Some(2));
+    assert!(stderr(&nobody).contains("nothing says which node is meant") && stderr(&nobody).contains("eu, home"), "{}", stderr(&nobody));
+    let stranger = id(&["us"]);
+    assert!(stranger.status.code() == Some(2) && stderr(&stranger).contains("there is no node `us`"), "{}", stderr(&stranger));
+    fs::write(dir.path().join("config.yaml"), "monitors: [{ name: m, tcp: \"127.0.0.1:9\" }]\n").unwrap();
+    let alone = id(&["eu"]);
+    assert!(alone.status.code() == Some(2) && stderr(&alone).contains("watches alone"), "{}", stderr(&alone));
+}
+
+#[test]
+fn new_keys_work_in_the_config_and_a_wrong_pair_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let pair = || {
+        let made = run(dir.path(), &["peer", "id", "--new"]);
+        assert_eq!(made.status.code(), Some(0), "{}", stderr(&made));
+        let lines: Vec<String> = stdout(&made).lines().map(ToOwned::to_owned).collect();
+        let [private, public] = lines.as_slice() else { panic!("{lines:?}") };
+        assert!(private.starts_with("private_key: ") && public.starts_with("key: ed25519:"), "{lines:?}");
+        (private.clone(), public.clone())
+    };
+    let ((private, public), (_, another)) = (pair(), pair());
+    assert_ne!(public, another);
+    let config = |key: &str| {
+        let text =
+            PEERS.replace("region: eu-west,", &format!("region: eu-west, {key},")).replace("  cluster", &format!("  {private}\n  cluster"));
+        fs::write(dir.path().join("config.yaml"), text).unwrap();
+        run(dir.path(), &["peer", "id", "--node", "eu"])
+    };
+    let right = config(&public);
+    assert_eq!(right.status.code(), Some(0), "{}", stderr(&right));
+    assert!(stdout(&right).ends_with(&format!("{public}\n")), "{}", stdout(&right));
+    let wrong = config(&another);
+    let told = stderr(&wrong);
+    assert!(wrong.status.code() == Some(2) && told.contains("belongs to another key") && told.contains(&public["key: ".len()..]), "{told}");
+    assert!(!told.contains(&private["private_key: ".len()..]));
+}
+
+#[test]
+fn peers_without_a_running_instance_are_one_clear_sentence() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("config.yaml"), PEERS).unwrap();
+    for arguments in [&["peer", "status"][..], &["peer", "status", "--json"], &["peer", "ping"], &["peer", "forget", "home"]] {
+        let output = run(dir.path(), arguments);
+        assert_eq!(output.status.code(), Some(3), "{arguments:?}");
+        assert!(stderr(&output).contains("is it running") && stderr(&output).lines().count() == 1, "{}", stderr(&output));
+    }
+    for arguments in [&["peer", "ping", "-n", "0"][..], &["peer", "ping", "-n", "101"], &["peer", "forget"], &["peer", "forget", "A/b"]] {
+        assert_eq!(run(dir.path(), arguments).status.code(), Some(2), "{arguments:?}");
+    }
+    let target = Server::start(Answer::Status(200, "ok"));
+    let instance = Instance::start(&format!("monitors: [{{ name: m, http: \"{}\" }}]\n", target.url("/")));
+    for (arguments, code, expected) in [
+        (&["peer", "status"][..], 0, "watches alone"),
+        (&["peer", "ping"], 0, "watches alone"),
+        (&["peer", "forget", "home"], 1, "watches alone"),
+    ] {
+        let output = instance.run(arguments);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}");
+        assert!(stderr(&output).contains(expected), "{}", stderr(&output));
+    }
+}

@@ -65,7 +65,13 @@ pub(super) fn facts(stored: &[StoredFact]) -> (Vec<Record>, Vec<DeliveryFact>) {
                 for record in records {
                     match record {
                         Record::Delivery(delivery) => sent.push(delivery),
-                        other => facts.push(other),
+                        fact @ (Record::Meta(_)
+                        | Record::Watermark(_)
+                        | Record::Opinion(_)
+                        | Record::Epoch(_)
+                        | Record::Ping(_)
+                        | Record::Operator(_)
+                        | Record::Forgotten(_)) => facts.push(fact),
                     }
                 }
             }

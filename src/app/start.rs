@@ -44,9 +44,10 @@ use crate::http::server::Server;
 use crate::model::peer::DeliveryFact;
 use crate::model::secret::Secret;
 use crate::model::time::UnixMillis;
-use crate::notifier;
 use crate::notifier::Notifier;
+use crate::notifier::shared::Shared;
 use crate::notifier::sink::HttpSink;
+use crate::peer::cluster::Cluster;
 use crate::probe::Prober;
 use crate::store::CommitError;
 use crate::store::OpenError;
@@ -121,11 +122,7 @@ pub async fn run(options: Options) -> Result<(), StartError> {
     pin(&mut loaded, options.state_dir.as_deref());
     let config = Arc::clone(&loaded.config);
     let state_dir = config.instance.state_dir.clone();
-    let (store, opened) = blocking({
-        let (state_dir, clock) = (state_dir.clone(), clock.clone());
-        move || Store::open(&state_dir, clock)
-    })
-    .await??;
+    let (store, opened) = open(&state_dir, &clock).await?;
     let bound = Server::bind(&config, clock.clone()).await?;
     let own_url = bound.own_url();
     if problems.is_empty() {
@@ -141,40 +138,22 @@ pub async fn run(options: Options) -> Result<(), StartError> {
     let (events, heard) = mpsc::channel(shell::EVENTS_MAX);
     let (reload_asked, reloads) = mpsc::channel(REQUESTS_MAX);
     let prober = Prober::new(user_agent(config.instance.region.as_str()), clock.clone());
-    let pulse = Arc::new(AtomicU64::new(0));
-    let cluster = match &config.peers {
-        Some(peers) => Some(cluster::begin(peers, &store, &clock, &supervisor).await?),
-        None => None,
-    };
-    let voice: Arc<dyn Announce> = match &cluster {
-        Some(cluster) => cluster.voice(),
-        None => Arc::new(Alone),
-    };
+    let pulse = Arc::<AtomicU64>::default();
+    let (cluster, voice) = cluster(&config, &store, &clock, &supervisor).await?;
     let (beginning, sent) = beginning(&store, &config, &view).await?;
     let shared = cluster.as_ref().map(|cluster| cluster::shared(cluster, sent, &config, &clock));
-    let engine = {
-        let parts = EngineParts {
-            clock: &clock,
-            store: &store,
-            prober: &prober,
-            events: events.clone(),
-            heard,
-            pulse: &pulse,
-            owed: &owed,
-            announce: voice,
-        };
-        start_engine(beginning, parts, checks.handle(), &mut supervisor)
+    let parts = EngineParts {
+        clock: &clock,
+        store: &store,
+        prober: &prober,
+        events: events.clone(),
+        heard,
+        pulse: &pulse,
+        owed: &owed,
+        announce: voice,
     };
-    let sink = HttpSink::new(clock.clone()).map_err(|error| StartError::System(error.to_string()))?;
-    let notifier = Notifier {
-        outbox: store.clone(),
-        sink,
-        clock: clock.clone(),
-        config: active.clone(),
-        owed,
-        shared: shared.clone(),
-        chance: notifier::system_chance,
-    };
+    let engine = start_engine(beginning, parts, checks.handle(), &mut supervisor);
+    let notifier = notifier((&store, &clock), active.clone(), owed, shared.clone())?;
     supervisor.task("notifier", notifier.run(supervisor.stopping()));
     let reloader = Reloader {
         path: path_of(&found),
@@ -192,15 +171,15 @@ pub async fn run(options: Options) -> Result<(), StartError> {
     };
     supervisor.task("reload", reloader.run(supervisor.stopping()));
     tell_first(&opened, &bad_config, &events).await;
-    let (peer_events, peer_configs) = (events.clone(), active.clone());
+    let peers = cluster.zip(shared).map(|(cluster, shared)| {
+        let (events, configs) = (events.clone(), active.clone());
+        let around = cluster::Around { engine: engine.clone(), store: store.clone(), events, configs };
+        cluster::start(cluster, shared, around, &mut supervisor)
+    });
     supervisor.task("housekeeping", housekeeping::run(store.clone(), clock.clone(), active, events, supervisor.stopping()));
     supervisor.task("store", writer(store.clone(), supervisor.stopping()));
     supervisor.task("watchdog", lifecycle::watchdog(pulse, store.clone(), supervisor.stopping()));
     let secret = secret(&loaded.config, &store).await?;
-    let peers = cluster.zip(shared).map(|(cluster, shared)| {
-        let around = cluster::Around { engine: engine.clone(), store: store.clone(), events: peer_events, configs: peer_configs };
-        cluster::start(cluster, shared, around, &mut supervisor)
-    });
     let parts = http::Parts { engine, store: store.clone(), clock, reloads: Reloads(reload_asked), secret, peers };
     let sign_in_link = http::start(bound, parts, &mut supervisor).await.map_err(|error| StartError::System(error.to_string()))?;
 
@@ -209,6 +188,34 @@ pub async fn run(options: Options) -> Result<(), StartError> {
     let ended = supervisor.run(lifecycle::asked_to_stop(), GRACE).await;
     store.close().await;
     Ok(ended?)
+}
+
+async fn open(state_dir: &Path, clock: &Clock) -> Result<(Store, Opened), StartError> {
+    let (state_dir, clock) = (state_dir.to_owned(), clock.clone());
+    Ok(blocking(move || Store::open(&state_dir, clock)).await??)
+}
+
+/// The cluster, if there is one, and the engine's way to it.
+async fn cluster(
+    config: &Config,
+    store: &Store,
+    clock: &Clock,
+    supervisor: &Supervisor,
+) -> Result<(Option<Cluster>, Arc<dyn Announce>), StartError> {
+    let Some(peers) = &config.peers else { return Ok((None, Arc::new(Alone))) };
+    let cluster = cluster::begin(peers, store, clock, supervisor).await?;
+    let voice = cluster.voice();
+    Ok((Some(cluster), voice))
+}
+
+fn notifier(
+    (store, clock): (&Store, &Clock),
+    config: watch::Receiver<Arc<Config>>,
+    owed: Arc<Notify>,
+    shared: Option<Shared>,
+) -> Result<Notifier<Store, HttpSink>, StartError> {
+    let sink = HttpSink::new(clock.clone()).map_err(|error| StartError::System(error.to_string()))?;
+    Ok(Notifier { outbox: store.clone(), sink, clock: clock.clone(), config, owed, shared, chance: crate::notifier::system_chance })
 }
 
 fn first_view(loaded: &Loaded, problems: Vec<Problem>, now: UnixMillis) -> ReloadView {

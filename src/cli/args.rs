@@ -70,6 +70,8 @@ pub(super) enum Subcommand {
     Probe(ProbeOptions),
     /// Show the monitors of the running instance; exit code 1 when one is down
     Status(StatusOptions),
+    /// Look at the nodes of the cluster and steer them
+    Peer(PeerOptions),
     /// Make the running instance read its config again, now
     Reload,
     /// Print a new one-time sign-in link of the running instance
@@ -142,6 +144,46 @@ pub(super) struct StatusOptions {
     /// Show only monitors that are not up
     #[arg(long)]
     pub(super) failing: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PeerOptions {
+    #[command(subcommand)]
+    pub(super) action: PeerAction,
+}
+
+#[derive(Debug, Clone, clap::Subcommand)]
+pub(super) enum PeerAction {
+    /// Print who a node is, with its public key, as an entry of `peers.nodes`
+    Id {
+        /// Which node; this one when none is named
+        #[arg(value_name = "NODE")]
+        name: Option<String>,
+        /// Make a new pair of keys instead, for a node that shall have one of its own
+        #[arg(long, conflicts_with = "name")]
+        new: bool,
+    },
+    /// Ask the other nodes over their links whether they are there; exit code 1 when one does not answer
+    Ping {
+        /// Which nodes; all others when none is named
+        #[arg(value_name = "NODE")]
+        names: Vec<String>,
+        /// How often
+        #[arg(long, short = 'n', default_value_t = 3, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=100))]
+        count: u32,
+    },
+    /// Show the nodes as the running instance sees them; exit code 1 when one is not counted
+    Status {
+        /// Print them as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say that a silent node is gone for good, on all nodes. Its name never comes back
+    Forget {
+        /// Which node
+        #[arg(value_name = "NODE")]
+        name: String,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -22,11 +22,33 @@ const ANSWER_BYTES_MAX: usize = 64 << 20;
 /// How long an answer may take: a forced reload reads every secret again.
 const ANSWER_WITHIN: std::time::Duration = std::time::Duration::from_secs(90);
 
-/// Sends a request to the running instance; prints why when that does not work.
+/// What the running instance answers.
+pub(super) enum Answered {
+    /// What was asked for.
+    Done(serde_json::Value),
+    /// No, and why.
+    Refused(String),
+}
+
+/// Sends a request to the running instance; prints why when that does not work, or is refused.
 ///
 /// # Errors
 /// The exit code for it.
 pub(super) fn ask(common: &Common, method: &str, path: &str) -> Result<serde_json::Value, Exit> {
+    match try_ask(common, method, path)? {
+        Answered::Done(answer) => Ok(answer),
+        Answered::Refused(why) => {
+            output::say(&format!("the running vigilmon refuses: {why}"));
+            Err(Exit::Failed)
+        }
+    }
+}
+
+/// Sends a request to the running instance, which may refuse it; prints why when it cannot be asked.
+///
+/// # Errors
+/// The exit code for it.
+pub(super) fn try_ask(common: &Common, method: &str, path: &str) -> Result<Answered, Exit> {
     let found = find_config(common.config.as_deref());
     let state_dir = common.state_dir.clone().unwrap_or_else(|| state_dir_of(&found));
     let socket = state_dir.join("control.sock");
@@ -48,7 +70,7 @@ pub(super) fn ask(common: &Common, method: &str, path: &str) -> Result<serde_jso
     })
 }
 
-async fn exchange(socket: PathBuf, method: &str, path: &str) -> Result<serde_json::Value, String> {
+async fn exchange(socket: PathBuf, method: &str, path: &str) -> Result<Answered, String> {
     let stream = UnixStream::connect(socket).await.map_err(|error| crate::app::surroundings::plain(&error))?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
     let jobs = Jobs::default();
@@ -66,8 +88,10 @@ async fn exchange(socket: PathBuf, method: &str, path: &str) -> Result<serde_jso
     let response = sender.send_request(request).await.map_err(|error| error.to_string())?;
     let status = response.status();
     let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await.map_err(|error| error.to_string())?.to_bytes();
-    if !status.is_success() {
-        return Err(format!("it answers {status}: {}", String::from_utf8_lossy(&body).trim()));
+    let answer: serde_json::Value = serde_json::from_slice(&body).map_err(|error| format!("its answer is not JSON: {error}"))?;
+    if status.is_success() {
+        return Ok(Answered::Done(answer));
     }
-    serde_json::from_slice(&body).map_err(|error| format!("its answer is not JSON: {error}"))
+    let why = answer["error"]["message"].as_str().map_or_else(|| format!("it answers {status}"), ToOwned::to_owned);
+    Ok(Answered::Refused(why))
 }

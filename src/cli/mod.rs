@@ -9,6 +9,7 @@ mod demo;
 mod hash_password;
 mod init;
 mod output;
+mod peer;
 mod plan;
 mod probe;
 mod reload;
@@ -80,6 +81,7 @@ pub fn main() -> ExitCode {
         Subcommand::Schema(options) => schema::run(&options),
         Subcommand::Probe(options) => probe::run(&common, &options),
         Subcommand::Status(options) => status::run(&common, &options),
+        Subcommand::Peer(options) => peer::run(&common, &options),
         Subcommand::Reload => reload::run(&common),
         Subcommand::SignInLink => sign_in::run(&common),
         Subcommand::HashPassword => hash_password::run(),

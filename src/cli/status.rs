@@ -79,12 +79,24 @@ fn footer(status: &Value, monitors: &[Value]) -> String {
         out.push_str("; the uplink is LOST: targets beyond it are not judged");
     }
     out.push('\n');
+    if let Some(cluster) = status["cluster"].as_object() {
+        out.push_str(&cluster_line(cluster));
+    }
     let problems = status["config"]["problems"].as_array().map_or(0, Vec::len);
     if problems > 0 {
         let what = if status["config"]["is_last_good_copy"] == true { "the last good copy runs" } else { "the old one runs on" };
         out.push_str(&format!("the config on disk is NOT VALID ({problems} problem(s)); {what}: see `vigilmon validate`\n"));
     }
     out
+}
+
+fn cluster_line(cluster: &serde_json::Map<String, Value>) -> String {
+    let word = |key: &str| cluster.get(key).and_then(Value::as_str).unwrap_or_default();
+    let number = |key: &str| cluster.get(key).and_then(Value::as_u64).unwrap_or_default();
+    let is_primary = cluster.get("is_primary") == Some(&Value::Bool(true));
+    let standing = if is_primary { "" } else { "; they are NOT the primary part: see `vigilmon peer status`" };
+    let (live, total) = (number("nodes_live"), number("nodes_total"));
+    format!("cluster {}, node {}: {live} of {total} nodes{standing}\n", word("name"), word("node"))
 }
 
 fn time(value: &Value) -> Option<UnixMillis> {
@@ -131,5 +143,10 @@ mod tests {
                         up?    a     3 min  12.3 ms  in 5.0 s\n\
                         \n1 of 2 up, seen from eu (external)\n";
         assert_eq!(text(&status, false), expected);
+        let mut with_peers = status;
+        with_peers["cluster"] = serde_json::json!({ "name": "acme", "node": "eu", "nodes_live": 2, "nodes_total": 3, "is_primary": true });
+        assert_eq!(text(&with_peers, false), format!("{expected}cluster acme, node eu: 2 of 3 nodes\n"));
+        with_peers["cluster"]["is_primary"] = false.into();
+        assert!(text(&with_peers, false).ends_with("2 of 3 nodes; they are NOT the primary part: see `vigilmon peer status`\n"));
     }
 }

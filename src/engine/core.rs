@@ -279,8 +279,10 @@ impl Core {
     }
 
     fn asked(&mut self, operation: &Operation, request: RequestId, now: Now, commands: &mut Vec<Command>) {
-        let (Operation::Pause(id) | Operation::Resume(id) | Operation::CheckNow(id)) = operation;
-        let answer = self.operate(operation, id, now);
+        let answer = match operation {
+            Operation::Pause(id) | Operation::Resume(id) | Operation::CheckNow(id) => self.operate(operation, id, now),
+            Operation::Forget(node) => self.forget_for_all(node, now),
+        };
         self.is_dirty = true;
         match answer {
             Ok(change) if change.is_empty() => commands.push(Command::Answer { request, answer: Ok(()) }),
@@ -314,6 +316,7 @@ impl Core {
                 self.reschedule(id, Some(now.mono));
                 Ok(StateChange::default())
             }
+            Operation::Forget(node) => self.forget_for_all(node, now),
         }
     }
 

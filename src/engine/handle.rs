@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use crate::engine::snapshot::Snapshot;
 use crate::model::id::MonitorId;
+use crate::model::id::NodeName;
 
 /// Cheap to clone.
 #[derive(Debug, Clone)]
@@ -36,6 +37,8 @@ pub enum Operation {
     Resume(MonitorId),
     /// Check it now, besides its schedule.
     CheckNow(MonitorId),
+    /// A node of the cluster is gone for good: nobody waits for it or counts what it says. Its name never comes back.
+    Forget(NodeName),
 }
 
 /// Why an operation was not done.

@@ -116,6 +116,8 @@ pub enum Ignored {
     OtherProbe,
     /// It knows nothing (yet), or is paused.
     NoOpinion,
+    /// An operator said that it is gone for good.
+    Forgotten,
 }
 
 impl Ignored {
@@ -131,6 +133,23 @@ impl Ignored {
             Ignored::Draining => "is stopping",
             Ignored::OtherProbe => "checks something else: its config differs",
             Ignored::NoOpinion => "knows nothing yet",
+            Ignored::Forgotten => "was forgotten",
+        }
+    }
+
+    /// The word in the API, for a node whose votes do not count.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Ignored::Silent => "silent",
+            Ignored::Wedged => "wedged",
+            Ignored::Settling => "settling",
+            Ignored::Abstains => "abstains",
+            Ignored::Outlier => "outlier",
+            Ignored::Draining => "draining",
+            Ignored::OtherProbe => "other_probe",
+            Ignored::NoOpinion => "no_opinion",
+            Ignored::Forgotten => "forgotten",
         }
     }
 }
@@ -169,14 +188,37 @@ pub struct ClusterView {
     pub name: String,
     /// This node.
     pub me: NodeName,
-    /// All configured nodes, in the order of the config, and those that are not configured here and were heard.
+    /// All configured nodes, in the order of the config. Forgotten ones are among them only while they still speak.
     pub nodes: Vec<NodeView>,
+    /// Nodes that are gone for good; their names never come back.
+    pub forgotten: Vec<NodeName>,
     /// This node takes part in decisions.
     pub is_ready: bool,
     /// The nodes that are seen are enough to decide at once.
     pub is_primary: bool,
+    /// After this a part that is not primary acts alone; `None`: it never does.
+    pub solo_after: Option<Duration>,
     /// How far this node's clock is behind the others' (negative: ahead), in milliseconds, when it is known.
     pub clock_offset_ms: Option<i64>,
+}
+
+impl ClusterView {
+    /// This node.
+    #[must_use]
+    pub fn own(&self) -> Option<&NodeView> {
+        self.nodes.iter().find(|node| node.is_me)
+    }
+
+    /// Nodes that belong to the cluster: all that are not forgotten.
+    pub fn members(&self) -> impl Iterator<Item = &NodeView> {
+        self.nodes.iter().filter(|node| node.is_me || node.ignored != Some(Ignored::Forgotten))
+    }
+
+    /// How many of them are heard, and how many there are.
+    #[must_use]
+    pub fn n_live(&self) -> (usize, usize) {
+        (self.members().filter(|node| node.is_live).count(), self.members().count())
+    }
 }
 
 /// A node at one moment.

@@ -1,5 +1,7 @@
 //! Wire types of the API and of the control socket. What is written here is a promise: fields are added, never renamed.
 
+pub mod peers;
+
 use serde::Serialize;
 
 use crate::config::Problem;
@@ -9,12 +11,14 @@ use crate::engine::snapshot::UplinkView;
 use crate::http::ReloadAnswer;
 use crate::http::regions;
 use crate::http::views;
+use crate::model::id::Region;
 use crate::model::incident::Incident;
 use crate::model::peer::Vantage;
 use crate::model::result::CheckResult;
 use crate::model::result::Phase;
 use crate::model::result::Timings;
 use crate::model::time::UnixMillis;
+use crate::model::verdict::Diagnosis;
 use crate::model::verdict::OpinionState;
 
 /// All monitors.
@@ -27,6 +31,8 @@ pub struct Status {
     started_at: String,
     revision: u64,
     uplink: &'static str,
+    /// The cluster; `None` when watching alone.
+    cluster: Option<peers::Cluster>,
     config: ConfigStatus,
     monitors: Vec<Monitor>,
 }
@@ -66,6 +72,14 @@ pub struct Monitor {
     cause: Option<String>,
     cause_code: Option<&'static str>,
     regions_failing: Vec<String>,
+    regions_fine: Vec<String>,
+    regions_unknown: Vec<String>,
+    /// What the votes say together; the three below are `None` when watching alone.
+    agreement: Option<&'static str>,
+    /// The node that decides and sends.
+    decided_by: Option<String>,
+    /// Where the trouble is, as far as the vantages inside and outside tell.
+    diagnosis: Option<&'static str>,
     next_check_at: Option<String>,
     last_check: Option<Check>,
     open_incidents: Vec<IncidentBody>,
@@ -146,6 +160,7 @@ pub fn status(snapshot: &Snapshot) -> Status {
             UplinkView::Fine => "fine",
             UplinkView::Lost(_) => "lost",
         },
+        cluster: snapshot.cluster.as_deref().map(peers::cluster),
         config: ConfigStatus {
             hash: reload.active_hash.clone(),
             active_since: reload.active_since.rfc3339(),
@@ -160,6 +175,8 @@ pub fn status(snapshot: &Snapshot) -> Status {
 /// One monitor.
 #[must_use]
 pub fn monitor(view: &MonitorView) -> Monitor {
+    let names = |regions: &[Region]| regions.iter().map(ToString::to_string).collect();
+    let is_alone = view.votes.iter().all(|vote| vote.node.is_none());
     Monitor {
         id: view.monitor.id.to_string(),
         name: view.monitor.name.clone(),
@@ -172,7 +189,12 @@ pub fn monitor(view: &MonitorView) -> Monitor {
         paused_by_operator: view.paused_by_operator,
         cause: views::cause(view),
         cause_code: regions::cause_code(view),
-        regions_failing: view.regions.failing.iter().map(ToString::to_string).collect(),
+        regions_failing: names(&view.regions.failing),
+        regions_fine: names(&view.regions.fine),
+        regions_unknown: names(&view.regions.unknown),
+        agreement: (!is_alone).then(|| view.agreement.word()),
+        decided_by: view.decider.as_ref().map(ToString::to_string),
+        diagnosis: view.diagnosis.map(Diagnosis::word),
         next_check_at: view.next_check_at.map(UnixMillis::rfc3339),
         last_check: view.last.as_ref().map(|last| check(last)),
         open_incidents: view.incidents.iter().map(incident).collect(),

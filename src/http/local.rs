@@ -1,10 +1,12 @@
-//! The control socket: what `vigilmon status`, `reload` and `sign-in-link` ask for. Whoever may open the socket is the user that
+//! The control socket: what `vigilmon status`, `peer`, `reload` and `sign-in-link` ask for. Whoever may open the socket is the user that
 //! vigilmon runs as, so nothing more is asked of them.
 
 use hyper::StatusCode;
 
+use crate::clock::Clock;
 use crate::config::Server;
 use crate::engine::handle::EngineHandle;
+use crate::http::PeerParts;
 use crate::http::Reloads;
 use crate::http::answer;
 use crate::http::answer::Answer;
@@ -14,8 +16,11 @@ use crate::http::error::Refusal;
 use crate::http::limits::LINK_AGE;
 use crate::http::limits::RELOAD_TIMEOUT;
 use crate::http::one_time::OneTimeLinks;
+use crate::http::operator;
+use crate::http::peer_views::LinkReport;
 use crate::http::route::LocalRoute;
 use crate::http::visit::Visit;
+use crate::model::id::NodeName;
 use crate::model::time::Mono;
 use crate::ui::links::Links;
 
@@ -28,6 +33,10 @@ pub struct Control<'a> {
     pub reloads: &'a Reloads,
     /// For sign-in links.
     pub links: &'a OneTimeLinks,
+    /// For nodes of the cluster; `None` when watching alone.
+    pub peers: Option<&'a PeerParts>,
+    /// Tells how long an answer of a node took.
+    pub clock: &'a Clock,
     /// An address of this instance, for when no public one is configured.
     pub own_url: &'a str,
 }
@@ -50,7 +59,26 @@ pub async fn answer(control: &Control<'_>, route: LocalRoute, visit: &Visit, _pr
             let url = url.map_err(|error| Refusal::Internal(format!("no randomness for a sign-in link: {error}")))?;
             Ok(answer::json(StatusCode::OK, &api::SignInLink { url, valid_minutes: LINK_AGE.as_secs() / 60 }))
         }
+        LocalRoute::Peers => {
+            let report = LinkReport::of(control.peers);
+            Ok(answer::json(StatusCode::OK, &api::peers::peers(&control.engine.snapshot(), &report)))
+        }
+        LocalRoute::PingPeer(node) => Ok(answer::json(StatusCode::OK, &ping(control, &node).await?)),
+        LocalRoute::ForgetPeer(node) => {
+            operator::forget_node(control.engine, &node, "the command line").await?;
+            Ok(answer::json(StatusCode::OK, &api::Done { done: true }))
+        }
     }
+}
+
+async fn ping(control: &Control<'_>, node: &NodeName) -> Result<api::peers::Pong, Refusal> {
+    let Some(peers) = control.peers else {
+        return Err(Refusal::Conflict("this instance watches alone; there is nobody to ask".to_owned()));
+    };
+    let began = control.clock.now().mono;
+    let answer = crate::peer::answer::ping(&peers.links, node).await;
+    let took = answer.map(|()| control.clock.now().mono.since(began)).map_err(|error| error.to_string());
+    Ok(api::peers::pong(node, took))
 }
 
 /// The whole address of a new one-time sign-in link.

@@ -49,6 +49,7 @@ pub mod operator;
 pub mod paced;
 pub mod pages;
 pub mod password;
+pub mod peer_views;
 pub mod peers;
 pub mod places;
 pub mod public;

@@ -10,9 +10,11 @@ use crate::http::answer::Answer;
 use crate::http::api;
 use crate::http::auth::Operator;
 use crate::http::error::Refusal;
+use crate::http::route::Deed;
 use crate::http::route::OperatorRoute;
 use crate::http::route::Wire;
 use crate::http::visit::Visit;
+use crate::model::id::NodeName;
 use crate::ui::links::Act;
 
 /// Does it, and answers when it is durable.
@@ -20,19 +22,37 @@ use crate::ui::links::Act;
 /// # Errors
 /// [`Refusal`], as the engine refused it.
 pub async fn act(engine: &EngineHandle, route: &OperatorRoute, visit: &Visit, operator: &Operator) -> Result<Answer, Refusal> {
-    let monitor = route.monitor.clone();
-    let operation = match route.act {
-        Act::Pause => Operation::Pause(monitor),
-        Act::Resume => Operation::Resume(monitor),
-        Act::Check => Operation::CheckNow(monitor),
+    let who = operator.viewer().name();
+    let back = match &route.deed {
+        Deed::Monitor(act, monitor) => {
+            let operation = match act {
+                Act::Pause => Operation::Pause(monitor.clone()),
+                Act::Resume => Operation::Resume(monitor.clone()),
+                Act::Check => Operation::CheckNow(monitor.clone()),
+            };
+            engine.ask(operation).await.map_err(refusal)?;
+            tracing::info!(%monitor, user = who, "`{who}` asked to {} `{monitor}`", act.word());
+            visit.links.monitor(monitor)
+        }
+        Deed::ForgetNode(node) => {
+            forget_node(engine, node, who).await?;
+            visit.links.peers()
+        }
     };
-    let (word, who) = (route.act.word(), operator.viewer().name());
-    engine.ask(operation).await.map_err(refusal)?;
-    tracing::info!(monitor = %route.monitor, user = who, "`{who}` asked to {word} `{}`", route.monitor);
     Ok(match route.wire {
-        Wire::Page => answer::see_other(&visit.links.monitor(&route.monitor)),
+        Wire::Page => answer::see_other(&back),
         Wire::Json => answer::json(StatusCode::OK, &api::Done { done: true }),
     })
+}
+
+/// Forgets a node of the cluster on the word of `who`.
+///
+/// # Errors
+/// [`Refusal`], as the engine refused it.
+pub async fn forget_node(engine: &EngineHandle, node: &NodeName, who: &str) -> Result<(), Refusal> {
+    engine.ask(Operation::Forget(node.clone())).await.map_err(refusal)?;
+    tracing::info!(peer = %node, user = who, "`{who}` asked to forget `{node}`");
+    Ok(())
 }
 
 fn refusal(refused: Refused) -> Refusal {

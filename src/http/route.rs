@@ -7,6 +7,7 @@
 
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
+use crate::model::id::NodeName;
 use crate::model::id::PageSlug;
 use crate::ui::links::Act;
 
@@ -95,21 +96,32 @@ pub enum ViewerRoute {
     ApiStatus,
     /// One monitor as JSON.
     ApiMonitor(MonitorId),
+    /// The nodes of the cluster.
+    Peers,
+    /// The nodes of the cluster as JSON.
+    ApiPeers,
 }
 
 /// Routes that change run-time state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OperatorRoute {
     /// What is to be done.
-    pub act: Act,
-    /// To which monitor.
-    pub monitor: MonitorId,
+    pub deed: Deed,
     /// How the answer is wanted.
     pub wire: Wire,
 }
 
+/// What an operator can do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Deed {
+    /// Something to a monitor.
+    Monitor(Act, MonitorId),
+    /// A node is gone for good.
+    ForgetNode(NodeName),
+}
+
 /// Routes of the control socket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LocalRoute {
     /// For `vigilmon status`.
     Status,
@@ -117,6 +129,12 @@ pub enum LocalRoute {
     Reload,
     /// Make a one-time link.
     SignInLink,
+    /// For `vigilmon peer status`.
+    Peers,
+    /// Ask a node whether it is there.
+    PingPeer(NodeName),
+    /// A node is gone for good.
+    ForgetPeer(NodeName),
 }
 
 /// How answers, errors above all, are written.
@@ -167,7 +185,8 @@ impl ViewerRoute {
             ViewerRoute::Incident(id) => Some(format!("/incidents/{id}")),
             ViewerRoute::Config => Some("/config".to_owned()),
             ViewerRoute::Channels => Some("/channels".to_owned()),
-            ViewerRoute::ApiStatus | ViewerRoute::ApiMonitor(_) => None,
+            ViewerRoute::Peers => Some("/peers".to_owned()),
+            ViewerRoute::ApiStatus | ViewerRoute::ApiMonitor(_) | ViewerRoute::ApiPeers => None,
         }
     }
 }
@@ -248,28 +267,42 @@ fn viewer(segments: &[&str]) -> Option<ViewerRoute> {
         ["channels"] => Some(ViewerRoute::Channels),
         ["api", "v1", "status"] => Some(ViewerRoute::ApiStatus),
         ["api", "v1", "monitors", id] => monitor(id).map(ViewerRoute::ApiMonitor),
+        ["peers"] => Some(ViewerRoute::Peers),
+        ["api", "v1", "peers"] => Some(ViewerRoute::ApiPeers),
         _ => None,
     }
 }
 
 fn operator(segments: &[&str]) -> Option<OperatorRoute> {
-    let (wire, id, word) = match segments {
-        ["monitors", id, word] => (Wire::Page, id, word),
-        ["api", "v1", "monitors", id, word] => (Wire::Json, id, word),
+    let (wire, segments) = match segments {
+        ["api", "v1", rest @ ..] => (Wire::Json, rest),
+        all => (Wire::Page, all),
+    };
+    let deed = match segments {
+        ["monitors", id, word] => {
+            let act = [Act::Pause, Act::Resume, Act::Check].into_iter().find(|act| act.word() == *word)?;
+            Deed::Monitor(act, monitor(id)?)
+        }
+        ["peers", name, "forget"] => Deed::ForgetNode(node(name)?),
         _ => return None,
     };
-    let act = [Act::Pause, Act::Resume, Act::Check].into_iter().find(|act| act.word() == *word)?;
-    Some(OperatorRoute { act, monitor: monitor(id)?, wire })
+    Some(OperatorRoute { deed, wire })
 }
 
 fn local_get(segments: &[&str]) -> Option<Route> {
-    (segments == ["local", "status"]).then_some(Route::Local(LocalRoute::Status))
+    match segments {
+        ["local", "status"] => Some(Route::Local(LocalRoute::Status)),
+        ["local", "peers"] => Some(Route::Local(LocalRoute::Peers)),
+        _ => None,
+    }
 }
 
 fn local_post(segments: &[&str]) -> Option<Route> {
     match segments {
         ["local", "reload"] => Some(Route::Local(LocalRoute::Reload)),
         ["local", "sign-in-link"] => Some(Route::Local(LocalRoute::SignInLink)),
+        ["local", "peers", name, "ping"] => node(name).map(|node| Route::Local(LocalRoute::PingPeer(node))),
+        ["local", "peers", name, "forget"] => node(name).map(|node| Route::Local(LocalRoute::ForgetPeer(node))),
         _ => None,
     }
 }
@@ -280,6 +313,10 @@ fn slug(text: &str) -> Option<PageSlug> {
 
 fn monitor(text: &str) -> Option<MonitorId> {
     MonitorId::parse(text).ok()
+}
+
+fn node(text: &str) -> Option<NodeName> {
+    NodeName::parse(text).ok()
 }
 
 fn incident(text: &str) -> Option<IncidentId> {
@@ -329,6 +366,14 @@ mod tests {
             ("POST", "/monitors/api/resume", Right::Operator),
             ("POST", "/monitors/api/check", Right::Operator),
             ("POST", "/api/v1/monitors/api/check", Right::Operator),
+            ("GET", "/peers", Right::Viewer),
+            ("GET", "/api/v1/peers", Right::Viewer),
+            ("POST", "/peers/eu-west/forget", Right::Operator),
+            ("POST", "/api/v1/peers/eu-west/forget", Right::Operator),
+            ("GET", "/peer", Right::Public),
+            ("GET", "/local/peers", Right::Local),
+            ("POST", "/local/peers/eu-west/ping", Right::Local),
+            ("POST", "/local/peers/eu-west/forget", Right::Local),
             ("GET", "/local/status", Right::Local),
             ("POST", "/local/reload", Right::Local),
             ("POST", "/local/sign-in-link", Right::Local),
@@ -365,6 +410,10 @@ mod tests {
             "/healthz/",
             "/..",
             "/status/../config",
+            "/peers/",
+            "/peers/eu-west",
+            "/peers/EU/forget",
+            "/local/peers/eu-west",
         ] {
             assert_eq!(route("GET", path), Err(NoRoute::NotFound), "{path}");
         }
@@ -378,6 +427,8 @@ mod tests {
             ("DELETE", "/sign-in", "GET, HEAD, POST"),
             ("get", "/", "GET, HEAD"),
             ("GET", "/local/reload", "POST"),
+            ("GET", "/peers/eu-west/forget", "POST"),
+            ("POST", "/peers", "GET, HEAD"),
         ] {
             assert_eq!(route(method, path), Err(NoRoute::MethodNotAllowed(allow)), "{method} {path}");
         }
@@ -385,7 +436,7 @@ mod tests {
 
     #[test]
     fn pages_one_is_sent_back_to_are_routes_again() {
-        for path in ["/monitors", "/monitors/api", "/incidents", "/incidents/abc", "/config", "/channels"] {
+        for path in ["/monitors", "/monitors/api", "/incidents", "/incidents/abc", "/config", "/channels", "/peers"] {
             let Ok(Route::Viewer(found)) = route("GET", path) else { panic!("{path} is for viewers") };
             assert_eq!(found.page_path().as_deref(), Some(path));
         }

@@ -32,6 +32,7 @@ use crate::http::local;
 use crate::http::local::Control;
 use crate::http::operator;
 use crate::http::pages::Pages;
+use crate::http::peer_views::LinkReport;
 use crate::http::peers;
 use crate::http::route::PublicRoute;
 use crate::http::route::Route;
@@ -151,7 +152,7 @@ impl Site {
             }
             Route::Viewer(route) => {
                 let viewer = self.identify(visit, config).await.ok_or_else(|| sign_in_needed(&route))?;
-                self.desk.answer(&route, visit, &viewer).await
+                self.desk.answer(&route, visit, &viewer, &LinkReport::of(self.peers.as_ref())).await
             }
             Route::Operator(route) => {
                 let stranger = match route.wire {
@@ -164,8 +165,14 @@ impl Site {
             }
             Route::Local(route) => {
                 let proof = auth::local(visit)?;
-                let control =
-                    Control { engine: &self.desk.engine, reloads: &self.reloads, links: &self.sign_in.links, own_url: &self.own_url };
+                let control = Control {
+                    engine: &self.desk.engine,
+                    reloads: &self.reloads,
+                    links: &self.sign_in.links,
+                    peers: self.peers.as_ref(),
+                    clock: &self.clock,
+                    own_url: &self.own_url,
+                };
                 local::answer(&control, route, visit, &proof).await
             }
         }

@@ -22,6 +22,8 @@ use crate::http::colleagues::Colleagues;
 use crate::http::error::Refusal;
 use crate::http::history;
 use crate::http::limits::READ_TIMEOUT;
+use crate::http::peer_views;
+use crate::http::peer_views::LinkReport;
 use crate::http::regions;
 use crate::http::route::ViewerRoute;
 use crate::http::views;
@@ -47,6 +49,7 @@ use crate::ui::page::monitor::History;
 use crate::ui::page::monitor::MonitorPage;
 use crate::ui::page::monitor::Past;
 use crate::ui::page::monitor::SloView;
+use crate::ui::page::peers;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -70,14 +73,18 @@ pub struct Desk {
 }
 
 impl Desk {
-    /// Answers a viewer.
+    /// Answers a viewer. `report` says how the links to the other nodes are.
     ///
     /// # Errors
     /// [`Refusal`].
-    pub async fn answer(&self, route: &ViewerRoute, visit: &Visit, viewer: &Viewer) -> Result<Answer, Refusal> {
+    pub async fn answer(&self, route: &ViewerRoute, visit: &Visit, viewer: &Viewer, report: &LinkReport) -> Result<Answer, Refusal> {
         let snapshot = self.engine.snapshot();
         let now = visit.now.wall;
-        let frame = views::frame(visit, viewer, &snapshot);
+        let mut frame = views::frame(visit, viewer, &snapshot);
+        // The page itself says it better.
+        if *route != ViewerRoute::Peers {
+            frame.banners.extend(peer_views::banners(&snapshot, report, &visit.links));
+        }
         let page = match route {
             ViewerRoute::Dashboard => dashboard::page(&frame, &views::dashboard(&snapshot, now)),
             ViewerRoute::Monitor(id) => monitor::page(&frame, &self.monitor(&snapshot, id, now).await?),
@@ -85,6 +92,11 @@ impl Desk {
             ViewerRoute::Incident(id) => self.incident(&frame, &snapshot, id).await?,
             ViewerRoute::Config => config::page(&frame, &views::config(&snapshot)),
             ViewerRoute::Channels => channels::page(&frame, &self.channels(&snapshot).await),
+            ViewerRoute::Peers => match peer_views::page(&snapshot, report) {
+                Some(view) => peers::page(&frame, &view),
+                None => peers::alone(&frame, &peer_views::snippet(&snapshot.config)),
+            },
+            ViewerRoute::ApiPeers => return Ok(answer::json(StatusCode::OK, &api::peers::peers(&snapshot, report))),
             ViewerRoute::ApiStatus => return Ok(answer::json(StatusCode::OK, &api::status(&snapshot))),
             ViewerRoute::ApiMonitor(id) => {
                 let view = snapshot.monitors.get(id).ok_or(Refusal::NotFound)?;

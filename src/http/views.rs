@@ -41,7 +41,7 @@ use crate::ui::text;
 const WORST_FIRST: [Verdict; 5] = [Verdict::Down, Verdict::Degraded, Verdict::Unknown, Verdict::Paused, Verdict::Up];
 
 /// Digits of the config's hash that are shown; enough to compare by eye.
-const HASH_DIGITS: usize = 12;
+pub const HASH_DIGITS: usize = 12;
 
 /// What every page of the operators has around it.
 #[must_use]
@@ -52,6 +52,7 @@ pub fn frame(visit: &Visit, viewer: &Viewer, snapshot: &Snapshot) -> Frame {
         user: viewer.name().to_owned(),
         may_operate: viewer.may_operate(),
         form_token: viewer.form_token().to_owned(),
+        has_peers: snapshot.cluster.is_some(),
         banners: banners(snapshot, &visit.links, visit.now.wall),
     }
 }

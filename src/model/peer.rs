@@ -120,6 +120,9 @@ pub struct Meta {
     pub started_at: UnixMillis,
 }
 
+/// A clock this many milliseconds off is corrected, said so on the peers page, and its node decides last.
+pub const CLOCK_OFF_MS: i64 = 60_000;
+
 /// Whether a node takes part in decisions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Readiness {

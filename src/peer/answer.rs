@@ -2,6 +2,7 @@
 //!
 //! | question | body | answer |
 //! |---|---|---|
+//! | `ping` | `{}` | `{}`: whoever answers is there, and not only its machine |
 //! | `history` | `{"since": ms}` | `{"incidents": [[key, value], …], "verdicts": [[monitor, at, verdict], …]}` |
 //! | `results` | `{"monitor": id}` | its newest result, the newest ones in small, and the response times of a day: `crate::peer::results` |
 //!
@@ -37,6 +38,7 @@ use crate::model::verdict::Verdict;
 use crate::peer::link::links::Links;
 use crate::peer::port::Answers;
 use crate::peer::port::Ask;
+use crate::peer::port::AskError;
 use crate::peer::port::Carrier;
 use crate::peer::results::Results;
 use crate::peer::results::SUMS_SPAN;
@@ -98,6 +100,7 @@ impl Answers for Desk {
                     let Since { since } = serde_json::from_slice(&ask.body).map_err(|error| format!("that is no question: {error}"))?;
                     self.history(UnixMillis(since)).await
                 }
+                "ping" => Ok(Bytes::from_static(b"{}")),
                 "results" => {
                     let Which { monitor } = serde_json::from_slice(&ask.body).map_err(|error| format!("that is no question: {error}"))?;
                     self.results(&MonitorId::parse(&monitor).map_err(|error| error.to_string())?).await
@@ -193,6 +196,15 @@ impl Desk {
         self.store.merge_history(History { from, to: now, incidents, verdicts }).await.map_err(|error| error.to_string())?;
         Ok(n_incidents)
     }
+}
+
+/// Asks a node whether it is there; the caller measures how long that takes.
+///
+/// # Errors
+/// [`AskError`].
+pub async fn ping(links: &Links, node: &NodeName) -> Result<(), AskError> {
+    let ask = Ask { about: "ping".to_owned(), body: Bytes::from_static(b"{}") };
+    links.ask(node, ask).await.map(drop)
 }
 
 /// An incident that is over, in the form that travels.

@@ -121,8 +121,14 @@ impl Gossip {
         for record in records {
             match record {
                 Record::Opinion(opinion) => opinions.push(opinion),
-                other => {
-                    if let Some((key, value)) = codec::encode(&other) {
+                record @ (Record::Meta(_)
+                | Record::Watermark(_)
+                | Record::Epoch(_)
+                | Record::Delivery(_)
+                | Record::Ping(_)
+                | Record::Operator(_)
+                | Record::Forgotten(_)) => {
+                    if let Some((key, value)) = codec::encode(&record) {
                         said.put(key, value);
                     }
                 }

@@ -54,6 +54,34 @@ pub struct LinkView {
     pub clock_offset_ms: Option<i64>,
     /// Bytes sent and received since the link is up.
     pub n_bytes: (u64, u64),
+    /// Who makes the link.
+    pub dialer: Dialer,
+}
+
+/// Which side of a pair makes its link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Dialer {
+    /// This node.
+    Here,
+    /// The other one.
+    There,
+    /// Neither has a URL: they hear each other through others.
+    Nobody,
+}
+
+/// A link that was refused lately. But for twins nothing of it is proved: it is what a stranger said of himself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedLink {
+    /// When last.
+    pub at: UnixMillis,
+    /// What it calls itself.
+    pub node: Option<String>,
+    /// Where it comes from.
+    pub from: String,
+    /// Why, in one sentence without a full stop.
+    pub why: String,
+    /// Two instances proved to be the same node.
+    pub is_twin: bool,
 }
 
 /// How a link is.

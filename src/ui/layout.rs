@@ -23,10 +23,12 @@ pub enum Section {
     Channels,
     /// The config.
     Config,
+    /// The nodes of the cluster.
+    Peers,
 }
 
 impl Section {
-    const ALL: [Section; 4] = [Section::Monitors, Section::Incidents, Section::Channels, Section::Config];
+    const ALL: [Section; 5] = [Section::Monitors, Section::Incidents, Section::Channels, Section::Peers, Section::Config];
 
     fn word(self) -> &'static str {
         match self {
@@ -34,6 +36,7 @@ impl Section {
             Section::Incidents => "Incidents",
             Section::Channels => "Channels",
             Section::Config => "Config",
+            Section::Peers => "Peers",
         }
     }
 
@@ -43,6 +46,7 @@ impl Section {
             Section::Incidents => links.incidents(),
             Section::Channels => links.channels(),
             Section::Config => links.config(),
+            Section::Peers => links.peers(),
         }
     }
 }
@@ -60,6 +64,8 @@ pub struct Frame {
     pub may_operate: bool,
     /// Proves that a form came from one of our pages.
     pub form_token: String,
+    /// There is a cluster, and so a page about it.
+    pub has_peers: bool,
     /// What the reader has to be told wherever they are.
     pub banners: Vec<Banner>,
 }
@@ -76,7 +82,7 @@ pub fn operator(frame: &Frame, section: Section, title: &str, content: &Markup) 
                 header.top {
                     a.brand href=(links.dashboard()) { "vigilmon" }
                     nav aria-label="Sections" {
-                        @for item in Section::ALL {
+                        @for item in Section::ALL.into_iter().filter(|item| *item != Section::Peers || frame.has_peers) {
                             a href=(item.address(links)) aria-current=[(item == section).then_some("page")] { (item.word()) }
                         }
                     }

@@ -2,6 +2,7 @@
 
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
+use crate::model::id::NodeName;
 use crate::model::id::PageSlug;
 
 /// Makes addresses below the base path. Ids are slugs and need no escaping.
@@ -98,6 +99,18 @@ impl Links {
     #[must_use]
     pub fn channels(&self) -> String {
         self.to("/channels")
+    }
+
+    /// The peers page.
+    #[must_use]
+    pub fn peers(&self) -> String {
+        self.to("/peers")
+    }
+
+    /// Where a form asks for a node to be forgotten.
+    #[must_use]
+    pub fn forget_node(&self, node: &NodeName) -> String {
+        self.to(&format!("/peers/{node}/forget"))
     }
 
     /// Signing in.

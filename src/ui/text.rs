@@ -70,6 +70,21 @@ pub fn latency(took: Duration) -> String {
     spoken(took)
 }
 
+/// A number of bytes: `812 B`, `12 kB`, `3.4 MB`.
+#[must_use]
+pub fn bytes(n: u64) -> String {
+    const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
+    let mut amount = n as f64;
+    let mut unit = "B";
+    for larger in UNITS {
+        if amount < 1000.0 {
+            break;
+        }
+        (amount, unit) = (amount / 1000.0, larger);
+    }
+    if unit == "B" || 10.0 <= amount { format!("{amount:.0} {unit}") } else { format!("{amount:.1} {unit}") }
+}
+
 /// A share as a percentage, cut and never rounded up: `100 %` is said of nothing that failed.
 #[must_use]
 pub fn percent(share: f64) -> String {
@@ -78,6 +93,16 @@ pub fn percent(share: f64) -> String {
     }
     let hundredths = (share.max(0.0) * 10_000.0 + 1e-6).floor() / 100.0;
     format!("{:.2} %", hundredths.min(99.99))
+}
+
+/// `a`, `a and b`, `a, b and c`.
+#[must_use]
+pub fn joined(items: &[String]) -> String {
+    match items {
+        [] => String::new(),
+        [one] => one.clone(),
+        [before @ .., last] => format!("{} and {last}", before.join(", ")),
+    }
 }
 
 /// `1 service`, `3 services`.
@@ -94,6 +119,15 @@ mod tests {
     fn percentages_never_flatter() {
         for (share, text) in [(1.0, "100 %"), (0.999_999, "99.99 %"), (0.999, "99.90 %"), (0.5, "50.00 %"), (0.0, "0.00 %")] {
             assert_eq!(percent(share), text);
+        }
+    }
+
+    #[test]
+    fn bytes_are_short() {
+        for (n, text) in
+            [(0, "0 B"), (812, "812 B"), (1_000, "1.0 kB"), (12_345, "12 kB"), (3_400_000, "3.4 MB"), (u64::MAX, "18446744 TB")]
+        {
+            assert_eq!(bytes(n), text);
         }
     }
 

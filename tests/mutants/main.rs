@@ -26,7 +26,7 @@ const BUGS: &[Bug] = &[
         file: "src/consensus/delivery.rs",
         right: "TAKEOVER_AFTER * distance(&order, attempt, &roster.me)",
         wrong: "TAKEOVER_AFTER * if MUTANT { 0 } else { distance(&order, attempt, &roster.me) }",
-        mode: "clean",
+        mode: "latency",
     },
     Bug {
         name: "a failure does not move the turn",
@@ -43,10 +43,10 @@ const BUGS: &[Bug] = &[
         mode: "kill",
     },
     Bug {
-        name: "opinions of a blind node are kept",
-        file: "src/engine/core/news.rs",
-        right: "if was_abstaining && !is_abstaining {",
-        wrong: "if !MUTANT && was_abstaining && !is_abstaining {",
+        name: "who is blind says what he sees",
+        file: "src/engine/core/guard.rs",
+        right: "} else if !self.guard.uplink.has_evidence_since(observed.began) {",
+        wrong: "} else if !MUTANT && !self.guard.uplink.has_evidence_since(observed.began) {",
         mode: "uplink",
     },
     Bug {
@@ -59,8 +59,8 @@ const BUGS: &[Bug] = &[
     Bug {
         name: "who follows owes nothing",
         file: "src/engine/core/adopt.rs",
-        right: "self.owe(&incident, opened, (is_news, false), now, change);",
-        wrong: "if !MUTANT { self.owe(&incident, opened, (is_news, false), now, change); }",
+        right: "self.owe(&incident, Owing { event: opened, is_news, from_outage: false }, now, change);",
+        wrong: "if !MUTANT { self.owe(&incident, Owing { event: opened, is_news, from_outage: false }, now, change); }",
         mode: "kill",
     },
     Bug {
@@ -89,7 +89,7 @@ const BUGS: &[Bug] = &[
         file: "src/engine/core/reload.rs",
         right: "regional: known.regional,",
         wrong: "regional: if MUTANT { Default::default() } else { known.regional },",
-        mode: "crash",
+        mode: "wipe",
     },
     Bug {
         name: "the older ping wins",
@@ -122,7 +122,7 @@ const BUGS: &[Bug] = &[
 ];
 
 /// Seeds within which a bug must show.
-const N_SEEDS: u32 = 60;
+const N_SEEDS: u32 = 200;
 
 /// Seeds of each mode in which the copy without a bug must show nothing.
 const N_SEEDS_WITHOUT: u32 = 10;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use vigilmon::consensus::delivery;
 use vigilmon::consensus::heartbeat::Missed;
 use vigilmon::consensus::heartbeat::Missing;
 use vigilmon::consensus::heartbeat::missed;
@@ -39,6 +40,12 @@ const STALE: Duration = Duration::from_secs(45);
 
 /// An attempt, from its claim to the moment at which everybody has heard of its end, takes no longer.
 const SEND_WINDOW: Duration = Duration::from_secs(14);
+
+/// A node that has just started takes part after so long at the latest.
+const SETTLED_WITHIN: Duration = Duration::from_secs(45);
+
+/// Whoever waits for a turn looks this often whether it has come.
+const LOOKED_AT_EVERY: Duration = Duration::from_secs(5);
 
 /// Nodes that did not see each other see each other again after so long: the longest pause before a link is dialed again, and a few rounds
 /// of gossip.
@@ -127,7 +134,12 @@ impl Watcher {
                     broken.push(format!("S5: the end of {} was delivered before its beginning", delivery.incident));
                 }
                 EventKind::Recovered => {}
-                _ => {
+                EventKind::Down
+                | EventKind::Degraded
+                | EventKind::Regional
+                | EventKind::Reminder
+                | EventKind::Certificate
+                | EventKind::SelfNotice => {
                     self.begun.insert(delivery.incident.to_string());
                 }
             }
@@ -165,6 +177,31 @@ pub fn check_copies(mode: Mode, plan: &Plan, seen: &Seen) -> Vec<String> {
         if 1 + n_killed + n_parted < copies.len() {
             let rule = if mode.parts() { "S2" } else { "S1" };
             broken.push(format!("{rule}: {key} was delivered {} times, first at {first:?}, last at {last:?}", copies.len()));
+        }
+    }
+    broken
+}
+
+/// L1: who is to be told is told in time, as long as somebody was there all the while who could.
+pub fn check_in_time(mode: Mode, plan: &Plan, seen: &Seen) -> Vec<String> {
+    // Where nodes lose each other or the receiver is away, it takes as long as that lasts.
+    let is_excused = mode.parts() || mode == Mode::Receiver || plan.n_nodes - plan.dial_only.len() == 1;
+    let mut broken = Vec::new();
+    let mut known = BTreeSet::new();
+    for opening in seen.openings.iter().filter(|opening| opening.lane == Lane::Outage && !is_excused) {
+        if !known.insert(opening.incident.to_string()) {
+            continue;
+        }
+        let down = |delivery: &&Delivery| delivery.incident == opening.incident && delivery.event == EventKind::Down;
+        let Some(at) = seen.deliveries.iter().find(down).map(|delivery| delivery.at) else { continue };
+        let was_down = |node: usize| {
+            let from = opening.at.saturating_sub(SETTLED_WITHIN);
+            seen.faults.iter().any(|fault| fault.what == FaultKind::Down(node) && fault.touches(from, at))
+        };
+        let n_down = (0..plan.n_nodes).filter(|node| was_down(*node)).count();
+        let patience = SEND_WINDOW + delivery::TAKEOVER_AFTER.saturating_mul(u32::try_from(n_down).unwrap_or(0)) + LOOKED_AT_EVERY;
+        if n_down < plan.n_nodes && opening.at + patience < at {
+            broken.push(format!("L1: {} opened at {:?} and was told at {at:?}, with {n_down} nodes away", opening.incident, opening.at));
         }
     }
     broken

@@ -42,7 +42,7 @@ use crate::world::node_name;
 const TICK: Duration = Duration::from_millis(40);
 
 /// A node that was killed by whoever kills senders is away this long.
-const KILLED_FOR: Duration = Duration::from_secs(12);
+const KILLED_FOR: Duration = Duration::from_secs(45);
 
 /// Broken promises that are listed of one world.
 const BROKEN_MAX: usize = 6;
@@ -103,6 +103,7 @@ pub fn run(mode: Mode, seed: u64) -> Outcome {
     let mut broken = seen.broken.clone();
     broken.extend(invariants::check_copies(mode, &script.plan, &seen));
     broken.extend(invariants::check_nothing_lost(&seen, &disks));
+    broken.extend(invariants::check_in_time(mode, &script.plan, &seen));
     broken.extend(invariants::check_histories(&script.plan, &disks));
     broken.extend(invariants::check_pings(&seen, &disks, stage.n_wiped));
     broken.dedup();

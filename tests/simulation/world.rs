@@ -34,13 +34,10 @@ pub struct Opening {
     pub node: usize,
     pub monitor: usize,
     pub lane: Lane,
-    pub epoch: Epoch,
     pub incident: IncidentId,
     pub confidence: Confidence,
     pub failing: Vec<usize>,
     pub n_fine: usize,
-    /// Wall time at which it is said to have begun, in milliseconds of the simulation.
-    pub opened_ms: i64,
 }
 
 /// An incident that a node wrote as over.
@@ -293,12 +290,10 @@ impl World {
                     node,
                     monitor,
                     lane,
-                    epoch,
                     incident: incident.id.clone(),
                     confidence: incident.confidence,
                     failing: incident.regions.failing.iter().map(|region| number(region.as_str())).collect(),
                     n_fine: incident.regions.fine.len(),
-                    opened_ms: incident.opened_at.0 - crate::node::START_MS,
                 });
             }
             for (id, closed) in &change.closed {

@@ -58,10 +58,10 @@ pub(super) fn peers(ctx: &Ctx<'_>, at: &At<'_>) -> Option<Peers> {
         (Some(_), None, _) => ctx.bad(
             at,
             format!("the node `{me}` has a `key`, and there is no `private_key`"),
-            "add the one that `vigilmon peer id --generate` printed with it",
+            "add the one that `vigilmon peer id --new` printed with it",
         ),
         (Some(_), Some(secret), Some(at)) if decoded(secret.reveal_for_use()).is_none() => {
-            ctx.bad(at, "this is not a private key", "it is 44 characters of base64, as `vigilmon peer id --generate` prints it");
+            ctx.bad(at, "this is not a private key", "it is 44 characters of base64, as `vigilmon peer id --new` prints it");
         }
         (None, Some(_), Some(at)) => {
             ctx.bad(at, format!("the node `{me}` has no `key` that this could belong to"), "remove it, or add `key` to the node")

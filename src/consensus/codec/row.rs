@@ -206,10 +206,7 @@ pub(super) fn epoch_of(monitor: MonitorId, lane: Lane, row: EpochRow) -> Result<
     let regions =
         |names: &[String]| names.iter().map(|name| Region::parse(name).map_err(|error| error.to_string())).collect::<Result<Vec<_>, _>>();
     let epoch = Epoch(row.epoch);
-    let closed = match row.closed {
-        Some((at, how)) => Some(Closed { at: UnixMillis(at), how: close_reason(&how) }),
-        None => None,
-    };
+    let closed = row.closed.map(|(at, how)| Closed { at: UnixMillis(at), how: close_reason(&how) });
     // Beyond 2^53 nothing ever counts; it would be a way to win every merge for good.
     if row.epoch == 0 || (1 << 53) < row.epoch || epoch.is_open() == closed.is_some() {
         return Err(format!("epoch {} does not go with its end", row.epoch));

@@ -167,9 +167,9 @@ impl Core {
             incident.evidence = evidence;
             *settle::epoch_of(machine, lane) = incident.epoch;
             change.opened.push(incident.clone());
-            self.show_lane(id, lane, incident.opened_at, now, change);
+            self.show_lane((id, lane), incident.opened_at, now, change);
             let opened = incident::event(Move::Open(lane), &incident.cause);
-            self.owe(&incident, opened, (is_news, false), now, change);
+            self.owe(&incident, Owing { event: opened, is_news, from_outage: false }, now, change);
         }
         let Some(machine) = self.machines.get_mut(id) else { return };
         match fact.closed {
@@ -178,30 +178,23 @@ impl Core {
                 *settle::epoch_of(machine, lane) = fact.epoch;
                 incident.closed = Some(closed);
                 change.closed.push((incident.id.clone(), closed));
-                self.show_lane(id, lane, closed.at, now, change);
+                self.show_lane((id, lane), closed.at, now, change);
                 let ended = incident::event(Move::Close(lane, closed.how), &incident.cause);
                 let from_outage = lane == Lane::Outage && closed.how == CloseReason::Recovered;
-                self.owe(&incident, ended, (is_news, from_outage), now, change);
+                self.owe(&incident, Owing { event: ended, is_news, from_outage }, now, change);
             }
         }
     }
 
-    fn owe(
-        &mut self,
-        incident: &Incident,
-        event: Option<EventKind>,
-        (is_news, from_outage): (bool, bool),
-        now: Now,
-        change: &mut StateChange,
-    ) {
-        let Some(event) = event else { return };
+    fn owe(&mut self, incident: &Incident, owing: Owing, now: Now, change: &mut StateChange) {
+        let Owing { event: Some(event), is_news, from_outage } = owing else { return };
         let is_still_bad = self.machines.get(&incident.monitor).is_some_and(|machine| machine.state.degradation.is_open());
         let occasion = Occasion { event, is_still_bad, from_outage: from_outage && event == EventKind::Recovered };
-        self.tell_channels(incident, occasion, is_news, now, change);
+        self.tell_channels(incident, (occasion, is_news), now, change);
     }
 
     /// The verdict that a lane's epoch means, from then on.
-    fn show_lane(&mut self, id: &MonitorId, lane: Lane, at: UnixMillis, now: Now, change: &mut StateChange) {
+    fn show_lane(&mut self, (id, lane): (&MonitorId, Lane), at: UnixMillis, now: Now, change: &mut StateChange) {
         let Some(machine) = self.machines.get(id) else { return };
         let state = &machine.state;
         let verdict = match (state.verdict, lane) {
@@ -210,7 +203,7 @@ impl Core {
             _ if state.degradation.is_open() => Verdict::Degraded,
             _ => Verdict::Up,
         };
-        self.hold(id, verdict, at, now, change);
+        self.hold(id, (verdict, at), now, change);
     }
 
     fn end_unseen(&mut self, id: &MonitorId, lane: Lane, before: UnixMillis, change: &mut StateChange) {
@@ -379,6 +372,17 @@ impl Core {
             at,
         })
     }
+}
+
+/// What people may have to be told of something that was taken over.
+#[derive(Debug, Clone, Copy)]
+struct Owing {
+    /// `None`: they are told by something else.
+    event: Option<EventKind>,
+    /// It happened lately enough to be told.
+    is_news: bool,
+    /// An outage ended.
+    from_outage: bool,
 }
 
 /// Whether only the number is known.

@@ -18,6 +18,7 @@ use crate::engine::snapshot::Ignored;
 use crate::model::id::MonitorId;
 use crate::model::id::NodeName;
 use crate::model::incident::Lane;
+use crate::model::peer::CLOCK_OFF_MS;
 use crate::model::peer::EpochFact;
 use crate::model::peer::Meta;
 use crate::model::peer::MonitorKey;
@@ -62,9 +63,6 @@ const KEEPS_RANK: Duration = Duration::from_secs(15);
 
 /// Outliers are looked for this often.
 const ROUND_EVERY: Duration = Duration::from_secs(5);
-
-/// A clock this far off is corrected, said so on the peers page, and its node decides last.
-const CLOCK_OFF: i64 = 60_000;
 
 /// So many clocks must be compared to find out which one is wrong.
 const CLOCKS_MIN: usize = 3;
@@ -221,9 +219,15 @@ impl Cluster {
         &self.peers.me
     }
 
-    /// Nodes that are configured and not forgotten, in the order of the config.
+    /// Nodes that are configured and not forgotten, in the order of the config. A node that was forgotten itself still counts
+    /// itself: what it knows of the others stays true, and it abstains.
     pub(super) fn nodes(&self) -> impl Iterator<Item = &Node> {
-        self.peers.nodes.iter().filter(|node| !self.forgotten.contains(&node.name))
+        self.peers.nodes.iter().filter(|node| node.name == self.peers.me || !self.forgotten.contains(&node.name))
+    }
+
+    /// The others have been told that this node is gone for good.
+    pub(super) fn am_forgotten(&self) -> bool {
+        self.forgotten.contains(self.me())
     }
 
     pub(super) fn names(&self) -> Vec<NodeName> {
@@ -269,6 +273,9 @@ impl Cluster {
 
     /// Why a node's votes do not count, whatever they say; `None`: they may.
     pub(super) fn ignored(&self, name: &NodeName, now: Mono) -> Option<Ignored> {
+        if self.forgotten.contains(name) {
+            return Some(Ignored::Forgotten);
+        }
         if self.out.contains(name) {
             return Some(Ignored::Outlier);
         }
@@ -327,12 +334,12 @@ impl Cluster {
     }
 
     pub(super) fn is_clock_off(&self) -> bool {
-        self.clock_offset().is_some_and(|offset| CLOCK_OFF < offset.abs())
+        self.clock_offset().is_some_and(|offset| CLOCK_OFF_MS < offset.abs())
     }
 
     /// A time of this node's clock by the common one. Small differences are left alone: they would only make times differ.
     pub(super) fn common(&self, at: UnixMillis) -> UnixMillis {
-        let offset = self.clock_offset().filter(|offset| CLOCK_OFF < offset.abs()).unwrap_or(0);
+        let offset = self.clock_offset().filter(|offset| CLOCK_OFF_MS < offset.abs()).unwrap_or(0);
         UnixMillis(at.0.saturating_add(offset))
     }
 

@@ -56,7 +56,7 @@ impl Core {
             PeerNews::Told { node, records } => {
                 let mut changed = BTreeSet::new();
                 for record in records {
-                    self.told(&node, record, &mut changed, now, change);
+                    changed.extend(self.told(&node, record, now, change));
                 }
                 for id in changed {
                     self.decide(&id, now, change);
@@ -65,38 +65,47 @@ impl Core {
         }
     }
 
-    fn told(&mut self, node: &NodeName, record: Record, changed: &mut BTreeSet<MonitorId>, now: Now, change: &mut StateChange) {
+    /// Takes in one record; returns the monitor of which something else is held now.
+    fn told(&mut self, node: &NodeName, record: Record, now: Now, change: &mut StateChange) -> Option<MonitorId> {
         match record {
-            Record::Epoch(fact) => return self.adopt_epoch(&fact, now, change),
+            Record::Epoch(fact) => self.adopt_epoch(&fact, now, change),
             Record::Operator(fact) => {
                 self.adopt_act(&fact, now, change);
-                return;
             }
-            Record::Ping(fact) => return self.adopt_ping(&fact, change),
-            Record::Forgotten(gone) => return self.forget(gone, now, change),
+            Record::Ping(fact) => self.adopt_ping(&fact, change),
+            Record::Forgotten(gone) => self.forget(gone, now, change),
             // The notifier hears of deliveries by itself.
-            Record::Delivery(_) => return,
-            Record::Meta(_) | Record::Watermark(_) | Record::Opinion(_) => {}
+            Record::Delivery(_) => {}
+            Record::Opinion(opinion) => return self.told_opinion(node, opinion, now),
+            Record::Meta(_) | Record::Watermark(_) => self.told_of_itself(node, record, now, change),
         }
+        None
+    }
+
+    fn told_opinion(&mut self, node: &NodeName, opinion: PeerOpinion, now: Now) -> Option<MonitorId> {
+        let cluster = self.cluster.as_mut()?;
+        let member = cluster.members.get_mut(node)?;
+        let (key, state) = (opinion.monitor, opinion.state);
+        if member.opinions.get(&key) == Some(&opinion) {
+            return None;
+        }
+        member.note_opinion(opinion);
+        let id = cluster.by_key.get(&key).cloned()?;
+        self.look_too(&id, state, now);
+        Some(id)
+    }
+
+    fn told_of_itself(&mut self, node: &NodeName, record: Record, now: Now, change: &mut StateChange) {
         let Some(cluster) = &mut self.cluster else { return };
         let before = cluster.ignored(node, now.mono);
-        let Some(member) = cluster.members.get_mut(node) else { return };
-        match record {
-            Record::Meta(meta) => member.meta = Some(meta),
-            Record::Watermark(watermark) => cluster.note_watermark(node, watermark, now.mono),
-            Record::Opinion(opinion) => {
-                let (key, state) = (opinion.monitor, opinion.state);
-                if member.opinions.get(&key) == Some(&opinion) {
-                    return;
-                }
-                member.note_opinion(opinion);
-                if let Some(id) = cluster.by_key.get(&key).cloned() {
-                    self.look_too(&id, state, now);
-                    changed.insert(id);
-                }
-                return;
-            }
-            Record::Epoch(_) | Record::Operator(_) | Record::Ping(_) | Record::Forgotten(_) | Record::Delivery(_) => {}
+        match (record, cluster.members.get_mut(node)) {
+            (Record::Meta(meta), Some(member)) => member.meta = Some(meta),
+            (Record::Watermark(watermark), Some(_)) => cluster.note_watermark(node, watermark, now.mono),
+            (_, None) => return,
+            (
+                Record::Opinion(_) | Record::Epoch(_) | Record::Operator(_) | Record::Ping(_) | Record::Forgotten(_) | Record::Delivery(_),
+                Some(_),
+            ) => {}
         }
         if cluster.ignored(node, now.mono) != before {
             self.decide_everything(now, change);
@@ -158,7 +167,9 @@ impl Core {
         let all_probed = wants_to_know && all_probed();
         let Some(cluster) = &mut self.cluster else { return };
         let has_settled = !wants_to_know || cluster.has_settled(all_probed, now.mono);
-        let readiness = if uplink_lost.is_some() {
+        let readiness = if cluster.am_forgotten() {
+            Readiness::Abstaining("it was forgotten; start it again under another name".to_owned())
+        } else if uplink_lost.is_some() {
             Readiness::Abstaining(format!("`{region}` reaches none of its controls"))
         } else if cluster.out.contains(cluster.me()) {
             Readiness::Abstaining(format!("`{region}` contradicts all others about most monitors"))
@@ -315,6 +326,13 @@ impl Core {
         if node == cluster.me() {
             return Err(Refused::NotNow("a node cannot forget itself; stop it, then ask another one".to_owned()));
         }
+        if cluster.peers.node(node).is_none() {
+            let nodes = cluster.names().iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            return Err(Refused::NotNow(format!("there is no node `{node}`; the nodes are {nodes}")));
+        }
+        if cluster.forgotten.contains(node) {
+            return Err(Refused::NotNow(format!("`{node}` is forgotten already; a machine that shall come back takes another name")));
+        }
         if cluster.members.get(node).is_some_and(|member| member.is_live) {
             return Err(Refused::NotNow(format!("`{node}` is alive; stop it first")));
         }
@@ -323,9 +341,11 @@ impl Core {
         Ok(change)
     }
 
+    /// Keeps that a node is gone for good. It may be this one: then somebody was wrong about it, or it came back from somewhere, and it
+    /// abstains, because the others count and decide without it.
     fn forget(&mut self, node: NodeName, now: Now, change: &mut StateChange) {
         let Some(cluster) = &mut self.cluster else { return };
-        if node == *cluster.me() || !cluster.forgotten.insert(node.clone()) {
+        if !cluster.forgotten.insert(node.clone()) {
             return;
         }
         let record = Record::Forgotten(node);

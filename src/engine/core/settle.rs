@@ -133,12 +133,12 @@ impl Core {
             }
         };
         let since = machine.state.opinion.since;
-        self.hold(id, verdict, since, now, change);
+        self.hold(id, (verdict, since), now, change);
         self.move_lanes(id, verdict, now, change);
     }
 
     /// Holds this verdict since then.
-    pub(super) fn hold(&mut self, id: &MonitorId, verdict: Verdict, since: UnixMillis, now: Now, change: &mut StateChange) {
+    pub(super) fn hold(&mut self, id: &MonitorId, (verdict, since): (Verdict, UnixMillis), now: Now, change: &mut StateChange) {
         let Some(machine) = self.machines.get_mut(id) else { return };
         machine.view = None;
         if verdict == machine.state.verdict {
@@ -203,12 +203,12 @@ impl Core {
         let Some(event) = incident::event(step.what, &incident.cause) else { return };
         let is_still_bad = machine.state.verdict == Verdict::Degraded;
         let occasion = Occasion { event, is_still_bad, from_outage: step.from_outage };
-        self.tell_channels(&incident, occasion, step.is_told, now, change);
+        self.tell_channels(&incident, (occasion, step.is_told), now, change);
     }
 
     /// Writes the messages that a move owes. When it happened too long ago to be news, nothing is written, and only noted who would have
     /// been told: they are told of its end.
-    pub(super) fn tell_channels(&mut self, incident: &Incident, occasion: Occasion, is_told: bool, now: Now, change: &mut StateChange) {
+    pub(super) fn tell_channels(&mut self, incident: &Incident, (occasion, is_told): (Occasion, bool), now: Now, change: &mut StateChange) {
         let n_voters = self.n_voters(&incident.monitor);
         let Some(machine) = self.machines.get_mut(&incident.monitor) else { return };
         let facts = facts(machine, incident, n_voters);

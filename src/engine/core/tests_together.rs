@@ -14,6 +14,7 @@ use crate::config::Retention;
 use crate::config::Server;
 use crate::engine::event::Observed;
 use crate::engine::snapshot::Agreement;
+use crate::engine::snapshot::Ignored;
 use crate::engine::snapshot::Snapshot;
 use crate::model::id::ChannelName;
 use crate::model::id::NodeName;
@@ -805,4 +806,50 @@ fn a_ping_anywhere_counts_everywhere_and_is_not_missed_by_a_part() {
     assert!(matches!(missed(&mut world, "a", now.wall, now.mono), Missed::Unknown(Some(_))), "c may have received it");
     world.run(70);
     assert_eq!(missed(&mut world, "a", now.wall, now.mono), Missed::Yes(Confidence::Degraded, vec![name("c")]));
+}
+
+#[test]
+fn a_forgotten_node_is_not_waited_for_and_abstains_should_it_come_back() {
+    let nodes = ["a", "b"].map(|node| (node, Vantage::External)).to_vec();
+    let setup = Setup { nodes, ..three(vec![watched("api")]) };
+    let mut world = up_world(&setup);
+    let forget = |world: &mut World, node: &str| {
+        let asked = Event::Asked { operation: Operation::Forget(name(node)), request: RequestId(1) };
+        world.apply(&name("a"), asked);
+        std::mem::take(&mut world.story)
+    };
+    assert!(forget(&mut world, "b").contains("`b` is alive; stop it first"));
+    assert!(forget(&mut world, "a").contains("cannot forget itself"));
+    assert!(forget(&mut world, "c").contains("there is no node `c`; the nodes are `a`, `b`"));
+    world.stop("b");
+    world.run(30);
+    assert_eq!(forget(&mut world, "b"), "", "it is answered when it is on disk");
+    assert!(world.hosts[&name("a")].facts.contains_key("x/b"));
+    assert!(forget(&mut world, "b").contains("forgotten already"));
+    world.run(5);
+    let cluster = world.picture("a").cluster.expect("a cluster");
+    assert_eq!((cluster.n_live(), cluster.is_primary, cluster.nodes.len()), ((1, 1), true, 1));
+    world.set("api", &["a", "b"], Outcome::Down);
+    world.run(30);
+    let Subject::Incident(facts) = &world.hosts[&name("a")].owed[0].1.subject else { panic!("an incident") };
+    assert_eq!((facts.confidence, facts.n_voters), (Confidence::Full, (1, 1)));
+    // Back, it hears what was said of it, keeps it over a restart, and stays out of everything.
+    for _ in 0..2 {
+        world.start("b");
+        world.run(60);
+        let own = world.picture("b").cluster.expect("a cluster");
+        assert_eq!((own.is_ready, own.own().and_then(|own| own.ignored)), (false, Some(Ignored::Forgotten)));
+        assert!(own.own().and_then(|own| own.abstains.clone()).is_some_and(|why| why.contains("another name")));
+        world.stop("b");
+        world.run(30);
+    }
+    assert!(world.hosts[&name("b")].facts.contains_key("x/b"));
+    world.start("b");
+    world.run(30);
+    let seen = world.picture("a").cluster.expect("a cluster");
+    assert_eq!(
+        seen.nodes.iter().map(|node| (node.name.as_str(), node.ignored)).collect::<Vec<_>>(),
+        [("a", None), ("b", Some(Ignored::Forgotten))]
+    );
+    assert_eq!((seen.n_live(), seen.forgotten.as_slice()), ((1, 1), &[name("b")][..]));
 }

@@ -60,7 +60,7 @@ impl Core {
         let (Some(cluster), Some(machine)) = (&self.cluster, self.machines.get(id)) else { return };
         if machine.state.opinion.state == OpinionState::Paused {
             self.set_look(id, None);
-            self.hold(id, Verdict::Paused, now.wall, now, change);
+            self.hold(id, (Verdict::Paused, now.wall), now, change);
             for what in self.moves(id, Verdict::Paused) {
                 let detail = self.detail(id, what, now);
                 self.carry_out(id, Step { what, from_outage: false, detail, is_told: true }, now, change);
@@ -87,7 +87,7 @@ impl Core {
         let mut look = ripens.filter(|at| *at > now.mono);
         if let (Some(verdict), Some((_, since))) = (wish.verdict.filter(|_| !moves.is_empty()), self.joint(id).and_then(|j| j.wanted)) {
             match self.turn(id, since, wish.is_full, now.mono) {
-                Turn::Now(confidence) => self.act(id, (verdict, &moves), (&ballot, confidence), now, change),
+                Turn::Now(confidence) => self.act(id, (verdict, &moves, &ballot, confidence), now, change),
                 Turn::At(at) => look = Some(look.map_or(at, |before| before.min(at))),
                 Turn::Never => {}
             }
@@ -96,7 +96,7 @@ impl Core {
             |machine: &&Machine| machine.joint.regional.is_some_and(|(wanted, _)| wanted != machine.state.regional.is_open());
         if let Some((wanted, since)) = self.machines.get(id).filter(still_wanted).and_then(|machine| machine.joint.regional) {
             match self.turn(id, since, wish.is_full, now.mono) {
-                Turn::Now(confidence) => self.act_regional(id, wanted, (&ballot, confidence), now, change),
+                Turn::Now(confidence) => self.act_regional(id, (wanted, &ballot, confidence), now, change),
                 Turn::At(at) => look = Some(look.map_or(at, |before| before.min(at))),
                 Turn::Never => {}
             }
@@ -125,8 +125,7 @@ impl Core {
     fn act(
         &mut self,
         id: &MonitorId,
-        (verdict, moves): (Verdict, &[Move]),
-        (ballot, confidence): (&Ballot, Confidence),
+        (verdict, moves, ballot, confidence): (Verdict, &[Move], &Ballot, Confidence),
         now: Now,
         change: &mut StateChange,
     ) {
@@ -137,7 +136,7 @@ impl Core {
                 Detail::Opening(opening) => opening.opened_at,
                 Detail::Closing(closed) => closed.at,
             };
-            self.hold(id, verdict, at, now, change);
+            self.hold(id, (verdict, at), now, change);
             self.carry_out(id, Step { what: *what, from_outage, detail, is_told: true }, now, change);
             let (Move::Open(lane) | Move::Close(lane, _)) = *what;
             self.say_epoch(id, lane, now, change);
@@ -154,8 +153,7 @@ impl Core {
     fn act_regional(
         &mut self,
         id: &MonitorId,
-        wanted: bool,
-        (ballot, confidence): (&Ballot, Confidence),
+        (wanted, ballot, confidence): (bool, &Ballot, Confidence),
         now: Now,
         change: &mut StateChange,
     ) {
@@ -231,7 +229,7 @@ impl Core {
             return;
         }
         let at = at.unwrap_or_else(|| now.wall.minus(blind_for.unwrap_or_default()));
-        self.hold(id, verdict, at, now, change);
+        self.hold(id, (verdict, at), now, change);
     }
 
     /// Looks at this monitor again then.

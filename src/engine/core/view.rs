@@ -128,12 +128,17 @@ fn cluster_view(cluster: &Cluster, monitors: &BTreeMap<MonitorId, Arc<MonitorVie
             n_decides: n_decides(&node.name),
         }
     };
+    // Who was forgotten and still speaks has to be seen, or nobody would stop it.
+    let speaks = |name: &NodeName| cluster.members.get(name).is_some_and(|member| member.is_live);
+    let is_shown = |node: &Node| node.name == *me || !cluster.forgotten.contains(&node.name) || speaks(&node.name);
     ClusterView {
         name: cluster.peers.cluster.clone(),
         me: me.clone(),
-        nodes: cluster.nodes().map(node).collect(),
+        nodes: cluster.peers.nodes.iter().filter(|node| is_shown(node)).map(node).collect(),
+        forgotten: cluster.forgotten.iter().cloned().collect(),
         is_ready: cluster.is_ready(),
         is_primary: cluster.is_primary(),
+        solo_after: cluster.peers.solo_after,
         clock_offset_ms: cluster.clock_offset(),
     }
 }

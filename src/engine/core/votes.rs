@@ -162,7 +162,7 @@ impl Cluster {
             Vantage::External => machine.hashes.0,
             Vantage::Internal => machine.hashes.1,
         };
-        let ignored = self.ignored(&node.name, now).or_else(|| match opinion {
+        let ignored = self.ignored(&node.name, now).or(match opinion {
             None => Some(Ignored::NoOpinion),
             Some(opinion) if opinion.probe_hash != hash => Some(Ignored::OtherProbe),
             Some(opinion) if matches!(opinion.state, OpinionState::Unknown | OpinionState::Paused) => Some(Ignored::NoOpinion),

@@ -3,18 +3,25 @@
 
 use std::sync::Arc;
 
+use crate::engine::snapshot::Ignored;
+use crate::engine::snapshot::NodeView;
 use crate::engine::snapshot::Snapshot;
+use crate::http::peer_views;
+use crate::http::peer_views::LinkReport;
 use crate::http::tests::regions::Nodes;
-use crate::http::tests::regions::cluster;
 use crate::http::tests::regions::vote;
 use crate::http::tests::world::NOON;
 use crate::http::tests::world::World;
+use crate::http::tests::world::cluster;
 use crate::http::tests::world::config;
 use crate::http::tests::world::monitor;
+use crate::http::tests::world::node;
 use crate::http::tests::world::page;
 use crate::http::tests::world::snapshot;
 use crate::http::tests::world::view;
 use crate::model::id::ChannelName;
+use crate::model::id::NodeName;
+use crate::model::id::Region;
 use crate::model::page::Announcement;
 use crate::model::page::AnnouncementKind;
 use crate::model::page::PageGroup;
@@ -22,8 +29,15 @@ use crate::model::page::Visibility;
 use crate::model::result::Failure;
 use crate::model::result::Transcript;
 use crate::model::verdict::OpinionState;
+use crate::peer::port::Dialer;
+use crate::peer::port::LinkState;
+use crate::peer::port::LinkView;
+use crate::peer::port::RefusedLink;
 use crate::store::Delivery;
 use crate::store::DeliveryState;
+use crate::ui::layout::Frame;
+use crate::ui::links::Links;
+use crate::ui::page::peers;
 
 /// How many strings are on one set of pages.
 const BATCH: usize = 24;
@@ -143,10 +157,25 @@ async fn with_texts(texts: &[String]) -> World {
         views.push(view);
     }
     let watched = snapshot(config(), views);
-    let mut world = World::new(Snapshot { cluster: Some(cluster(&["eu", "us", "home"])), ..watched }).await;
+    let mut world = World::new(watched).await;
     // What other nodes tell is a text like any other; each of them tells one.
     world.has_colleagues(Arc::new(Nodes(texts[0].clone())));
     world.show(|snapshot| publish(snapshot, texts));
+    let nodes = texts.iter().enumerate().map(|(i, text)| {
+        let mut node = node(&format!("n{i}"), Some(Ignored::Abstains));
+        node.abstains = Some(text.clone());
+        if let Some(meta) = &mut node.meta {
+            (meta.version, meta.config_digest) = (text.clone(), text.clone());
+        }
+        node
+    });
+    let voters = ["eu", "us", "home"].map(|name| NodeView {
+        region: Region::parse(name).unwrap(),
+        is_me: name == "eu",
+        ..node(&format!("n-{name}"), None)
+    });
+    let nodes = voters.into_iter().chain(nodes).collect();
+    world.show(|snapshot| snapshot.cluster = Some(Arc::new(cluster(nodes))));
     let incidents = world.engine.snapshot().monitors.values().flat_map(|view| view.incidents.clone()).collect();
     *world.shelf.incidents.lock().unwrap() = incidents;
     let delivery = |text: &String| Delivery {
@@ -180,7 +209,7 @@ fn publish(snapshot: &mut Snapshot, texts: &[String]) {
 /// Every page, with its path.
 async fn pages(world: &World) -> Vec<(String, String)> {
     let cookie = world.sign_in().await;
-    let mut paths: Vec<String> = ["/monitors", "/incidents", "/channels", "/config"].map(ToOwned::to_owned).into();
+    let mut paths: Vec<String> = ["/monitors", "/incidents", "/channels", "/peers", "/config"].map(ToOwned::to_owned).into();
     for i in 0..BATCH {
         paths.extend([format!("/monitors/m{i}"), format!("/incidents/incm{i}"), format!("/status/m{i}")]);
     }
@@ -217,5 +246,46 @@ async fn texts_of_the_watched_world_are_text_and_nothing_else() {
             let n_scripts = |html: &str| html.to_ascii_lowercase().matches("<script").count();
             assert_eq!(n_scripts(html), n_scripts(harmless), "{path} with {shown:?}");
         }
+    }
+}
+
+/// A peers page on which everything that strangers and other nodes say of themselves is `text`.
+fn peers_page(snapshot: &Snapshot, text: &str) -> String {
+    let state = |is_up| {
+        if is_up { LinkState::Up { since: NOON, is_dialed: true } } else { LinkState::Down { since: NOON, error: Some(text.to_owned()) } }
+    };
+    let link = |name: &str, is_up| LinkView {
+        node: NodeName::parse(name).unwrap(),
+        state: state(is_up),
+        address: Some(text.to_owned()),
+        round_trip: None,
+        clock_offset_ms: None,
+        n_bytes: (0, 0),
+        dialer: Dialer::Here,
+    };
+    let refused =
+        |node: &str| RefusedLink { at: NOON, node: Some(node.to_owned()), from: text.to_owned(), why: text.to_owned(), is_twin: true };
+    let report = LinkReport { links: Arc::new(vec![link("b", true), link("c", false)]), refused: vec![refused("b"), refused(text)] };
+    let frame = Frame {
+        links: Links::new(""),
+        now: NOON,
+        user: "owner".to_owned(),
+        may_operate: true,
+        form_token: "token".to_owned(),
+        has_peers: true,
+        banners: peer_views::banners(snapshot, &report, &Links::new("")),
+    };
+    peers::page(&frame, &peer_views::page(snapshot, &report).unwrap()).into_string()
+}
+
+#[test]
+fn what_other_nodes_and_strangers_say_is_text_and_nothing_else() {
+    let mut snapshot = snapshot(config(), Vec::new());
+    let nodes = vec![node("a", None), node("b", None), node("c", Some(Ignored::Silent))];
+    snapshot.cluster = Some(Arc::new(cluster(nodes)));
+    let expected = elements(&peers_page(&snapshot, "benign"));
+    for text in corpus() {
+        let shown: String = text.chars().take(60).collect();
+        assert_eq!(elements(&peers_page(&snapshot, &text)), expected, "{shown:?}");
     }
 }

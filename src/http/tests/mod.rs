@@ -2,6 +2,7 @@
 
 mod injection;
 mod pages;
+mod peers;
 mod regions;
 mod rights;
 mod sign_in;

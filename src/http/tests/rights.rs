@@ -20,7 +20,7 @@ use crate::http::tests::world::view;
 use crate::http::visit::Peer;
 use crate::model::secret::Secret;
 
-const PROTECTED: [(&str, &str); 14] = [
+const PROTECTED: [(&str, &str); 21] = [
     ("GET", "/monitors"),
     ("HEAD", "/monitors/api"),
     ("GET", "/incidents"),
@@ -32,6 +32,13 @@ const PROTECTED: [(&str, &str); 14] = [
     ("POST", "/monitors/api/pause"),
     ("POST", "/monitors/api/check"),
     ("POST", "/api/v1/monitors/api/resume"),
+    ("GET", "/peers"),
+    ("GET", "/api/v1/peers"),
+    ("POST", "/peers/b/forget"),
+    ("POST", "/api/v1/peers/b/forget"),
+    ("GET", "/local/peers"),
+    ("POST", "/local/peers/b/ping"),
+    ("POST", "/local/peers/b/forget"),
     ("GET", "/local/status"),
     ("POST", "/local/reload"),
     ("POST", "/local/sign-in-link"),
@@ -65,9 +72,18 @@ async fn strangers_are_sent_to_the_sign_in_page_and_back() {
 async fn viewers_see_every_page_and_what_is_wrong_with_it() {
     let world = World::new(usual()).await;
     let cookie = world.sign_in().await;
-    for path in
-        ["/monitors", "/monitors/api", "/incidents", "/incidents/incapi", "/config", "/channels", "/api/v1/status", "/api/v1/monitors/api"]
-    {
+    for path in [
+        "/monitors",
+        "/monitors/api",
+        "/incidents",
+        "/incidents/incapi",
+        "/config",
+        "/channels",
+        "/peers",
+        "/api/v1/status",
+        "/api/v1/monitors/api",
+        "/api/v1/peers",
+    ] {
         assert_eq!(world.get(path, &[("cookie", &cookie)]).await.status, StatusCode::OK, "{path}");
     }
     for path in ["/monitors/none", "/incidents/none", "/api/v1/monitors/none"] {
@@ -84,7 +100,7 @@ async fn pages_work_while_the_database_does_not() {
     let world = World::new(usual()).await;
     let cookie = world.sign_in().await;
     world.shelf.is_broken.store(true, std::sync::atomic::Ordering::Relaxed);
-    for path in ["/monitors", "/monitors/api", "/incidents", "/incidents/incapi", "/config", "/channels"] {
+    for path in ["/monitors", "/monitors/api", "/incidents", "/incidents/incapi", "/config", "/channels", "/peers"] {
         assert_eq!(world.get(path, &[("cookie", &cookie)]).await.status, StatusCode::OK, "{path}");
     }
     assert!(world.get("/monitors/api", &[("cookie", &cookie)]).await.body.contains("cannot be read"));

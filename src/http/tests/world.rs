@@ -26,7 +26,10 @@ use crate::config::Server;
 use crate::config::User;
 use crate::engine::handle::EngineHandle;
 use crate::engine::handle::Operation;
+use crate::engine::snapshot::ClusterView;
+use crate::engine::snapshot::Ignored;
 use crate::engine::snapshot::MonitorView;
+use crate::engine::snapshot::NodeView;
 use crate::engine::snapshot::Recent;
 use crate::engine::snapshot::ReloadView;
 use crate::engine::snapshot::Snapshot;
@@ -45,6 +48,7 @@ use crate::model::change::VerdictChange;
 use crate::model::expect::Expectation;
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
+use crate::model::id::NodeName;
 use crate::model::id::PageSlug;
 use crate::model::id::Region;
 use crate::model::incident::Epoch;
@@ -64,6 +68,8 @@ use crate::model::page::Show;
 use crate::model::page::StatusPage;
 use crate::model::page::Theme;
 use crate::model::page::Visibility;
+use crate::model::peer::Meta;
+use crate::model::peer::Readiness;
 use crate::model::peer::Vantage;
 use crate::model::result::CheckResult;
 use crate::model::result::Failure;
@@ -460,4 +466,47 @@ pub(in crate::http) fn usual() -> Snapshot {
         config,
         vec![view(monitor("api", "canary-target.internal"), Some(failure)), view(monitor("canary-hidden", "canary-host"), None)],
     )
+}
+
+/// A node of a cluster whose first one this is.
+pub(super) fn node(name: &str, ignored: Option<Ignored>) -> NodeView {
+    let region = Region::parse(name).unwrap();
+    NodeView {
+        name: NodeName::parse(name).unwrap(),
+        region: region.clone(),
+        vantage: Vantage::External,
+        is_me: name == "a",
+        is_configured: true,
+        is_live: ignored != Some(Ignored::Silent),
+        ignored,
+        abstains: None,
+        meta: Some(Meta {
+            region,
+            vantage: Vantage::External,
+            version: "0.1.0 (canary-build)".to_owned(),
+            config_digest: "0123456789abcdef".to_owned(),
+            readiness: Readiness::Ok,
+            is_clock_off: false,
+            clock_offset_ms: None,
+            started_at: NOON.minus(Duration::from_secs(3600)),
+        }),
+        has_same_config: Some(true),
+        known_ago: None,
+        n_decides: 1,
+    }
+}
+
+/// What the first of these nodes sees.
+pub(super) fn cluster(nodes: Vec<NodeView>) -> ClusterView {
+    let n_live = nodes.iter().filter(|node| node.is_live).count();
+    ClusterView {
+        name: "acme".to_owned(),
+        me: nodes[0].name.clone(),
+        is_primary: nodes.len() < 2 * n_live,
+        nodes,
+        forgotten: Vec::new(),
+        is_ready: true,
+        solo_after: Some(Duration::from_secs(60)),
+        clock_offset_ms: Some(-3),
+    }
 }

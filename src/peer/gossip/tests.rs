@@ -91,7 +91,7 @@ impl Host {
     fn told(&mut self, node: &str) -> Vec<Record> {
         let of = |news: PeerNews| match news {
             PeerNews::Told { node: who, records } if who == name(node) => records,
-            _ => Vec::new(),
+            PeerNews::Began(_) | PeerNews::Told { .. } | PeerNews::Live(_) | PeerNews::ClockOffsets(_) | PeerNews::Refilled => Vec::new(),
         };
         self.news().into_iter().flat_map(of).collect()
     }
@@ -99,7 +99,7 @@ impl Host {
     fn live(&mut self) -> Option<Vec<String>> {
         let of = |news| match news {
             PeerNews::Live(live) => Some(live.iter().map(ToString::to_string).collect()),
-            _ => None,
+            PeerNews::Began(_) | PeerNews::Told { .. } | PeerNews::ClockOffsets(_) | PeerNews::Refilled => None,
         };
         self.news().into_iter().filter_map(of).next_back()
     }

@@ -9,12 +9,14 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::OnceLock;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
 use rustls::pki_types::CertificateDer;
 use tokio::io::AsyncRead;
+use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWrite;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::Notify;
@@ -36,6 +38,7 @@ use crate::peer::link::frame::WIRE_VERSION;
 use crate::peer::link::keys;
 use crate::peer::link::session::Desk;
 use crate::peer::link::session::Session;
+use crate::peer::link::session::plain;
 use crate::peer::link::session::printable;
 use crate::peer::link::session::read_frame;
 use crate::peer::link::tls;
@@ -45,9 +48,11 @@ use crate::peer::port::Answers;
 use crate::peer::port::Ask;
 use crate::peer::port::AskError;
 use crate::peer::port::Carrier;
+use crate::peer::port::Dialer;
 use crate::peer::port::LinkEvent;
 use crate::peer::port::LinkState;
 use crate::peer::port::LinkView;
+use crate::peer::port::RefusedLink;
 use crate::supervise::Jobs;
 
 /// A handshake that takes longer will not end.
@@ -55,6 +60,10 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Handshakes of strangers under way at once: each costs a signature, and a flood must not take a core.
 const HANDSHAKES_MAX: usize = 16;
+
+/// How long the other side is given to hear why it gets no link, and how much it may say meanwhile.
+const FAREWELL_TIMEOUT: Duration = Duration::from_secs(2);
+const FAREWELL_BYTES_MAX: u64 = 256 * 1024;
 
 /// The first redial comes after half of this to twice this.
 const REDIAL_FIRST: Duration = Duration::from_secs(1);
@@ -65,8 +74,11 @@ const REDIAL_MAX: Duration = Duration::from_secs(30);
 /// A link that lasted this long was a good one: the next redial is the first again.
 const GOOD_AFTER: Duration = Duration::from_secs(60);
 
-/// The same trouble with the same stranger is said once in this time, so that a flood cannot fill the log.
-const SAY_AGAIN: Duration = Duration::from_secs(60);
+/// The same trouble with the same stranger is said once, until it has been quiet for so long: who is refused comes again every minute.
+const SAY_AGAIN: Duration = Duration::from_secs(600);
+
+/// And shown for so long after the last time: three of the longest pauses between redials.
+const SHOWN_FOR: Duration = Duration::from_secs(180);
 
 /// Troubles that are remembered for that.
 const SAID_MAX: usize = 256;
@@ -106,7 +118,7 @@ struct Inner {
     slots: Mutex<BTreeMap<NodeName, Slot>>,
     views: watch::Sender<Arc<Vec<LinkView>>>,
     strangers: Semaphore,
-    said: Mutex<BTreeMap<String, Mono>>,
+    said: Mutex<BTreeMap<String, (Mono, RefusedLink)>>,
 }
 
 #[derive(Debug)]
@@ -281,12 +293,18 @@ impl Links {
         };
         let Some(name) = tls::name() else { return "this node has no key".to_owned() };
         let connector = tokio_rustls::TlsConnector::from(config);
-        let mut stream = match tokio::time::timeout(HANDSHAKE_TIMEOUT, connector.connect(name, stream)).await {
+        let mut stream = match tokio::time::timeout(HANDSHAKE_TIMEOUT, connector.connect(name, stream).into_fallible()).await {
             Ok(Ok(stream)) => stream,
-            Ok(Err(error)) if is_wrong_key(&error) => {
-                return format!("`{}` presented another key: `peers.secret` differs between the two, or its `key` is wrong", node.name);
+            Ok(Err((error, stream))) => {
+                let is_wrong = is_wrong_key(&error);
+                say_no(stream).await;
+                let node = &node.name;
+                return if is_wrong {
+                    format!("`{node}` presented another key: `peers.secret` differs between the two, or its `key` is wrong")
+                } else {
+                    refused(&error)
+                };
             }
-            Ok(Err(error)) => return refused(&error),
             Err(_) => return refused(&"it took too long"),
         };
         let hello = match self.greet(&mut stream, &peers).await {
@@ -295,7 +313,7 @@ impl Links {
         };
         let address = node.url.as_ref().map(ToString::to_string).unwrap_or_default();
         match self.check(&hello, &peers, &node.name) {
-            Err(why) => refuse(&mut stream, why).await,
+            Err(NotTaken { why, .. }) => refuse(&mut stream, why).await,
             Ok(()) => self.hold(stream, &node.name, &hello, (true, address)).await,
         }
     }
@@ -309,20 +327,22 @@ impl Links {
     /// Takes a stream that somebody else made, proves who it is, and carries the link until it ends.
     pub async fn accept(&self, stream: BoxedStream, hint: AcceptHint) {
         let Ok(_place) = self.inner.strangers.try_acquire() else {
-            return self.say(&hint, "too many handshakes at once");
+            return self.say(&hint, "too many handshakes at once".into());
         };
         let peers = self.peers();
         match tokio::time::timeout(HANDSHAKE_TIMEOUT, self.admit(stream, &peers)).await {
-            Err(_) => self.say(&hint, "the handshake took too long"),
-            Ok(Err(NotAdmitted::Key)) => self.say(&hint, &stranger(&hint, &peers)),
-            Ok(Err(NotAdmitted::Other(why))) => self.say(&hint, &why),
+            Err(_) => self.say(&hint, "the handshake took too long".into()),
+            Ok(Err(NotAdmitted::Key)) => self.say(&hint, stranger(&hint, &peers).into()),
+            Ok(Err(NotAdmitted::Other(why))) => self.say(&hint, why.into()),
             Ok(Ok((mut stream, name, hello))) => {
                 drop(_place);
                 match self.check(&hello, &peers, &name) {
-                    Err(why) => {
-                        let why = refuse(&mut stream, why).await;
-                        self.note_down(&name, why.clone());
-                        self.say(&hint, &why);
+                    Err(not) => {
+                        let why = not.why.clone();
+                        if !self.note_down(&name, why.clone()) {
+                            self.say(&hint, not);
+                        }
+                        refuse(&mut stream, why).await;
                     }
                     Ok(()) => {
                         let why = self.hold(stream, &name, &hello, (false, hint.from)).await;
@@ -350,8 +370,13 @@ impl Links {
             peers.nodes.iter().filter(|node| node.name != peers.me).flat_map(|node| keys::accepted(peers, node)).collect();
         let config = tls::server(&seed, &accepted).map_err(|error| other(&error))?;
         let acceptor = tokio_rustls::TlsAcceptor::from(config);
-        let mut stream =
-            acceptor.accept(stream).await.map_err(|error| if is_wrong_key(&error) { NotAdmitted::Key } else { other(&error) })?;
+        let mut stream = match acceptor.accept(stream).into_fallible().await {
+            Ok(stream) => stream,
+            Err((error, stream)) => {
+                say_no(stream).await;
+                return Err(if is_wrong_key(&error) { NotAdmitted::Key } else { other(&error) });
+            }
+        };
         let presented = stream.get_ref().1.peer_certificates().and_then(<[CertificateDer<'_>]>::first);
         let name = presented.and_then(|key| known.get(key.as_ref())).cloned().ok_or(NotAdmitted::Key)?;
         let hello = self.greet(&mut stream, peers).await.map_err(NotAdmitted::Other)?;
@@ -369,6 +394,7 @@ impl Links {
         };
         let broken = |error: std::io::Error| {
             // The other side says no to a key by ending the handshake, which shows here only.
+            let error = plain(&error);
             format!("the other side ended the handshake ({error}): `peers.secret` differs between the two, or it does not know this node")
         };
         stream.write_all(&frame::encode(&Frame::Hello(own))).await.map_err(broken)?;
@@ -382,23 +408,23 @@ impl Links {
         }
     }
 
-    fn check(&self, hello: &Hello, peers: &Peers, proved: &NodeName) -> Result<(), String> {
+    fn check(&self, hello: &Hello, peers: &Peers, proved: &NodeName) -> Result<(), NotTaken> {
         let name = printable(&hello.node);
         if hello.wire != WIRE_VERSION {
             let (theirs, ours) = (hello.wire, WIRE_VERSION);
-            return Err(format!("`{name}` speaks version {theirs} of the link, this node {ours}: run the same release on both"));
+            return Err(format!("`{name}` speaks version {theirs} of the link, this node {ours}: run the same release on both").into());
         }
         if hello.cluster != peers.cluster {
             let cluster = printable(&hello.cluster);
-            return Err(format!("`{name}` belongs to the cluster `{cluster}`, this node to `{}`", peers.cluster));
+            return Err(format!("`{name}` belongs to the cluster `{cluster}`, this node to `{}`", peers.cluster).into());
         }
         if hello.node != proved.as_str() {
-            return Err(format!("`{name}` presented the key of `{proved}`"));
+            return Err(format!("`{name}` presented the key of `{proved}`").into());
         }
         let slots = locked(&self.inner.slots);
         let up = slots.get(proved).and_then(|slot| slot.up.as_ref());
         if up.is_some_and(|up| hello.generation < up.generation) {
-            return Err(format!("two instances call themselves `{proved}`: stop one of them"));
+            return Err(NotTaken { why: format!("two instances call themselves `{proved}`: stop one of them"), is_twin: true });
         }
         Ok(())
     }
@@ -417,23 +443,27 @@ impl Links {
                 let is_another = old.generation != hello.generation;
                 old.session.close(if is_another { "another instance of this node took its place" } else { "a newer link took its place" });
             }
+            locked(&self.inner.said).retain(|_, (_, said)| said.is_twin || said.node.as_deref() != Some(node.as_str()));
             slot.up = Some(Up { session: Arc::clone(&session), generation: hello.generation, is_dialed, since, address });
-            slot.error = None;
         }
-        tracing::info!(peer = %node, "linked with `{node}`");
         let _ = self.inner.events.send(LinkEvent::Up(node.clone())).await;
         self.show();
         // Whatever ends this, being dropped included, the place is free afterwards.
         let held = Held { links: self, session: &session };
-        let desk = self.desk(node);
+        let is_answered = Arc::new(AtomicBool::new(false));
+        let desk = self.desk(node, Arc::clone(&is_answered));
         let why = Arc::clone(&session).run(stream, outgoing, desk).await;
         drop(held);
-        tracing::info!(peer = %node, "the link to `{node}` is gone: {why}");
+        if is_answered.load(Ordering::Relaxed) {
+            tracing::info!(peer = %node, "the link to `{node}` is gone: {why}");
+        }
         why
     }
 
-    fn desk(&self, node: &NodeName) -> Desk {
+    /// `is_answered` becomes true with the first answer: before it, the other side may have said no.
+    fn desk(&self, node: &NodeName, is_answered: Arc<AtomicBool>) -> Desk {
         let (events, name, links) = (self.inner.events.clone(), node.clone(), self.clone());
+        let linked = node.clone();
         Desk {
             clock: self.inner.clock.clone(),
             jobs: self.inner.jobs.clone(),
@@ -442,7 +472,12 @@ impl Links {
                 // Gossip that is not taken in time comes again.
                 let _ = events.try_send(LinkEvent::Datagram(name.clone(), bytes));
             }),
-            measured: Box::new(move || links.measured()),
+            measured: Box::new(move || {
+                if !is_answered.swap(true, Ordering::Relaxed) {
+                    tracing::info!(peer = %linked, "linked with `{linked}`");
+                }
+                links.measured();
+            }),
         }
     }
 
@@ -461,8 +496,12 @@ impl Links {
         let Some(slot) = slots.get_mut(node).filter(|slot| slot.up.as_ref().is_some_and(|up| Arc::ptr_eq(&up.session, session))) else {
             return;
         };
-        slot.up = None;
-        slot.down_since = self.inner.clock.now().wall;
+        let now = self.inner.clock.now().wall;
+        // After a good link the same trouble is news again; the same one at once, as when the other side always says no, is not.
+        if slot.up.take().is_some_and(|up| GOOD_AFTER <= now.since(up.since)) {
+            slot.error = None;
+        }
+        slot.down_since = now;
         slot.free.notify_waiters();
         drop(slots);
         // Gossip finds out by itself who is silent; this only makes it sooner.
@@ -470,33 +509,52 @@ impl Links {
         self.show();
     }
 
-    /// Keeps why a link is not up, unless it is.
-    fn note_down(&self, node: &NodeName, why: String) {
+    /// Keeps why a link is not up; returns false when it is.
+    fn note_down(&self, node: &NodeName, why: String) -> bool {
         let is_news = match locked(&self.inner.slots).get_mut(node).filter(|slot| slot.up.is_none()) {
             Some(slot) if slot.error.as_ref() != Some(&why) => {
                 slot.error = Some(why.clone());
                 true
             }
-            Some(_) | None => false,
+            Some(_) => false,
+            None => return false,
         };
         if is_news {
             tracing::warn!(peer = %node, "no link to `{node}`: {why}");
         }
         self.show();
+        true
     }
 
-    /// Says a stranger's trouble, once a minute.
-    fn say(&self, hint: &AcceptHint, why: &str) {
-        let now = self.inner.clock.now().mono;
-        let key = format!("{:?} {why}", hint.node);
+    /// Says a stranger's trouble, once as long as it lasts.
+    fn say(&self, hint: &AcceptHint, not: NotTaken) {
+        let now = self.inner.clock.now();
+        let (node, from) = (hint.node.as_deref().map(printable), printable(&hint.from));
+        let key = format!("{node:?} {}", not.why);
         let mut said = locked(&self.inner.said);
-        said.retain(|_, at| now.since(*at) < SAY_AGAIN);
-        if said.len() < SAID_MAX && said.insert(key, now).is_none() {
-            tracing::warn!("a link from {} was refused: {why}", printable(&hint.from));
+        said.retain(|_, (at, _)| now.mono.since(*at) < SAY_AGAIN);
+        if said.len() == SAID_MAX && !said.contains_key(&key) {
+            return;
+        }
+        let refused = RefusedLink { at: now.wall, node, from, why: not.why, is_twin: not.is_twin };
+        let text = format!("a link from {} was refused: {}", refused.from, refused.why);
+        if said.insert(key, (now.mono, refused)).is_none() {
+            tracing::warn!("{text}");
         }
     }
 
+    /// Links that were refused lately, the newest first.
+    #[must_use]
+    pub fn refused(&self) -> Vec<RefusedLink> {
+        let now = self.inner.clock.now().mono;
+        let said = locked(&self.inner.said);
+        let mut lately: Vec<&(Mono, RefusedLink)> = said.values().filter(|(at, _)| now.since(*at) < SHOWN_FOR).collect();
+        lately.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+        lately.into_iter().map(|(_, refused)| refused.clone()).collect()
+    }
+
     fn show(&self) {
+        let peers = self.peers();
         let view = |(name, slot): (&NodeName, &Slot)| match &slot.up {
             Some(up) => LinkView {
                 node: name.clone(),
@@ -504,6 +562,7 @@ impl Links {
                 address: Some(up.address.clone()).filter(|address| !address.is_empty()),
                 round_trip: up.session.round_trip(),
                 clock_offset_ms: up.session.clock_offset(),
+                dialer: dialer(&peers, name),
                 n_bytes: (up.session.n_written.load(Ordering::Relaxed), up.session.n_read.load(Ordering::Relaxed)),
             },
             None => LinkView {
@@ -512,6 +571,7 @@ impl Links {
                 address: None,
                 round_trip: None,
                 clock_offset_ms: None,
+                dialer: dialer(&peers, name),
                 n_bytes: (0, 0),
             },
         };
@@ -562,9 +622,27 @@ impl Drop for Held<'_> {
 
 /// Why a stranger was not let in.
 enum NotAdmitted {
-    /// Its key is nobody's.
+    /// Its key is nobody's, or ours is not the one it knows.
     Key,
     Other(String),
+}
+
+/// Why somebody who proved to be a node gets no link.
+struct NotTaken {
+    why: String,
+    is_twin: bool,
+}
+
+impl From<String> for NotTaken {
+    fn from(why: String) -> NotTaken {
+        NotTaken { why, is_twin: false }
+    }
+}
+
+impl From<&str> for NotTaken {
+    fn from(why: &str) -> NotTaken {
+        why.to_owned().into()
+    }
 }
 
 fn stranger(hint: &AcceptHint, peers: &Peers) -> String {
@@ -574,6 +652,16 @@ fn stranger(hint: &AcceptHint, peers: &Peers) -> String {
         }
         Some(name) => format!("it calls itself `{name}`, which is not in `peers.nodes`"),
         None => "its key belongs to no node of `peers.nodes`".to_owned(),
+    }
+}
+
+/// Who makes the link to that node.
+fn dialer(peers: &Peers, name: &NodeName) -> Dialer {
+    let has_url = |name: &NodeName| peers.node(name).is_some_and(|node| node.url.is_some());
+    match peers.node(name) {
+        Some(node) if dials(peers, node) => Dialer::Here,
+        Some(_) | None if has_url(&peers.me) => Dialer::There,
+        Some(_) | None => Dialer::Nobody,
     }
 }
 
@@ -600,13 +688,26 @@ fn is_wrong_key(error: &std::io::Error) -> bool {
 }
 
 /// Tells the other side why, and lets it go.
-async fn refuse(stream: &mut (impl AsyncWrite + Unpin), why: String) -> String {
+async fn refuse(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), why: String) -> String {
     let told = async {
         stream.write_all(&frame::encode(&Frame::Close(why.clone()))).await?;
-        stream.shutdown().await
+        let_go(stream).await
     };
-    let _ = tokio::time::timeout(HANDSHAKE_TIMEOUT, told).await;
+    let _ = tokio::time::timeout(FAREWELL_TIMEOUT, told).await;
     why
+}
+
+/// Lets go of a stream on which a handshake failed. What TLS has to say about it may still lie in the layers below, and the other side
+/// is to know that it is about keys.
+async fn say_no(mut stream: BoxedStream) {
+    let _ = tokio::time::timeout(FAREWELL_TIMEOUT, let_go(&mut stream)).await;
+}
+
+/// Sends what is left and waits until the other side has closed too: a connection that is dropped with something unread is reset, and
+/// then what was said last may never be read.
+async fn let_go(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> std::io::Result<()> {
+    stream.shutdown().await?;
+    tokio::io::copy(&mut stream.take(FAREWELL_BYTES_MAX), &mut tokio::io::sink()).await.map(drop)
 }
 
 /// A number from 0 (inclusive) to 1; a half when the system has no randomness to give.

@@ -218,7 +218,7 @@ impl Session {
             };
             match tokio::time::timeout(SILENCE_MAX, written).await {
                 Ok(Ok(())) => self.n_written.fetch_add(bytes.len() as u64, Ordering::Relaxed),
-                Ok(Err(error)) => return format!("the connection broke: {error}"),
+                Ok(Err(error)) => return format!("the connection broke: {}", plain(&error)),
                 Err(_) => return "the other side reads nothing any more".to_owned(),
             };
             if let Frame::Close(why) = frame {
@@ -327,9 +327,15 @@ pub(super) fn printable(text: &str) -> String {
     text.chars().filter(|c| !crate::model::id::is_deceptive(*c)).take(200).collect()
 }
 
+/// An error of the system in words, without its number.
+pub(super) fn plain(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
+}
+
 /// Reads one frame; `None` for a kind that this version does not know.
 pub(super) async fn read_frame(reader: &mut (impl AsyncRead + Unpin)) -> Result<(Option<Frame>, usize), String> {
-    let broken = |error: std::io::Error| format!("the connection broke: {error}");
+    let broken = |error: std::io::Error| format!("the connection broke: {}", plain(&error));
     let mut head = [0; HEAD_BYTES];
     reader.read_exact(&mut head).await.map_err(broken)?;
     let (kind, n_bytes) = frame::head(head).map_err(|error| error.to_string())?;

@@ -33,6 +33,7 @@ use crate::peer::port::Answers;
 use crate::peer::port::Ask;
 use crate::peer::port::AskError;
 use crate::peer::port::Carrier;
+use crate::peer::port::Dialer;
 use crate::peer::port::LinkEvent;
 use crate::peer::port::LinkState;
 use crate::supervise::Jobs;
@@ -194,6 +195,18 @@ async fn a_wrong_secret_another_cluster_and_a_stranger_are_refused_with_a_reason
         pass(5).await;
         assert!(error(&a).contains(expected) && error(&b) != "up", "{} / {}", error(&a), error(&b));
     }
+    // Who is dialed says whom it could not let in, as one trouble however often it happens, and no longer than it does.
+    let net = Net::default();
+    let (a, b) = (host(&net, peers("a", &["one"]), 1), host(&net, peers("b", &["two"]), 1));
+    pass(300).await;
+    let refused = b.links.refused();
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    assert_eq!((refused[0].node.as_deref(), refused[0].from.as_str(), refused[0].is_twin), (Some("a"), "192.0.2.1", false));
+    assert!(refused[0].why.contains("`a` presented another key: `peers.secret` differs"), "{refused:?}");
+    assert_eq!((a.links.views().borrow()[0].dialer, b.links.views().borrow()[0].dialer), (Dialer::Here, Dialer::There));
+    b.links.configure(peers("b", &["one"]));
+    pass(120).await;
+    assert_eq!((error(&b).as_str(), b.links.refused().len()), ("up", 0));
     // x knows a and dials nobody; a does not know x at all.
     let net = Net::default();
     let (a, x) = (host(&net, peers("a", &["one"]), 1), host(&net, stranger, 1));
@@ -266,6 +279,15 @@ async fn a_restarted_node_takes_its_place_and_a_second_instance_is_told_so() {
     let dialed = Peers { nodes: ["a", "b"].map(node).to_vec(), ..peers("a", &["one"]) };
     let why = a.links.dial_for_test(Box::new(near), &dialed.nodes[1]).await;
     assert!(why.contains("two instances call themselves `b`"), "{why}");
+    // Dialing itself, it is told the same, and the node in between shows it although its link is up.
+    let (near, far) = tokio::io::duplex(64 * 1024);
+    let accepting = a.links.clone();
+    let hint = AcceptHint { node: Some("b".to_owned()), from: "192.0.2.7".to_owned() };
+    Jobs::new(CancellationToken::new()).start(async move { accepting.accept(Box::new(far), hint).await });
+    let why = older.links.dial_for_test(Box::new(near), &dialed.nodes[0]).await;
+    assert!(why.contains("two instances call themselves `b`"), "{why}");
+    let refused = a.links.refused();
+    assert!(error(&a) == "up" && refused[0].is_twin && refused[0].from == "192.0.2.7", "{refused:?}");
 }
 
 #[tokio::test(start_paused = true)]

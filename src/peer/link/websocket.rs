@@ -27,6 +27,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
 use crate::model::id::NodeName;
 use crate::model::peer::Node;
+use crate::peer::link::session::plain;
 use crate::peer::link::tls;
 use crate::peer::link::wire::BoxedStream;
 use crate::peer::link::wire::Wire;
@@ -92,7 +93,7 @@ async fn dial(node: &Node, me: &NodeName) -> Result<BoxedStream, String> {
     // cluster.
     let connector = tokio_rustls::TlsConnector::from(tls::outer().map_err(|error| error.to_string())?);
     let name = rustls::pki_types::ServerName::try_from(host.to_owned()).map_err(|_| format!("`{host}` is not a host name"))?;
-    let tls = connector.connect(name, tcp).await.map_err(|error| format!("TLS with {host}:{port} failed: {error}"))?;
+    let tls = connector.connect(name, tcp).await.map_err(|error| format!("TLS with {host}:{port} failed: {}", plain(&error)))?;
     upgrade(request, tls, url).await
 }
 
@@ -132,7 +133,7 @@ async fn connect(host: &str, port: u16) -> Result<TcpStream, String> {
     for address in addresses.into_iter().take(4) {
         match tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect((address, port))).await {
             Ok(Ok(stream)) => return Ok(stream),
-            Ok(Err(error)) => last = format!("cannot connect to {address} port {port}: {error}"),
+            Ok(Err(error)) => last = format!("cannot connect to {address} port {port}: {}", plain(&error)),
             Err(_) => last = format!("{address} port {port} does not answer"),
         }
     }
@@ -166,6 +167,7 @@ impl<S> Binary<S> {
 fn broken(error: tokio_tungstenite::tungstenite::Error) -> io::Error {
     use tokio_tungstenite::tungstenite::Error;
     use tokio_tungstenite::tungstenite::error::ProtocolError;
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the errors of a library, of which only these two are told apart")]
     match error {
         // How a process that is killed, a proxy that restarts and a line that breaks look alike.
         Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use maud::Markup;
 use maud::html;
 
+use crate::model::id::NodeName;
 use crate::model::page::AnnouncementKind;
 use crate::model::result::Outcome;
 use crate::model::result::Timings;
@@ -28,7 +29,12 @@ use crate::ui::component::regions::RegionRow;
 use crate::ui::component::regions::RegionsView;
 use crate::ui::component::waterfall::waterfall;
 use crate::ui::layout;
+use crate::ui::layout::Frame;
 use crate::ui::links::Links;
+use crate::ui::page::peers;
+use crate::ui::page::peers::LinkCard;
+use crate::ui::page::peers::NodeCard;
+use crate::ui::page::peers::RefusedRow;
 
 const STATES: [Verdict; 5] = [Verdict::Up, Verdict::Degraded, Verdict::Down, Verdict::Unknown, Verdict::Paused];
 const NOON: UnixMillis = UnixMillis(1_782_820_800_000);
@@ -48,6 +54,7 @@ pub fn page(links: &Links) -> Markup {
         section { h2 { "Banners" } @for state in STATES { (notice::banner(&Banner { state, text: "Something is to be known.".to_owned(), link: Some(("#".to_owned(), "More".to_owned())) })) } }
         section { h2 { "Announcements" } @for view in announcements() { (notice::announcement(&view)) } }
         section { h2 { "Problems" } (notice::problems(&[problem()])) }
+        section { h2 { "Peers" } div.peers { @for node in peers() { (peers::card(&frame(links), &node)) } } (peers::refused(&frame(links), &[refused()])) }
         section { h2 { "Form" } form.stacked { label { "Name" input; } button type="button" { "Send" } } }
     };
     layout::plain(links, "Gallery", &content)
@@ -148,5 +155,68 @@ fn problem() -> ProblemView {
         path: "monitors[2].timeout".to_owned(),
         message: "`45s` is longer than the interval `30s`".to_owned(),
         hint: "make `timeout` at most `interval`".to_owned(),
+    }
+}
+
+fn frame(links: &Links) -> Frame {
+    Frame {
+        links: links.clone(),
+        now: NOON,
+        user: "owner".to_owned(),
+        may_operate: true,
+        form_token: String::new(),
+        has_peers: true,
+        banners: Vec::new(),
+    }
+}
+
+/// A node in every state, some of them with what else can be wrong.
+fn peers() -> Vec<NodeCard> {
+    let states = [
+        (Verdict::Up, "Live", ""),
+        (Verdict::Unknown, "Settling", "It has just started, and checks everything once before it takes part."),
+        (Verdict::Down, "Silent", "No link: the connection was refused."),
+        (Verdict::Degraded, "Abstains", "It abstains: `eu` reaches none of its controls."),
+        (Verdict::Degraded, "Wedged", "It answers, and its checks do not run: look at its load and its log."),
+        (Verdict::Paused, "Forgotten", "It was forgotten and still runs, without a vote: stop it, or start it under another name."),
+    ];
+    let link = |is_up| LinkCard {
+        words: if is_up { "Up" } else { "Down" },
+        since: NOON.minus(Duration::from_secs(4000)),
+        look: if is_up { Verdict::Up } else { Verdict::Down },
+        dialer: "dialed from here",
+        address: Some("wss://eu.example.net/peer".to_owned()),
+    };
+    let card = |(i, (look, word, note)): (usize, (Verdict, &'static str, &str))| {
+        let is_live = look != Verdict::Down;
+        Some(NodeCard {
+            name: NodeName::parse(&format!("node-{i}")).ok()?,
+            region: "eu-west".to_owned(),
+            vantage: "looks from outside",
+            is_me: i == 0,
+            look,
+            word,
+            notes: Some(note.to_owned()).filter(|note| !note.is_empty()).into_iter().collect(),
+            link: (i > 0).then(|| link(is_live)),
+            round_trip: (i > 0 && is_live).then_some(Duration::from_millis(24)),
+            clock: is_live.then(|| "12 ms ahead".to_owned()),
+            has_same_config: is_live.then_some(i != 3),
+            config: is_live.then(|| "0123456789ab".to_owned()),
+            n_decides: 14 * i,
+            traffic: (i > 0 && is_live).then_some((48_211, 51_030)),
+            version: is_live.then(|| ("0.1.0".to_owned(), "0.1.0 (0a1b2c3d)".to_owned())),
+            started_at: is_live.then(|| NOON.minus(Duration::from_secs(90_000))),
+            may_be_forgotten: !is_live,
+        })
+    };
+    states.into_iter().enumerate().filter_map(card).collect()
+}
+
+fn refused() -> RefusedRow {
+    RefusedRow {
+        at: NOON,
+        from: "203.0.113.9".to_owned(),
+        node: Some("ap-south".to_owned()),
+        why: "it calls itself `ap-south`, which is not in `peers.nodes`".to_owned(),
     }
 }

@@ -8,5 +8,6 @@ pub mod error;
 pub mod gallery;
 pub mod incidents;
 pub mod monitor;
+pub mod peers;
 pub mod sign_in;
 pub mod status;

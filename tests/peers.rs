@@ -1,0 +1,235 @@
+//! Two real instances as peers on this machine: what an operator sees of them, and can do.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
+
+mod common;
+
+use std::fs;
+use std::io::BufRead;
+use std::io::BufReader;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Child;
+use std::process::Command;
+use std::process::Output;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::thread;
+use std::time::Duration;
+use std::time::Instant;
+
+use common::Answer;
+use common::Server;
+use common::closed_port;
+use common::request;
+use common::stderr;
+use common::stdout;
+use common::vigilmon;
+use common::wait_for;
+
+const NODES: [&str; 2] = ["eu", "us"];
+const SECRET: &str = "correct-horse-battery-staple";
+
+/// The same file for both nodes, and where each of them listens.
+struct Cluster {
+    dir: tempfile::TempDir,
+    ports: [u16; 2],
+    _target: Server,
+}
+
+impl Cluster {
+    fn new() -> Cluster {
+        let (dir, ports, target) = (tempfile::tempdir().unwrap(), [closed_port(), closed_port()], Server::start(Answer::Status(200, "ok")));
+        let config = format!(
+            "server: {{ listen: \"${{LISTEN}}\" }}
+instance: {{ state_dir: \"${{STATE}}\" }}
+peers:
+  cluster: acme
+  secret: {{ env: CLUSTER_SECRET }}
+  nodes:
+    - {{ name: eu, region: eu, url: \"ws://127.0.0.1:{}/peer\" }}
+    - {{ name: us, region: us, url: \"ws://127.0.0.1:{}/peer\" }}
+monitors: [{{ name: m, http: \"{}\", interval: 1s, timeout: 1s }}]
+",
+            ports[0],
+            ports[1],
+            target.url("/")
+        );
+        fs::write(dir.path().join("config.yaml"), config).unwrap();
+        Cluster { dir, ports, _target: target }
+    }
+
+    fn node(&self, i: usize, secret: &str) -> Node {
+        let state = self.dir.path().join(NODES[i]);
+        let node = Node {
+            dir: self.dir.path().to_owned(),
+            name: NODES[i],
+            address: format!("127.0.0.1:{}", self.ports[i]),
+            state,
+            secret: secret.to_owned(),
+            child: None,
+            log: Arc::default(),
+        };
+        node.start()
+    }
+}
+
+/// One instance.
+struct Node {
+    dir: PathBuf,
+    name: &'static str,
+    address: String,
+    state: PathBuf,
+    secret: String,
+    child: Option<Child>,
+    log: Arc<Mutex<String>>,
+}
+
+impl Node {
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = vigilmon();
+        let place: &Path = &self.dir;
+        command.current_dir(place).args(arguments).env("VIGILMON_NODE", self.name).env("LISTEN", &self.address);
+        command.env("STATE", &self.state).env("CLUSTER_SECRET", &self.secret);
+        command
+    }
+
+    fn start(mut self) -> Node {
+        let mut child = self.command(&["run"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let (log, lines) = (Arc::clone(&self.log), BufReader::new(child.stderr.take().unwrap()).lines());
+        thread::spawn(move || lines.map_while(Result::ok).for_each(|line| log.lock().unwrap().push_str(&format!("{line}\n"))));
+        self.child = Some(child);
+        wait_for("the instance to answer", || std::net::TcpStream::connect(&self.address).ok());
+        self
+    }
+
+    fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    fn peers(&self) -> (Option<i32>, serde_json::Value) {
+        let output = self.run(&["peer", "status", "--json"]);
+        let json = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("no status: {}", stderr(&output)));
+        (output.status.code(), json)
+    }
+
+    /// The state of both nodes, as this one sees them.
+    fn states(&self) -> Vec<String> {
+        let (_, peers) = self.peers();
+        peers["nodes"].as_array().unwrap().iter().map(|node| node["state"].as_str().unwrap().to_owned()).collect()
+    }
+
+    #[track_caller]
+    fn wait_for_states(&self, wanted: &[&str]) {
+        let mut seen = Vec::new();
+        let begin = Instant::now();
+        while begin.elapsed() < common::PATIENCE {
+            seen = self.states();
+            if seen == wanted {
+                return;
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+        panic!("`{}` sees {seen:?}, not {wanted:?}:\n{}", self.name, self.log.lock().unwrap());
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        self.log.lock().unwrap().lines().filter(|line| line.contains(" WARN ")).map(ToOwned::to_owned).collect()
+    }
+
+    /// Signs in by a one-time link.
+    fn cookie(&self) -> String {
+        let link = stdout(&self.run(&["sign-in-link"]));
+        let path = format!("/sign-in/{}", link.trim().split_once("/sign-in/").unwrap().1);
+        let (status, head, body) = request(&self.address, "POST", &path, &[("sec-fetch-site", "same-origin")], "");
+        assert_eq!(status, 303, "{body}");
+        let line = head.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap();
+        line.split(';').next().unwrap().to_owned()
+    }
+
+    fn page(&self, path: &str, cookie: &str) -> String {
+        let (status, _, body) = request(&self.address, "GET", path, &[("cookie", cookie)], "");
+        assert_eq!(status, 200, "{body}");
+        body
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+#[test]
+fn two_nodes_are_looked_at_asked_lost_and_forgotten() {
+    let cluster = Cluster::new();
+    let (eu, mut us) = (cluster.node(0, SECRET), cluster.node(1, SECRET));
+    eu.wait_for_states(&["live", "live"]);
+    us.wait_for_states(&["live", "live"]);
+    let (code, peers) = eu.peers();
+    assert_eq!((code, &peers["cluster"]["is_primary"]), (Some(0), &true.into()), "{peers}");
+    assert_eq!(peers["summary"], "2 of 2 nodes agree on the config and see each other.");
+    assert_eq!(peers["nodes"][1]["link"]["is_up"], true, "{peers}");
+    let table = stdout(&eu.run(&["peer", "status"]));
+    assert!(table.contains("eu (this node)") && table.contains("cluster acme, primary part: 2 of 2 nodes"), "{table}");
+    let ping = us.run(&["peer", "ping", "-n", "2"]);
+    assert_eq!(ping.status.code(), Some(0), "{}", stdout(&ping));
+    assert!(stdout(&ping).contains("eu    2 of 2    "), "{}", stdout(&ping));
+    let refused = eu.run(&["peer", "forget", "us"]);
+    assert!(refused.status.code() == Some(1) && stderr(&refused) == "`us` is alive; stop it first\n", "{}", stderr(&refused));
+
+    us.kill();
+    eu.wait_for_states(&["live", "silent"]);
+    assert_eq!(eu.peers().0, Some(1));
+    let ping = eu.run(&["peer", "ping", "us", "-n", "1"]);
+    assert!(ping.status.code() == Some(1) && stdout(&ping).contains("there is no link to `us`"), "{}", stdout(&ping));
+    let status = stdout(&eu.run(&["status"]));
+    assert!(status.contains("cluster acme, node eu: 1 of 2 nodes"), "{status}");
+    let cookie = eu.cookie();
+    let page = eu.page("/peers", &cookie);
+    assert!(page.contains("This node sees 1 of 2 nodes") && page.contains("action=\"/peers/us/forget\""), "{page}");
+    let forgotten = eu.run(&["peer", "forget", "us"]);
+    assert_eq!(forgotten.status.code(), Some(0), "{}", stderr(&forgotten));
+    wait_for("one node to be left", || (eu.states() == ["live"]).then_some(()));
+    let (code, peers) = eu.peers();
+    assert_eq!((code, &peers["forgotten"]), (Some(0), &serde_json::json!(["us"])), "{peers}");
+
+    // What was forgotten comes back, is told so, and takes no part.
+    let us = us.start();
+    us.wait_for_states(&["live", "forgotten"]);
+    eu.wait_for_states(&["live", "forgotten"]);
+    let (code, peers) = us.peers();
+    assert_eq!((code, &peers["is_ready"]), (Some(1), &false.into()), "{peers}");
+    let page = us.page("/monitors", &us.cookie());
+    assert!(page.contains("This node was forgotten"), "{page}");
+    let page = eu.page("/peers", &cookie);
+    assert!(page.contains("It was forgotten and still runs, without a vote"), "{page}");
+}
+
+#[test]
+fn a_wrong_secret_is_one_clear_line_in_the_log_and_on_the_page() {
+    let cluster = Cluster::new();
+    let (eu, us) = (cluster.node(0, SECRET), cluster.node(1, "another-horse-battery-staple"));
+    let on_page = |node: &Node, expected: &str| {
+        let cookie = node.cookie();
+        wait_for(expected, || node.page("/peers", &cookie).contains(expected).then_some(()));
+    };
+    on_page(&eu, "`us` presented another key: `peers.secret` differs between the two");
+    on_page(&us, "`eu` presented another key: `peers.secret` differs between the two");
+    // Some redials later it is still said once. Until the other one listened, there was nobody to be dialed.
+    thread::sleep(Duration::from_secs(8));
+    for (node, expected) in [(&eu, "`us` presented another key"), (&us, "`eu` presented another key")] {
+        let warnings = node.warnings();
+        let about_keys = warnings.iter().filter(|line| line.contains(expected)).count();
+        let others: Vec<&String> = warnings.iter().filter(|line| !line.contains(expected) && !line.contains("cannot connect")).collect();
+        assert!(about_keys == 1 && others.is_empty(), "{warnings:?}");
+        assert!(!warnings.iter().any(|line| line.contains("horse")));
+    }
+}

@@ -72,6 +72,7 @@ pub(super) fn cluster(regions: &[&str]) -> Arc<ClusterView> {
         is_me: *name == "eu",
         is_configured: true,
         is_live: true,
+        known_ago: None,
         ignored: None,
         abstains: None,
         meta: None,

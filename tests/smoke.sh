@@ -103,4 +103,7 @@ server=""
 [ "$code" -eq 0 ] || fail "exit code $code after SIGTERM"
 if is_open "$port"; then fail "the port is still open"; fi
 
+echo "smoke: three of them decide together"
+"$binary" demo --once || fail "the demo did not go as it should"
+
 echo "smoke: fine"

@@ -115,6 +115,7 @@ pub enum StartError {
 ///
 /// # Errors
 /// [`StartError`].
+#[expect(clippy::too_many_lines, reason = "the order in which everything starts is one thing, and is read in one place")]
 pub async fn run(options: Options) -> Result<(), StartError> {
     let clock = Clock::system();
     let found = find_config(options.config.as_deref());
@@ -128,8 +129,8 @@ pub async fn run(options: Options) -> Result<(), StartError> {
     if problems.is_empty() {
         keep_copy(&state_dir, &loaded).await;
     }
-    let (now, bad_config) = (clock.now().wall, problems.clone());
-    let view = first_view(&loaded, problems, now);
+    let bad_config = problems.clone();
+    let view = first_view(&loaded, problems, clock.now().wall);
 
     let mut supervisor = Supervisor::new();
     let checks = OwnThread::start("checks").map_err(|error| StartError::System(error.to_string()))?;
@@ -176,18 +177,34 @@ pub async fn run(options: Options) -> Result<(), StartError> {
         let around = cluster::Around { engine: engine.clone(), store: store.clone(), events, configs };
         cluster::start(cluster, shared, around, &mut supervisor)
     });
-    supervisor.task("housekeeping", housekeeping::run(store.clone(), clock.clone(), active, events, supervisor.stopping()));
-    supervisor.task("store", writer(store.clone(), supervisor.stopping()));
-    supervisor.task("watchdog", lifecycle::watchdog(pulse, store.clone(), supervisor.stopping()));
-    let secret = secret(&loaded.config, &store).await?;
-    let parts = http::Parts { engine, store: store.clone(), clock, reloads: Reloads(reload_asked), secret, peers };
+    keep_house((&store, &clock), active, events, pulse, &mut supervisor);
+    let parts = http::Parts {
+        engine,
+        store: store.clone(),
+        clock,
+        reloads: Reloads(reload_asked),
+        secret: secret(&loaded.config, &store).await?,
+        peers,
+    };
     let sign_in_link = http::start(bound, parts, &mut supervisor).await.map_err(|error| StartError::System(error.to_string()))?;
 
     announce(&options, &found, &own_url, &sign_in_link);
-    lifecycle::ready(&format!("watching; {own_url}"));
     let ended = supervisor.run(lifecycle::asked_to_stop(), GRACE).await;
     store.close().await;
     Ok(ended?)
+}
+
+/// Starts what looks after the program itself.
+fn keep_house(
+    (store, clock): (&Store, &Clock),
+    active: watch::Receiver<Arc<Config>>,
+    events: mpsc::Sender<Event>,
+    pulse: Arc<AtomicU64>,
+    supervisor: &mut Supervisor,
+) {
+    supervisor.task("housekeeping", housekeeping::run(store.clone(), clock.clone(), active, events, supervisor.stopping()));
+    supervisor.task("store", writer(store.clone(), supervisor.stopping()));
+    supervisor.task("watchdog", lifecycle::watchdog(pulse, store.clone(), supervisor.stopping()));
 }
 
 async fn open(state_dir: &Path, clock: &Clock) -> Result<(Store, Opened), StartError> {
@@ -388,6 +405,7 @@ fn path_of(found: &Found) -> Option<PathBuf> {
 }
 
 fn announce(options: &Options, found: &Found, own_url: &str, sign_in_link: &str) {
+    lifecycle::ready(&format!("watching; {own_url}"));
     (options.announce)(&format!("vigilmon {} is watching ({})", crate::app::version_text(), found.shown()));
     (options.announce)(&format!("  open     {own_url}"));
     // A journal is read by more people than may sign in, and kept.

@@ -152,7 +152,16 @@ fn plan(mode: Mode, dice: &mut Dice) -> Plan {
         Mode::Liar => *dice.pick(&[3, 5]),
         Mode::Partition => *dice.pick(&[2, 3, 4, 5]),
         Mode::All => 5,
-        _ => *dice.pick(&[2, 3, 3, 5]),
+        Mode::Clean
+        | Mode::Crash
+        | Mode::Wipe
+        | Mode::Latency
+        | Mode::Receiver
+        | Mode::OneWay
+        | Mode::Uplink
+        | Mode::Clock
+        | Mode::Config
+        | Mode::Kill => *dice.pick(&[2, 3, 3, 5]),
     };
     // At least one can be dialed; every third world has nodes that cannot.
     let n_dial_only = if dice.percent(33) { dice.below(n_nodes) } else { 0 };

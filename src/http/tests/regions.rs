@@ -72,11 +72,11 @@ pub(super) fn cluster(regions: &[&str]) -> Arc<ClusterView> {
         is_me: *name == "eu",
         is_configured: true,
         is_live: true,
+        known_ago: None,
         ignored: None,
         abstains: None,
         meta: None,
         has_same_config: None,
-        known_ago: None,
         n_decides: 0,
     };
     Arc::new(ClusterView {

@@ -167,15 +167,11 @@ impl<S> Binary<S> {
 fn broken(error: tokio_tungstenite::tungstenite::Error) -> io::Error {
     use tokio_tungstenite::tungstenite::Error;
     use tokio_tungstenite::tungstenite::error::ProtocolError;
-    #[expect(clippy::wildcard_enum_match_arm, reason = "the errors of a library, of which only these two are told apart")]
-    match error {
-        // How a process that is killed, a proxy that restarts and a line that breaks look alike.
-        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
-            io::Error::new(io::ErrorKind::ConnectionReset, "the other side is gone")
-        }
-        Error::Io(error) => error,
-        error => io::Error::other(error),
+    // How a process that is killed, a proxy that restarts and a line that breaks look alike.
+    if matches!(error, Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)) {
+        return io::Error::new(io::ErrorKind::ConnectionReset, "the other side is gone");
     }
+    if let Error::Io(error) = error { error } else { io::Error::other(error) }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Binary<S> {

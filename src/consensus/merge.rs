@@ -1,6 +1,7 @@
 //! How what several nodes say of the same thing becomes one. Each merge is commutative, associative and idempotent, so that the order
 //! in which things are heard, and how often, does not matter.
 
+use crate::model::incident::Closed;
 use crate::model::peer::EpochFact;
 use crate::model::peer::OperatorFact;
 use crate::model::peer::PingFact;
@@ -9,19 +10,49 @@ use crate::model::peer::PingFact;
 #[must_use]
 pub fn epoch(a: &EpochFact, b: &EpochFact) -> EpochFact {
     if a.epoch != b.epoch {
-        return if a.epoch < b.epoch { b.clone() } else { a.clone() };
+        let (newer, older) = if a.epoch < b.epoch { (b, a) } else { (a, b) };
+        let is_same = incident(newer) == incident(older);
+        let opened_at = if is_same { newer.opened_at.min(older.opened_at) } else { newer.opened_at };
+        return EpochFact { before: before(newer, older), opened_at, ..newer.clone() };
     }
     let (first, other) = if a.by <= b.by { (a, b) } else { (b, a) };
-    let closed = match (first.closed, other.closed) {
-        (Some(one), Some(other)) => Some(if one.at < other.at { other } else { one }),
-        (one, other) => one.or(other),
-    };
+    let closed = later(first.closed, other.closed);
     // An id that is told was told to people before; of two the first will do.
-    let incident = match (&first.incident, &other.incident) {
+    let told = match (&first.incident, &other.incident) {
         (Some(one), Some(other)) => Some(one.min(other).clone()),
         (one, other) => one.clone().or_else(|| other.clone()),
     };
-    EpochFact { incident, opened_at: a.opened_at.min(b.opened_at), closed, at: a.at.min(b.at), ..first.clone() }
+    EpochFact {
+        incident: told,
+        opened_at: a.opened_at.min(b.opened_at),
+        closed,
+        before: before(first, other),
+        at: a.at.min(b.at),
+        ..first.clone()
+    }
+}
+
+/// How the incident before that of `newer` ended, by what both know.
+#[must_use]
+pub fn before(newer: &EpochFact, older: &EpochFact) -> Option<Closed> {
+    match incident(newer).checked_sub(incident(older)) {
+        Some(0) => later(newer.before, older.before),
+        Some(2) => later(newer.before, older.closed),
+        Some(_) | None => newer.before,
+    }
+}
+
+/// The odd epoch of the incident that a fact is about.
+fn incident(fact: &EpochFact) -> u64 {
+    if fact.epoch.is_open() { fact.epoch.0 } else { fact.epoch.0.saturating_sub(1) }
+}
+
+/// The later end; of two of the same moment always the same one.
+fn later(one: Option<Closed>, other: Option<Closed>) -> Option<Closed> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(if (one.at, one.how.word()) < (other.at, other.how.word()) { other } else { one }),
+        (one, other) => one.or(other),
+    }
 }
 
 /// The newer ping wins, then the higher sequence, then the graver kind.

@@ -283,6 +283,8 @@ pub struct EpochFact {
     pub confirmed_at: UnixMillis,
     /// How it ended; `Some` exactly when the epoch is even.
     pub closed: Option<Closed>,
+    /// How the incident before it ended, as far as it is known: whoever was away then learns it with the next one.
+    pub before: Option<Closed>,
     /// Why it opened.
     pub cause: Cause,
     /// Who said what when it opened.

@@ -219,6 +219,7 @@ fn fact(incident: &Incident, me: &NodeName) -> Option<Record> {
         opened_at: incident.opened_at,
         confirmed_at: incident.confirmed_at,
         closed: Some(closed),
+        before: None,
         cause: Cause::of(&incident.cause),
         regions: incident.regions.clone(),
         confidence: incident.confidence,

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::model::change::VerdictChange;
 use crate::model::id::MonitorId;
+use crate::model::incident::CloseReason;
 use crate::model::incident::Incident;
 use crate::model::time::UnixMillis;
 use crate::model::verdict::Verdict;
@@ -29,6 +30,14 @@ pub struct History {
 pub(super) fn merge(desk: &mut Desk, history: &History) -> rusqlite::Result<()> {
     for incident in history.incidents.iter().filter(|incident| incident.closed.is_some()) {
         change::open(desk, incident)?;
+        if let Some(closed) = incident.closed.filter(|closed| closed.how != CloseReason::Superseded) {
+            // Here it was only seen that it was over when the next one began.
+            desk.conn
+                .prepare_cached(
+                    "UPDATE incidents SET closed_at = ?2, close_reason = ?3 WHERE id = ?1 AND close_reason = ?4 AND ?2 < closed_at",
+                )?
+                .execute((incident.id.as_str(), closed.at.0, closed.how.word(), CloseReason::Superseded.word()))?;
+        }
     }
     let mut theirs: BTreeMap<&MonitorId, Vec<&VerdictChange>> = BTreeMap::new();
     for verdict in &history.verdicts {

@@ -143,6 +143,8 @@ pub(super) struct EpochRow {
     confirmed: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     closed: Option<(i64, String)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    before: Option<(i64, String)>,
     code: String,
     text: String,
     stage: String,
@@ -182,7 +184,8 @@ fn epoch(fact: &EpochFact, n_regions: usize, n_chars: usize) -> EpochRow {
         name: cut(&fact.monitor_name, TEXT_CHARS_MAX.min(n_chars.max(60))),
         opened: fact.opened_at.0,
         confirmed: fact.confirmed_at.0,
-        closed: fact.closed.map(|closed| (closed.at.0, closed.how.word().to_owned())),
+        closed: fact.closed.map(end),
+        before: fact.before.map(end),
         code: fact.cause.code.clone(),
         text: cut(&fact.cause.text, n_chars),
         stage: fact.cause.stage.word().to_owned(),
@@ -206,7 +209,8 @@ pub(super) fn epoch_of(monitor: MonitorId, lane: Lane, row: EpochRow) -> Result<
     let regions =
         |names: &[String]| names.iter().map(|name| Region::parse(name).map_err(|error| error.to_string())).collect::<Result<Vec<_>, _>>();
     let epoch = Epoch(row.epoch);
-    let closed = row.closed.map(|(at, how)| Closed { at: UnixMillis(at), how: close_reason(&how) });
+    let end = |(at, how): (i64, String)| Closed { at: UnixMillis(at), how: close_reason(&how) };
+    let (closed, before) = (row.closed.map(end), row.before.map(end));
     // Beyond 2^53 nothing ever counts; it would be a way to win every merge for good.
     if row.epoch == 0 || (1 << 53) < row.epoch || epoch.is_open() == closed.is_some() {
         return Err(format!("epoch {} does not go with its end", row.epoch));
@@ -220,6 +224,7 @@ pub(super) fn epoch_of(monitor: MonitorId, lane: Lane, row: EpochRow) -> Result<
         opened_at: UnixMillis(row.opened),
         confirmed_at: UnixMillis(row.confirmed),
         closed,
+        before,
         cause: cause(row.code, &row.text, &row.stage),
         regions: RegionView { failing: regions(&row.failing)?, fine: regions(&row.fine)?, unknown: regions(&row.unknown)? },
         confidence: if row.degraded { Confidence::Degraded } else { Confidence::Full },
@@ -233,6 +238,10 @@ pub(super) fn epoch_of(monitor: MonitorId, lane: Lane, row: EpochRow) -> Result<
 pub(super) fn cause(code: String, text: &str, stage: &str) -> Cause {
     let stage = Stage::ALL.into_iter().find(|known| known.word() == stage).unwrap_or(Stage::Other);
     Cause { code: cut(&code, 40), text: cut(text, CAUSE_CHARS_MAX), stage }
+}
+
+fn end(closed: Closed) -> (i64, String) {
+    (closed.at.0, closed.how.word().to_owned())
 }
 
 fn close_reason(word: &str) -> CloseReason {

@@ -49,6 +49,7 @@ fn epoch(n: u64) -> EpochFact {
         cause: cause("connection refused"),
         regions: RegionView { failing: vec![region("eu")], fine: vec![region("us")], unknown: Vec::new() },
         confidence: Confidence::Degraded,
+        before: (n > 2).then_some(Closed { at: UnixMillis(90), how: CloseReason::Recovered }),
         diagnosis: Some(Diagnosis::PathTls),
         by: NodeName::parse("a").expect("a name"),
         at: UnixMillis(7),

@@ -57,7 +57,7 @@ impl Core {
         let closed = change.closed.iter().rev().find(|(closed, _)| *closed == incident.id).map(|(_, closed)| *closed);
         let closed = if epoch.is_open() { None } else { Some(closed.or(incident.closed)?) };
         let derived = identity::incident_id(&self.cluster_name, id, lane, odd);
-        let fact = EpochFact {
+        let mut fact = EpochFact {
             monitor: id.clone(),
             incident: (incident.id != derived).then(|| incident.id.clone()),
             lane,
@@ -70,9 +70,11 @@ impl Core {
             regions: incident.regions.clone(),
             confidence: incident.confidence,
             diagnosis: incident.diagnosis,
+            before: None,
             by: cluster.me().clone(),
             at: cluster.common(now.wall),
         };
+        fact.before = cluster.epochs.get(&(id.clone(), lane)).and_then(|known| merge::before(&fact, known));
         Some((fact, incident))
     }
 
@@ -105,6 +107,7 @@ impl Core {
         if fact.epoch < mine {
             return;
         }
+        self.amend_the_one_before(&fact, change);
         if is_bare(&fact) {
             self.count_up(&fact, now, change);
         } else if fact.epoch == mine {
@@ -124,7 +127,18 @@ impl Core {
         let epoch = settle::epoch_of(machine, fact.lane);
         if *epoch < fact.epoch {
             *epoch = fact.epoch;
-            self.end_unseen(&fact.monitor, fact.lane, now.wall, change);
+            let closed = Closed { at: now.wall, how: CloseReason::Superseded };
+            self.end_unseen(&fact.monitor, fact.lane, closed, change);
+        }
+    }
+
+    /// Another node knows better how the incident before this one ended.
+    fn amend_the_one_before(&self, fact: &EpochFact, change: &mut StateChange) {
+        let epoch = incident_epoch(fact.epoch).0.checked_sub(2).map(Epoch);
+        if let (Some(closed), Some(epoch)) = (fact.before, epoch) {
+            let id = identity::incident_id(&self.cluster_name, &fact.monitor, fact.lane, epoch);
+            // Only times are amended, and the beginning only ever becomes earlier.
+            change.amended.push(Incident { id, epoch, closed: Some(closed), ..incident_of(&self.cluster_name, fact) });
         }
     }
 
@@ -153,7 +167,9 @@ impl Core {
         let is_news = self.is_news(fact.at, now);
         if mine.is_open() && !is_same_incident {
             // It ended and another began while this node was away. Those who were there tell of it.
-            self.end_unseen(id, lane, fact.opened_at, change);
+            let is_next = incident_epoch(fact.epoch).0 == mine.0 + 2;
+            let closed = fact.before.filter(|_| is_next).unwrap_or(Closed { at: fact.opened_at, how: CloseReason::Superseded });
+            self.end_unseen(id, lane, closed, change);
         }
         let mut incident = incident_of(&self.cluster_name, fact);
         incident.closed = None;
@@ -161,6 +177,10 @@ impl Core {
         if is_same_incident {
             let open = machine.incidents.iter().position(|open| open.lane == lane);
             incident = open.map_or(incident, |at| machine.incidents.remove(at));
+            if fact.opened_at < incident.opened_at {
+                incident.opened_at = fact.opened_at;
+                change.amended.push(incident.clone());
+            }
         } else {
             let evidence =
                 if fact.regions.failing.contains(&self.config.instance.region) { settle::own_evidence(machine) } else { Vec::new() };
@@ -206,12 +226,11 @@ impl Core {
         self.hold(id, (verdict, at), now, change);
     }
 
-    fn end_unseen(&mut self, id: &MonitorId, lane: Lane, before: UnixMillis, change: &mut StateChange) {
+    fn end_unseen(&mut self, id: &MonitorId, lane: Lane, closed: Closed, change: &mut StateChange) {
         let Some(machine) = self.machines.get_mut(id) else { return };
         if let Some(at) = machine.incidents.iter().position(|incident| incident.lane == lane) {
             let incident = machine.incidents.remove(at);
-            let closed = Closed { at: before.max(incident.opened_at), how: CloseReason::Superseded };
-            change.closed.push((incident.id, closed));
+            change.closed.push((incident.id, Closed { at: closed.at.max(incident.opened_at), how: closed.how }));
         }
     }
 
@@ -364,6 +383,7 @@ impl Core {
             opened_at: at,
             confirmed_at: at,
             closed: Some(Closed { at, how: CloseReason::RecoveredUnseen }),
+            before: None,
             cause: Cause { code: "reported".to_owned(), text: "not kept".to_owned(), stage: crate::model::peer::Stage::Other },
             regions: crate::model::verdict::RegionView::default(),
             confidence: crate::model::verdict::Confidence::Full,

@@ -350,7 +350,9 @@ fn closing(machine: &Machine, lane: Lane, reason: CloseReason, now: Now) -> Clos
             let how = if is_unseen { CloseReason::RecoveredUnseen } else { reason };
             Closed { at: machine.state.opinion.since.max(opened_at), how }
         }
-        CloseReason::Removed | CloseReason::Paused => Closed { at: now.wall.max(opened_at), how: reason },
+        CloseReason::Removed => Closed { at: now.wall.max(opened_at), how: reason },
+        // An operator's pause begins when it was asked for, also for a node that hears of it later.
+        CloseReason::Paused => Closed { at: machine.state.paused_at.unwrap_or(now.wall).max(opened_at), how: reason },
     }
 }
 

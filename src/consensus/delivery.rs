@@ -189,7 +189,7 @@ mod tests {
             ledger.heard(&node(from), &DeliveryFact { key: "k".to_owned(), step: *step }, at(10));
         }
         let live = [node("a"), node("b")];
-        let roster = Roster { me: node("a"), eligible: live.to_vec(), eligible_since: at(0), live: live.into(), is_ready: true };
+        let roster = Roster { me: node("a"), eligible: live.to_vec(), eligible_since: Mono(0), live: live.into(), is_ready: true };
         ledger.turn(Owed { key: "k", subject: "shop", since: at(0) }, &roster, at(100))
     }
 

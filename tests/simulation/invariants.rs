@@ -197,6 +197,25 @@ pub fn check_converged(world: &World, disks: &[Disk], n_monitors: usize) -> Vec<
     broken
 }
 
+/// All nodes tell the same history: whoever knows an incident knows the same times of it.
+pub fn check_histories(plan: &Plan, disks: &[Disk]) -> Vec<String> {
+    let mut times: BTreeMap<String, BTreeSet<(i64, Option<i64>)>> = BTreeMap::new();
+    for disk in disks {
+        disk.with(|kept| {
+            for incident in kept.incidents.values() {
+                let known = (incident.opened_at.0, incident.closed.map(|closed| closed.at.0));
+                times.entry(format!("{} of {}", incident.id, incident.monitor)).or_default().insert(known);
+            }
+        });
+    }
+    // What was seen with a wrong clock before it was compared with others stays as it was seen.
+    if plan.skew_ms.iter().any(|skew| *skew != 0) {
+        return Vec::new();
+    }
+    let differ = times.into_iter().filter(|(_, known)| 1 < known.len());
+    differ.map(|(incident, known)| format!("L3: nodes tell different times of {incident}: {known:?}")).collect()
+}
+
 /// L2: whatever is known to be owed was delivered, and everybody knows.
 pub fn check_nothing_lost(seen: &Seen, disks: &[Disk]) -> Vec<String> {
     let delivered: BTreeSet<&str> = seen.deliveries.iter().map(|delivery| delivery.key.as_str()).collect();

@@ -103,6 +103,7 @@ pub fn run(mode: Mode, seed: u64) -> Outcome {
     let mut broken = seen.broken.clone();
     broken.extend(invariants::check_copies(mode, &script.plan, &seen));
     broken.extend(invariants::check_nothing_lost(&seen, &disks));
+    broken.extend(invariants::check_histories(&script.plan, &disks));
     broken.extend(invariants::check_pings(&seen, &disks, stage.n_wiped));
     broken.dedup();
     broken.truncate(BROKEN_MAX);

@@ -278,7 +278,9 @@ fn note(machine: &mut Machine, ballot: &Ballot, count: Count, now: Mono) {
     joint.insufficient_since = if count.decision == Decision::Insufficient { joint.insufficient_since.or(Some(now)) } else { None };
     let is_regional = count.decision == Decision::Regional || (side(count.decision) == Side::Up && count.internal == Side::Down);
     joint.regional_since = if is_regional { joint.regional_since.or(Some(now)) } else { None };
-    joint.diagnosis = diagnose(side(count.decision), count.internal, &ballot.stages());
+    // A minority that acts alone says where the trouble is by the votes it has.
+    let external = if count.decision == Decision::Insufficient { count.solo } else { count.decision };
+    joint.diagnosis = diagnose(side(external), count.internal, &ballot.stages());
 }
 
 /// Since when the votes ask for the same; asking for nothing, or for something else, begins anew.

@@ -235,14 +235,16 @@ pub fn check_converged(world: &World, disks: &[Disk], n_monitors: usize) -> Vec<
 }
 
 /// All nodes tell the same history: whoever knows an incident knows the same times of it.
-pub fn check_histories(plan: &Plan, disks: &[Disk]) -> Vec<String> {
+pub fn check_histories(mode: Mode, plan: &Plan, disks: &[Disk]) -> Vec<String> {
     let mut times: BTreeMap<String, BTreeSet<(i64, Option<i64>)>> = BTreeMap::new();
     // Who was away for more than one incident asks the others for their history, which is no part of these worlds.
     let is_known = |how: Option<CloseReason>| how != Some(CloseReason::Superseded);
     for disk in disks {
         disk.with(|kept| {
             for incident in kept.incidents.values().filter(|incident| is_known(incident.closed.map(|closed| closed.how))) {
-                let known = (incident.opened_at.0, incident.closed.map(|closed| closed.at.0));
+                // Parts that opened an incident each for itself, and met again only after the next one, keep the beginning that they saw.
+                let opened_ms = if mode.parts() { 0 } else { incident.opened_at.0 };
+                let known = (opened_ms, incident.closed.map(|closed| closed.at.0));
                 times.entry(format!("{} of {}", incident.id, incident.monitor)).or_default().insert(known);
             }
         });

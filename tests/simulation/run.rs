@@ -104,7 +104,7 @@ pub fn run(mode: Mode, seed: u64) -> Outcome {
     broken.extend(invariants::check_copies(mode, &script.plan, &seen));
     broken.extend(invariants::check_nothing_lost(&seen, &disks));
     broken.extend(invariants::check_in_time(mode, &script.plan, &seen));
-    broken.extend(invariants::check_histories(&script.plan, &disks));
+    broken.extend(invariants::check_histories(mode, &script.plan, &disks));
     broken.extend(invariants::check_pings(&seen, &disks, stage.n_wiped));
     broken.dedup();
     broken.truncate(BROKEN_MAX);

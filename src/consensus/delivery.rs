@@ -134,6 +134,14 @@ impl Ledger {
         if at <= now { Turn::Ours { attempt, may_be_repeat: !known.claims.is_empty() } } else { Turn::Wait(at) }
     }
 
+    /// Whether another node that lives is about to make the same attempt and goes first: nodes that do not see the same others for a
+    /// moment may both have found that it is their turn. Of two the one whose name is first goes on, so that one always does.
+    #[must_use]
+    pub fn gives_way(&self, key: &str, attempt: u32, roster: &Roster) -> bool {
+        let claims = self.keys.get(key).map(|known| &known.claims);
+        claims.into_iter().flatten().any(|(node, (claimed, _))| attempt <= *claimed && *node < roster.me && roster.live.contains(node))
+    }
+
     /// Lets the key go that was not heard of for the longest time, when there are too many; those that were sent first.
     fn make_room(&mut self, wanted: &str) {
         if self.keys.len() < KEYS_MAX || self.keys.contains_key(wanted) {
@@ -191,6 +199,26 @@ mod tests {
         let live = [node("a"), node("b")];
         let roster = Roster { me: node("a"), eligible: live.to_vec(), eligible_since: at(0), live: live.into(), is_ready: true };
         ledger.turn(Owed { key: "k", subject: "shop", since: at(0) }, &roster, at(100))
+    }
+
+    #[test]
+    fn of_two_that_claim_at_once_one_goes_on() {
+        let mut ledger = Ledger::default();
+        for name in ["a", "b"] {
+            ledger.heard(&node(name), &DeliveryFact { key: "k".to_owned(), step: DeliveryStep::Claimed { attempt: 1 } }, at(10));
+        }
+        let live = [node("a"), node("b")];
+        let roster = |me: &str, live: &[NodeName]| Roster {
+            me: node(me),
+            eligible: live.to_vec(),
+            eligible_since: at(0),
+            live: live.iter().cloned().collect(),
+            is_ready: true,
+        };
+        assert!(!ledger.gives_way("k", 1, &roster("a", &live)));
+        assert!(ledger.gives_way("k", 1, &roster("b", &live)));
+        assert!(!ledger.gives_way("k", 1, &roster("b", &live[1..])), "the other one is gone");
+        assert!(!ledger.gives_way("k", 2, &roster("b", &live)), "that attempt is over");
     }
 
     #[test]

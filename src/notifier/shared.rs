@@ -172,6 +172,13 @@ impl Shared {
         1 < self.inner.roster.borrow().live.len()
     }
 
+    /// Whether another node is about to make the same attempt and goes first, or has sent it meanwhile.
+    pub(super) fn gives_way(&self, key: &str, attempt: u32) -> bool {
+        let roster = Arc::clone(&self.inner.roster.borrow());
+        let ledger = locked(&self.inner.ledger);
+        ledger.sent(key).is_some() || ledger.gives_way(key, attempt, &roster)
+    }
+
     /// Says how far a delivery of this node's got.
     pub(super) fn say(&self, key: &str, step: DeliveryStep) {
         let fact = DeliveryFact { key: key.to_owned(), step };

@@ -212,6 +212,9 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
         shared.say(key, DeliveryStep::Claimed { attempt });
         if shared.has_company() {
             tokio::time::sleep(CLAIM_FIRST).await;
+            if shared.gives_way(key, attempt) {
+                return self.settle(row, Mark::Waits { next_at: self.now() + WAIT_MIN }).await;
+            }
         }
         let outcome = deliver(&*self.desk.sink, Envelope { channel, notification: &row.notification, links }).await;
         let now = self.now();

@@ -140,6 +140,11 @@ fn node(ctx: &Ctx<'_>, at: &At<'_>) -> Option<Node> {
 fn url(ctx: &Ctx<'_>, at: &At<'_>) -> Option<url::Url> {
     let text = readers::text(ctx, at)?;
     let hint = "write `wss://host/peer`; below a `base_path` it is `wss://host/base/peer`";
+    if text.contains('@') {
+        // What stands before it may be a password, and is not shown.
+        ctx.bad(at, "there is a user name in this URL", "remove what is before the `@`: nodes prove who they are by their keys");
+        return None;
+    }
     let Ok(url) = url::Url::parse(&text) else {
         ctx.bad(at, format!("`{text}` is not a URL"), hint);
         return None;
@@ -148,7 +153,7 @@ fn url(ctx: &Ctx<'_>, at: &At<'_>) -> Option<url::Url> {
         ctx.bad(at, format!("`{text}` begins with `{}`", url.scheme()), hint);
         return None;
     }
-    if !url.path().ends_with("/peer") || url.query().is_some() || !url.username().is_empty() || url.host_str().is_none_or(str::is_empty) {
+    if !url.path().ends_with("/peer") || url.query().is_some() || url.host_str().is_none_or(str::is_empty) {
         ctx.bad(at, format!("`{text}` does not lead to `/peer`"), hint);
         return None;
     }
@@ -163,11 +168,8 @@ fn key(ctx: &Ctx<'_>, at: &At<'_>) -> Option<PublicKey> {
     let text = readers::text(ctx, at)?;
     let found = text.strip_prefix("ed25519:").and_then(decoded).map(PublicKey);
     if found.is_none() {
-        ctx.bad(
-            at,
-            format!("`{text}` is not a public key"),
-            "it is `ed25519:` and 44 characters of base64, as `vigilmon peer id` prints it",
-        );
+        // Perhaps it is the private one, by mistake.
+        ctx.bad(at, "this is not a public key", "it is `ed25519:` and 44 characters of base64, as `vigilmon peer id` prints it");
     }
     found
 }

@@ -352,6 +352,8 @@ impl World {
             let is_killed = k == OUTAGES_ORDINARY;
             let decider = cluster.wait_for_decider(name);
             if is_killed {
+                // The alert before this one came from somebody who may be the same node: it is to have said so.
+                thread::sleep(Duration::from_secs(2));
                 cluster.nodes[decider].kill();
             }
             let _ = self.events.lock().unwrap().down.insert(format!("/{name}"), None);

@@ -38,8 +38,9 @@ pub const EVENTS_MAX: usize = 8192;
 /// Events applied before time is read again and pictures are made.
 const BATCH_MAX: usize = 256;
 
-/// Pictures are made at most this often; pages and the command line read them.
-const PICTURE_EVERY: Duration = Duration::from_millis(500);
+/// Pictures are made at most this often; pages and the command line read them. With the way of news between nodes, what one knows is on the
+/// pages of all within half a second.
+const PICTURE_EVERY: Duration = Duration::from_millis(250);
 
 /// And at least this often: its time says that the loop turns, which is what `/healthz` and "data as of" are about.
 const PICTURE_AGE_MAX: Duration = Duration::from_secs(5);
@@ -135,7 +136,9 @@ impl<R: Checks, S: Diary> Shell<R, S> {
                 pictured = Some(now.mono);
                 self.pictures.send_replace(Arc::new(self.core.snapshot(now)));
             }
+            let until_picture = PICTURE_EVERY.saturating_sub(pictured.map_or(Duration::ZERO, |last| now.mono.since(last)));
             let wait = self.core.deadline().since(now.mono);
+            let wait = if self.core.has_news() { wait.min(until_picture) } else { wait };
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,

@@ -35,6 +35,9 @@ const SENT_KEPT: Duration = Duration::from_secs(72 * 3600);
 /// A node that takes no part looks again after this long; it is woken before when that changes.
 const SETTLING: Duration = Duration::from_secs(5);
 
+/// An order of nodes is new for this long: until all have heard of whoever came or went.
+const NEW_FOR: Duration = Duration::from_secs(15);
+
 /// Keys whose age is remembered; what is beyond is taken for new, and waits a little longer.
 const SEEN_MAX: usize = 50_000;
 
@@ -170,6 +173,12 @@ impl Shared {
     /// Whether anybody is there to hear what this node says.
     pub(super) fn has_company(&self) -> bool {
         1 < self.inner.roster.borrow().live.len()
+    }
+
+    /// Whether the nodes that share the work are others than a moment ago.
+    pub(super) fn has_new_order(&self) -> bool {
+        let since = self.inner.roster.borrow().eligible_since;
+        self.inner.clock.now().mono.since(since) < NEW_FOR
     }
 
     /// Whether another node is about to make the same attempt and goes first, or has sent it meanwhile.

@@ -49,6 +49,10 @@ const DUE_BUT_BLOCKED: Duration = Duration::from_secs(5);
 /// they would take the message for one that nobody has begun to send, and not say that it may be a repeat.
 const CLAIM_FIRST: Duration = Duration::from_millis(200);
 
+/// And how long when the order of the nodes has just changed: they may not agree yet about whose turn it is, and a claim takes three ways
+/// between two nodes.
+const CLAIM_FIRST_ANEW: Duration = Duration::from_secs(1);
+
 /// With peers, rows that are looked at in one go: most are somebody else's turn.
 const LOOKED_AT_ONCE: usize = 64;
 
@@ -211,7 +215,8 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
         let key = row.notification.key.as_str();
         shared.say(key, DeliveryStep::Claimed { attempt });
         if shared.has_company() {
-            tokio::time::sleep(CLAIM_FIRST).await;
+            let ahead = if shared.has_new_order() { CLAIM_FIRST_ANEW } else { CLAIM_FIRST };
+            tokio::time::sleep(ahead).await;
             if shared.gives_way(key, attempt) {
                 return self.settle(row, Mark::Waits { next_at: self.now() + WAIT_MIN }).await;
             }

@@ -167,13 +167,17 @@ pub fn check_copies(mode: Mode, plan: &Plan, seen: &Seen) -> Vec<String> {
         // Who hears the others and is not heard makes a side of its own for each of the two.
         let parted = |kind: &FaultKind| match kind {
             FaultKind::Cut | FaultKind::CutOneWay | FaultKind::Uplink(_) => true,
-            // Nodes that can only dial see each other through the one that they dial.
-            FaultKind::Down(node) => plan.is_hub(*node),
+            FaultKind::Down(_) => false,
         };
         let touches = |fault: &&Fault| parted(&fault.what) && fault.touches(first.saturating_sub(TOGETHER_AGAIN), last);
         let episodes: BTreeMap<Duration, usize> =
-            seen.faults.iter().filter(touches).map(|fault| (fault.from, fault.n_sides(plan.n_nodes) - 1)).collect();
-        let n_parted: usize = episodes.values().sum();
+            seen.faults.iter().filter(touches).map(|fault| (fault.from, fault.n_sides() - 1)).collect();
+        // Nodes that can only dial see each other through those that they dial; when all of these are away, each of them is alone.
+        let window = first.saturating_sub(TOGETHER_AGAIN);
+        let was_away = |node: usize| seen.faults.iter().any(|fault| fault.what == FaultKind::Down(node) && fault.touches(window, last));
+        let is_parted = plan.dialed().all(was_away);
+        let n_alone = if is_parted { plan.dial_only.len().saturating_sub(1) } else { 0 };
+        let n_parted = episodes.values().sum::<usize>() + n_alone;
         if 1 + n_killed + n_parted < copies.len() {
             let rule = if mode.parts() { "S2" } else { "S1" };
             broken.push(format!("{rule}: {key} was delivered {} times, first at {first:?}, last at {last:?}", copies.len()));
@@ -242,15 +246,15 @@ pub fn check_histories(mode: Mode, plan: &Plan, disks: &[Disk]) -> Vec<String> {
     for disk in disks {
         disk.with(|kept| {
             for incident in kept.incidents.values().filter(|incident| is_known(incident.closed.map(|closed| closed.how))) {
-                // Parts that opened an incident each for itself, and met again only after the next one, keep the beginning that they saw.
-                let opened_ms = if mode.parts() { 0 } else { incident.opened_at.0 };
-                let known = (opened_ms, incident.closed.map(|closed| closed.at.0));
+                let known = (incident.opened_at.0, incident.closed.map(|closed| closed.at.0));
                 times.entry(format!("{} of {}", incident.id, incident.monitor)).or_default().insert(known);
             }
         });
     }
-    // What was seen with a wrong clock before it was compared with others stays as it was seen.
-    if plan.skew_ms.iter().any(|skew| *skew != 0) {
+    // What was seen with a wrong clock before it was compared with others stays as it was seen; and a node that was away may keep another
+    // moment of an end than those who were there.
+    let goes_away = matches!(mode, Mode::Crash | Mode::Wipe | Mode::Kill);
+    if goes_away || mode.parts() || plan.skew_ms.iter().any(|skew| *skew != 0) {
         return Vec::new();
     }
     let differ = times.into_iter().filter(|(_, known)| 1 < known.len());

@@ -88,10 +88,9 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Whether others see each other only through this node.
-    pub fn is_hub(&self, node: usize) -> bool {
-        let n_dialed = self.n_nodes - self.dial_only.len();
-        n_dialed == 1 && 2 < self.n_nodes && !self.dial_only.contains(&node)
+    /// Nodes that others can dial.
+    pub fn dialed(&self) -> impl Iterator<Item = usize> {
+        (0..self.n_nodes).filter(|node| !self.dial_only.contains(node))
     }
 }
 

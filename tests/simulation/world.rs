@@ -338,12 +338,10 @@ impl Seen {
 
 impl Fault {
     /// Into how many parts with views of their own the cluster falls.
-    pub fn n_sides(&self, n_nodes: usize) -> usize {
+    pub fn n_sides(&self) -> usize {
         match self.what {
-            FaultKind::Cut | FaultKind::Uplink(_) => 2,
+            FaultKind::Down(_) | FaultKind::Cut | FaultKind::Uplink(_) => 2,
             FaultKind::CutOneWay => 3,
-            // Asked only of the one through which all others see each other.
-            FaultKind::Down(_) => n_nodes - 1,
         }
     }
 

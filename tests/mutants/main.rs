@@ -22,27 +22,6 @@ struct Bug {
 
 const BUGS: &[Bug] = &[
     Bug {
-        name: "nobody waits for whoever goes first",
-        file: "src/consensus/delivery.rs",
-        right: "TAKEOVER_AFTER * distance(&order, attempt, &roster.me)",
-        wrong: "TAKEOVER_AFTER * if MUTANT { 0 } else { distance(&order, attempt, &roster.me) }",
-        mode: "latency",
-    },
-    Bug {
-        name: "a failure does not move the turn",
-        file: "src/consensus/delivery.rs",
-        right: "Some((failed, heard)) => (failed.saturating_add(1), heard),",
-        wrong: "Some((failed, heard)) => if MUTANT { (0, owed.since) } else { (failed.saturating_add(1), heard) },",
-        mode: "receiver",
-    },
-    Bug {
-        name: "a new order is taken for an old one",
-        file: "src/consensus/delivery.rs",
-        right: "if !takeover.is_zero() {",
-        wrong: "if !MUTANT && !takeover.is_zero() {",
-        mode: "kill",
-    },
-    Bug {
         name: "who is blind says what he sees",
         file: "src/engine/core/guard.rs",
         right: "} else if !self.guard.uplink.has_evidence_since(observed.began) {",
@@ -55,13 +34,6 @@ const BUGS: &[Bug] = &[
         right: "            if !is_fact {",
         wrong: "            if MUTANT || !is_fact {",
         mode: "wipe",
-    },
-    Bug {
-        name: "who follows owes nothing",
-        file: "src/engine/core/adopt.rs",
-        right: "self.owe(&incident, Owing { event: opened, is_news, from_outage: false }, now, change);",
-        wrong: "if !MUTANT { self.owe(&incident, Owing { event: opened, is_news, from_outage: false }, now, change); }",
-        mode: "kill",
     },
     Bug {
         name: "half is a majority",

@@ -68,8 +68,9 @@ const FAREWELL_BYTES_MAX: u64 = 256 * 1024;
 /// The first redial comes after half of this to twice this.
 const REDIAL_FIRST: Duration = Duration::from_secs(1);
 
-/// And never after more than this.
-const REDIAL_MAX: Duration = Duration::from_secs(30);
+/// And never after more than this: while two nodes do not see each other each may tell people of the same thing, so they are not to
+/// stay apart for longer than they must. An attempt costs a few packets.
+const REDIAL_MAX: Duration = Duration::from_secs(15);
 
 /// A link that lasted this long was a good one: the next redial is the first again.
 const GOOD_AFTER: Duration = Duration::from_secs(60);
@@ -265,7 +266,7 @@ impl Links {
             self.note_down(&node.name, why);
             let lasted = self.inner.clock.now().mono.since(began);
             pause = if GOOD_AFTER <= lasted { REDIAL_FIRST } else { pause };
-            tokio::time::sleep(pause.mul_f64(0.5 + 1.5 * chance())).await;
+            tokio::time::sleep(pause.mul_f64(0.5 + 1.5 * chance()).min(REDIAL_MAX)).await;
             pause = (pause * 2).min(REDIAL_MAX);
         }
     }

@@ -7,6 +7,7 @@ use std::fs;
 use std::io::BufRead;
 use std::io::BufReader;
 use std::io::Read;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -205,6 +206,40 @@ fn what_was_ignored_before_stays_ignored() {
     rustix::process::kill_process(pid, Signal::TERM).unwrap();
     assert_eq!(end_of(child), Some(33));
     assert_eq!(monitor.words(), ["start", "33"]);
+}
+
+#[test]
+fn a_parent_that_ignores_its_children_does_not_hide_the_exit_code() {
+    let monitor = Monitor::start(&[OK]);
+    let inner = exec(&monitor.url(), &[], "exit 7");
+    let mut command = Command::new("env");
+    command.arg("--ignore-signal=CHLD").arg(inner.get_program()).args(inner.get_args());
+    command.env("VIGILMON_PING_URL", monitor.url()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    assert_eq!(run(command).status.code(), Some(7));
+    assert_eq!(monitor.words(), ["start", "7"]);
+}
+
+#[test]
+fn the_keyboard_interrupts_the_command_once() {
+    // Gives the command a terminal and types into it what comes from our pipe.
+    let Some(terminal) = find_program("script") else { return };
+    let monitor = Monitor::start(&[OK]);
+    let script = "trap 'n=$((n+1))' INT; n=0; echo ready; i=0; while [ $i -lt 20 ]; do sleep 0.05; i=$((i+1)); done; echo heard $n; exit 9";
+    let line = format!("exec {} exec -- sh -c '{}'", env!("CARGO_BIN_EXE_vigilmon"), script.replace('\'', "'\\''"));
+    let mut command = Command::new(terminal);
+    command.args(["--quiet", "--return", "--command", &line, "/dev/null"]).env("VIGILMON_PING_URL", monitor.url()).env("SHELL", "/bin/sh");
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut said = String::new();
+    while !said.contains("ready") {
+        assert_ne!(out.read_line(&mut said).unwrap(), 0, "{said}");
+    }
+    let mut keys = child.stdin.take().unwrap();
+    keys.write_all(b"\x03").unwrap();
+    out.read_to_string(&mut said).unwrap();
+    assert!(said.contains("heard 1"), "{said}");
+    assert_eq!(end_of(child), Some(9), "{said}");
+    assert_eq!(monitor.words(), ["start", "9"]);
 }
 
 #[test]

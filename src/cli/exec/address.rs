@@ -8,6 +8,9 @@ use url::Url;
 /// The query parameter that names the run.
 const RUN: &str = "rid";
 
+/// What an address looks like, for messages.
+const EXAMPLE: &str = "https://…/heartbeat/<token>";
+
 /// An address that takes pings, without a word about what they say.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Address(Url);
@@ -24,13 +27,14 @@ impl Address {
     /// # Errors
     /// What is wrong, without the text itself.
     pub(super) fn parse(text: &str) -> Result<Address, String> {
-        let mut url = Url::parse(text.trim()).map_err(|error| format!("the ping address is not a URL ({error})"))?;
+        let mut url = Url::parse(text.trim())
+            .map_err(|error| format!("the ping address is not a URL ({error}); take the whole one, such as {EXAMPLE}"))?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err("the ping address is neither http nor https".to_owned());
         }
         let path = url.path().trim_end_matches('/').to_owned();
         if path.is_empty() {
-            return Err("the ping address has no path; take the whole one, such as https://…/heartbeat/<token>".to_owned());
+            return Err(format!("the ping address has no path; take the whole one, such as {EXAMPLE}"));
         }
         url.set_path(&path);
         url.set_fragment(None);

@@ -83,6 +83,8 @@ pub(super) fn client(timeout: Duration) -> Result<reqwest::Client, String> {
         .redirect(Policy::none())
         .dns_resolver(Lookup)
         .referer(false)
+        // Between two pings lies a job of hours; a connection that was kept would only be found dead.
+        .pool_max_idle_per_host(0)
         .timeout(timeout)
         .user_agent(crate::app::user_agent("exec"))
         .build()

@@ -25,6 +25,7 @@
 pub mod change;
 pub mod channel;
 pub mod expect;
+pub mod heartbeat;
 pub mod id;
 pub mod incident;
 pub mod monitor;
@@ -34,6 +35,7 @@ pub mod page;
 pub mod peer;
 pub mod result;
 pub mod rollup;
+pub mod schedule;
 pub mod secret;
 #[cfg(test)]
 pub(crate) mod testing;

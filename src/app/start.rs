@@ -121,6 +121,7 @@ pub async fn run(options: Options) -> Result<(), StartError> {
     let found = find_config(options.config.as_deref());
     let (mut loaded, problems) = first_config(&found, options.state_dir.as_deref(), &clock).await?;
     pin(&mut loaded, options.state_dir.as_deref());
+    reload::say_doubts(&loaded.config);
     let config = Arc::clone(&loaded.config);
     let state_dir = config.instance.state_dir.clone();
     let (store, opened) = open(&state_dir, &clock).await?;

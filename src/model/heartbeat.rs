@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::model::id::NodeName;
 use crate::model::id::is_deceptive;
 use crate::model::schedule::Schedule;
+use crate::model::secret::Secret;
 use crate::model::time::UnixMillis;
 
 /// More failures than this in a row are not a heartbeat any more; the limit bounds what must be remembered.
@@ -22,6 +23,46 @@ const EARLY_MAX: Duration = Duration::from_secs(60);
 
 /// Of the shortest gap between two slots, `early` is at most a tenth by default.
 const EARLY_SHARE: u32 = 10;
+
+/// Longest slug, as in healthchecks.
+pub const SLUG_BYTES_MAX: usize = 100;
+
+/// A heartbeat as a kind of monitor: its rules, and by what it is pinged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeartbeatSpec {
+    /// Its rules.
+    pub beat: Arc<Heartbeat>,
+    /// By what it is pinged.
+    pub identity: Identity,
+}
+
+/// By what a heartbeat is pinged. What is not given is derived from the secret of the instance or of the cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Its own token; `None`: a derived one.
+    pub token: Option<Secret>,
+    /// Its own UUID, canonical and in lower case; `None`: a derived one. Whoever knows it can ping, so that it is a secret.
+    pub uuid: Option<Secret>,
+    /// Names it below a ping key: lower-case letters, digits, `-` and `_`.
+    pub slug: String,
+    /// Another number gives other derived tokens, UUIDs and ping keys.
+    pub generation: u32,
+}
+
+/// Whether a text can be a slug: lower-case letters, digits, `-` and `_`, as in healthchecks.
+#[must_use]
+pub fn is_slug(text: &str) -> bool {
+    (1..=SLUG_BYTES_MAX).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_'))
+}
+
+/// Whether a text is a UUID in its canonical form, 8-4-4-4-12 hexadecimal digits in either letter case.
+#[must_use]
+pub fn is_uuid(text: &str) -> bool {
+    const LENGTH: usize = 36;
+    let fits = |(i, byte): (usize, u8)| if matches!(i, 8 | 13 | 18 | 23) { byte == b'-' } else { byte.is_ascii_hexdigit() };
+    text.len() == LENGTH && text.bytes().enumerate().all(fits)
+}
 
 /// What is configured of a heartbeat.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -247,12 +288,7 @@ impl RunId {
     /// # Errors
     /// [`BadRunId::NotUuid`] for everything else, the empty text and braces included.
     pub fn uuid(text: &str) -> Result<RunId, BadRunId> {
-        const LENGTH: usize = 36;
-        let fits = |(i, byte): (usize, u8)| if matches!(i, 8 | 13 | 18 | 23) { byte == b'-' } else { byte.is_ascii_hexdigit() };
-        if text.len() != LENGTH || !text.bytes().enumerate().all(fits) {
-            return Err(BadRunId::NotUuid);
-        }
-        Ok(RunId(text.to_ascii_lowercase().into()))
+        if is_uuid(text) { Ok(RunId(text.to_ascii_lowercase().into())) } else { Err(BadRunId::NotUuid) }
     }
 
     /// Reads `run=`: any short text.

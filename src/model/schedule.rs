@@ -105,6 +105,16 @@ impl Schedule {
     }
 }
 
+/// As it was written, in the words of the config.
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Schedule::Interval(every) => write!(f, "every {}", crate::model::time::DurationText(*every)),
+            Schedule::Timed(timed) => write!(f, "{} ({})", timed.text, timed.zone),
+        }
+    }
+}
+
 fn check_length(text: &str) -> Result<(), BadSchedule> {
     if text.len() > TEXT_BYTES_MAX {
         let message = format!("a schedule has at most {TEXT_BYTES_MAX} bytes, this one has {}", text.len());

@@ -242,6 +242,7 @@ fn is_beyond_uplink(monitor: &Monitor, result: &CheckResult, last_remote: Option
     let literal = || match &monitor.probe {
         ProbeSpec::Http(http) => http.url.host_str().and_then(|host| host.trim_matches(['[', ']']).parse().ok()),
         ProbeSpec::Tcp(tcp) => tcp.address.host.parse().ok(),
+        ProbeSpec::Heartbeat(_) => None,
     };
     match result.remote.or(last_remote).or_else(literal).map(place) {
         Some(Place::Loopback | Place::Private | Place::Metadata) => false,

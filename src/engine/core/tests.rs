@@ -54,6 +54,8 @@ fn config(monitors: Vec<Monitor>, uplink: &[&str]) -> Arc<Config> {
         uplink: uplink.iter().map(|text| HostPort::parse(text).expect("an address")).collect(),
         self_channels: vec![ops.name.clone()],
         retention: Retention::default(),
+        heartbeats: crate::config::Heartbeats::default(),
+        doubts: Vec::new(),
         peers: None,
     })
 }

@@ -127,6 +127,8 @@ fn config(setup: &Setup, me: &str) -> Arc<Config> {
         uplink: if setup.uplink { vec![HostPort::parse("1.1.1.1:443").expect("an address")] } else { Vec::new() },
         self_channels: Vec::new(),
         retention: Retention::default(),
+        heartbeats: crate::config::Heartbeats::default(),
+        doubts: Vec::new(),
         peers: Some(Peers {
             cluster: "test".to_owned(),
             me: name(me),
@@ -713,7 +715,7 @@ fn votes_about_something_else_do_not_count() {
     let internal = Internal {
         probe: match &watched("x").probe {
             ProbeSpec::Tcp(tcp) => ProbeSpec::Tcp(crate::model::monitor::TcpSpec { send: b"other".to_vec(), ..tcp.clone() }),
-            ProbeSpec::Http(_) => panic!("the plainest monitor is tcp"),
+            ProbeSpec::Http(_) | ProbeSpec::Heartbeat(_) => panic!("the plainest monitor is tcp"),
         },
         expect: watched("x").expect,
     };

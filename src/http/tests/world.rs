@@ -424,6 +424,8 @@ pub(super) fn config() -> Config {
         uplink: Vec::new(),
         self_channels: Vec::new(),
         retention: Retention::default(),
+        heartbeats: crate::config::Heartbeats::default(),
+        doubts: Vec::new(),
         peers: None,
     }
 }

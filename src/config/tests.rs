@@ -363,7 +363,7 @@ fn a_change_says_what_is_added_altered_renamed_and_kept() {
   ~ retention
   ~ server.listen (needs a restart)
 
-Monitors: 1 to add, 1 to change, 1 to remove, 1 kept.";
+Monitors: 1 to add, 1 to change, 1 to remove, 2 kept.";
     assert_eq!(change.to_string(), expected);
     assert_eq!(change.to_json()["monitors"]["removed"][0], "basic");
     let first = Change::between(None, &old);

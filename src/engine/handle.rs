@@ -6,6 +6,9 @@ use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 use tokio::sync::watch;
 
+use crate::engine::ping::Arrived;
+use crate::engine::ping::NotTaken;
+use crate::engine::ping::PingRequest;
 use crate::engine::snapshot::Snapshot;
 use crate::model::id::MonitorId;
 use crate::model::id::NodeName;
@@ -17,6 +20,8 @@ pub struct EngineHandle {
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
     /// Requests of operators.
     pub requests: mpsc::Sender<Request>,
+    /// Pings.
+    pub pings: mpsc::Sender<PingRequest>,
 }
 
 /// Something an operator asks for, with a slot for the answer, which comes after the change is durable.
@@ -39,6 +44,8 @@ pub enum Operation {
     CheckNow(MonitorId),
     /// A node of the cluster is gone for good: nobody waits for it or counts what it says. Its name never comes back.
     Forget(NodeName),
+    /// A heartbeat that a ping asked for, named like its slug.
+    Create(MonitorId),
 }
 
 /// Why an operation was not done.
@@ -63,6 +70,19 @@ impl EngineHandle {
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.snapshots.borrow())
+    }
+
+    /// Hands a ping to the engine and waits until it is durable.
+    ///
+    /// # Errors
+    /// [`NotTaken`]; it does not count then.
+    pub async fn ping(&self, arrived: Arrived) -> Result<(), NotTaken> {
+        let (reply, answer) = oneshot::channel();
+        self.pings.try_send(PingRequest { arrived: Box::new(arrived), reply }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => NotTaken::Busy,
+            mpsc::error::TrySendError::Closed(_) => NotTaken::Stopping,
+        })?;
+        answer.await.unwrap_or(Err(NotTaken::Stopping))
     }
 
     /// Asks the engine and waits for its answer.

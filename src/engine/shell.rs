@@ -20,6 +20,9 @@ use crate::engine::event::Event;
 use crate::engine::event::RequestId;
 use crate::engine::handle::Refused;
 use crate::engine::handle::Request;
+use crate::engine::ping::Keep;
+use crate::engine::ping::NotTaken;
+use crate::engine::ping::PingRequest;
 use crate::engine::runner::Runner;
 use crate::engine::snapshot::Snapshot;
 use crate::model::change::StateChange;
@@ -97,6 +100,10 @@ pub struct Shell<R = Runner, S = Store> {
     pub events: mpsc::Receiver<Event>,
     /// What operators ask for.
     pub requests: mpsc::Receiver<Request>,
+    /// Pings that came in.
+    pub pings: mpsc::Receiver<PingRequest>,
+    /// Where pings are written.
+    pub keeper: mpsc::Sender<Keep>,
     /// Makes checks.
     pub runner: R,
     /// Takes results.
@@ -115,6 +122,7 @@ pub struct Shell<R = Runner, S = Store> {
 struct Waiting {
     next: u64,
     replies: BTreeMap<RequestId, oneshot::Sender<Result<(), Refused>>>,
+    pings: BTreeMap<RequestId, oneshot::Sender<Result<(), NotTaken>>>,
 }
 
 impl<R: Checks, S: Diary> Shell<R, S> {
@@ -122,7 +130,9 @@ impl<R: Checks, S: Diary> Shell<R, S> {
     pub async fn run(mut self, first: Vec<Command>, stop: CancellationToken) {
         let mut waiting = Waiting::default();
         let mut events = Vec::with_capacity(BATCH_MAX);
-        self.carry_out(first, &mut waiting).await;
+        let (mut pings, mut takes_pings) = (Vec::with_capacity(BATCH_MAX), true);
+        // Nothing was received yet that could be refused.
+        let _ = self.carry_out(first, &mut waiting).await;
         let (mut pictured, mut told_alive): (Option<Mono>, Option<Mono>) = (None, None);
         loop {
             let now = self.clock.now();
@@ -157,6 +167,14 @@ impl<R: Checks, S: Diary> Shell<R, S> {
                         self.apply(event, now, &mut waiting).await;
                     }
                 }
+                n = self.pings.recv_many(&mut pings, BATCH_MAX), if takes_pings => {
+                    takes_pings = n > 0;
+                    let now = self.clock.now();
+                    for PingRequest { arrived, reply } in pings.drain(..) {
+                        let request = waiting.keep_ping(reply);
+                        self.apply(Event::Pinged { arrived, request }, now, &mut waiting).await;
+                    }
+                }
                 () = tokio::time::sleep(wait) => self.apply(Event::Tick, self.clock.now(), &mut waiting).await,
             }
         }
@@ -167,10 +185,17 @@ impl<R: Checks, S: Diary> Shell<R, S> {
 
     async fn apply(&mut self, event: Event, now: Now, waiting: &mut Waiting) {
         let commands = self.core.apply(event, now);
-        self.carry_out(commands, waiting).await;
+        let refused = self.carry_out(commands, waiting).await;
+        if !refused.is_empty() {
+            let commands = self.core.apply(Event::PingsKept(refused), now);
+            // Refusals ask for nothing that could be refused.
+            let _ = self.carry_out(commands, waiting).await;
+        }
     }
 
-    async fn carry_out(&mut self, commands: Vec<Command>, waiting: &mut Waiting) {
+    /// Returns the pings that could not even be handed on.
+    async fn carry_out(&mut self, commands: Vec<Command>, waiting: &mut Waiting) -> Vec<(RequestId, bool)> {
+        let mut refused = Vec::new();
         for command in commands {
             match command {
                 Command::Check { number, monitor } => self.runner.check(number, monitor),
@@ -196,13 +221,32 @@ impl<R: Checks, S: Diary> Shell<R, S> {
                         let _ = reply.send(answer);
                     }
                 }
+                Command::KeepPing { request, entry } => {
+                    // The queue has a place for every ping that may be on its way; without one it is refused like one that cannot be stored.
+                    if self.keeper.try_send(Keep { request, entry }).is_err() {
+                        refused.push((request, false));
+                    }
+                }
+                Command::AnswerPing { request, answer } => {
+                    if let Some(reply) = waiting.pings.remove(&request) {
+                        let _ = reply.send(answer);
+                    }
+                }
                 Command::Note(text) => tracing::warn!("{text}"),
             }
         }
+        refused
     }
 }
 
 impl Waiting {
+    fn keep_ping(&mut self, reply: oneshot::Sender<Result<(), NotTaken>>) -> RequestId {
+        self.next += 1;
+        let id = RequestId(self.next);
+        self.pings.insert(id, reply);
+        id
+    }
+
     fn keep(&mut self, reply: oneshot::Sender<Result<(), Refused>>) -> RequestId {
         self.next += 1;
         let id = RequestId(self.next);

@@ -242,6 +242,19 @@ pub enum PingKind {
     Log,
 }
 
+impl PingKind {
+    /// The word in addresses, rows and the API.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            PingKind::Start => "start",
+            PingKind::Success => "success",
+            PingKind::Fail => "fail",
+            PingKind::Log => "log",
+        }
+    }
+}
+
 /// Which ping it is: when it came, and what tells it from others of the same moment. The same ping has the same stamp on every node.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PingStamp {

@@ -36,8 +36,6 @@ pub use assess::Down;
 pub use assess::Phase;
 pub use assess::assess;
 pub use assess::missed_runs;
-pub use classify::Classified;
-pub use classify::Ignored;
 pub use classify::Method;
 pub use classify::Received;
 pub use classify::Said;
@@ -46,6 +44,7 @@ pub use hint::ZoneHint;
 pub use hint::zone_hint;
 pub use runs::Spell;
 pub use runs::SpellEnd;
+pub use runs::foresee;
 pub use runs::spells;
 
 /// Windows that are kept; older ones are before the last ping of any job that still matters.

@@ -149,6 +149,11 @@ impl Core {
             }
             Some(Turn::Back(since)) => {
                 let after = spoken(now.wall.since(since));
+                let mut change = StateChange::default();
+                if self.cluster.is_none() {
+                    self.blinded(since, now, &mut change);
+                }
+                self.commit(commands, change, None);
                 commands.push(Command::Note(format!("the uplink is back after {after}")));
                 std::mem::take(&mut self.guard.owes_back).then(|| back_notice(self.config.instance.region.as_str(), &after))
             }
@@ -228,6 +233,7 @@ fn may_be_the_uplink(failure: &Failure) -> bool {
         | Failure::Slow { .. }
         | Failure::CertificateEnds { .. }
         | Failure::Partly { .. }
+        | Failure::Heartbeat { .. }
         | Failure::Own(_)
         | Failure::Reported { .. } => false,
     }

@@ -205,7 +205,8 @@ impl World {
         let clock = Clock::manual(Now { wall: NOON, mono: Mono(1_000_000_000) });
         let (snapshots, shown) = watch::channel(Arc::new(snapshot));
         let (requests, mut inbox) = mpsc::channel::<crate::engine::handle::Request>(4);
-        let engine = EngineHandle { snapshots: shown, requests };
+        let (pings, _) = mpsc::channel(1);
+        let engine = EngineHandle { snapshots: shown, requests, pings };
         let (reloads, mut reload_inbox) = mpsc::channel::<tokio::sync::oneshot::Sender<ReloadAnswer>>(1);
         let asked: Arc<Mutex<Vec<Operation>>> = Arc::default();
         let jobs = Jobs::new(CancellationToken::new());
@@ -365,6 +366,7 @@ pub(super) fn view(monitor: Monitor, failure: Option<Failure>) -> MonitorView {
         incidents,
         next_check_at: Some(NOON + Duration::from_secs(55)),
         paused_by_operator: false,
+        heartbeat: None,
         monitor: Arc::new(monitor),
     }
 }

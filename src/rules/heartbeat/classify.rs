@@ -11,6 +11,8 @@ use crate::model::heartbeat::Keywords;
 use crate::model::heartbeat::Methods;
 use crate::model::heartbeat::Otherwise;
 use crate::model::heartbeat::PingKind;
+use crate::model::ping::Ignored;
+use crate::model::ping::Meaning;
 
 /// A request, as far as its meaning goes.
 #[derive(Debug, Clone, Copy)]
@@ -43,55 +45,35 @@ pub enum Said {
     Exit(u8),
 }
 
-/// What a request means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Classified {
-    /// A ping; it is fed.
-    Ping(PingKind),
-    /// It is noted and changes nothing.
-    Ignored(Ignored),
-}
-
-/// Why a request changes nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ignored {
-    /// Paused, and only people resume it.
-    Held,
-    /// Only POST counts.
-    Method,
-    /// No keyword was found.
-    NoKeyword,
-}
-
 /// Tells what it means.
 #[must_use]
-pub fn classify(beat: &Heartbeat, request: Received<'_>) -> Classified {
+pub fn classify(beat: &Heartbeat, request: Received<'_>) -> Meaning {
     if request.is_held {
-        return Classified::Ignored(Ignored::Held);
+        return Meaning::Ignored(Ignored::Held);
     }
     if beat.methods == Methods::Post && request.method == Method::Other {
-        return Classified::Ignored(Ignored::Method);
+        return Meaning::Ignored(Ignored::Method);
     }
     match (&beat.keywords, request.said) {
         (Some(words), _) => by_words(words, request.body),
-        (None, Said::Kind(kind)) => Classified::Ping(kind),
-        (None, Said::Exit(0)) => Classified::Ping(PingKind::Success),
-        (None, Said::Exit(1..)) => Classified::Ping(PingKind::Fail),
+        (None, Said::Kind(kind)) => Meaning::Ping(kind),
+        (None, Said::Exit(0)) => Meaning::Ping(PingKind::Success),
+        (None, Said::Exit(1..)) => Meaning::Ping(PingKind::Fail),
     }
 }
 
-fn by_words(words: &Keywords, body: &[u8]) -> Classified {
+fn by_words(words: &Keywords, body: &[u8]) -> Meaning {
     let has_any = |words: &[String]| words.iter().any(|word| find(body, word.as_bytes()).is_some());
     if has_any(&words.failure) {
-        Classified::Ping(PingKind::Fail)
+        Meaning::Ping(PingKind::Fail)
     } else if has_any(&words.success) {
-        Classified::Ping(PingKind::Success)
+        Meaning::Ping(PingKind::Success)
     } else if has_any(&words.start) {
-        Classified::Ping(PingKind::Start)
+        Meaning::Ping(PingKind::Start)
     } else {
         match words.otherwise {
-            Otherwise::Ignore => Classified::Ignored(Ignored::NoKeyword),
-            Otherwise::Fail => Classified::Ping(PingKind::Fail),
+            Otherwise::Ignore => Meaning::Ignored(Ignored::NoKeyword),
+            Otherwise::Fail => Meaning::Ping(PingKind::Fail),
         }
     }
 }

@@ -114,17 +114,22 @@ pub(super) fn insert(beat: &Heartbeat, pings: &mut Pings, ping: &Ping) -> Insert
 
 /// The pings of a run without those that repeat the one before.
 fn counted<'a>(beat: &Heartbeat, id: &Option<RunId>, events: &'a [RunEvent]) -> impl Iterator<Item = &'a RunEvent> {
-    let within = RETRY_MAX.min(beat.schedule.shortest_gap() / RETRY_SHARE);
     let is_named = id.is_some();
     let mut before: Option<&RunEvent> = None;
     events.iter().filter(move |event| {
-        let is_same = |before: &RunEvent| before.kind == event.kind && event.stamp.at <= before.stamp.at + within;
+        let is_same = |before: &RunEvent| repeats(beat, before, event.kind, event.stamp.at);
         let counts = !(is_named && before.is_some_and(is_same));
         if counts {
             before = Some(event);
         }
         counts
     })
+}
+
+/// Whether a ping says what the one before it in its run said, soon enough to be a client that tries again.
+fn repeats(beat: &Heartbeat, before: &RunEvent, kind: PingKind, at: UnixMillis) -> bool {
+    let within = RETRY_MAX.min(beat.schedule.shortest_gap() / RETRY_SHARE);
+    before.kind == kind && at <= before.stamp.at + within
 }
 
 /// A log entry counts only where it says that a run goes on.
@@ -245,9 +250,22 @@ fn spell(id: &Option<RunId>, run: &Run, start: &PingStamp, [old, next]: [Option<
 
 /// How long the run took that this finish ended; `None`: its start is not known.
 pub(super) fn took(beat: &Heartbeat, pings: &Pings, ping: &Ping) -> Option<Duration> {
-    let events = &pings.runs.get(&ping.run)?.events;
-    let before = counted(beat, &ping.run, events).take_while(|event| event.stamp < ping.stamp).last()?;
+    let before = before(beat, pings, ping)?;
     (before.kind == PingKind::Start).then(|| ping.stamp.at.since(before.stamp.at))
+}
+
+/// The ping that counts before this one in its run.
+fn before<'a>(beat: &Heartbeat, pings: &'a Pings, ping: &Ping) -> Option<&'a RunEvent> {
+    let events = &pings.runs.get(&ping.run)?.events;
+    counted(beat, &ping.run, events).take_while(|event| event.stamp < ping.stamp).last()
+}
+
+/// What will be said of a ping once it is fed: how long its run took, if it ends one, and whether it repeats the one before it.
+#[must_use]
+pub fn foresee(beat: &Heartbeat, pings: &Pings, ping: &Ping) -> (Option<Duration>, bool) {
+    let is_finish = matches!(ping.kind, PingKind::Success | PingKind::Fail);
+    let is_repeat = ping.run.is_some() && before(beat, pings, ping).is_some_and(|before| repeats(beat, before, ping.kind, ping.stamp.at));
+    (took(beat, pings, ping).filter(|_| is_finish), is_repeat)
 }
 
 /// The runs that are remembered, newest first, for pages.

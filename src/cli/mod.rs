@@ -7,6 +7,7 @@ mod args;
 mod control;
 mod demo;
 mod hash_password;
+mod heartbeat;
 mod init;
 mod output;
 mod peer;
@@ -82,6 +83,7 @@ pub fn main() -> ExitCode {
         Subcommand::Probe(options) => probe::run(&common, &options),
         Subcommand::Status(options) => status::run(&common, &options),
         Subcommand::Peer(options) => peer::run(&common, &options),
+        Subcommand::Heartbeat(options) => heartbeat::run(&common, &options),
         Subcommand::Reload => reload::run(&common),
         Subcommand::SignInLink => sign_in::run(&common),
         Subcommand::HashPassword => hash_password::run(),

@@ -396,6 +396,22 @@ fn floods_of_guesses_write_nothing_and_keep_nobody_out() {
     assert!(size() - before < 1_000_000, "{} bytes were written", size() - before);
 }
 
+#[test]
+fn w25_what_cannot_be_stored_is_refused_and_sent_again_is_there_once() {
+    let instance = Instance::start(&format!("{API}monitors:\n  - {{ name: job, heartbeat: {{ interval: 1h }} }}\n"));
+    let path = paths(&instance, "job")["token"].clone();
+    let other = rusqlite::Connection::open(instance.path().join("state/vigilmon.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let began = Instant::now();
+    let (status, head, _) = send(&instance.address, "GET", &path, (&[], b""));
+    assert!(status == 503 && head.contains("retry-after: "), "{head}");
+    assert!(began.elapsed() < Duration::from_secs(5), "clients have five seconds of patience");
+    other.execute_batch("ROLLBACK").unwrap();
+    wait_for("the store to take pings again", || (send(&instance.address, "GET", &path, (&[], b"")).0 == 200).then_some(()));
+    assert_eq!(pings(&instance, "job").len(), 1);
+    instance.wait_for_verdict("job", "up");
+}
+
 /// Kills of the program: few by default; `VIGILMON_KILLS=200` is the whole of it.
 fn n_kills() -> usize {
     std::env::var("VIGILMON_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(5)

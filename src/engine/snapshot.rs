@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::config::Config;
 use crate::config::Problem;
+use crate::model::heartbeat::HeartbeatState;
 use crate::model::id::MonitorId;
 use crate::model::id::NodeName;
 use crate::model::id::Region;
@@ -21,6 +22,8 @@ use crate::model::verdict::Opinion;
 use crate::model::verdict::OpinionState;
 use crate::model::verdict::RegionView;
 use crate::model::verdict::Verdict;
+use crate::rules::heartbeat::Assessment;
+use crate::rules::heartbeat::Spell;
 
 /// The engine at one moment.
 #[derive(Debug, Clone)]
@@ -74,6 +77,27 @@ pub struct MonitorView {
     pub next_check_at: Option<UnixMillis>,
     /// Paused by an operator (not by `enabled: false`).
     pub paused_by_operator: bool,
+    /// What a heartbeat is; `None` for monitors of other kinds.
+    pub heartbeat: Option<Arc<HeartbeatView>>,
+}
+
+/// A heartbeat at one moment. All times are those of the common clock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeartbeatView {
+    /// What it is, and when that changes.
+    pub seen: Assessment,
+    /// What is remembered of it: the schedule with this gives slots, missed ones, windows in which nothing could be received.
+    pub state: HeartbeatState,
+    /// Its newest runs, newest first.
+    pub spells: Vec<Spell>,
+    /// Runs that are missed just now.
+    pub n_missed: usize,
+    /// Its silence is not believed yet: peers are asked.
+    pub is_overdue: bool,
+    /// "Wrong time zone?", in words.
+    pub hint: Option<String>,
+    /// A run that is still open may be why later ones are missing.
+    pub blocked_by: Option<Spell>,
 }
 
 /// What one voter says of a monitor.

@@ -231,6 +231,13 @@ pub enum Failure {
         /// Which ones fail, and how.
         detail: String,
     },
+    /// A heartbeat is not as it should be.
+    Heartbeat {
+        /// Stable word, one of [`CODES`].
+        code: &'static str,
+        /// One sentence.
+        text: String,
+    },
     /// Our own trouble; says nothing about the target. Always *unknown*, never *down*.
     Own(OwnTrouble),
     /// Another vantage saw it and told the reason in words.
@@ -245,7 +252,7 @@ pub enum Failure {
 }
 
 /// Every word that [`Failure::code`] can give. The last one stands for words of a newer build.
-pub const CODES: [&str; 37] = [
+pub const CODES: [&str; 43] = [
     "dns_no_such_name",
     "dns_no_address",
     "dns_server_failed",
@@ -282,6 +289,12 @@ pub const CODES: [&str; 37] = [
     "slow",
     "certificate_ends",
     "partly",
+    "missed",
+    "never-seen",
+    "never-started",
+    "failed",
+    "overran",
+    "too-fast",
     "reported",
 ];
 
@@ -414,7 +427,7 @@ impl Failure {
             Failure::CertificateEnds { .. } => "certificate_ends",
             Failure::Partly { .. } => "partly",
             Failure::Own(_) => "own_trouble",
-            Failure::Reported { code, .. } => code,
+            Failure::Heartbeat { code, .. } | Failure::Reported { code, .. } => code,
         }
     }
 }
@@ -487,7 +500,7 @@ impl fmt::Display for Failure {
                 days => write!(f, "the certificate ends in {days} days ({})", not_after.rfc3339()),
             },
             Failure::Own(trouble) => write!(f, "{trouble}"),
-            Failure::Reported { text, .. } => f.write_str(text),
+            Failure::Heartbeat { text, .. } | Failure::Reported { text, .. } => f.write_str(text),
         }
     }
 }

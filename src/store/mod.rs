@@ -17,6 +17,7 @@ mod load;
 mod maintain;
 mod merge;
 mod outbox;
+mod ping;
 mod pool;
 mod recover;
 mod rescue;
@@ -53,6 +54,7 @@ use crate::model::id::ChannelName;
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
 use crate::model::incident::Incident;
+use crate::model::ping::PingEntry;
 use crate::model::result::CheckResult;
 use crate::model::rollup::Resolution;
 use crate::model::rollup::Rollup;
@@ -203,7 +205,47 @@ impl Store {
     /// # Errors
     /// [`CommitError`]; nothing of the change is on disk then.
     pub async fn commit(&self, change: StateChange) -> Result<(), CommitError> {
-        self.write(Duty::Promised, move |desk| change::write(desk, &change)).await
+        let n_pings = self.inner.shared.n_pings();
+        self.write(Duty::Promised, move |desk| change::write(desk, &change, n_pings)).await
+    }
+
+    /// Makes entries of the log of pings durable: returns after the fsync. Those that nobody waits for any more when their turn comes are
+    /// left out. Says of each whether it is there.
+    ///
+    /// # Errors
+    /// [`CommitError`]; nothing of it is on disk then.
+    pub async fn keep_pings(&self, entries: Arc<[(PingEntry, Arc<AtomicBool>)]>) -> Result<Vec<bool>, CommitError> {
+        let n_pings = self.inner.shared.n_pings();
+        self.write(Duty::Promised, move |desk| {
+            let wanted: Vec<bool> = entries.iter().map(|(_, given_up)| !given_up.load(Ordering::Relaxed)).collect();
+            let kept = entries.iter().zip(&wanted).filter(|(_, is_wanted)| **is_wanted).map(|((entry, _), _)| entry);
+            ping::put(desk, kept, n_pings)?;
+            Ok(wanted)
+        })
+        .await
+    }
+
+    /// From now on so many pings of each heartbeat are kept.
+    pub fn set_n_pings(&self, n_pings: u32) {
+        self.inner.shared.set_n_pings(n_pings);
+    }
+
+    /// The newest pings of a heartbeat, newest first.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn pings(&self, heartbeat: &MonitorId, limit: usize) -> Result<Vec<PingEntry>, ReadError> {
+        let heartbeat = heartbeat.clone();
+        self.read(move |conn| ping::newest(conn, &heartbeat, limit)).await
+    }
+
+    /// One ping of a heartbeat.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn ping(&self, heartbeat: &MonitorId, number: u64) -> Result<Option<PingEntry>, ReadError> {
+        let heartbeat = heartbeat.clone();
+        self.read(move |conn| ping::one(conn, &heartbeat, number)).await
     }
 
     /// Notes that the program lives; losing the newest ones is harmless.

@@ -102,7 +102,8 @@ pub(super) struct Cluster {
     pub(super) out: BTreeSet<NodeName>,
     pub(super) forgotten: BTreeSet<NodeName>,
     pub(super) acts: BTreeMap<OperatorAct, OperatorFact>,
-    pub(super) pings: BTreeMap<MonitorId, PingFact>,
+    /// By heartbeat and by the node that received them.
+    pub(super) pings: BTreeMap<(MonitorId, NodeName), PingFact>,
     pub(super) epochs: BTreeMap<(MonitorId, Lane), EpochFact>,
     pub(super) said: BTreeMap<MonitorKey, PeerOpinion>,
     offsets: BTreeMap<NodeName, i64>,

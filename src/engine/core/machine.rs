@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::engine::core::beat::Beat;
 use crate::engine::snapshot::Agreement;
 use crate::engine::snapshot::MonitorView;
 use crate::engine::snapshot::Recent;
@@ -86,6 +87,8 @@ pub(super) struct Machine {
     pub(super) is_probed: bool,
     /// What the votes of all say, and since when; unused when watching alone.
     pub(super) joint: Joint,
+    /// Its heartbeat, if it is one; it is never checked then.
+    pub(super) beat: Option<Box<Beat>>,
     /// The newest picture; `None` when something changed since.
     pub(super) view: Option<Arc<MonitorView>>,
 }
@@ -107,13 +110,14 @@ impl Machine {
             recent: VecDeque::with_capacity(RECENT_MAX),
             last: None,
             unseen_since: None,
+            beat: None,
             view: None,
         }
     }
 
     /// Whether checks are to be made.
     pub(super) fn is_active(&self) -> bool {
-        self.monitor.enabled && self.state.paused_at.is_none() && self.is_here
+        self.monitor.enabled && self.state.paused_at.is_none() && self.is_here && self.beat.is_none()
     }
 
     /// Takes the check that was due at `due`; returns its number, or `None` when the one before is still under way: a late

@@ -71,6 +71,7 @@ use crate::model::page::Visibility;
 use crate::model::peer::Meta;
 use crate::model::peer::Readiness;
 use crate::model::peer::Vantage;
+use crate::model::ping::PingEntry;
 use crate::model::result::CheckResult;
 use crate::model::result::Failure;
 use crate::model::result::Outcome;
@@ -101,6 +102,8 @@ pub(super) struct Shelf {
     pub(super) incidents: Mutex<Vec<Incident>>,
     pub(super) sessions: Mutex<Vec<SessionRow>>,
     pub(super) deliveries: Mutex<Vec<Delivery>>,
+    /// Newest first.
+    pub(super) pings: Mutex<Vec<PingEntry>>,
     pub(super) is_broken: std::sync::atomic::AtomicBool,
     /// Writes never end.
     pub(super) is_stalled: std::sync::atomic::AtomicBool,
@@ -143,6 +146,14 @@ impl Archive for Shelf {
 
     fn incident<'a>(&'a self, id: &'a IncidentId) -> Later<'a, Result<Option<Incident>, ReadError>> {
         self.read(self.incidents.lock().unwrap().iter().find(|i| i.id == *id).cloned())
+    }
+
+    fn pings<'a>(&'a self, _: &'a MonitorId, limit: usize) -> Later<'a, Result<Vec<PingEntry>, ReadError>> {
+        self.read(self.pings.lock().unwrap().iter().take(limit).cloned().collect())
+    }
+
+    fn ping<'a>(&'a self, _: &'a MonitorId, number: u64) -> Later<'a, Result<Option<PingEntry>, ReadError>> {
+        self.read(self.pings.lock().unwrap().iter().find(|ping| ping.number == number).cloned())
     }
 
     fn sessions(&self) -> Later<'_, Result<Vec<SessionRow>, ReadError>> {
@@ -205,7 +216,8 @@ impl World {
         let clock = Clock::manual(Now { wall: NOON, mono: Mono(1_000_000_000) });
         let (snapshots, shown) = watch::channel(Arc::new(snapshot));
         let (requests, mut inbox) = mpsc::channel::<crate::engine::handle::Request>(4);
-        let engine = EngineHandle { snapshots: shown, requests };
+        let (pings, _) = mpsc::channel(1);
+        let engine = EngineHandle { snapshots: shown, requests, pings };
         let (reloads, mut reload_inbox) = mpsc::channel::<tokio::sync::oneshot::Sender<ReloadAnswer>>(1);
         let asked: Arc<Mutex<Vec<Operation>>> = Arc::default();
         let jobs = Jobs::new(CancellationToken::new());
@@ -223,7 +235,7 @@ impl World {
         });
         let archive: Arc<dyn Archive> = shelf.clone();
         let own_url = "http://localhost:8080".to_owned();
-        let own = crate::http::Own::new(own_url, &crate::model::secret::Secret::new("secret"));
+        let own = crate::http::Own::new(own_url, crate::model::secret::Secret::new("secret"));
         let (site, book) = crate::http::site(&engine, archive, clock.clone(), Reloads(reloads), own).await.unwrap();
         World { site: Arc::new(site), shelf, clock, asked, engine, book, snapshots, _jobs: jobs }
     }
@@ -365,6 +377,7 @@ pub(super) fn view(monitor: Monitor, failure: Option<Failure>) -> MonitorView {
         incidents,
         next_check_at: Some(NOON + Duration::from_secs(55)),
         paused_by_operator: false,
+        heartbeat: None,
         monitor: Arc::new(monitor),
     }
 }
@@ -424,6 +437,8 @@ pub(super) fn config() -> Config {
         uplink: Vec::new(),
         self_channels: Vec::new(),
         retention: Retention::default(),
+        heartbeats: crate::config::Heartbeats::default(),
+        doubts: Vec::new(),
         peers: None,
     }
 }

@@ -122,7 +122,7 @@ async fn age_and_size_are_limited() {
     let change = StateChange { opened: vec![old, incident("open", "a", at(0))], verdicts, ..StateChange::default() };
     store.commit(change).await.expect("commits");
     let day = Duration::from_secs(86_400);
-    let retention = StoreRetention { results: day / 2, rollup_5m: day, rollup_1h: day * 3 / 2, db_bytes_max: 1 << 40 };
+    let retention = StoreRetention { results: day / 2, rollup_5m: day, rollup_1h: day * 3 / 2, db_bytes_max: 1 << 40, n_pings: 1000 };
     let now = at(48 * hour);
     store.maintain(now, retention).await.expect("maintains");
     let all = (at(0), at(100 * hour));
@@ -201,7 +201,7 @@ async fn monitors_that_are_gone_are_forgotten_after_their_incidents() {
     let fixture = Fixture::new();
     let store = fixture.open();
     let day = Duration::from_secs(86_400);
-    let retention = StoreRetention { results: day, rollup_5m: day, rollup_1h: day * 3, db_bytes_max: 1 << 40 };
+    let retention = StoreRetention { results: day, rollup_5m: day, rollup_1h: day * 3, db_bytes_max: 1 << 40, n_pings: 1000 };
     let unknown = |monitor: &str| {
         let opinion = Opinion { state: OpinionState::Unknown, since: T0, failure: None };
         MonitorState { verdict: Verdict::Unknown, opinion, ..state(monitor, 2) }

@@ -1,0 +1,644 @@
+//! Heartbeats: pings that come in, time that passes without them, and what follows from both.
+//!
+//! What a heartbeat is at a moment is worked out in `crate::rules::heartbeat` from the pings that are known. Here they are dated, kept
+//! back until they are durable, and fed; what comes out becomes an opinion of this vantage, and from there on a heartbeat is a monitor
+//! like any other: votes, verdict, incidents, messages. All times are those of the common clock of the cluster.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::consensus::codec;
+use crate::consensus::heartbeat::Missed;
+use crate::consensus::merge;
+use crate::engine::core::Core;
+use crate::engine::core::absence;
+use crate::engine::core::beat::Beat;
+use crate::engine::core::beat::LastFail;
+use crate::engine::event::Command;
+use crate::engine::event::RequestId;
+use crate::engine::ping::Arrived;
+use crate::engine::ping::NotTaken;
+use crate::model::change::StateChange;
+use crate::model::heartbeat::Ping;
+use crate::model::heartbeat::PingStamp;
+use crate::model::heartbeat::Resume;
+use crate::model::heartbeat::WindowKind;
+use crate::model::id::MonitorId;
+use crate::model::id::NodeName;
+use crate::model::peer::OperatorAct;
+use crate::model::peer::PingFact;
+use crate::model::peer::Record;
+use crate::model::peer::Watermark;
+use crate::model::ping::BeatState;
+use crate::model::ping::Ignored;
+use crate::model::ping::Meaning;
+use crate::model::ping::PingEntry;
+use crate::model::time::Mono;
+use crate::model::time::Now;
+use crate::model::time::UnixMillis;
+use crate::model::verdict::Opinion;
+use crate::model::verdict::OpinionState;
+use crate::rules::heartbeat;
+use crate::rules::heartbeat::Belief;
+use crate::rules::heartbeat::Effect;
+use crate::rules::heartbeat::Input;
+use crate::rules::heartbeat::Method;
+use crate::rules::heartbeat::Moment;
+use crate::rules::heartbeat::Phase;
+use crate::rules::heartbeat::Received;
+
+/// States that changed without anything having happened are written together this often; a crash in between costs nothing, because
+/// the log of pings is written before.
+const SAVE_EVERY: Duration = Duration::from_secs(1);
+
+/// Whether silence may be believed is asked again this often, while peers are asked what they received.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// What an instance that watches alone is called in the stamps of pings.
+const ALONE: &str = "local";
+
+/// All heartbeats together.
+#[derive(Debug)]
+pub(super) struct Beats {
+    /// When to look at which; mirrors `Beat::due`.
+    pub(super) timers: BTreeSet<(UnixMillis, MonitorId)>,
+    /// Those whose silence is not believed yet.
+    overdue: BTreeSet<MonitorId>,
+    next_look: Mono,
+    /// Those whose newest state is not written yet.
+    unsaved: BTreeSet<MonitorId>,
+    saved_at: Mono,
+    /// States of heartbeats that are not in the config.
+    pub(super) left: BTreeMap<MonitorId, BeatState>,
+    /// Pings that are being written.
+    pending: BTreeMap<RequestId, Pending>,
+    /// Sequences of those.
+    on_their_way: BTreeSet<u64>,
+    /// Sequence of the newest ping.
+    sequence: u64,
+    /// A watermark that waits until everything that came before it is told, and the sequence of the newest of that.
+    held_mark: Option<(Watermark, u64)>,
+    /// The common clock at the last event.
+    pub(super) last: Option<(UnixMillis, Mono)>,
+    /// The time in which nothing could be received, while it is not known whether a peer could.
+    pub(super) blind: Option<Blind>,
+}
+
+/// A time in which this node could not receive anything.
+#[derive(Debug, Clone)]
+pub(super) struct Blind {
+    pub(super) from: UnixMillis,
+    pub(super) to: UnixMillis,
+    /// Heartbeats whose deadlines it moved.
+    pub(super) moved: BTreeSet<MonitorId>,
+}
+
+/// A ping that is being written.
+#[derive(Debug)]
+struct Pending {
+    heartbeat: MonitorId,
+    sequence: u64,
+    /// `None`: it is ignored.
+    ping: Option<Ping>,
+    fail: LastFail,
+}
+
+impl Beats {
+    /// `last` is the highest sequence that an earlier run gave.
+    pub(super) fn new(left: Vec<BeatState>, last: Option<u64>, now: Now) -> Beats {
+        // A database that was lost does not know what peers still remember; the clock grows faster than pings come.
+        let by_clock = u64::try_from(now.wall.0).unwrap_or(0);
+        Beats {
+            timers: BTreeSet::new(),
+            overdue: BTreeSet::new(),
+            next_look: now.mono,
+            unsaved: BTreeSet::new(),
+            saved_at: now.mono,
+            left: left.into_iter().map(|state| (state.heartbeat.clone(), state)).collect(),
+            pending: BTreeMap::new(),
+            on_their_way: BTreeSet::new(),
+            sequence: last.unwrap_or(0).max(by_clock),
+            held_mark: None,
+            last: None,
+            blind: None,
+        }
+    }
+
+    /// When something is to be looked at, as a time from `now` on.
+    fn wait(&self, now: UnixMillis, mono: Mono) -> Option<Mono> {
+        let timer = self.timers.first().map(|(due, _)| mono + due.since(now));
+        let look = (!self.overdue.is_empty()).then_some(self.next_look);
+        let save = (!self.unsaved.is_empty()).then(|| self.saved_at + SAVE_EVERY);
+        [timer, look, save].into_iter().flatten().min()
+    }
+}
+
+impl Core {
+    /// The time by which heartbeats are judged.
+    pub(super) fn beat_now(&self, now: Now) -> UnixMillis {
+        self.cluster.as_ref().map_or(now.wall, |cluster| cluster.common(now.wall))
+    }
+
+    /// A time of the common clock by this node's own.
+    fn by_own_clock(&self, at: UnixMillis, now: Now) -> UnixMillis {
+        UnixMillis(at.0.saturating_sub(self.beat_now(now).0.saturating_sub(now.wall.0)))
+    }
+
+    fn own_node(&self) -> Option<NodeName> {
+        match &self.cluster {
+            Some(cluster) => Some(cluster.me().clone()),
+            None => NodeName::parse(ALONE).ok(),
+        }
+    }
+
+    /// Whether time may pass for heartbeats: not while the clock is plainly wrong, and alone not while nothing can be received.
+    pub(super) fn beats_run(&self, now: Now) -> bool {
+        let is_cut_off = self.cluster.is_none() && self.guard.uplink.lost_since().is_some();
+        !absence::is_implausible(now.wall) && !is_cut_off
+    }
+
+    /// When heartbeats want to be looked at.
+    pub(super) fn beats_deadline(&self) -> Option<Mono> {
+        let now = self.last;
+        if !self.beats_run(now) {
+            return None;
+        }
+        self.beats.wait(self.beat_now(now), now.mono)
+    }
+
+    /// Whether silence of this heartbeat may be believed. With peers it has to be asked for.
+    fn belief(&self, id: &MonitorId) -> Belief {
+        let has_pending = self.machines.get(id).and_then(|machine| machine.beat.as_ref()).is_some_and(|beat| beat.n_pending > 0);
+        if self.cluster.is_some() || has_pending { Belief::Unsure } else { Belief::Sure }
+    }
+
+    /// A ping came in: it is dated, and written before it counts.
+    pub(super) fn ping_arrived(&mut self, arrived: Arrived, request: RequestId, now: Now, commands: &mut Vec<Command>) {
+        let (at, node) = (self.beat_now(now), self.own_node());
+        let machine = self.machines.get_mut(&arrived.heartbeat);
+        let is_enabled = machine.as_ref().is_some_and(|machine| machine.monitor.enabled);
+        let (Some(beat), Some(node)) = (machine.and_then(|machine| machine.beat.as_mut()), node) else {
+            return commands.push(Command::AnswerPing { request, answer: Err(NotTaken::Gone) });
+        };
+        let is_held = beat.seen.phase == Phase::Paused && beat.rules.resume == Resume::Manual || !is_enabled;
+        let method = if arrived.arrival.method == "POST" { Method::Post } else { Method::Other };
+        let meaning = heartbeat::classify(&beat.rules, Received { method, said: arrived.said, body: &arrived.body, is_held });
+        self.beats.sequence += 1;
+        let sequence = self.beats.sequence;
+        let stamp = PingStamp { at, sequence, node };
+        let exit = match arrived.said {
+            heartbeat::Said::Exit(status) => Some(status),
+            heartbeat::Said::Kind(_) => None,
+        };
+        let ping = match meaning {
+            Meaning::Ping(kind) => Some(Ping { stamp: stamp.clone(), kind, run: arrived.run.clone() }),
+            Meaning::Ignored(Ignored::Held | Ignored::Method | Ignored::NoKeyword) => None,
+        };
+        let (took, is_repeat) = ping.as_ref().map_or((None, false), |ping| heartbeat::foresee(&beat.rules, &beat.state.pings, ping));
+        beat.n_pending += 1;
+        let fail = LastFail::new(exit, &arrived.body);
+        self.beats.on_their_way.insert(sequence);
+        self.beats.pending.insert(request, Pending { heartbeat: arrived.heartbeat.clone(), sequence, ping, fail });
+        let entry = PingEntry {
+            heartbeat: arrived.heartbeat,
+            number: 0,
+            stamp,
+            meaning,
+            exit,
+            run: arrived.run,
+            took: arrived.took.or(took),
+            is_repeat,
+            arrival: Some(arrived.arrival),
+            body: arrived.body,
+            body_bytes: arrived.body_bytes,
+        };
+        commands.push(Command::KeepPing { request, entry: Box::new(entry) });
+    }
+
+    /// Pings were written, or could not be.
+    pub(super) fn pings_kept(&mut self, kept: Vec<(RequestId, bool)>, now: Now, commands: &mut Vec<Command>) {
+        let mut change = StateChange::default();
+        let mut told = BTreeSet::new();
+        for (request, is_kept) in kept {
+            let Some(Pending { heartbeat: id, sequence, ping, fail }) = self.beats.pending.remove(&request) else { continue };
+            self.beats.on_their_way.remove(&sequence);
+            if let Some(beat) = self.machines.get_mut(&id).and_then(|machine| machine.beat.as_mut()) {
+                beat.n_pending = beat.n_pending.saturating_sub(1);
+                beat.fed_until = if is_kept { beat.fed_until.max(sequence) } else { beat.fed_until };
+            }
+            match ping.filter(|_| is_kept) {
+                Some(ping) => {
+                    if let Some(beat) = self.machines.get_mut(&id).and_then(|machine| machine.beat.as_mut()) {
+                        beat.note_fail(ping.kind, fail);
+                    }
+                    self.note_told(&id, ping.clone());
+                    told.insert(id.clone());
+                    self.feed(&id, Input::Ping(ping), now, &mut change);
+                }
+                None => self.look_at(&id, now, &mut change),
+            }
+            commands.push(Command::AnswerPing { request, answer: if is_kept { Ok(()) } else { Err(NotTaken::NotStored) } });
+        }
+        told.iter().for_each(|id| self.tell_pings(id));
+        self.commit(commands, change, None);
+    }
+
+    /// Remembers a ping that this node received for its peers.
+    fn note_told(&mut self, id: &MonitorId, ping: Ping) {
+        let Some(cluster) = &mut self.cluster else { return };
+        let me = cluster.me().clone();
+        let fact = PingFact { heartbeat: id.clone(), node: me.clone(), pings: vec![ping] };
+        let known = cluster.pings.get(&(id.clone(), me.clone()));
+        let merged = known.map_or_else(|| fact.clone(), |known| merge::ping(known, &fact));
+        cluster.pings.insert((id.clone(), me), merged);
+    }
+
+    /// Tells peers what this node received. It is in the log, so that a restart tells it again.
+    fn tell_pings(&mut self, id: &MonitorId) {
+        let Some(cluster) = &self.cluster else { return };
+        if let Some(fact) = cluster.pings.get(&(id.clone(), cluster.me().clone())) {
+            self.at_once.push(Record::Ping(fact.clone()));
+        }
+        self.beats.unsaved.insert(id.clone());
+    }
+
+    /// Feeds pings of the log that no state knows: a crash came between the two.
+    pub(super) fn replay(&mut self, unfed: Vec<PingEntry>, now: Now, change: &mut StateChange) {
+        for entry in unfed {
+            let Meaning::Ping(kind) = entry.meaning else { continue };
+            let ping = Ping { stamp: entry.stamp.clone(), kind, run: entry.run };
+            self.note_told(&entry.heartbeat, ping.clone());
+            let Some(beat) = self.machines.get_mut(&entry.heartbeat).and_then(|machine| machine.beat.as_mut()) else { continue };
+            beat.fed_until = beat.fed_until.max(entry.stamp.sequence);
+            // As at the time: what was due since then may have come while nobody listened.
+            let moment = Moment { at: entry.stamp.at, belief: Belief::Unsure };
+            let effects = beat.feed(Input::Ping(ping), moment);
+            self.follow(&entry.heartbeat, effects, now, change);
+        }
+    }
+
+    /// Takes over pings that came in somewhere.
+    pub(super) fn adopt_ping(&mut self, fact: &PingFact, now: Now, change: &mut StateChange) {
+        let Some(cluster) = &mut self.cluster else { return };
+        let key = (fact.heartbeat.clone(), fact.node.clone());
+        let known = cluster.pings.get(&key);
+        let merged = known.map_or_else(|| fact.clone(), |known| merge::ping(known, fact));
+        if known == Some(&merged) {
+            return;
+        }
+        let is_new = |ping: &&Ping| known.is_none_or(|known| !known.pings.iter().any(|other| other.stamp == ping.stamp));
+        let new: Vec<Ping> = merged.pings.iter().filter(is_new).cloned().collect();
+        cluster.pings.insert(key, merged.clone());
+        let record = Record::Ping(merged);
+        change.facts.extend(codec::stored(&record, None));
+        self.after_commit.push(record);
+        for ping in new {
+            self.learn(&fact.heartbeat, ping, now, change);
+        }
+    }
+
+    /// Learns of a ping that another node received, or this one in an earlier run.
+    pub(super) fn learn(&mut self, id: &MonitorId, ping: Ping, now: Now, change: &mut StateChange) {
+        let is_own = self.cluster.as_ref().is_some_and(|cluster| ping.stamp.node == *cluster.me());
+        let Some(machine) = self.machines.get_mut(id) else { return };
+        let is_enabled = machine.monitor.enabled;
+        let Some(beat) = &mut machine.beat else { return };
+        let (took, is_repeat) = heartbeat::foresee(&beat.rules, &beat.state.pings, &ping);
+        beat.resumed_by(&ping);
+        if is_enabled {
+            self.feed(id, Input::Ping(ping.clone()), now, change);
+        }
+        if !is_own {
+            change.pings.push(PingEntry {
+                heartbeat: id.clone(),
+                number: 0,
+                meaning: Meaning::Ping(ping.kind),
+                stamp: ping.stamp,
+                exit: None,
+                run: ping.run,
+                took,
+                is_repeat,
+                arrival: None,
+                body: Vec::new(),
+                body_bytes: 0,
+            });
+        }
+    }
+
+    /// Feeds something that happened to a heartbeat.
+    pub(super) fn feed(&mut self, id: &MonitorId, input: Input, now: Now, change: &mut StateChange) {
+        let moment = Moment { at: self.beat_now(now), belief: self.belief(id) };
+        let Some(beat) = self.machines.get_mut(id).and_then(|machine| machine.beat.as_mut()) else { return };
+        let effects = beat.feed(input, moment);
+        self.follow(id, effects, now, change);
+    }
+
+    /// Lets time pass for a heartbeat.
+    pub(super) fn look_at(&mut self, id: &MonitorId, now: Now, change: &mut StateChange) {
+        let moment = Moment { at: self.beat_now(now), belief: self.belief(id) };
+        self.look_with(id, moment, now, change);
+    }
+
+    fn look_with(&mut self, id: &MonitorId, moment: Moment, now: Now, change: &mut StateChange) {
+        let Some(beat) = self.machines.get_mut(id).and_then(|machine| machine.beat.as_mut()) else { return };
+        let effects = beat.pass(moment);
+        self.follow(id, effects, now, change);
+    }
+
+    /// Looks at all heartbeats whose time has come.
+    pub(super) fn pass_beats(&mut self, now: Now, commands: &mut Vec<Command>) {
+        if !self.beats_run(now) {
+            return;
+        }
+        let at = self.beat_now(now);
+        let mut change = StateChange::default();
+        while let Some((due, _)) = self.beats.timers.first()
+            && *due <= at
+        {
+            let Some((_, id)) = self.beats.timers.pop_first() else { break };
+            if let Some(beat) = self.machines.get_mut(&id).and_then(|machine| machine.beat.as_mut()) {
+                beat.due = None;
+            }
+            self.look_at(&id, now, &mut change);
+        }
+        self.look_at_overdue(now, &mut change);
+        if SAVE_EVERY <= now.mono.since(self.beats.saved_at) {
+            self.beats.saved_at = now.mono;
+            self.save_beats(&mut change);
+        }
+        self.commit(commands, change, None);
+    }
+
+    /// Asks about those whose silence is not believed yet.
+    fn look_at_overdue(&mut self, now: Now, change: &mut StateChange) {
+        if self.beats.overdue.is_empty() || now.mono < self.beats.next_look {
+            return;
+        }
+        self.beats.next_look = now.mono + LOOK_EVERY;
+        for id in self.beats.overdue.clone() {
+            let beat = self.machines.get(&id).and_then(|machine| machine.beat.as_ref());
+            let Some(since) = beat.filter(|beat| beat.n_pending == 0).and_then(|beat| beat.overdue_since) else { continue };
+            if let Missed::Yes(_, unheard) = self.missed(since, now) {
+                if let Some(beat) = self.machines.get_mut(&id).and_then(|machine| machine.beat.as_mut()) {
+                    beat.unheard = unheard;
+                }
+                let moment = Moment { at: self.beat_now(now), belief: Belief::Sure };
+                self.look_with(&id, moment, now, change);
+            }
+        }
+    }
+
+    /// Writes the newest states of all that changed.
+    pub(super) fn save_beats(&mut self, change: &mut StateChange) {
+        for id in std::mem::take(&mut self.beats.unsaved) {
+            self.save_beat(&id, change);
+        }
+    }
+
+    fn save_beat(&mut self, id: &MonitorId, change: &mut StateChange) {
+        self.beats.unsaved.remove(id);
+        let Some(beat) = self.machines.get(id).and_then(|machine| machine.beat.as_ref()) else { return };
+        change.beats.push(BeatState { heartbeat: id.clone(), state: beat.state.clone(), fed_until: beat.fed_until });
+        let Some(cluster) = &self.cluster else { return };
+        if let Some(fact) = cluster.pings.get(&(id.clone(), cluster.me().clone())) {
+            change.facts.extend(codec::stored(&Record::Ping(fact.clone()), None));
+        }
+    }
+
+    /// Does what follows from what happened to a heartbeat.
+    pub(super) fn follow(&mut self, id: &MonitorId, effects: Vec<Effect>, now: Now, change: &mut StateChange) {
+        let at = self.beat_now(now);
+        let Some(beat) = self.machines.get_mut(id).and_then(|machine| machine.beat.as_mut()) else { return };
+        let is_told = beat.note(&effects, at);
+        let before = (beat.seen.phase, beat.seen.expected);
+        beat.look(at);
+        let has_moved = before != (beat.seen.phase, beat.seen.expected) || !effects.is_empty();
+        let is_overdue = heartbeat::is_overdue(&beat.state, &beat.seen);
+        let overdue_since = is_overdue.then(|| beat.overdue_since.unwrap_or(now.mono));
+        beat.overdue_since = overdue_since;
+        let (old, due) = (beat.due, heartbeat::deadline(&beat.rules, &beat.state, at));
+        beat.due = due;
+        self.beats.timers.extend(due.map(|due| (due, id.clone())));
+        if let Some(old) = old.filter(|_| old != due) {
+            self.beats.timers.remove(&(old, id.clone()));
+        }
+        if is_overdue && self.cluster.is_some() {
+            self.beats.overdue.insert(id.clone());
+        } else {
+            self.beats.overdue.remove(id);
+        }
+        if let Some(machine) = self.machines.get_mut(id) {
+            machine.view = None;
+        }
+        self.is_dirty |= has_moved;
+        self.beats.unsaved.insert(id.clone());
+        if effects.contains(&Effect::Resumed) {
+            self.resumed_by_ping(id, now, change);
+        }
+        let has_turned = self.hold_opinion(id, now);
+        if has_turned {
+            self.say_opinion(id);
+            let mut turned = StateChange::default();
+            self.decide(id, now, &mut turned);
+            self.keep_changed_opinion(id, &mut turned);
+            change.append(turned);
+        }
+        if is_told || has_turned {
+            self.save_beat(id, change);
+        }
+    }
+
+    fn keep_changed_opinion(&self, id: &MonitorId, change: &mut StateChange) {
+        if let Some(machine) = self.machines.get(id) {
+            change.states.retain(|kept| kept.monitor != *id);
+            change.states.push(machine.state.clone());
+        }
+    }
+
+    /// What this vantage holds of a heartbeat; says whether that is something else than before.
+    fn hold_opinion(&mut self, id: &MonitorId, now: Now) -> bool {
+        let Some(machine) = self.machines.get(id) else { return false };
+        let Some(beat) = &machine.beat else { return false };
+        if !machine.monitor.enabled || machine.state.paused_at.is_some() || !machine.is_here {
+            return false;
+        }
+        let (state, since, failure) = beat.holds();
+        let before = &machine.state.opinion;
+        let is_same = match state {
+            OpinionState::Up | OpinionState::Unknown => before.state == state,
+            OpinionState::Down | OpinionState::Degraded | OpinionState::Suspect | OpinionState::Paused => {
+                before.state == state && before.since == self.by_own_clock(since, now)
+            }
+        };
+        // What is overdue and not believed yet changes nothing.
+        let waits = heartbeat::is_overdue(&beat.state, &beat.seen);
+        if is_same || waits {
+            return false;
+        }
+        let opinion = Opinion { state, since: self.by_own_clock(since, now), failure };
+        if let Some(machine) = self.machines.get_mut(id) {
+            machine.state.opinion = opinion;
+        }
+        true
+    }
+
+    /// A ping has ended a pause, here and for all.
+    fn resumed_by_ping(&mut self, id: &MonitorId, now: Now, change: &mut StateChange) {
+        let Some(machine) = self.machines.get_mut(id) else { return };
+        if machine.state.paused_at.take().is_none() {
+            return;
+        }
+        if self.cluster.is_some() {
+            let done = self.act_for_all(OperatorAct::Pause(id.clone()), false, now);
+            change.append(done);
+        }
+        self.is_dirty = true;
+    }
+
+    /// Nothing could be received from then until now.
+    pub(super) fn blinded(&mut self, from: UnixMillis, now: Now, change: &mut StateChange) {
+        let to = self.beat_now(now);
+        if to <= from {
+            return;
+        }
+        let window = crate::model::heartbeat::Window { from, to, kind: WindowKind::Blind };
+        let ids: Vec<MonitorId> = self.machines.iter().filter(|(_, machine)| machine.beat.is_some()).map(|(id, _)| id.clone()).collect();
+        let mut moved = BTreeSet::new();
+        for id in ids {
+            let moment = Moment { at: to, belief: self.belief(&id) };
+            let Some(beat) = self.machines.get_mut(&id).and_then(|machine| machine.beat.as_mut()) else { continue };
+            let effects = beat.feed(Input::Window(window), moment);
+            if effects.iter().any(|effect| matches!(effect, Effect::Moved { .. })) {
+                moved.insert(id.clone());
+            }
+            self.follow(&id, effects, now, change);
+        }
+        let blind = Blind { from, to, moved };
+        match &self.cluster {
+            None => self.tell_blind(&blind, now, change),
+            Some(cluster) => {
+                let is_ready = cluster.is_ready();
+                self.beats.blind = Some(blind);
+                // Before that, whether a peer listened meanwhile is not known.
+                if is_ready {
+                    self.lift_blindness(now, change);
+                }
+            }
+        }
+    }
+
+    /// The peers are heard: one that listened all the time received what this node could not.
+    pub(super) fn lift_blindness(&mut self, now: Now, change: &mut StateChange) {
+        let Some(blind) = self.beats.blind.take() else { return };
+        let Some(cluster) = &self.cluster else { return };
+        let live = cluster.members.values().filter(|member| member.is_live);
+        let has_listened = live.filter_map(|member| member.meta.as_ref()).any(|meta| meta.started_at <= blind.from);
+        if !has_listened {
+            return self.tell_blind(&blind, now, change);
+        }
+        let ids: Vec<MonitorId> = self.machines.iter().filter(|(_, machine)| machine.beat.is_some()).map(|(id, _)| id.clone()).collect();
+        for id in ids {
+            if let Some(beat) = self.machines.get_mut(&id).and_then(|machine| machine.beat.as_mut()) {
+                beat.state.windows.retain(|window| window.kind != WindowKind::Blind || window.to != blind.to);
+            }
+            self.look_at(&id, now, change);
+        }
+    }
+
+    /// One message about a time in which pings could not come in, with those that it may have kept from us.
+    fn tell_blind(&mut self, blind: &Blind, now: Now, change: &mut StateChange) {
+        if blind.moved.is_empty() {
+            return;
+        }
+        let names = blind.moved.iter().filter_map(|id| self.machines.get(id)).map(|machine| machine.monitor.name.as_str());
+        let notice = crate::engine::core::beat::blind_notice((blind.from, blind.to), names.collect());
+        change.notifications.extend(self.notifications_of(&notice, now));
+        self.notes.push(notice.text);
+    }
+
+    /// Tells a watermark, once everything that came in before it was made is told.
+    pub(super) fn tell_watermark(&mut self, made: Option<Watermark>) {
+        if let Some(mark) = made {
+            self.beats.held_mark = Some((mark, self.beats.sequence));
+        }
+        let Some((mark, until)) = self.beats.held_mark.take() else { return };
+        if self.beats.on_their_way.first().is_some_and(|first| *first <= until) {
+            self.beats.held_mark = Some((mark, until));
+        } else {
+            self.at_once.push(Record::Watermark(mark));
+        }
+    }
+
+    /// Whether a watermark is held back; no other is made meanwhile.
+    pub(super) fn holds_watermark(&self) -> bool {
+        self.beats.held_mark.is_some()
+    }
+
+    /// A heartbeat joins, or its rules or its kind changed.
+    pub(super) fn fit_beat(&mut self, id: &MonitorId, now: Now, change: &mut StateChange) {
+        let at = self.beat_now(now);
+        let left = self.beats.left.remove(id);
+        let Some(machine) = self.machines.get_mut(id) else { return };
+        let Some(rules) = machine.monitor.heartbeat().map(|spec| Arc::clone(&spec.beat)) else {
+            machine.beat = None;
+            self.forget_timers(id);
+            return;
+        };
+        match &mut machine.beat {
+            Some(beat) if beat.rules == rules => {}
+            Some(beat) => {
+                beat.rules = rules;
+                beat.hush_until = Some(at);
+                self.feed(id, Input::Configured, now, change);
+            }
+            None => {
+                let gone_since = left.as_ref().and_then(|left| crate::engine::core::beat::gone_since(&left.state));
+                machine.beat = Some(Box::new(Beat::new(rules, left, at)));
+                if let Some(from) = gone_since {
+                    let window = crate::model::heartbeat::Window { from, to: at, kind: WindowKind::Blind };
+                    self.feed(id, Input::Window(window), now, change);
+                }
+            }
+        }
+    }
+
+    /// A heartbeat leaves the config; should it return, nothing is held against it for the time in between.
+    pub(super) fn retire_beat(&mut self, id: &MonitorId, now: Now, change: &mut StateChange) {
+        let at = self.beat_now(now);
+        self.forget_timers(id);
+        let Some(beat) = self.machines.get_mut(id).and_then(|machine| machine.beat.take()) else { return };
+        let left = BeatState { heartbeat: id.clone(), fed_until: beat.fed_until, state: beat.retire(at) };
+        change.beats.push(left.clone());
+        self.beats.left.insert(id.clone(), left);
+    }
+
+    fn forget_timers(&mut self, id: &MonitorId) {
+        self.beats.timers.retain(|(_, other)| other != id);
+        self.beats.overdue.remove(id);
+        self.beats.unsaved.remove(id);
+    }
+
+    /// All states, for a database that had to begin anew.
+    pub(super) fn beat_states(&self) -> Vec<BeatState> {
+        let live = self.machines.iter().filter_map(|(id, machine)| {
+            let beat = machine.beat.as_ref()?;
+            Some(BeatState { heartbeat: id.clone(), state: beat.state.clone(), fed_until: beat.fed_until })
+        });
+        live.chain(self.beats.left.values().cloned()).collect()
+    }
+
+    /// Works out all heartbeats at the start, after everything that is known was fed.
+    pub(super) fn wake_beats(&mut self, now: Now, change: &mut StateChange) {
+        let ids: Vec<MonitorId> = self.machines.iter().filter(|(_, machine)| machine.beat.is_some()).map(|(id, _)| id.clone()).collect();
+        for id in ids {
+            if self.beats_run(now) {
+                self.look_at(&id, now, change);
+            } else {
+                self.follow(&id, Vec::new(), now, change);
+            }
+        }
+        self.beats.last = Some((self.beat_now(now), now.mono));
+    }
+}

@@ -23,11 +23,14 @@ use crate::disk::Disk;
 use crate::disk::FSYNC_MAX;
 use crate::node::Plan;
 use crate::node::START_MS;
+use crate::script::JOB_GRACE;
+use crate::script::JOB_INTERVAL;
 use crate::script::Mode;
 use crate::world::Closing;
 use crate::world::Delivery;
 use crate::world::Fault;
 use crate::world::FaultKind;
+use crate::world::JOB;
 use crate::world::Opening;
 use crate::world::Seen;
 use crate::world::World;
@@ -56,6 +59,15 @@ pub const CONVERGED_AFTER: Duration = Duration::from_secs(60);
 
 /// Whoever waits longest for a turn has had it by then: the longest pause between attempts and every takeover of five nodes.
 pub const DELIVERED_AFTER: Duration = Duration::from_secs(190);
+
+/// What a node did is known to others after so long, when nothing is cut.
+const HEARD_WITHIN: Duration = Duration::from_secs(10);
+
+/// The way of a ping, and clocks that are not the same to the second.
+const JOB_LEAVE: Duration = Duration::from_secs(6);
+
+/// All nodes have been asked for newer pings after so long, and one has acted.
+const JOB_NOTICED_WITHIN: Duration = Duration::from_secs(20);
 
 /// What one opening must satisfy.
 fn check_opening(world: &World, opening: &Opening) -> Option<String> {
@@ -119,6 +131,10 @@ impl Watcher {
         let (openings, closings, deliveries) = new;
         let mut broken = Vec::new();
         for opening in openings {
+            if opening.monitor == JOB {
+                broken.extend(check_job_opening(world, &opening));
+                continue;
+            }
             if self.opened.insert(opening.incident.to_string()) {
                 broken.extend(check_opening(world, &opening));
             }
@@ -228,6 +244,11 @@ pub fn check_converged(world: &World, disks: &[Disk], n_monitors: usize) -> Vec<
             broken.push(format!("L3: {name} is at epoch {}, but is {}", epochs[0], if world.is_down(monitor, 0) { "down" } else { "up" }));
         }
     }
+    let is_open = |disk: &Disk| disk.with(|kept| kept.states.iter().any(|(id, state)| id.as_str() == "job" && state.outage.is_open()));
+    let missing: Vec<bool> = disks.iter().map(is_open).collect();
+    if missing.contains(&true) {
+        broken.push(format!("L3: the job reports, and is still called missing: {missing:?}"));
+    }
     let paused: Vec<Vec<String>> = disks
         .iter()
         .map(|disk| disk.with(|kept| kept.states.values().filter(|s| s.paused_at.is_some()).map(|s| s.monitor.to_string()).collect()))
@@ -310,6 +331,34 @@ pub fn check_pings(seen: &Seen, disks: &[Disk], n_wiped: u32) -> Vec<String> {
         broken.push("L4: a heartbeat was missed that was never late".to_owned());
     }
     broken
+}
+
+/// A job that reports is not called missing, by anybody who is sure of it.
+fn check_job_opening(world: &World, opening: &Opening) -> Option<String> {
+    if opening.confidence != Confidence::Full || opening.lane != Lane::Outage {
+        return None;
+    }
+    let (reports, faults) = world.seen(|seen| (seen.reports.clone(), seen.faults.clone()));
+    // What a node took and nobody could hear of yet may be gone with it.
+    let lost = |at: Duration, node: usize| faults.iter().any(|f| f.what == FaultKind::Down(node) && f.touches(at, at + HEARD_WITHIN));
+    let newest = reports.iter().filter(|(at, node)| !lost(*at, *node)).map(|(at, _)| *at).max()?;
+    let is_early = opening.at + JOB_LEAVE < newest + JOB_INTERVAL + JOB_GRACE;
+    is_early.then(|| format!("J1: {} calls the job missing at {:?}; it reported at {newest:?}", node_name(opening.node), opening.at))
+}
+
+/// A job that falls silent is told of in time, where nodes are there and see each other.
+pub fn check_job(mode: Mode, (from, until): (Duration, Duration), seen: &Seen) -> Vec<String> {
+    if !matches!(mode, Mode::Clean | Mode::Latency | Mode::Receiver | Mode::Clock | Mode::Config | Mode::Liar) {
+        return Vec::new();
+    }
+    let last = seen.reports.iter().map(|(at, _)| *at).filter(|at| *at < from).max();
+    let deadline = last.unwrap_or(from) + JOB_INTERVAL + JOB_GRACE;
+    let opened: Vec<Duration> = seen.openings.iter().filter(|opening| opening.monitor == JOB).map(|opening| opening.at).collect();
+    let is_told = opened.iter().any(|at| deadline.saturating_sub(JOB_LEAVE) <= *at && *at <= deadline + JOB_NOTICED_WITHIN);
+    if is_told || until < deadline + JOB_NOTICED_WITHIN {
+        return Vec::new();
+    }
+    vec![format!("J2: the job was silent from {last:?} on, and nobody said so by {:?}: {opened:?}", deadline + JOB_NOTICED_WITHIN)]
 }
 
 /// Asks on every node, every second, whether a heartbeat was missed that was pinged.

@@ -15,6 +15,7 @@ use vigilmon::model::incident::CloseReason;
 use vigilmon::model::incident::Lane;
 use vigilmon::model::notification::EventKind;
 use vigilmon::model::peer::Record;
+use vigilmon::model::ping::PingEntry;
 use vigilmon::model::time::Mono;
 use vigilmon::model::time::UnixMillis;
 use vigilmon::model::verdict::Confidence;
@@ -308,12 +309,21 @@ pub fn check_nothing_lost(seen: &Seen, disks: &[Disk]) -> Vec<String> {
     broken.into_iter().collect()
 }
 
+/// The heartbeat that is pinged now and then.
+pub const NIGHTLY: &str = "nightly";
+
+/// When it was pinged, by what this node tells others and was told.
+fn told_of_nightly(disk: &Disk) -> Vec<UnixMillis> {
+    let of_nightly = |record| match record {
+        Record::Ping(told) if told.heartbeat.as_str() == NIGHTLY => Some(told.pings),
+        _ => None,
+    };
+    disk.records().into_iter().filter_map(of_nightly).flatten().map(|ping| ping.stamp.at).collect()
+}
+
 /// L4: the newest ping is known everywhere. A ping that came to a node just before it was lost may be lost with it: it was not answered.
 pub fn check_pings(seen: &Seen, disks: &[Disk], n_wiped: u32) -> Vec<String> {
-    let newest = |disk: &Disk| {
-        let pings = disk.records().into_iter().filter_map(|record| if let Record::Ping(told) = record { Some(told.pings) } else { None });
-        pings.flatten().map(|ping| ping.stamp.at.0).max()
-    };
+    let newest = |disk: &Disk| told_of_nightly(disk).into_iter().map(|at| at.0).max();
     let all: Vec<Option<i64>> = disks.iter().map(newest).collect();
     let mut broken = Vec::new();
     if all.iter().any(|one| *one != all[0]) {
@@ -327,7 +337,7 @@ pub fn check_pings(seen: &Seen, disks: &[Disk], n_wiped: u32) -> Vec<String> {
         broken.push("L4: a ping was lost".to_owned());
     }
     // Whatever became of nodes, lines and clocks: it was never late.
-    if disks.iter().any(|disk| disk.with(|kept| kept.incidents.values().any(|incident| incident.monitor.as_str() == "nightly"))) {
+    if disks.iter().any(|disk| disk.with(|kept| kept.incidents.values().any(|incident| incident.monitor.as_str() == NIGHTLY))) {
         broken.push("L4: a heartbeat was missed that was never late".to_owned());
     }
     broken
@@ -383,10 +393,9 @@ impl Listener {
         let Some((at, _)) = newest else { return };
         let deadline = at + FSYNC_MAX * 3;
         for (disk, receivers, last_heard) in hearing {
-            let told =
-                disk.records().into_iter().filter_map(|record| if let Record::Ping(told) = record { Some(told.pings) } else { None });
-            let logged = disk.with(|kept| kept.pings.iter().map(|entry| entry.stamp.at).max());
-            let known = told.flatten().map(|ping| ping.stamp.at).chain(logged).max();
+            let is_nightly = |entry: &&PingEntry| entry.heartbeat.as_str() == NIGHTLY;
+            let logged = disk.with(|kept| kept.pings.iter().filter(is_nightly).map(|entry| entry.stamp.at).max());
+            let known = told_of_nightly(disk).into_iter().chain(logged).max();
             let heard = last_heard.into_iter().filter(|(_, when)| deadline <= *when).map(|(node, _)| node).collect();
             let missing = Missing {
                 newest: known,

@@ -304,7 +304,7 @@ impl Stage<'_> {
     }
 
     fn ping(&mut self, now: Duration, node: usize) {
-        if self.call(node, "nightly").is_some() {
+        if self.call(node, invariants::NIGHTLY).is_some() {
             self.world.seen(|seen| seen.pings.push((now, node)));
         }
     }

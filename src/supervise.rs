@@ -17,6 +17,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub mod command;
+pub mod tail;
+
 /// Why the program ends although nobody asked it to.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum TaskFailure {

@@ -50,6 +50,11 @@ if command -v file >/dev/null; then file -b "$binary" | grep -Eq 'static(ally|-p
 echo "smoke: version"
 "$binary" version
 
+echo "smoke: a job runs, whether its monitor is there or not"
+job=0
+said=$("$binary" exec --ping http://127.0.0.1:9/heartbeat/none --retries 0 -- /bin/sh -c 'echo ran; exit 7' 2>/dev/null) || job=$?
+[ "$job:$said" = 7:ran ] || fail "the job said \`$said\` and exited with $job"
+
 echo "smoke: the example is valid"
 # Its secrets come from the environment; any value will do.
 while IFS= read -r name; do export "$name=${!name:-placeholder}"; done < <(

@@ -1,18 +1,33 @@
 //! What can be said on the command line.
 
+use std::convert::Infallible;
+use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use clap::Parser;
 use clap::ValueEnum;
 use clap_complete::Shell;
 
+use crate::config::parse_size;
+use crate::config::size_text;
+use crate::model::secret::Secret;
+use crate::model::time::parse_duration;
+
+/// Largest tail of an output: it is held in memory beside the job, and no receiver keeps more.
+const TAIL_BYTES_MAX: u64 = 10 << 20;
+
+/// Longest wait for one answer to a ping. A job that has ended waits for it.
+const PING_TIMEOUT_MAX: Duration = Duration::from_secs(300);
+
 const EXIT_CODES: &str = "Exit codes:
   0  fine
   1  the answer is \"no\" (a probe failed, a monitor is down)
   2  wrong usage or configuration
   3  could not start, or died
-`plan` speaks like terraform: 0 nothing changes, 1 the config is not valid, 2 something changes";
+`plan` speaks like terraform: 0 nothing changes, 1 the config is not valid, 2 something changes.
+`exec` ends as its command does: its exit code, 128+n after signal n, 127 not found, 126 not executable";
 
 /// Self-hosted uptime monitoring, seen from outside.
 #[derive(Debug, Parser)]
@@ -68,6 +83,8 @@ pub(super) enum Subcommand {
     Schema(SchemaOptions),
     /// Make one check now and show each phase; stores nothing
     Probe(ProbeOptions),
+    /// Run a command and report its start, its end and the end of its output to a heartbeat
+    Exec(ExecOptions),
     /// Show the monitors of the running instance; exit code 1 when one is down
     Status(StatusOptions),
     /// Look at the nodes of the cluster and steer them
@@ -134,6 +151,64 @@ pub(super) struct ProbeOptions {
     /// Print the result as JSON
     #[arg(long)]
     pub(super) json: bool,
+}
+
+const EXEC_HELP: &str = "Whatever is wrong with the monitor or its address, the command runs, and exec ends with its exit code; then one line \
+on standard error says what could not be reported. Signals (TERM, INT, HUP, QUIT, USR1, USR2) are passed on to the command.";
+
+#[derive(Debug, Args)]
+#[command(after_help = EXEC_HELP)]
+pub(super) struct ExecOptions {
+    /// Where the heartbeat takes pings: https://…/heartbeat/<token>, …/ping/<uuid> or …/ping/<key>/<slug>. Other users of the machine see
+    /// the command line; the variable keeps the address from them, and is taken out of the command's environment
+    #[arg(long, env = "VIGILMON_PING_URL", hide_env_values = true, value_name = "URL", value_parser = secret, required_unless_present = "copy_to")]
+    pub(super) ping: Option<Secret>,
+    /// What tells this run from others, for all its pings: this UUID, or a new random one, which is the default. The command finds it in
+    /// VIGILMON_RUN_ID
+    #[arg(long, value_name = "UUID", num_args = 0..=1, require_equals = true, value_parser = uuid)]
+    pub(super) rid: Option<Option<String>>,
+    /// Send no run id
+    #[arg(long, conflicts_with = "rid")]
+    pub(super) no_rid: bool,
+    /// How much of the end of the output is sent with the end of the run, at most 10MiB and what the monitor says that it keeps. 0B sends
+    /// nothing and leaves the output alone
+    #[arg(long, value_name = "SIZE", default_value = "10KiB", value_parser = tail)]
+    pub(super) tail: usize,
+    /// How often a ping is tried again after a time-out, without a connection, or when the answer is 408, 429, 500, 502, 503 or 504
+    #[arg(long, value_name = "COUNT", default_value_t = 5, value_parser = clap::value_parser!(u32).range(0..=20))]
+    pub(super) retries: u32,
+    /// How long one try may take
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = ping_timeout)]
+    pub(super) timeout: Duration,
+    /// Copy this program there and do nothing else: puts it into images that have no shell and no curl
+    #[arg(long, value_name = "PATH", conflicts_with = "command")]
+    pub(super) copy_to: Option<PathBuf>,
+    /// The command with its arguments
+    #[arg(value_name = "COMMAND", trailing_var_arg = true, required_unless_present = "copy_to")]
+    pub(super) command: Vec<OsString>,
+}
+
+/// Taken as it is: a wrong one must not keep the command from running.
+fn secret(text: &str) -> Result<Secret, Infallible> {
+    Ok(Secret::new(text))
+}
+
+fn uuid(text: &str) -> Result<String, String> {
+    let fits = |(i, byte): (usize, u8)| if matches!(i, 8 | 13 | 18 | 23) { byte == b'-' } else { byte.is_ascii_hexdigit() };
+    let is_uuid = text.len() == 36 && text.bytes().enumerate().all(fits);
+    if is_uuid { Ok(text.to_ascii_lowercase()) } else { Err("it is not a UUID of the form 8-4-4-4-12".to_owned()) }
+}
+
+fn tail(text: &str) -> Result<usize, String> {
+    let bytes = parse_size(text).or_else(|| (text == "0").then_some(0)).ok_or("write a size with its unit, such as `10KiB`")?;
+    let fits = usize::try_from(bytes).ok().filter(|_| bytes <= TAIL_BYTES_MAX);
+    fits.ok_or_else(|| format!("it is more than {}", size_text(TAIL_BYTES_MAX)))
+}
+
+fn ping_timeout(text: &str) -> Result<Duration, String> {
+    let found = parse_duration(text).map_err(|_| "write a duration with its unit, such as `10s`")?;
+    let fits = !found.is_zero() && found <= PING_TIMEOUT_MAX;
+    if fits { Ok(found) } else { Err("it must be more than 0s and at most 5m".to_owned()) }
 }
 
 #[derive(Debug, Args)]

@@ -1,11 +1,13 @@
 //! The command line: one file per subcommand.
 //!
 //! Data goes to standard output, everything else to standard error. Exit codes: 0 fine; 1 the answer is "no"; 2 wrong usage or
-//! configuration; 3 could not start, or died. `plan` differs as `terraform plan -detailed-exitcode` does: 2 says that something changes.
+//! configuration; 3 could not start, or died. `plan` differs as `terraform plan -detailed-exitcode` does: 2 says that something changes,
+//! and `exec` says what the command said that it ran.
 
 mod args;
 mod control;
 mod demo;
+mod exec;
 mod hash_password;
 mod init;
 mod output;
@@ -80,6 +82,8 @@ pub fn main() -> ExitCode {
         Subcommand::Init(options) => init::run(&options),
         Subcommand::Schema(options) => schema::run(&options),
         Subcommand::Probe(options) => probe::run(&common, &options),
+        // The exit code is the command's, so none of ours fits.
+        Subcommand::Exec(options) => return exec::run(&options),
         Subcommand::Status(options) => status::run(&common, &options),
         Subcommand::Peer(options) => peer::run(&common, &options),
         Subcommand::Reload => reload::run(&common),

@@ -47,6 +47,8 @@ pub use crate::config::glob::glob_match;
 pub use crate::config::load::digest;
 pub use crate::config::load::load;
 pub use crate::config::probe_hash::probe_hash;
+pub(crate) use crate::config::readers::parse_size;
+pub(crate) use crate::config::readers::size_text;
 pub use crate::config::reference::key_paths;
 pub use crate::config::reference::manual::reference_markdown;
 pub use crate::config::reference::schema::json_schema;

@@ -154,15 +154,20 @@ const SIZE_UNITS: [(&str, u64); 9] = [
     ("B", 1),
 ];
 
-/// A size with its unit, in bytes, within `min` and `max`.
-pub(super) fn size(ctx: &Ctx<'_>, at: &At<'_>, min: u64, max: u64) -> Option<u64> {
-    let scalar = text_ref(ctx, at)?;
-    let text = scalar.text.trim();
-    let bytes = SIZE_UNITS.iter().find_map(|(unit, factor)| {
+/// A size with its unit, in bytes; `None` when it is not one.
+pub(crate) fn parse_size(text: &str) -> Option<u64> {
+    let text = text.trim();
+    SIZE_UNITS.iter().find_map(|(unit, factor)| {
         let digits = text.strip_suffix(unit)?.trim_end();
         let plain = !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit());
         if plain { digits.parse::<u64>().ok()?.checked_mul(*factor) } else { None }
-    });
+    })
+}
+
+/// A size with its unit, in bytes, within `min` and `max`.
+pub(super) fn size(ctx: &Ctx<'_>, at: &At<'_>, min: u64, max: u64) -> Option<u64> {
+    let scalar = text_ref(ctx, at)?;
+    let bytes = parse_size(&scalar.text);
     let Some(bytes) = bytes else {
         ctx.bad(at, format!("`{}` is not a size", scalar.shown()), "write a whole number with a unit, such as `10KiB`, `1MiB` or `2GiB`");
         return None;
@@ -176,7 +181,7 @@ pub(super) fn size(ctx: &Ctx<'_>, at: &At<'_>, min: u64, max: u64) -> Option<u64
 }
 
 /// A size as people write it.
-pub(super) fn size_text(bytes: u64) -> String {
+pub(crate) fn size_text(bytes: u64) -> String {
     let unit = SIZE_UNITS[..4].iter().rev().find(|(_, factor)| bytes >= *factor && bytes.is_multiple_of(*factor));
     unit.map_or_else(|| format!("{bytes}B"), |(unit, factor)| format!("{}{unit}", bytes / factor))
 }

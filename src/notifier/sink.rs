@@ -139,7 +139,11 @@ impl Sink for HttpSink {
     }
 }
 
-fn tls() -> Result<ClientConfig, rustls::Error> {
+/// TLS as a client, with the system's root certificates, or Mozilla's where there are none. Blocks for some milliseconds.
+///
+/// # Errors
+/// The TLS library has no safe protocol version; a bug.
+pub fn tls() -> Result<ClientConfig, rustls::Error> {
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(found.certs);

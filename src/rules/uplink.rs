@@ -24,6 +24,8 @@ pub struct Uplink {
     failed_round: Option<Mono>,
     /// Something public answered after a failed round: the controls are wrong.
     is_refuted: bool,
+    /// When the first evidence was gathered that ended the last loss: a check that began before may have met the dead line.
+    good_since: Option<Mono>,
 }
 
 /// One round of controls.
@@ -70,6 +72,12 @@ impl Uplink {
         self.round_began.is_some_and(|began| began >= check_began) || self.answered.is_some_and(|began| began >= check_began)
     }
 
+    /// Whether a check that began then may have failed because the uplink was lost, although it may be back by now.
+    #[must_use]
+    pub fn was_lost(&self, check_began: Mono) -> bool {
+        self.lost_since.is_some() || self.good_since.is_some_and(|since| check_began < since)
+    }
+
     /// Takes in a finished round of controls.
     pub fn round(&mut self, round: Round, suspicion: Suspicion) -> Option<Turn> {
         self.round_began = self.round_began.max(Some(round.began));
@@ -77,15 +85,19 @@ impl Uplink {
         if !most_fail {
             self.failed_round = None;
             self.is_refuted = false;
-            return self.good();
+            return self.good(round.began);
         }
         self.failed_round = Some(round.began);
+        if self.lost_since.is_some() {
+            self.good_since = None;
+        }
         self.n_good = 0;
         self.is_refuted |= self.answered.is_some_and(|began| began >= round.began);
         if self.lost_since.is_some() || self.is_refuted || suspicion == Suspicion::Nothing {
             return None;
         }
         self.lost_since = Some(round.began_wall);
+        self.good_since = None;
         Some(Turn::Lost)
     }
 
@@ -98,13 +110,15 @@ impl Uplink {
             return None;
         }
         // While lost, answers count like good rounds.
-        let turn = self.good();
+        let turn = self.good(check_began);
         self.is_refuted |= turn.is_some() && is_after_failure;
         turn
     }
 
-    fn good(&mut self) -> Option<Turn> {
+    /// `began` is when whatever answered was asked.
+    fn good(&mut self, began: Mono) -> Option<Turn> {
         let since = self.lost_since?;
+        self.good_since = Some(self.good_since.map_or(began, |before| before.min(began)));
         self.n_good += 1;
         if self.n_good < GOOD_ROUNDS {
             return None;
@@ -163,6 +177,18 @@ mod tests {
         assert_eq!(uplink.answered(Mono(9)), None);
         assert_eq!(uplink.answered(Mono(10)), Some(Turn::Back(UnixMillis(8))));
         assert_eq!(uplink.round(round(11, 0, 3), Waiting), None);
+    }
+
+    #[test]
+    fn a_check_that_began_on_the_dead_line_is_excused_after_it_is_back() {
+        let mut uplink = Uplink::default();
+        assert_eq!(uplink.round(round(1, 0, 2), Waiting), Some(Turn::Lost));
+        assert_eq!(uplink.round(round(6, 2, 2), Nothing), None);
+        assert_eq!(uplink.answered(Mono(8)), Some(Turn::Back(UnixMillis(1))));
+        assert!(uplink.was_lost(Mono(5)), "it may have met the dead line");
+        assert!(!uplink.was_lost(Mono(6)), "something answered that was asked at the same moment");
+        assert_eq!(uplink.round(round(20, 0, 2), Nothing), None);
+        assert!(!uplink.was_lost(Mono(7)), "dead controls alone change nothing");
     }
 
     #[test]

@@ -7,6 +7,8 @@
     reason = "helpers of tests; each test file uses some of them"
 )]
 
+pub mod monitor;
+
 use std::fs;
 use std::io::BufRead;
 use std::io::BufReader;

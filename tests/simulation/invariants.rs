@@ -49,7 +49,7 @@ const LOOKED_AT_EVERY: Duration = Duration::from_secs(5);
 
 /// Nodes that did not see each other see each other again after so long: the longest pause before a link is dialed again, and a few rounds
 /// of gossip.
-const TOGETHER_AGAIN: Duration = Duration::from_secs(45);
+const TOGETHER_AGAIN: Duration = Duration::from_secs(40);
 
 /// After the end of all trouble every node has the same epochs, and those are true.
 pub const CONVERGED_AFTER: Duration = Duration::from_secs(60);
@@ -251,10 +251,8 @@ pub fn check_histories(mode: Mode, plan: &Plan, disks: &[Disk]) -> Vec<String> {
             }
         });
     }
-    // What was seen with a wrong clock before it was compared with others stays as it was seen; and a node that was away may keep another
-    // moment of an end than those who were there.
-    let goes_away = matches!(mode, Mode::Crash | Mode::Wipe | Mode::Kill);
-    if goes_away || mode.parts() || plan.skew_ms.iter().any(|skew| *skew != 0) {
+    // What was seen with a wrong clock before it was compared with others stays as it was seen.
+    if mode.parts() || plan.skew_ms.iter().any(|skew| *skew != 0) {
         return Vec::new();
     }
     let differ = times.into_iter().filter(|(_, known)| 1 < known.len());

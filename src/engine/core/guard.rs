@@ -74,7 +74,7 @@ impl Core {
             self.uplink_turned(turn, now, commands);
         }
         if is_beyond && observed.result.failure.as_ref().is_some_and(may_be_the_uplink) && observed.result.outcome == Outcome::Down {
-            if self.guard.uplink.lost_since().is_some() {
+            if self.guard.uplink.was_lost(observed.began) {
                 excuse(&mut observed.result, OwnTrouble::Uplink);
             } else if !self.guard.uplink.has_evidence_since(observed.began) {
                 self.guard.next_round = Some(now.mono);
@@ -99,7 +99,7 @@ impl Core {
             if !self.machines.get(&held.result.monitor).is_some_and(|machine| machine.awaits(held.number)) {
                 continue;
             }
-            if is_lost {
+            if self.guard.uplink.was_lost(held.began) {
                 excuse(&mut held.result, OwnTrouble::Uplink);
             }
             self.settle(held.began, held.result, now, commands);

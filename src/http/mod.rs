@@ -39,6 +39,8 @@ pub mod api;
 pub mod api_regions;
 pub mod archive;
 pub mod auth;
+pub mod badge;
+pub mod beat;
 pub mod colleagues;
 pub mod error;
 pub mod history;

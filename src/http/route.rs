@@ -5,6 +5,8 @@
 //! was sent: nothing is decoded, folded or collapsed, so `%2e`, `//`, a trailing slash and upper case are other paths, and those
 //! do not exist.
 
+use crate::http::badge;
+use crate::http::badge::Asked;
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
 use crate::model::id::NodeName;
@@ -52,6 +54,8 @@ pub enum PublicRoute {
     StatusLogo(PageSlug),
     /// A password for a status page.
     StatusPassword(PageSlug),
+    /// A badge of a status page, or of a monitor on it.
+    Badge(Asked),
     /// The sign-in page.
     SignIn,
     /// A name and a password.
@@ -194,7 +198,11 @@ impl ViewerRoute {
 /// How the answers below this path are written.
 #[must_use]
 pub fn wire_of(path: &str) -> Wire {
-    let is_json = path.starts_with("/api/") || path.starts_with("/local/") || path == "/healthz" || path.ends_with(".json");
+    let is_json = path.starts_with("/api/")
+        || path.starts_with("/local/")
+        || path == "/healthz"
+        || path.ends_with(".json")
+        || path.ends_with(".shields");
     if is_json { Wire::Json } else { Wire::Page }
 }
 
@@ -243,7 +251,7 @@ fn public(segments: &[&str]) -> Option<PublicRoute> {
         ["favicon.svg" | "favicon.ico"] => Some(PublicRoute::Favicon),
         #[cfg(debug_assertions)]
         ["gallery"] => Some(PublicRoute::Gallery),
-        _ => None,
+        all => badge::parse(all).map(PublicRoute::Badge),
     }
 }
 
@@ -342,6 +350,9 @@ mod tests {
             ("GET", "/status/prod.json", Right::Public),
             ("GET", "/status/prod/theme.css", Right::Public),
             ("GET", "/status/prod/logo", Right::Public),
+            ("GET", "/badge/prod/status.svg", Right::Public),
+            ("HEAD", "/badge/prod/api/uptime-7d.shields", Right::Public),
+            ("GET", "/api/v1/endpoints/core_api/health/badge.svg", Right::Public),
             ("POST", "/status/prod", Right::Public),
             ("GET", "/sign-in", Right::Public),
             ("POST", "/sign-in", Right::Public),
@@ -398,6 +409,10 @@ mod tests {
             "/status/",
             "/status/prod/",
             "/status/.json",
+            "/badge/prod",
+            "/badge/prod/api/status.svg/",
+            "/badge/prod/api/status.png",
+            "/badge/prod/API/status.svg",
             "/assets/",
             "/assets/a/b",
             "/api/v1",

@@ -24,6 +24,7 @@ use crate::http::answer::Answer;
 use crate::http::auth;
 use crate::http::auth::Upkeep;
 use crate::http::auth::Viewer;
+use crate::http::badge;
 use crate::http::error::Refusal;
 use crate::http::limits::BODY_TIMEOUT;
 use crate::http::limits::FORM_BYTES_MAX;
@@ -195,6 +196,7 @@ impl Site {
             PublicRoute::StatusJson(slug) => status(&slug, Part::Json),
             PublicRoute::StatusTheme(slug) => status(&slug, Part::Theme),
             PublicRoute::StatusLogo(slug) => status(&slug, Part::Logo),
+            PublicRoute::Badge(asked) => badge::answer(pages, visit, &asked),
             PublicRoute::StatusPassword(slug) => sign_in.to_page(visit, &slug, pages).await,
             PublicRoute::SignIn if is_viewer => Ok(answer::see_other(&visit.links.dashboard())),
             PublicRoute::SignIn => Ok(sign_in.page(visit, &config.auth, pages, None)),

@@ -89,6 +89,8 @@ pub(super) enum Subcommand {
     Status(StatusOptions),
     /// Look at the nodes of the cluster and steer them
     Peer(PeerOptions),
+    /// Print by what a heartbeat is pinged
+    Heartbeat(HeartbeatOptions),
     /// Make the running instance read its config again, now
     Reload,
     /// Print a new one-time sign-in link of the running instance
@@ -258,6 +260,28 @@ pub(super) enum PeerAction {
         /// Which node
         #[arg(value_name = "NODE")]
         name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct HeartbeatOptions {
+    #[command(subcommand)]
+    pub(super) action: HeartbeatAction,
+}
+
+#[derive(Debug, Clone, clap::Subcommand)]
+pub(super) enum HeartbeatAction {
+    /// Print all addresses of a heartbeat, and ready lines for cron, systemd, Kubernetes and others
+    Url {
+        /// Its id or name
+        #[arg(value_name = "MONITOR")]
+        monitor: String,
+        /// Print the addresses as JSON
+        #[arg(long)]
+        json: bool,
+        /// What they begin with, instead of `server.public_url`
+        #[arg(long, value_name = "URL")]
+        base: Option<String>,
     },
 }
 

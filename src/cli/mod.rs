@@ -9,6 +9,7 @@ mod control;
 mod demo;
 mod exec;
 mod hash_password;
+mod heartbeat;
 mod init;
 mod output;
 mod peer;
@@ -86,6 +87,7 @@ pub fn main() -> ExitCode {
         Subcommand::Exec(options) => return exec::run(&options),
         Subcommand::Status(options) => status::run(&common, &options),
         Subcommand::Peer(options) => peer::run(&common, &options),
+        Subcommand::Heartbeat(options) => heartbeat::run(&common, &options),
         Subcommand::Reload => reload::run(&common),
         Subcommand::SignInLink => sign_in::run(&common),
         Subcommand::HashPassword => hash_password::run(),

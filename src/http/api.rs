@@ -1,5 +1,6 @@
 //! Wire types of the API and of the control socket. What is written here is a promise: fields are added, never renamed.
 
+pub mod heartbeats;
 pub mod peers;
 
 use serde::Serialize;
@@ -83,6 +84,8 @@ pub struct Monitor {
     next_check_at: Option<String>,
     last_check: Option<Check>,
     open_incidents: Vec<IncidentBody>,
+    /// `None` for monitors that are checked.
+    heartbeat: Option<heartbeats::Heartbeat>,
 }
 
 #[derive(Debug, Serialize)]
@@ -198,6 +201,7 @@ pub fn monitor(view: &MonitorView) -> Monitor {
         next_check_at: view.next_check_at.map(UnixMillis::rfc3339),
         last_check: view.last.as_ref().map(|last| check(last)),
         open_incidents: view.incidents.iter().map(incident).collect(),
+        heartbeat: view.heartbeat.as_deref().map(|beat| heartbeats::heartbeat(view, beat)),
     }
 }
 

@@ -6,6 +6,7 @@ use crate::model::change::VerdictChange;
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
 use crate::model::incident::Incident;
+use crate::model::ping::PingEntry;
 use crate::model::rollup::Resolution;
 use crate::model::rollup::Rollup;
 use crate::model::time::UnixMillis;
@@ -36,6 +37,10 @@ pub trait Archive: Send + Sync {
     fn incidents<'a>(&'a self, filter: &'a IncidentFilter) -> Later<'a, Result<Vec<Incident>, ReadError>>;
     /// See [`Store::incident`].
     fn incident<'a>(&'a self, id: &'a IncidentId) -> Later<'a, Result<Option<Incident>, ReadError>>;
+    /// See [`Store::pings`].
+    fn pings<'a>(&'a self, heartbeat: &'a MonitorId, limit: usize) -> Later<'a, Result<Vec<PingEntry>, ReadError>>;
+    /// See [`Store::ping`].
+    fn ping<'a>(&'a self, heartbeat: &'a MonitorId, number: u64) -> Later<'a, Result<Option<PingEntry>, ReadError>>;
     /// See [`Store::sessions`].
     fn sessions(&self) -> Later<'_, Result<Vec<SessionRow>, ReadError>>;
     /// See [`Store::session_put`].
@@ -68,6 +73,14 @@ impl Archive for Store {
 
     fn incident<'a>(&'a self, id: &'a IncidentId) -> Later<'a, Result<Option<Incident>, ReadError>> {
         Box::pin(Store::incident(self, id))
+    }
+
+    fn pings<'a>(&'a self, heartbeat: &'a MonitorId, limit: usize) -> Later<'a, Result<Vec<PingEntry>, ReadError>> {
+        Box::pin(Store::pings(self, heartbeat, limit))
+    }
+
+    fn ping<'a>(&'a self, heartbeat: &'a MonitorId, number: u64) -> Later<'a, Result<Option<PingEntry>, ReadError>> {
+        Box::pin(Store::ping(self, heartbeat, number))
     }
 
     fn sessions(&self) -> Later<'_, Result<Vec<SessionRow>, ReadError>> {

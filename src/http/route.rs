@@ -7,6 +7,8 @@
 
 use crate::http::badge;
 use crate::http::badge::Asked;
+use crate::http::heartbeat::path;
+use crate::http::heartbeat::path::PingPath;
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
 use crate::model::id::NodeName;
@@ -18,6 +20,8 @@ use crate::ui::links::Act;
 pub enum Route {
     /// Nothing is needed; the handlers see only what is published.
     Public(PublicRoute),
+    /// A ping, by any method: whoever knows the address may send it.
+    Ping(PingPath),
     /// Needs someone who may look.
     Viewer(ViewerRoute),
     /// Needs someone who may change run-time state.
@@ -31,6 +35,8 @@ pub enum Route {
 pub enum Right {
     /// Everybody.
     Public,
+    /// Whoever knows a token of a heartbeat.
+    Token,
     /// People and tokens that may look.
     Viewer,
     /// People and tokens that may change run-time state.
@@ -100,6 +106,10 @@ pub enum ViewerRoute {
     ApiStatus,
     /// One monitor as JSON.
     ApiMonitor(MonitorId),
+    /// The pings of a heartbeat as JSON.
+    ApiPings(MonitorId),
+    /// What one of them brought along, as it was.
+    ApiPingBody(MonitorId, u64),
     /// The nodes of the cluster.
     Peers,
     /// The nodes of the cluster as JSON.
@@ -139,6 +149,8 @@ pub enum LocalRoute {
     PingPeer(NodeName),
     /// A node is gone for good.
     ForgetPeer(NodeName),
+    /// By what a heartbeat is pinged.
+    Heartbeat(MonitorId),
 }
 
 /// How answers, errors above all, are written.
@@ -171,6 +183,7 @@ impl Route {
     pub fn right(&self) -> Right {
         match self {
             Route::Public(_) => Right::Public,
+            Route::Ping(_) => Right::Token,
             Route::Viewer(_) => Right::Viewer,
             Route::Operator(_) => Right::Operator,
             Route::Local(_) => Right::Local,
@@ -190,7 +203,11 @@ impl ViewerRoute {
             ViewerRoute::Config => Some("/config".to_owned()),
             ViewerRoute::Channels => Some("/channels".to_owned()),
             ViewerRoute::Peers => Some("/peers".to_owned()),
-            ViewerRoute::ApiStatus | ViewerRoute::ApiMonitor(_) | ViewerRoute::ApiPeers => None,
+            ViewerRoute::ApiStatus
+            | ViewerRoute::ApiMonitor(_)
+            | ViewerRoute::ApiPings(_)
+            | ViewerRoute::ApiPingBody(..)
+            | ViewerRoute::ApiPeers => None,
         }
     }
 }
@@ -219,6 +236,9 @@ pub fn is_local(path: &str) -> bool {
 pub fn route(method: &str, path: &str) -> Result<Route, NoRoute> {
     let path = path.strip_prefix('/').ok_or(NoRoute::NotFound)?;
     let segments: Vec<&str> = path.split('/').collect();
+    if let Some(ping) = path::parse(&segments) {
+        return Ok(Route::Ping(ping));
+    }
     let get = || public(&segments).map(Route::Public).or_else(|| viewer(&segments).map(Route::Viewer)).or_else(|| local_get(&segments));
     let post =
         || public_post(&segments).map(Route::Public).or_else(|| operator(&segments).map(Route::Operator)).or_else(|| local_post(&segments));
@@ -275,6 +295,8 @@ fn viewer(segments: &[&str]) -> Option<ViewerRoute> {
         ["channels"] => Some(ViewerRoute::Channels),
         ["api", "v1", "status"] => Some(ViewerRoute::ApiStatus),
         ["api", "v1", "monitors", id] => monitor(id).map(ViewerRoute::ApiMonitor),
+        ["api", "v1", "monitors", id, "pings"] => monitor(id).map(ViewerRoute::ApiPings),
+        ["api", "v1", "monitors", id, "pings", n, "body"] => Some(ViewerRoute::ApiPingBody(monitor(id)?, number(n)?)),
         ["peers"] => Some(ViewerRoute::Peers),
         ["api", "v1", "peers"] => Some(ViewerRoute::ApiPeers),
         _ => None,
@@ -301,6 +323,7 @@ fn local_get(segments: &[&str]) -> Option<Route> {
     match segments {
         ["local", "status"] => Some(Route::Local(LocalRoute::Status)),
         ["local", "peers"] => Some(Route::Local(LocalRoute::Peers)),
+        ["local", "heartbeats", id] => monitor(id).map(|id| Route::Local(LocalRoute::Heartbeat(id))),
         _ => None,
     }
 }
@@ -330,6 +353,11 @@ fn node(text: &str) -> Option<NodeName> {
 fn incident(text: &str) -> Option<IncidentId> {
     let fits = (1..=INCIDENT_CHARS_MAX).contains(&text.len()) && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
     fits.then(|| IncidentId::from_derived(text))
+}
+
+/// A number as we write it: one way only.
+fn number(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|n: &u64| n.to_string() == text)
 }
 
 fn token(text: &str) -> Option<String> {
@@ -382,6 +410,13 @@ mod tests {
             ("POST", "/peers/eu-west/forget", Right::Operator),
             ("POST", "/api/v1/peers/eu-west/forget", Right::Operator),
             ("GET", "/peer", Right::Public),
+            ("GET", "/api/v1/monitors/api/pings", Right::Viewer),
+            ("GET", "/api/v1/monitors/api/pings/7/body", Right::Viewer),
+            ("GET", "/heartbeat/abc", Right::Token),
+            ("DELETE", "/heartbeat/abc/start", Right::Token),
+            ("POST", "/ping/key/slug", Right::Token),
+            ("OPTIONS", "/api/push/abc", Right::Token),
+            ("GET", "/local/heartbeats/nightly", Right::Local),
             ("GET", "/local/peers", Right::Local),
             ("POST", "/local/peers/eu-west/ping", Right::Local),
             ("POST", "/local/peers/eu-west/forget", Right::Local),
@@ -429,6 +464,10 @@ mod tests {
             "/peers/eu-west",
             "/peers/EU/forget",
             "/local/peers/eu-west",
+            "/heartbeat",
+            "/Heartbeat/abc",
+            "/ping",
+            "/api/v1/monitors/api/pings/07/body",
         ] {
             assert_eq!(route("GET", path), Err(NoRoute::NotFound), "{path}");
         }

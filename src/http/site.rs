@@ -26,6 +26,7 @@ use crate::http::auth::Upkeep;
 use crate::http::auth::Viewer;
 use crate::http::badge;
 use crate::http::error::Refusal;
+use crate::http::heartbeat::receiver::Receiver;
 use crate::http::limits::BODY_TIMEOUT;
 use crate::http::limits::FORM_BYTES_MAX;
 use crate::http::limits::REQUEST_TIMEOUT;
@@ -62,6 +63,8 @@ pub struct Site {
     pub sign_in: SignIn,
     /// The operators' pages.
     pub desk: Desk,
+    /// Takes pings.
+    pub receiver: Receiver,
     /// Where reloads are asked for.
     pub reloads: Reloads,
     /// For sign-in links when no public address is configured.
@@ -126,6 +129,10 @@ impl Site {
         let upgrade = (found == Route::Public(PublicRoute::Peer)).then(|| hyper::upgrade::on(&mut request));
         let (parts, body) = request.into_parts();
         let mut visit = self.visit(parts, peer, config, &asked.links);
+        // Jobs come by whatever name leads here, from whatever page; what they know is in the address.
+        if let Route::Ping(path) = &found {
+            return Ok(self.receiver.answer(path, &asked.method, &visit, body).await);
+        }
         // Nodes come by whatever name leads here; what they say is proved by keys.
         if !matches!(found, Route::Public(PublicRoute::Health | PublicRoute::Peer)) {
             visit.require_own_host(&config.server, |host| {
@@ -147,6 +154,8 @@ impl Site {
     /// The one place where rights are turned into proofs.
     async fn dispatch(&self, route: Route, visit: &Visit, config: &Config) -> Result<Answer, Refusal> {
         match route {
+            // Handled before, because it reads bodies of its own.
+            Route::Ping(_) => Err(Refusal::NotFound),
             Route::Public(route) => {
                 let viewer = self.identify(visit, config).await;
                 self.public(route, visit, config, viewer.is_some()).await
@@ -172,6 +181,7 @@ impl Site {
                     links: &self.sign_in.links,
                     peers: self.peers.as_ref(),
                     clock: &self.clock,
+                    secret: self.receiver.secret(),
                     own_url: &self.own_url,
                 };
                 local::answer(&control, route, visit, &proof).await

@@ -16,6 +16,7 @@ use crate::http::api_regions;
 use crate::http::archive::Archive;
 use crate::http::archive::Later;
 use crate::http::auth::Viewer;
+use crate::http::beat_views;
 use crate::http::colleagues;
 use crate::http::colleagues::AllTold;
 use crate::http::colleagues::Colleagues;
@@ -30,6 +31,7 @@ use crate::http::views;
 use crate::http::visit::Visit;
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
+use crate::model::ping::PingEntry;
 use crate::model::rollup::Rollup;
 use crate::model::time::UnixMillis;
 use crate::store::IncidentFilter;
@@ -37,7 +39,9 @@ use crate::store::ReadError;
 use crate::ui::component::bar::Uptime;
 use crate::ui::component::chart::Sample;
 use crate::ui::component::incident::IncidentRow;
+use crate::ui::component::heartbeat::BeatSection;
 use crate::ui::layout::Frame;
+use crate::ui::links::Links;
 use crate::ui::page::channels;
 use crate::ui::page::channels::ChannelsView;
 use crate::ui::page::config;
@@ -50,6 +54,12 @@ use crate::ui::page::monitor::MonitorPage;
 use crate::ui::page::monitor::Past;
 use crate::ui::page::monitor::SloView;
 use crate::ui::page::peers;
+
+/// Pings on a monitor's page.
+const PINGS_SHOWN: usize = 100;
+
+/// Pings of one answer; the newest of as many as may be kept.
+const PINGS_READ: usize = 1000;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -87,7 +97,7 @@ impl Desk {
         }
         let page = match route {
             ViewerRoute::Dashboard => dashboard::page(&frame, &views::dashboard(&snapshot, now)),
-            ViewerRoute::Monitor(id) => monitor::page(&frame, &self.monitor(&snapshot, id, now).await?),
+            ViewerRoute::Monitor(id) => monitor::page(&frame, &self.monitor(&snapshot, id, (now, &visit.links)).await?),
             ViewerRoute::Incidents => incidents::list(&frame, &self.incidents(&snapshot, now).await),
             ViewerRoute::Incident(id) => self.incident(&frame, &snapshot, id).await?,
             ViewerRoute::Config => config::page(&frame, &views::config(&snapshot)),
@@ -98,6 +108,11 @@ impl Desk {
             },
             ViewerRoute::ApiPeers => return Ok(answer::json(StatusCode::OK, &api::peers::peers(&snapshot, report))),
             ViewerRoute::ApiStatus => return Ok(answer::json(StatusCode::OK, &api::status(&snapshot))),
+            ViewerRoute::ApiPings(id) => {
+                let (config, pings) = (&snapshot.config, self.pings(&snapshot, id).await?);
+                return Ok(answer::json(StatusCode::OK, &api::heartbeats::pings(&pings, config.retention.n_pings)));
+            }
+            ViewerRoute::ApiPingBody(id, number) => return self.ping_body(&snapshot, id, *number).await,
             ViewerRoute::ApiMonitor(id) => {
                 let view = snapshot.monitors.get(id).ok_or(Refusal::NotFound)?;
                 let wants_results = visit.query.split('&').any(|pair| pair == "results=1");
@@ -108,9 +123,29 @@ impl Desk {
         Ok(answer::page(StatusCode::OK, page))
     }
 
-    async fn monitor(&self, snapshot: &Snapshot, id: &MonitorId, now: UnixMillis) -> Result<MonitorPage, Refusal> {
+    /// The pings of a heartbeat, newest first.
+    async fn pings(&self, snapshot: &Snapshot, id: &MonitorId) -> Result<Vec<PingEntry>, Refusal> {
+        let view = snapshot.monitors.get(id).filter(|view| view.heartbeat.is_some());
+        view.ok_or(Refusal::NotFound)?;
+        let limit = usize::try_from(snapshot.config.retention.n_pings).unwrap_or(usize::MAX);
+        let read = within(self.archive.pings(id, limit.min(PINGS_READ))).await;
+        read.map_err(|error| Refusal::Internal(format!("cannot read the pings of {id}: {error}")))
+    }
+
+    /// What a ping brought along, byte for byte. It comes from strangers: no browser shows it as a page.
+    async fn ping_body(&self, snapshot: &Snapshot, id: &MonitorId, number: u64) -> Result<Answer, Refusal> {
+        snapshot.monitors.get(id).ok_or(Refusal::NotFound)?;
+        let read = within(self.archive.ping(id, number)).await;
+        let found = read.map_err(|error| Refusal::Internal(format!("cannot read a ping of {id}: {error}")))?;
+        let entry = found.ok_or(Refusal::NotFound)?;
+        let raw = answer::bytes(StatusCode::OK, "application/octet-stream", entry.body);
+        let name = format!("attachment; filename=\"{id}-{number}.txt\"");
+        Ok(answer::with(raw, hyper::header::CONTENT_DISPOSITION, &name))
+    }
+
+    async fn monitor(&self, snapshot: &Snapshot, id: &MonitorId, (now, links): (UnixMillis, &Links)) -> Result<MonitorPage, Refusal> {
         let view = snapshot.monitors.get(id).ok_or(Refusal::NotFound)?;
-        let (past, told) = tokio::join!(self.past(view, snapshot, now), self.told(view, now));
+        let (past, told, beat) = tokio::join!(self.past(view, snapshot, now), self.told(view, now), self.beat(view, links));
         let samples = past.as_ref().map(|past| past.samples.clone()).unwrap_or_default();
         let history = match past {
             Ok(past) => History::Read(Box::new(past)),
@@ -134,11 +169,19 @@ impl Desk {
             is_here: regions::is_checked_here(view),
             origin: views::origin(&view.monitor.origin),
             runbook: view.monitor.runbook.clone(),
+            beat,
             regions: regions::view(view, &told, &regions::own(view, &samples)),
             last: view.last.as_ref().map(|last| views::last_check(last)),
             recent: views::ticks(view),
             history,
         })
+    }
+
+    /// What there is to say of a heartbeat; `None` for other monitors.
+    async fn beat(&self, view: &MonitorView, links: &Links) -> Option<BeatSection> {
+        view.heartbeat.as_ref()?;
+        let pings = within(self.archive.pings(&view.monitor.id, PINGS_SHOWN)).await;
+        beat_views::section(view, pings.inspect_err(unreadable).ok().as_deref(), links)
     }
 
     /// What the other voters of a monitor measured.

@@ -288,8 +288,8 @@ pub fn check_nothing_lost(seen: &Seen, disks: &[Disk]) -> Vec<String> {
 /// L4: the newest ping is known everywhere. A ping that came to a node just before it was lost may be lost with it: it was not answered.
 pub fn check_pings(seen: &Seen, disks: &[Disk], n_wiped: u32) -> Vec<String> {
     let newest = |disk: &Disk| {
-        let pings = disk.records().into_iter().filter_map(|record| if let Record::Ping(ping) = record { Some(ping.at.0) } else { None });
-        pings.max()
+        let pings = disk.records().into_iter().filter_map(|record| if let Record::Ping(told) = record { Some(told.pings) } else { None });
+        pings.flatten().map(|ping| ping.stamp.at.0).max()
     };
     let all: Vec<Option<i64>> = disks.iter().map(newest).collect();
     let mut broken = Vec::new();
@@ -328,10 +328,12 @@ impl Listener {
         let Some((at, _)) = newest else { return };
         let deadline = at + FSYNC_MAX * 3;
         for (disk, receivers, last_heard) in hearing {
-            let known = disk.records().into_iter().find_map(|record| if let Record::Ping(ping) = record { Some(ping) } else { None });
+            let told = disk.records().into_iter().filter_map(|record| if let Record::Ping(told) = record { Some(told.pings) } else { None });
+            let logged = disk.with(|kept| kept.pings.iter().map(|entry| entry.stamp.at).max());
+            let known = told.flatten().map(|ping| ping.stamp.at).chain(logged).max();
             let heard = last_heard.into_iter().filter(|(_, when)| deadline <= *when).map(|(node, _)| node).collect();
             let missing = Missing {
-                newest: known.as_ref(),
+                newest: known,
                 // A second's leave for the way of the ping itself, and for clocks.
                 not_before: UnixMillis(START_MS) + at.saturating_sub(Duration::from_secs(1)),
                 receivers: &receivers,

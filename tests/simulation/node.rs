@@ -21,6 +21,8 @@ use vigilmon::config::Config;
 use vigilmon::config::SourceText;
 use vigilmon::config::Surroundings;
 use vigilmon::engine::committer;
+use vigilmon::engine::ping;
+use vigilmon::engine::ping::PingRequest;
 use vigilmon::engine::core::Beginning;
 use vigilmon::engine::core::Core;
 use vigilmon::engine::event::Event;
@@ -99,6 +101,7 @@ impl Plan {
 pub struct Door {
     pub events: mpsc::Sender<Event>,
     pub requests: mpsc::Sender<Request>,
+    pub pings: mpsc::Sender<PingRequest>,
     pub pictures: watch::Receiver<Arc<Snapshot>>,
     pub stop: CancellationToken,
 }
@@ -142,6 +145,8 @@ pub fn config(plan: &Plan, node: usize, edition: u64) -> Config {
         let port = if monitor == 0 { 1 + edition } else { 1 };
         text.push_str(&format!("  - {{ name: m{monitor}, tcp: \"m{monitor}.example.com:{port}\" }}\n"));
     }
+    // Pinged now and then, and never so seldom that it would be missed, whatever becomes of nodes and lines.
+    text.push_str("  - { name: nightly, heartbeat: { interval: 1h, grace: 10m, first_ping: optional } }\n");
     let source = SourceText { file: PathBuf::from("config.yaml"), text };
     config::load(&[source], &Around(node_name(node))).unwrap_or_else(|problems| panic!("{}", problems[0]))
 }
@@ -305,11 +310,17 @@ pub async fn run(place: Place) -> turmoil::Result {
         recent: RecentResults::new(),
         last_alive: kept.last_alive,
         facts,
+        beats: kept.beats.values().cloned().collect(),
+        unfed: kept.unfed(),
+        last_ping: kept.pings.last().map(|entry| (entry.stamp.sequence, entry.stamp.at)),
         version: "simulated".to_owned(),
     });
     let (mut core, first) = Core::new(beginning, now);
     let (pictures, shown) = watch::channel(Arc::new(core.snapshot(now)));
     let (commits, jobs) = mpsc::channel(committer::QUEUE_MAX);
+    let (pings, pinged) = mpsc::channel(16);
+    let (keeper, to_keep) = mpsc::channel(16);
+    supervisor.task("pings", ping::run(to_keep, disk.clone(), events.clone()));
     let (_configs, active) = watch::channel(Arc::clone(&config));
     let looker = Looker {
         world: Arc::clone(&disk.world),
@@ -323,6 +334,8 @@ pub async fn run(place: Place) -> turmoil::Result {
         clock: clock.clone(),
         events: heard,
         requests: asked,
+        pings: pinged,
+        keeper,
         runner: looker,
         store: disk.clone(),
         commits,
@@ -338,7 +351,7 @@ pub async fn run(place: Place) -> turmoil::Result {
     let listener = turmoil::net::TcpListener::bind(("0.0.0.0", PORT)).await?;
     supervisor.task("listener", let_in(listener, cluster.links(), supervisor.stopping()));
     cluster.start(Arc::new(Streams), events.clone(), Arc::new(move |node, fact| shared.heard(node, fact)), &mut supervisor);
-    let door = Door { events, requests, pictures: shown, stop: stop.clone() };
+    let door = Door { events, requests, pings, pictures: shown, stop: stop.clone() };
     *place.door.lock().unwrap_or_else(PoisonError::into_inner) = Some(door);
     let ended = supervisor.run(async move { stop.cancelled().await }, Duration::from_secs(15)).await;
     *place.door.lock().unwrap_or_else(PoisonError::into_inner) = None;

@@ -12,11 +12,15 @@ use rand::rngs::StdRng;
 use tokio::sync::oneshot;
 use turmoil::Sim;
 use vigilmon::engine::event::Event;
+use vigilmon::engine::ping::Arrived;
+use vigilmon::engine::ping::PingRequest;
 use vigilmon::engine::handle::Operation;
 use vigilmon::engine::handle::Request;
 use vigilmon::engine::snapshot::NodeView;
 use vigilmon::model::id::MonitorId;
-use vigilmon::model::peer::PingKind;
+use vigilmon::model::heartbeat::PingKind;
+use vigilmon::model::ping::Arrival;
+use vigilmon::rules::heartbeat::Said;
 
 use crate::disk::Disk;
 use crate::invariants;
@@ -281,8 +285,17 @@ impl Stage<'_> {
 
     fn ping(&mut self, now: Duration, node: usize) {
         let Some(door) = self.door(node) else { return };
-        let heartbeat = MonitorId::parse("nightly").expect("an id");
-        if door.events.try_send(Event::Pinged { heartbeat, kind: PingKind::Success }).is_ok() {
+        let arrived = Arrived {
+            heartbeat: MonitorId::parse("nightly").expect("an id"),
+            said: Said::Kind(PingKind::Success),
+            run: None,
+            took: None,
+            arrival: Arrival { address: None, agent: None, method: "GET".to_owned() },
+            body: Vec::new(),
+            body_bytes: 0,
+        };
+        let (reply, _answer) = oneshot::channel();
+        if door.pings.try_send(PingRequest { arrived: Box::new(arrived), reply }).is_ok() {
             self.world.seen(|seen| seen.pings.push((now, node)));
         }
     }

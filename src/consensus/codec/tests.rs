@@ -145,12 +145,13 @@ fn the_longest_record_fits() {
 #[test]
 fn the_longest_pings_fit_and_the_newest_of_them_stay() {
     let run = RunId::text(&"\"".repeat(100)).expect("a run");
+    let (id, node) = (MonitorId::parse("nightly").expect("an id"), NodeName::parse("eu-west").expect("a name"));
     let ping = |n: u64| Ping {
-        stamp: PingStamp { at: UnixMillis(1_800_000_000_000), sequence: n, node: node() },
+        stamp: PingStamp { at: UnixMillis(1_800_000_000_000), sequence: n, node: node.clone() },
         kind: PingKind::Success,
         run: Some(run.clone()),
     };
-    let fact = PingFact { heartbeat: id(), node: node(), pings: (0..100).map(ping).collect() };
+    let fact = PingFact { heartbeat: id.clone(), node: node.clone(), pings: (0..100).map(ping).collect() };
     let fact = crate::consensus::merge::ping(&fact, &fact);
     assert_eq!(fact.pings.len(), crate::model::peer::PINGS_TOLD_MAX);
     let (key, value) = encode(&Record::Ping(fact)).expect("a fact");

@@ -48,6 +48,7 @@ use crate::model::change::VerdictChange;
 use crate::model::expect::Expectation;
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
+use crate::model::ping::PingEntry;
 use crate::model::id::NodeName;
 use crate::model::id::PageSlug;
 use crate::model::id::Region;
@@ -101,6 +102,8 @@ pub(super) struct Shelf {
     pub(super) incidents: Mutex<Vec<Incident>>,
     pub(super) sessions: Mutex<Vec<SessionRow>>,
     pub(super) deliveries: Mutex<Vec<Delivery>>,
+    /// Newest first.
+    pub(super) pings: Mutex<Vec<PingEntry>>,
     pub(super) is_broken: std::sync::atomic::AtomicBool,
     /// Writes never end.
     pub(super) is_stalled: std::sync::atomic::AtomicBool,
@@ -143,6 +146,14 @@ impl Archive for Shelf {
 
     fn incident<'a>(&'a self, id: &'a IncidentId) -> Later<'a, Result<Option<Incident>, ReadError>> {
         self.read(self.incidents.lock().unwrap().iter().find(|i| i.id == *id).cloned())
+    }
+
+    fn pings<'a>(&'a self, _: &'a MonitorId, limit: usize) -> Later<'a, Result<Vec<PingEntry>, ReadError>> {
+        self.read(self.pings.lock().unwrap().iter().take(limit).cloned().collect())
+    }
+
+    fn ping<'a>(&'a self, _: &'a MonitorId, number: u64) -> Later<'a, Result<Option<PingEntry>, ReadError>> {
+        self.read(self.pings.lock().unwrap().iter().find(|ping| ping.number == number).cloned())
     }
 
     fn sessions(&self) -> Later<'_, Result<Vec<SessionRow>, ReadError>> {
@@ -224,7 +235,7 @@ impl World {
         });
         let archive: Arc<dyn Archive> = shelf.clone();
         let own_url = "http://localhost:8080".to_owned();
-        let own = crate::http::Own::new(own_url, &crate::model::secret::Secret::new("secret"));
+        let own = crate::http::Own::new(own_url, crate::model::secret::Secret::new("secret"));
         let (site, book) = crate::http::site(&engine, archive, clock.clone(), Reloads(reloads), own).await.unwrap();
         World { site: Arc::new(site), shelf, clock, asked, engine, book, snapshots, _jobs: jobs }
     }

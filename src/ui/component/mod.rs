@@ -3,6 +3,7 @@
 pub mod badge;
 pub mod bar;
 pub mod chart;
+pub mod heartbeat;
 pub mod incident;
 pub mod notice;
 pub mod regions;

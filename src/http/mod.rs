@@ -45,6 +45,7 @@ pub mod beat;
 pub mod beat_views;
 pub mod colleagues;
 pub mod error;
+pub mod healthchecks;
 pub mod heartbeat;
 pub mod history;
 pub mod limits;

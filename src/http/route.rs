@@ -7,6 +7,7 @@
 
 use crate::http::badge;
 use crate::http::badge::Asked;
+use crate::http::healthchecks;
 use crate::http::heartbeat::path;
 use crate::http::heartbeat::path::PingPath;
 use crate::model::id::IncidentId;
@@ -22,6 +23,8 @@ pub enum Route {
     Public(PublicRoute),
     /// A ping, by any method: whoever knows the address may send it.
     Ping(PingPath),
+    /// The management API of healthchecks, by any method: needs an API token.
+    Healthchecks(healthchecks::Asked),
     /// Needs someone who may look.
     Viewer(ViewerRoute),
     /// Needs someone who may change run-time state.
@@ -37,6 +40,8 @@ pub enum Right {
     Public,
     /// Whoever knows a token of a heartbeat.
     Token,
+    /// API tokens only.
+    Key,
     /// People and tokens that may look.
     Viewer,
     /// People and tokens that may change run-time state.
@@ -184,6 +189,7 @@ impl Route {
         match self {
             Route::Public(_) => Right::Public,
             Route::Ping(_) => Right::Token,
+            Route::Healthchecks(_) => Right::Key,
             Route::Viewer(_) => Right::Viewer,
             Route::Operator(_) => Right::Operator,
             Route::Local(_) => Right::Local,
@@ -238,6 +244,9 @@ pub fn route(method: &str, path: &str) -> Result<Route, NoRoute> {
     let segments: Vec<&str> = path.split('/').collect();
     if let Some(ping) = path::parse(&segments) {
         return Ok(Route::Ping(ping));
+    }
+    if let Some(asked) = healthchecks::parse(&segments) {
+        return Ok(Route::Healthchecks(asked));
     }
     let get = || public(&segments).map(Route::Public).or_else(|| viewer(&segments).map(Route::Viewer)).or_else(|| local_get(&segments));
     let post =
@@ -381,6 +390,10 @@ mod tests {
             ("GET", "/badge/prod/status.svg", Right::Public),
             ("HEAD", "/badge/prod/api/uptime-7d.shields", Right::Public),
             ("GET", "/api/v1/endpoints/core_api/health/badge.svg", Right::Public),
+            ("GET", "/api/v3/checks/", Right::Key),
+            ("DELETE", "/api/v1/checks/6f0c1e9a-0000-4000-8000-00000000000a", Right::Key),
+            ("OPTIONS", "/api/v2/channels/", Right::Key),
+            ("GET", "/api/v3/status/", Right::Key),
             ("POST", "/status/prod", Right::Public),
             ("GET", "/sign-in", Right::Public),
             ("POST", "/sign-in", Right::Public),

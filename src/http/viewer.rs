@@ -14,7 +14,7 @@ use crate::http::answer::Answer;
 use crate::http::api;
 use crate::http::api_regions;
 use crate::http::archive::Archive;
-use crate::http::archive::Later;
+use crate::http::archive::within;
 use crate::http::auth::Viewer;
 use crate::http::beat_views;
 use crate::http::colleagues;
@@ -22,7 +22,6 @@ use crate::http::colleagues::AllTold;
 use crate::http::colleagues::Colleagues;
 use crate::http::error::Refusal;
 use crate::http::history;
-use crate::http::limits::READ_TIMEOUT;
 use crate::http::peer_views;
 use crate::http::peer_views::LinkReport;
 use crate::http::regions;
@@ -38,8 +37,8 @@ use crate::store::IncidentFilter;
 use crate::store::ReadError;
 use crate::ui::component::bar::Uptime;
 use crate::ui::component::chart::Sample;
-use crate::ui::component::incident::IncidentRow;
 use crate::ui::component::heartbeat::BeatSection;
+use crate::ui::component::incident::IncidentRow;
 use crate::ui::layout::Frame;
 use crate::ui::links::Links;
 use crate::ui::page::channels;
@@ -257,11 +256,6 @@ impl Desk {
         };
         ChannelsView { channels: views::channels(snapshot), deliveries, unreadable: is_unreadable }
     }
-}
-
-/// Waits for the database, but not for ever.
-async fn within<T>(read: Later<'_, Result<T, ReadError>>) -> Result<T, ReadError> {
-    tokio::time::timeout(READ_TIMEOUT, read).await.unwrap_or_else(|_| Err(ReadError(format!("no answer within {READ_TIMEOUT:?}"))))
 }
 
 fn unreadable(error: &ReadError) {

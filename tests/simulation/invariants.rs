@@ -328,7 +328,8 @@ impl Listener {
         let Some((at, _)) = newest else { return };
         let deadline = at + FSYNC_MAX * 3;
         for (disk, receivers, last_heard) in hearing {
-            let told = disk.records().into_iter().filter_map(|record| if let Record::Ping(told) = record { Some(told.pings) } else { None });
+            let told =
+                disk.records().into_iter().filter_map(|record| if let Record::Ping(told) = record { Some(told.pings) } else { None });
             let logged = disk.with(|kept| kept.pings.iter().map(|entry| entry.stamp.at).max());
             let known = told.flatten().map(|ping| ping.stamp.at).chain(logged).max();
             let heard = last_heard.into_iter().filter(|(_, when)| deadline <= *when).map(|(node, _)| node).collect();

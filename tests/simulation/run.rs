@@ -12,13 +12,13 @@ use rand::rngs::StdRng;
 use tokio::sync::oneshot;
 use turmoil::Sim;
 use vigilmon::engine::event::Event;
-use vigilmon::engine::ping::Arrived;
-use vigilmon::engine::ping::PingRequest;
 use vigilmon::engine::handle::Operation;
 use vigilmon::engine::handle::Request;
+use vigilmon::engine::ping::Arrived;
+use vigilmon::engine::ping::PingRequest;
 use vigilmon::engine::snapshot::NodeView;
-use vigilmon::model::id::MonitorId;
 use vigilmon::model::heartbeat::PingKind;
+use vigilmon::model::id::MonitorId;
 use vigilmon::model::ping::Arrival;
 use vigilmon::rules::heartbeat::Said;
 

@@ -83,10 +83,12 @@ pub fn parse(segments: &[&str]) -> Option<PingPath> {
             Some(said) => path(below(key, slug), said, Form::Plain),
             None => nobody(),
         },
-        ["heartbeat" | "ping", ..] | ["api", "v1", "heartbeat", _, ..] | ["api", "push", _, _, ..] if segments.len() > 1 => match segments {
-            ["api", "v1", "heartbeat", token] if is_part(token) => path(Who::Token((*token).to_owned()), Some(SUCCESS), Form::Plain),
-            _ => nobody(),
-        },
+        ["heartbeat" | "ping", ..] | ["api", "v1", "heartbeat", _, ..] | ["api", "push", _, _, ..] if segments.len() > 1 => {
+            match segments {
+                ["api", "v1", "heartbeat", token] if is_part(token) => path(Who::Token((*token).to_owned()), Some(SUCCESS), Form::Plain),
+                _ => nobody(),
+            }
+        }
         ["api", "push", token] if is_part(token) => path(Who::Token((*token).to_owned()), Some(SUCCESS), Form::Kuma),
         ["api", "push", _] => path(Who::Nobody, Some(SUCCESS), Form::Kuma),
         ["api", "v1", "endpoints", _, "external"] => path(Who::Bearer, Some(SUCCESS), Form::Gatus),

@@ -64,13 +64,12 @@ impl Addresses {
         let (url, id) = (&self.token, &self.id);
         vec![
             ("curl", format!("curl -fsS -m 10 --retry 5 -o /dev/null {url}\n")),
-            (
-                "A command with its start, its output and its exit status",
-                format!("vigilmon exec --ping {url} -- /usr/local/bin/{id}\n"),
-            ),
+            ("A command with its start, its output and its exit status", format!("vigilmon exec --ping {url} -- /usr/local/bin/{id}\n")),
             (
                 "crontab",
-                format!("{schedule} /usr/local/bin/{id} && curl -fsS -m 10 --retry 5 -o /dev/null {url} || curl -fsS -m 10 --retry 5 -o /dev/null {url}/fail\n"),
+                format!(
+                    "{schedule} /usr/local/bin/{id} && curl -fsS -m 10 --retry 5 -o /dev/null {url} || curl -fsS -m 10 --retry 5 -o /dev/null {url}/fail\n"
+                ),
             ),
             ("systemd unit", systemd(url, id)),
             ("Kubernetes CronJob with a Secret", kubernetes(url, id, schedule)),

@@ -48,7 +48,6 @@ use crate::model::change::VerdictChange;
 use crate::model::expect::Expectation;
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
-use crate::model::ping::PingEntry;
 use crate::model::id::NodeName;
 use crate::model::id::PageSlug;
 use crate::model::id::Region;
@@ -72,6 +71,7 @@ use crate::model::page::Visibility;
 use crate::model::peer::Meta;
 use crate::model::peer::Readiness;
 use crate::model::peer::Vantage;
+use crate::model::ping::PingEntry;
 use crate::model::result::CheckResult;
 use crate::model::result::Failure;
 use crate::model::result::Outcome;
@@ -154,6 +154,15 @@ impl Archive for Shelf {
 
     fn ping<'a>(&'a self, _: &'a MonitorId, number: u64) -> Later<'a, Result<Option<PingEntry>, ReadError>> {
         self.read(self.pings.lock().unwrap().iter().find(|ping| ping.number == number).cloned())
+    }
+
+    fn ping_numbers(&self) -> Later<'_, Result<BTreeMap<MonitorId, u64>, ReadError>> {
+        let mut numbers = BTreeMap::new();
+        for entry in self.pings.lock().unwrap().iter() {
+            let newest: &mut u64 = numbers.entry(entry.heartbeat.clone()).or_default();
+            *newest = entry.number.max(*newest);
+        }
+        self.read(numbers)
     }
 
     fn sessions(&self) -> Later<'_, Result<Vec<SessionRow>, ReadError>> {

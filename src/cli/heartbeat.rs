@@ -44,7 +44,7 @@ fn url(common: &Common, wanted: &str, base: Option<&str>) -> Result<(Addresses, 
         Exit::Usage
     });
     let known = config.as_ref().ok().and_then(|config| by_id_or_name(config, wanted));
-    let offline = config.as_ref().ok().and_then(|config| Some(derived(config, known?, base)?));
+    let offline = config.as_ref().ok().and_then(|config| derived(config, known?, base));
     if let Some(addresses) = offline {
         return Ok((addresses, known.map_or_else(String::new, schedule)));
     }

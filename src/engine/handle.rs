@@ -1,6 +1,9 @@
 //! How the rest of the program speaks to the engine: look at the newest snapshot, or ask for something.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
@@ -72,17 +75,25 @@ impl EngineHandle {
         Arc::clone(&self.snapshots.borrow())
     }
 
-    /// Hands a ping to the engine and waits until it is durable.
+    /// Hands a ping to the engine and waits until it is durable, but not longer than `within`. A ping whose sender hangs up meanwhile counts
+    /// all the same: it was sent.
     ///
     /// # Errors
     /// [`NotTaken`]; it does not count then.
-    pub async fn ping(&self, arrived: Arrived) -> Result<(), NotTaken> {
+    pub async fn ping(&self, arrived: Arrived, within: Duration) -> Result<(), NotTaken> {
         let (reply, answer) = oneshot::channel();
-        self.pings.try_send(PingRequest { arrived: Box::new(arrived), reply }).map_err(|error| match error {
+        let given_up = Arc::<AtomicBool>::default();
+        let request = PingRequest { arrived: Box::new(arrived), reply, given_up: Arc::clone(&given_up) };
+        self.pings.try_send(request).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => NotTaken::Busy,
             mpsc::error::TrySendError::Closed(_) => NotTaken::Stopping,
         })?;
-        answer.await.unwrap_or(Err(NotTaken::Stopping))
+        let Ok(answered) = tokio::time::timeout(within, answer).await else {
+            // Its sender sends it again; the two must not both be written.
+            given_up.store(true, Ordering::Relaxed);
+            return Err(NotTaken::NotStored);
+        };
+        answered.unwrap_or(Err(NotTaken::Stopping))
     }
 
     /// Asks the engine and waits for its answer.

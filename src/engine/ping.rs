@@ -5,6 +5,7 @@
 //! does it count and is it answered. One that cannot be written never happened: its sender is told to try again.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -53,6 +54,8 @@ pub struct PingRequest {
     pub arrived: Box<Arrived>,
     /// Where the answer goes.
     pub reply: oneshot::Sender<Result<(), NotTaken>>,
+    /// Raised when the sender was told to try again: what was not written by then must not be written any more.
+    pub given_up: Arc<AtomicBool>,
 }
 
 /// Why a ping was not taken.
@@ -79,16 +82,21 @@ pub struct Keep {
     pub request: RequestId,
     /// What is kept.
     pub entry: Box<PingEntry>,
+    /// See [`PingRequest::given_up`].
+    pub given_up: Arc<AtomicBool>,
 }
+
+/// An entry, and whether its sender was told to try again.
+pub type Kept = (PingEntry, Arc<AtomicBool>);
 
 /// Where entries become durable; the store, or a test.
 pub trait PingLog: Send + Sync + 'static {
-    /// Makes entries durable, all or none.
-    fn keep(&self, entries: Arc<[PingEntry]>) -> impl Future<Output = Result<(), CommitError>> + Send;
+    /// Makes entries durable but for those that were given up; says of each whether it is kept.
+    fn keep(&self, entries: Arc<[Kept]>) -> impl Future<Output = Result<Vec<bool>, CommitError>> + Send;
 }
 
 impl PingLog for Store {
-    fn keep(&self, entries: Arc<[PingEntry]>) -> impl Future<Output = Result<(), CommitError>> + Send {
+    fn keep(&self, entries: Arc<[Kept]>) -> impl Future<Output = Result<Vec<bool>, CommitError>> + Send {
         self.keep_pings(entries)
     }
 }
@@ -98,10 +106,11 @@ impl PingLog for Store {
 pub async fn run(mut jobs: mpsc::Receiver<Keep>, log: impl PingLog, events: mpsc::Sender<Event>) {
     let mut batch = Vec::new();
     while jobs.recv_many(&mut batch, BATCH_MAX).await > 0 {
-        let (requests, entries): (Vec<RequestId>, Vec<PingEntry>) = batch.drain(..).map(|keep| (keep.request, *keep.entry)).unzip();
-        let entries: Arc<[PingEntry]> = entries.into();
+        let entry = |keep: Keep| (keep.request, (*keep.entry, keep.given_up));
+        let (requests, entries): (Vec<RequestId>, Vec<Kept>) = batch.drain(..).map(entry).unzip();
+        let entries: Arc<[Kept]> = entries.into();
         let kept = match log.keep(Arc::clone(&entries)).await {
-            Ok(()) => requests.into_iter().map(|request| (request, true)).collect(),
+            Ok(kept) => requests.into_iter().zip(kept).collect(),
             // One of them is at fault, and the others must not be lost with it.
             Err(CommitError::Refused(_)) if entries.len() > 1 => one_by_one(&log, &requests, &entries).await,
             Err(error) => {
@@ -115,14 +124,15 @@ pub async fn run(mut jobs: mpsc::Receiver<Keep>, log: impl PingLog, events: mpsc
     }
 }
 
-async fn one_by_one(log: &impl PingLog, requests: &[RequestId], entries: &[PingEntry]) -> Vec<(RequestId, bool)> {
+async fn one_by_one(log: &impl PingLog, requests: &[RequestId], entries: &[Kept]) -> Vec<(RequestId, bool)> {
     let mut kept = Vec::with_capacity(requests.len());
     for (request, entry) in requests.iter().zip(entries) {
         let outcome = log.keep(Arc::from([entry.clone()])).await;
         if let Err(error) = &outcome {
-            tracing::error!(%error, heartbeat = %entry.heartbeat, "a ping of `{}` is refused: {error}", entry.heartbeat);
+            let heartbeat = &entry.0.heartbeat;
+            tracing::error!(%error, %heartbeat, "a ping of `{heartbeat}` is refused: {error}");
         }
-        kept.push((*request, outcome.is_ok()));
+        kept.push((*request, outcome.is_ok_and(|kept| kept == [true])));
     }
     kept
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -118,11 +119,14 @@ pub struct Shell<R = Runner, S = Store> {
     pub pulse: Arc<AtomicU64>,
 }
 
+/// Who waits for a ping, and whether he still does.
+type WaitingPing = (oneshot::Sender<Result<(), NotTaken>>, Arc<AtomicBool>);
+
 #[derive(Debug, Default)]
 struct Waiting {
     next: u64,
     replies: BTreeMap<RequestId, oneshot::Sender<Result<(), Refused>>>,
-    pings: BTreeMap<RequestId, oneshot::Sender<Result<(), NotTaken>>>,
+    pings: BTreeMap<RequestId, WaitingPing>,
 }
 
 impl<R: Checks, S: Diary> Shell<R, S> {
@@ -170,8 +174,8 @@ impl<R: Checks, S: Diary> Shell<R, S> {
                 n = self.pings.recv_many(&mut pings, BATCH_MAX), if takes_pings => {
                     takes_pings = n > 0;
                     let now = self.clock.now();
-                    for PingRequest { arrived, reply } in pings.drain(..) {
-                        let request = waiting.keep_ping(reply);
+                    for PingRequest { arrived, reply, given_up } in pings.drain(..) {
+                        let request = waiting.keep_ping(reply, given_up);
                         self.apply(Event::Pinged { arrived, request }, now, &mut waiting).await;
                     }
                 }
@@ -223,12 +227,13 @@ impl<R: Checks, S: Diary> Shell<R, S> {
                 }
                 Command::KeepPing { request, entry } => {
                     // The queue has a place for every ping that may be on its way; without one it is refused like one that cannot be stored.
-                    if self.keeper.try_send(Keep { request, entry }).is_err() {
+                    let given_up = waiting.pings.get(&request).map(|(_, given_up)| Arc::clone(given_up)).unwrap_or_default();
+                    if self.keeper.try_send(Keep { request, entry, given_up }).is_err() {
                         refused.push((request, false));
                     }
                 }
                 Command::AnswerPing { request, answer } => {
-                    if let Some(reply) = waiting.pings.remove(&request) {
+                    if let Some((reply, _)) = waiting.pings.remove(&request) {
                         let _ = reply.send(answer);
                     }
                 }
@@ -240,10 +245,10 @@ impl<R: Checks, S: Diary> Shell<R, S> {
 }
 
 impl Waiting {
-    fn keep_ping(&mut self, reply: oneshot::Sender<Result<(), NotTaken>>) -> RequestId {
+    fn keep_ping(&mut self, reply: oneshot::Sender<Result<(), NotTaken>>, given_up: Arc<AtomicBool>) -> RequestId {
         self.next += 1;
         let id = RequestId(self.next);
-        self.pings.insert(id, reply);
+        self.pings.insert(id, (reply, given_up));
         id
     }
 

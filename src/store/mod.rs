@@ -210,13 +210,20 @@ impl Store {
         self.write(Duty::Promised, move |desk| change::write(desk, &change, n_pings)).await
     }
 
-    /// Makes entries of the log of pings durable: returns after the fsync. All or nothing.
+    /// Makes entries of the log of pings durable: returns after the fsync. Those that nobody waits for any more when their turn comes are
+    /// left out. Says of each whether it is there.
     ///
     /// # Errors
     /// [`CommitError`]; nothing of it is on disk then.
-    pub async fn keep_pings(&self, entries: Arc<[PingEntry]>) -> Result<(), CommitError> {
+    pub async fn keep_pings(&self, entries: Arc<[(PingEntry, Arc<AtomicBool>)]>) -> Result<Vec<bool>, CommitError> {
         let n_pings = self.inner.shared.n_pings();
-        self.write(Duty::Promised, move |desk| ping::put(desk, &entries, n_pings)).await
+        self.write(Duty::Promised, move |desk| {
+            let wanted: Vec<bool> = entries.iter().map(|(_, given_up)| !given_up.load(Ordering::Relaxed)).collect();
+            let kept = entries.iter().zip(&wanted).filter(|(_, is_wanted)| **is_wanted).map(|((entry, _), _)| entry);
+            ping::put(desk, kept, n_pings)?;
+            Ok(wanted)
+        })
+        .await
     }
 
     /// From now on so many pings of each heartbeat are kept.

@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Writes entries, and forgets those beyond the newest `n_kept` of each heartbeat. An entry that is there already stays as it is.
-pub(super) fn put(desk: &mut Desk, entries: &[PingEntry], n_kept: u32) -> rusqlite::Result<()> {
+pub(super) fn put<'a>(desk: &mut Desk, entries: impl IntoIterator<Item = &'a PingEntry>, n_kept: u32) -> rusqlite::Result<()> {
     let mut newest: BTreeMap<i64, i64> = BTreeMap::new();
     for entry in entries {
         let key = desk.key(&entry.heartbeat)?;

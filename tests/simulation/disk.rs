@@ -134,10 +134,10 @@ impl Durable for Disk {
 }
 
 impl PingLog for Disk {
-    async fn keep(&self, entries: Arc<[PingEntry]>) -> Result<(), CommitError> {
+    async fn keep(&self, entries: Arc<[vigilmon::engine::ping::Kept]>) -> Result<Vec<bool>, CommitError> {
         self.fsync().await;
-        self.with(|kept| kept.pings.extend(entries.iter().cloned()));
-        Ok(())
+        self.with(|kept| kept.pings.extend(entries.iter().map(|(entry, _)| entry.clone())));
+        Ok(vec![true; entries.len()])
     }
 }
 

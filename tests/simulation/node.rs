@@ -277,6 +277,24 @@ fn clock_of(place: &Place) -> Clock {
     Clock::simulated(Now { wall: UnixMillis(START_MS + place.plan.skew_ms[place.node]) + passed, mono: Mono(1_000_000_000) + passed })
 }
 
+/// What earlier runs left on the disk.
+fn beginning(disk: &Disk, config: &Arc<Config>, facts: Vec<Record>, edition: u64) -> Beginning {
+    disk.with(|kept| Beginning {
+        cluster: "sim".to_owned(),
+        config: Arc::clone(config),
+        reload: Arc::new(reload_view(edition)),
+        states: kept.states.values().cloned().collect(),
+        incidents: kept.incidents.values().filter(|incident| incident.closed.is_none()).cloned().collect(),
+        recent: RecentResults::new(),
+        last_alive: kept.last_alive,
+        facts,
+        beats: kept.beats.values().cloned().collect(),
+        unfed: kept.unfed(),
+        last_ping: kept.pings.last().map(|entry| (entry.stamp.sequence, entry.stamp.at)),
+        version: "simulated".to_owned(),
+    })
+}
+
 /// Runs a node until it is asked to stop, or killed.
 pub async fn run(place: Place) -> turmoil::Result {
     let clock = clock_of(&place);
@@ -301,20 +319,7 @@ pub async fn run(place: Place) -> turmoil::Result {
     let shared = Shared::new(cluster.rosters().borrow().me.clone(), clock.clone(), cluster.voice(), cluster.rosters());
     shared.remember(sent);
     let now = clock.now();
-    let beginning = disk.with(|kept| Beginning {
-        cluster: "sim".to_owned(),
-        config: Arc::clone(&config),
-        reload: Arc::new(reload_view(edition)),
-        states: kept.states.values().cloned().collect(),
-        incidents: kept.incidents.values().filter(|incident| incident.closed.is_none()).cloned().collect(),
-        recent: RecentResults::new(),
-        last_alive: kept.last_alive,
-        facts,
-        beats: kept.beats.values().cloned().collect(),
-        unfed: kept.unfed(),
-        last_ping: kept.pings.last().map(|entry| (entry.stamp.sequence, entry.stamp.at)),
-        version: "simulated".to_owned(),
-    });
+    let beginning = beginning(&disk, &config, facts, edition);
     let (mut core, first) = Core::new(beginning, now);
     let (pictures, shown) = watch::channel(Arc::new(core.snapshot(now)));
     let (commits, jobs) = mpsc::channel(committer::QUEUE_MAX);

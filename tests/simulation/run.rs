@@ -295,7 +295,7 @@ impl Stage<'_> {
             body_bytes: 0,
         };
         let (reply, _answer) = oneshot::channel();
-        if door.pings.try_send(PingRequest { arrived: Box::new(arrived), reply }).is_ok() {
+        if door.pings.try_send(PingRequest { arrived: Box::new(arrived), reply, given_up: Arc::default() }).is_ok() {
             self.world.seen(|seen| seen.pings.push((now, node)));
         }
     }

@@ -587,7 +587,7 @@ impl Core {
             return;
         };
         match &mut machine.beat {
-            Some(beat) if beat.rules == rules => return,
+            Some(beat) if beat.rules == rules => {}
             Some(beat) => {
                 beat.rules = rules;
                 beat.hush_until = Some(at);

@@ -232,8 +232,7 @@ impl Receiver {
             body: read.kept,
             body_bytes: read.n_bytes,
         };
-        let kept = tokio::time::timeout(PING_TIMEOUT, self.engine.ping(arrived)).await;
-        match kept.unwrap_or(Err(NotTaken::NotStored)) {
+        match self.engine.ping(arrived, PING_TIMEOUT).await {
             Ok(()) => {}
             Err(NotTaken::Gone) => return Err(Refusal::NotFound),
             Err(NotTaken::NotStored | NotTaken::Busy | NotTaken::Stopping) => return Err(Refusal::Later),

@@ -464,7 +464,7 @@ mod tests {
             "/assets/",
             "/assets/a/b",
             "/api/v1",
-            "/api/v2/status",
+            "/api/v4/status",
             "/monitors/api/delete",
             "/incidents/ABC",
             "/sign-in/link/",

@@ -1,5 +1,7 @@
 //! The server as a whole, asked from outside.
 
+mod badges;
+mod healthchecks;
 mod injection;
 mod pages;
 mod peers;

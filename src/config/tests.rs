@@ -367,7 +367,7 @@ Monitors: 1 to add, 1 to change, 1 to remove, 2 kept.";
     assert_eq!(change.to_string(), expected);
     assert_eq!(change.to_json()["monitors"]["removed"][0], "basic");
     let first = Change::between(None, &old);
-    assert_eq!((first.monitors.added.len(), first.needs_restart.len()), (3, 0));
+    assert_eq!((first.monitors.added.len(), first.needs_restart.len()), (4, 0));
 }
 
 #[test]

@@ -35,8 +35,11 @@ pub(super) fn run(common: &Common, options: &HeartbeatOptions) -> Exit {
     }
 }
 
+/// When a job runs: a cron expression and its zone.
+type Cron = (String, String);
+
 /// Addresses of a heartbeat, and its schedule as far as it is one of cron.
-fn url(common: &Common, wanted: &str, base: Option<&str>) -> Result<(Addresses, String), Exit> {
+fn url(common: &Common, wanted: &str, base: Option<&str>) -> Result<(Addresses, Cron), Exit> {
     let found = find_config(common.config.as_deref());
     let loaded = found.load(&Prober::new(crate::app::user_agent("heartbeat"), Clock::system()));
     let config = loaded.map(|loaded| loaded.config).map_err(|problems| {
@@ -46,7 +49,7 @@ fn url(common: &Common, wanted: &str, base: Option<&str>) -> Result<(Addresses, 
     let known = config.as_ref().ok().and_then(|config| by_id_or_name(config, wanted));
     let offline = config.as_ref().ok().and_then(|config| derived(config, known?, base));
     if let Some(addresses) = offline {
-        return Ok((addresses, known.map_or_else(String::new, schedule)));
+        return Ok((addresses, known.map_or_else(nightly, schedule)));
     }
     let id = known.map_or_else(|| wanted.to_owned(), |monitor| monitor.id.to_string());
     if MonitorId::parse(&id).is_err() {
@@ -56,7 +59,7 @@ fn url(common: &Common, wanted: &str, base: Option<&str>) -> Result<(Addresses, 
     match control::try_ask(common, "GET", &format!("/local/heartbeats/{id}"))? {
         Answered::Done(answer) => {
             let addresses = of_json(&answer, base).ok_or(Exit::Failed)?;
-            Ok((addresses, known.map_or_else(|| "0 2 * * *".to_owned(), schedule)))
+            Ok((addresses, known.map_or_else(nightly, schedule)))
         }
         Answered::Refused(_) => {
             output::say(&format!("there is no heartbeat `{wanted}`"));
@@ -102,20 +105,24 @@ fn of_json(answer: &serde_json::Value, base: Option<&str>) -> Option<Addresses> 
 }
 
 /// The expression of a cron schedule; another one stands in for what cron cannot say.
-fn schedule(monitor: &Monitor) -> String {
+fn schedule(monitor: &Monitor) -> Cron {
     match monitor.heartbeat().map(|spec| &spec.beat.schedule) {
-        Some(Schedule::Timed(timed)) if timed.text.split_whitespace().count() == 5 => timed.text.clone(),
-        Some(Schedule::Timed(_) | Schedule::Interval(_)) | None => "0 2 * * *".to_owned(),
+        Some(Schedule::Timed(timed)) if timed.text.split_whitespace().count() == 5 => (timed.text.clone(), timed.zone.to_string()),
+        Some(Schedule::Timed(_) | Schedule::Interval(_)) | None => nightly(),
     }
 }
 
-fn page(addresses: &Addresses, schedule: &str) -> String {
+fn nightly() -> Cron {
+    ("0 2 * * *".to_owned(), "UTC".to_owned())
+}
+
+fn page(addresses: &Addresses, (schedule, zone): &Cron) -> String {
     let forms = addresses.forms();
     let width = forms.iter().map(|(heading, _)| heading.len()).max().unwrap_or(0);
     let mut out: String = forms.iter().map(|(heading, url)| format!("{heading:<width$}  {url}\n")).collect();
     out.push_str("\nAdd /start, /fail, /log or an exit status; `?rid=<uuid>` or `?run=<text>` tells runs apart.\n");
     out.push_str(&format!("Clients of healthchecks take the base {}\n", addresses.healthchecks_base));
-    for (heading, text) in addresses.snippets(schedule) {
+    for (heading, text) in addresses.snippets((schedule, zone)) {
         out.push_str(&format!("\n# {heading}\n{text}"));
     }
     out

@@ -58,9 +58,9 @@ impl Addresses {
         ]
     }
 
-    /// Ready lines as pairs of a heading and text. `schedule` is a cron expression, where there is one.
+    /// Ready lines as pairs of a heading and text, for a job that runs by this cron expression in this zone.
     #[must_use]
-    pub fn snippets(&self, schedule: &str) -> Vec<(&'static str, String)> {
+    pub fn snippets(&self, (schedule, zone): (&str, &str)) -> Vec<(&'static str, String)> {
         let (url, id) = (&self.token, &self.id);
         vec![
             ("curl", format!("curl -fsS -m 10 --retry 5 -o /dev/null {url}\n")),
@@ -72,7 +72,7 @@ impl Addresses {
                 ),
             ),
             ("systemd unit", systemd(url, id)),
-            ("Kubernetes CronJob with a Secret", kubernetes(url, id, schedule)),
+            ("Kubernetes CronJob with a Secret", kubernetes(url, id, (schedule, zone))),
             ("PowerShell", powershell(url)),
             ("GitHub Actions", github(id)),
         ]
@@ -90,11 +90,12 @@ fn systemd(url: &str, id: &str) -> String {
          Environment=PING_URL={url}\n\
          ExecStartPre=-/usr/bin/curl -fsS -m 10 --retry 5 -o /dev/null ${{PING_URL}}/start\n\
          ExecStart=/usr/local/bin/{id}\n\
-         ExecStopPost=-/usr/bin/curl -fsS -m 10 --retry 5 -o /dev/null ${{PING_URL}}/${{EXIT_STATUS}}\n"
+         # a signal or a time-out has no exit status that is a number\n\
+         ExecStopPost=-/bin/sh -c 'test \"$$SERVICE_RESULT\" = success && s=0 || s=fail; exec curl -fsS -m 10 --retry 5 -o /dev/null \"$$PING_URL/$$s\"'\n"
     )
 }
 
-fn kubernetes(url: &str, id: &str, schedule: &str) -> String {
+fn kubernetes(url: &str, id: &str, (schedule, zone): (&str, &str)) -> String {
     let name: String = id.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
     format!(
         "apiVersion: v1\n\
@@ -105,7 +106,7 @@ fn kubernetes(url: &str, id: &str, schedule: &str) -> String {
          apiVersion: batch/v1\n\
          kind: CronJob\n\
          metadata:\n  name: {name}\n\
-         spec:\n  schedule: \"{schedule}\"\n  timeZone: UTC\n  concurrencyPolicy: Forbid\n  jobTemplate:\n    spec:\n      template:\n        spec:\n          \
+         spec:\n  schedule: \"{schedule}\"\n  timeZone: {zone}\n  concurrencyPolicy: Forbid\n  jobTemplate:\n    spec:\n      template:\n        spec:\n          \
          restartPolicy: Never\n          containers:\n            - name: job\n              image: busybox\n              env:\n                - name: PING_URL\n                  \
          valueFrom: {{ secretKeyRef: {{ name: {name}-ping, key: url }} }}\n              command:\n                - sh\n                - -c\n                - |\n                  \
          wget -q -T 10 -O /dev/null \"$PING_URL/start\"\n                  echo the job itself\n                  status=$?\n                  \

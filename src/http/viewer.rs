@@ -16,12 +16,16 @@ use crate::http::api_regions;
 use crate::http::archive::Archive;
 use crate::http::archive::within;
 use crate::http::auth::Viewer;
+use crate::http::beat;
+use crate::http::beat::Nuance;
 use crate::http::beat_views;
+use crate::http::beat_views::Sources;
 use crate::http::colleagues;
 use crate::http::colleagues::AllTold;
 use crate::http::colleagues::Colleagues;
 use crate::http::error::Refusal;
 use crate::http::history;
+use crate::http::local::addresses_of;
 use crate::http::peer_views;
 use crate::http::peer_views::LinkReport;
 use crate::http::regions;
@@ -32,6 +36,7 @@ use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
 use crate::model::ping::PingEntry;
 use crate::model::rollup::Rollup;
+use crate::model::secret::Secret;
 use crate::model::time::UnixMillis;
 use crate::store::IncidentFilter;
 use crate::store::ReadError;
@@ -40,7 +45,6 @@ use crate::ui::component::chart::Sample;
 use crate::ui::component::heartbeat::BeatSection;
 use crate::ui::component::incident::IncidentRow;
 use crate::ui::layout::Frame;
-use crate::ui::links::Links;
 use crate::ui::page::channels;
 use crate::ui::page::channels::ChannelsView;
 use crate::ui::page::config;
@@ -79,6 +83,10 @@ pub struct Desk {
     pub archive: Arc<dyn Archive>,
     /// The other nodes; `None` when watching alone.
     pub colleagues: Option<Arc<dyn Colleagues>>,
+    /// From which names of heartbeats are derived.
+    pub secret: Secret,
+    /// An address of this instance, for when no public one is configured.
+    pub own_url: String,
 }
 
 impl Desk {
@@ -96,7 +104,7 @@ impl Desk {
         }
         let page = match route {
             ViewerRoute::Dashboard => dashboard::page(&frame, &views::dashboard(&snapshot, now)),
-            ViewerRoute::Monitor(id) => monitor::page(&frame, &self.monitor(&snapshot, id, (now, &visit.links)).await?),
+            ViewerRoute::Monitor(id) => monitor::page(&frame, &self.monitor(&snapshot, id, &frame).await?),
             ViewerRoute::Incidents => incidents::list(&frame, &self.incidents(&snapshot, now).await),
             ViewerRoute::Incident(id) => self.incident(&frame, &snapshot, id).await?,
             ViewerRoute::Config => config::page(&frame, &views::config(&snapshot)),
@@ -142,9 +150,10 @@ impl Desk {
         Ok(answer::with(raw, hyper::header::CONTENT_DISPOSITION, &name))
     }
 
-    async fn monitor(&self, snapshot: &Snapshot, id: &MonitorId, (now, links): (UnixMillis, &Links)) -> Result<MonitorPage, Refusal> {
+    async fn monitor(&self, snapshot: &Snapshot, id: &MonitorId, frame: &Frame) -> Result<MonitorPage, Refusal> {
+        let now = frame.now;
         let view = snapshot.monitors.get(id).ok_or(Refusal::NotFound)?;
-        let (past, told, beat) = tokio::join!(self.past(view, snapshot, now), self.told(view, now), self.beat(view, links));
+        let (past, told, beat) = tokio::join!(self.past(view, snapshot, now), self.told(view, now), self.beat(view, snapshot, frame));
         let samples = past.as_ref().map(|past| past.samples.clone()).unwrap_or_default();
         let history = match past {
             Ok(past) => History::Read(Box::new(past)),
@@ -160,6 +169,7 @@ impl Desk {
             target: view.monitor.target(),
             group: view.monitor.group.clone(),
             state: view.verdict,
+            word: beat::nuance(view).map(Nuance::capitalized),
             since: view.since,
             cause: views::cause(view),
             pause: views::pause_state(view),
@@ -176,11 +186,19 @@ impl Desk {
         })
     }
 
-    /// What there is to say of a heartbeat; `None` for other monitors.
-    async fn beat(&self, view: &MonitorView, links: &Links) -> Option<BeatSection> {
+    /// What there is to say of a heartbeat; `None` for other monitors. By what it is pinged is said to those only who may change things.
+    async fn beat(&self, view: &MonitorView, snapshot: &Snapshot, frame: &Frame) -> Option<BeatSection> {
         view.heartbeat.as_ref()?;
-        let pings = within(self.archive.pings(&view.monitor.id, PINGS_SHOWN)).await;
-        beat_views::section(view, pings.inspect_err(unreadable).ok().as_deref(), links)
+        let pings = within(self.archive.pings(&view.monitor.id, PINGS_SHOWN)).await.inspect_err(unreadable).ok();
+        let addresses = addresses_of(&snapshot.config, (&self.secret, &self.own_url), &view.monitor.id).filter(|_| frame.may_operate);
+        let sources = Sources {
+            pings: pings.as_deref(),
+            addresses: addresses.as_ref(),
+            has_peers: snapshot.cluster.is_some(),
+            links: &frame.links,
+            now: frame.now,
+        };
+        beat_views::section(view, &sources)
     }
 
     /// What the other voters of a monitor measured.

@@ -1,6 +1,7 @@
 //! The server as a whole, asked from outside.
 
 mod badges;
+mod beats;
 mod healthchecks;
 mod injection;
 mod pages;

@@ -11,6 +11,7 @@ use crate::model::result::Timings;
 use crate::model::time::UnixMillis;
 use crate::model::verdict::Verdict;
 use crate::ui::component::badge::badge;
+use crate::ui::component::badge::badge_saying;
 use crate::ui::component::badge::of_outcome;
 use crate::ui::component::bar;
 use crate::ui::component::bar::DayBar;
@@ -46,6 +47,8 @@ pub struct MonitorPage {
     pub group: Option<String>,
     /// How it is.
     pub state: Verdict,
+    /// The same in a word that says more, such as "Late".
+    pub word: Option<&'static str>,
     /// Since when.
     pub since: UnixMillis,
     /// Why it is not up.
@@ -184,7 +187,7 @@ fn buttons(frame: &Frame, view: &MonitorPage) -> Markup {
 fn facts(frame: &Frame, view: &MonitorPage) -> Markup {
     html! {
         dl.facts {
-            div { dt { "State" } dd { (badge(view.state)) " " (text::ago(view.since, frame.now)) } }
+            div { dt { "State" } dd { @match view.word { Some(word) => (badge_saying(view.state, word)), None => (badge(view.state)) } " " (text::ago(view.since, frame.now)) } }
             @if let Some(cause) = &view.cause { div.full { dt { "Cause" } dd.cause { (cause) } } }
             div { dt { "Kind" } dd { (view.kind) } }
             @if view.beat.is_none() { div { dt { "Interval" } dd { (text::coarse(view.interval)) } } }

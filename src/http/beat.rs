@@ -27,14 +27,15 @@ impl Nuance {
         }
     }
 
-    /// As it begins a line.
+    /// Its look, and the word as it begins a line.
     #[must_use]
-    pub fn capitalized(self) -> &'static str {
-        match self {
+    pub fn said(self) -> (Verdict, &'static str) {
+        let word = match self {
             Nuance::Late => "Late",
             Nuance::NeverPinged => "Never pinged",
             Nuance::Waiting => "Waiting",
-        }
+        };
+        (self.look(), word)
     }
 
     /// How it looks: lateness is a reason to look, the rest is not known yet.

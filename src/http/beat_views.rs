@@ -19,6 +19,7 @@ use crate::model::time::UnixMillis;
 use crate::model::verdict::Verdict;
 use crate::rules::calendar;
 use crate::rules::heartbeat::Phase;
+use crate::rules::heartbeat::missed_runs;
 use crate::rules::heartbeat::missed_slots;
 use crate::ui::component::heartbeat::AddressesView;
 use crate::ui::component::heartbeat::BeatSection;
@@ -57,11 +58,12 @@ pub struct Sources<'a> {
 #[must_use]
 pub fn section(view: &MonitorView, sources: &Sources<'_>) -> Option<BeatSection> {
     let (beat, spec) = (view.heartbeat.as_deref()?, view.monitor.heartbeat()?);
-    let HeartbeatView { seen, n_missed, hint, state, .. } = beat;
+    let HeartbeatView { seen, hint, state, .. } = beat;
     let rules: &Heartbeat = &spec.beat;
     let limits = Limits { min: rules.min_runtime, max: rules.max_runtime() };
     let is_off = view.verdict == Verdict::Paused;
-    let missed = if *n_missed > 0 { missed_slots(rules, state, sources.now, MISSED_SHOWN.min(*n_missed)) } else { Vec::new() };
+    // Counted for this moment: while it is down nothing wakes the engine when one more is missed.
+    let n_missed = if seen.phase == Phase::Down { missed_runs(rules, state, sources.now) } else { 0 };
     Some(BeatSection {
         standing: standing(view, beat, rules),
         schedule: calendar::describe(&rules.schedule),
@@ -74,8 +76,8 @@ pub fn section(view: &MonitorView, sources: &Sources<'_>) -> Option<BeatSection>
         last_success: seen.last_success,
         running: seen.running.iter().map(open_run).collect(),
         limits,
-        n_missed: *n_missed,
-        missed,
+        n_missed,
+        missed: if n_missed > 0 { missed_slots(rules, state, sources.now, MISSED_SHOWN) } else { Vec::new() },
         hint: hint.clone(),
         runs: sources.pings.map(|pings| finished(pings, limits)).unwrap_or_default(),
         pings: sources.pings.map(|pings| pings.iter().map(|ping| row(ping, view, sources)).collect()),
@@ -94,6 +96,7 @@ fn standing(view: &MonitorView, beat: &HeartbeatView, rules: &Heartbeat) -> Stan
         Some(Nuance::NeverPinged) => Standing::NeverPinged,
         Some(Nuance::Waiting) => Standing::Waiting,
         None if beat.seen.phase == Phase::Late => Standing::Late,
+        None if beat.seen.too_fast.is_some() => Standing::TooFast,
         None => Standing::Up,
     }
 }

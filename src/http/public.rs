@@ -185,7 +185,7 @@ fn service(view: &MonitorView, (show, places): (Show, &[Region]), past: Option<&
     ServiceView {
         name: view.monitor.name.clone(),
         state: view.verdict,
-        word: beat::nuance(view).map(Nuance::capitalized),
+        said: beat::nuance(view).map(Nuance::said),
         uptime: past.map(|past| past.uptime).unwrap_or_default(),
         days: past.map_or_else(Vec::new, |past| past.days.clone()),
         response_time: answered.map(|last| last.timings.total),

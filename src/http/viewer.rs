@@ -169,7 +169,7 @@ impl Desk {
             target: view.monitor.target(),
             group: view.monitor.group.clone(),
             state: view.verdict,
-            word: beat::nuance(view).map(Nuance::capitalized),
+            said: beat::nuance(view).map(Nuance::said),
             since: view.since,
             cause: views::cause(view),
             pause: views::pause_state(view),

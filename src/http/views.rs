@@ -127,7 +127,7 @@ fn monitor_row(view: &MonitorView, regions: (&str, usize)) -> MonitorRow {
         name: view.monitor.name.clone(),
         group: view.monitor.group.clone(),
         state: view.verdict,
-        word: beat::nuance(view).map(Nuance::capitalized),
+        said: beat::nuance(view).map(Nuance::said),
         since: view.since,
         is_heartbeat: view.heartbeat.is_some(),
         expected_at: view.heartbeat.as_ref().and_then(|beat| beat.seen.expected).filter(|_| view.verdict != Verdict::Paused),

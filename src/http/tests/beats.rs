@@ -1,6 +1,7 @@
 //! The page of a heartbeat: what is said in words, what is listed, and who sees the addresses.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::config::ApiToken;
 use crate::config::Scope;
@@ -40,6 +41,7 @@ async fn shown(view: MonitorView) -> String {
 async fn a_page_says_in_words_how_it_stands() {
     let silent = Heartbeat { first_ping: FirstPing::Optional, ..rules() };
     let manual = Heartbeat { resume: Resume::Manual, ..rules() };
+    let hasty = Heartbeat { min_runtime: Some(Duration::from_secs(60)), ..rules() };
     let paused = |rules: Heartbeat| MonitorView {
         verdict: Verdict::Paused,
         paused_by_operator: true,
@@ -51,6 +53,7 @@ async fn a_page_says_in_words_how_it_stands() {
         (heartbeat("job", rules(), &[(30, PingKind::Start, None)]), &["Waiting", "no run has finished yet", "1 run is open."]),
         (heartbeat("job", rules(), &ok(60)), &["The next report is expected", "every 1 h", "grace 10 min", "Expected after that"]),
         (heartbeat("job", rules(), &ok(3700)), &["Late", "may still come by"]),
+        (heartbeat("job", hasty, &[(90, PingKind::Start, None), (60, PingKind::Success, None)]), &["Too fast", "at least 1 min. A slower"]),
         (
             heartbeat("job", rules(), &ok(4 * 3600)),
             &["Down", "A report of success ends this.", "3 runs missed: ", "09:00:00 UTC", "11:00:00 UTC"],

@@ -63,6 +63,8 @@ pub enum Standing {
     Waiting,
     /// All is well.
     Up,
+    /// The last run finished suspiciously fast.
+    TooFast,
     /// A report is expected and may still come.
     Late,
     /// Its time is over, and other nodes may have heard it.
@@ -83,6 +85,7 @@ impl Standing {
             Standing::NeverPinged => "Never pinged",
             Standing::Waiting => "Waiting",
             Standing::Up => "Up",
+            Standing::TooFast => "Too fast",
             Standing::Late | Standing::Asking => "Late",
             Standing::Down => "Down",
             Standing::PausedUntilPing | Standing::PausedUntilResumed => "Paused",
@@ -95,7 +98,7 @@ impl Standing {
         match self {
             Standing::NeverPinged | Standing::Waiting => Verdict::Unknown,
             Standing::Up => Verdict::Up,
-            Standing::Late | Standing::Asking => Verdict::Degraded,
+            Standing::TooFast | Standing::Late | Standing::Asking => Verdict::Degraded,
             Standing::Down => Verdict::Down,
             Standing::PausedUntilPing | Standing::PausedUntilResumed => Verdict::Paused,
         }
@@ -198,6 +201,7 @@ fn sentence(view: &BeatSection, now: UnixMillis) -> Markup {
             Standing::NeverPinged => { "No ping has ever come. " @if view.deadline.is_some() { "The first report must come" (by(view.deadline)) "." } @else { "It waits silently for the first one." } },
             Standing::Waiting => { "Something came, and no run has finished yet. " @if view.deadline.is_some() { "One must" (by(view.deadline)) "." } },
             Standing::Up => { "The next report is " @match view.expected { Some(at) => { "expected " (text::until(at, now)) "." }, None => "not expected: the calendar has no more." } },
+            Standing::TooFast => { "The last run finished suspiciously fast" @if let Some(min) = view.limits.min { ": it should take at least " (spoken(min)) } ". A slower one ends this." },
             Standing::Late => { "A report was expected" @if let Some(at) = view.expected { " at " (text::time(at)) } ", and may still come" (by(view.deadline)) "." },
             Standing::Asking => "Its time is over. The other nodes are asked whether one of them heard it.",
             Standing::Down => "A report of success ends this.",
@@ -216,8 +220,8 @@ fn facts(view: &BeatSection, now: UnixMillis) -> Markup {
             div { dt { "Expected" } dd { (view.schedule) span.quiet { ", grace " (spoken(view.grace)) @if let Some(grace) = view.start_grace { ", start within " (spoken(grace)) } } } }
             div { dt { "Last ping" } dd { @match view.last_ping { Some((at, kind)) => { (kind) ", " (moment(at)) }, None => "none yet" } } }
             div { dt { "Last success" } dd { @match view.last_success { Some(at) => (moment(at)), None => "none yet" } } }
-            @if let Some(at) = view.expected { div { dt { "Next report" } dd { (future(at)) } } }
-            @if let Some(at) = view.deadline { div { dt { @if view.standing == Standing::Down { "Its time was over" } @else { "Down from" } } dd { (text::time(at)) } } }
+            @if let Some(at) = view.expected { div { dt { @if now < at { "Next report" } @else { "Was expected" } } dd { @if now < at { (future(at)) } @else { (moment(at)) } } } }
+            @if let Some(at) = view.deadline { div { dt { @if now < at { "At the latest" } @else { "Its time was over" } } dd { @if now < at { (future(at)) } @else { (moment(at)) } } } }
             @for open in &view.running {
                 div { dt { "Open run" } dd { @if let Some(run) = &open.run { code { (run) } " " } "running since " (moment(open.started)) @if let Some(at) = open.lives_at { ", last sign of life " (text::ago(at, now)) } } }
             }

@@ -50,8 +50,8 @@ pub struct MonitorRow {
     pub group: Option<String>,
     /// How it is.
     pub state: Verdict,
-    /// The same in a word that says more, such as "Late".
-    pub word: Option<&'static str>,
+    /// The same in a word that says more, such as "Late", with its look.
+    pub said: Option<(Verdict, &'static str)>,
     /// Since when.
     pub since: UnixMillis,
     /// It reports by itself: nothing is measured, and nothing is due from here.
@@ -109,9 +109,10 @@ fn table(frame: &Frame, view: &DashboardView) -> Markup {
 /// One row. There may be thousands, so it says everything once: the state's colour and shape come from the class of the row, and
 /// the columns are aligned by the style sheet.
 fn row(frame: &Frame, row: &MonitorRow, with_chart: bool) -> Markup {
+    let (look, said) = row.said.unwrap_or((row.state, word(row.state)));
     html! {
-        tr.(class(row.state)) {
-            td { (row.word.unwrap_or(word(row.state))) @if row.suspect { span.quiet { " checking again" } } }
+        tr.(class(look)) {
+            td { (said) @if row.suspect { span.quiet { " checking again" } } }
             td {
                 a href=(frame.links.monitor(&row.id)) { (row.name) }
                 @if let Some(group) = &row.group { span.quiet { " " (group) } }

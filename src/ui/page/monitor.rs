@@ -47,8 +47,8 @@ pub struct MonitorPage {
     pub group: Option<String>,
     /// How it is.
     pub state: Verdict,
-    /// The same in a word that says more, such as "Late".
-    pub word: Option<&'static str>,
+    /// The same in a word that says more, such as "Late", with its look.
+    pub said: Option<(Verdict, &'static str)>,
     /// Since when.
     pub since: UnixMillis,
     /// Why it is not up.
@@ -187,7 +187,7 @@ fn buttons(frame: &Frame, view: &MonitorPage) -> Markup {
 fn facts(frame: &Frame, view: &MonitorPage) -> Markup {
     html! {
         dl.facts {
-            div { dt { "State" } dd { @match view.word { Some(word) => (badge_saying(view.state, word)), None => (badge(view.state)) } " " (text::ago(view.since, frame.now)) } }
+            div { dt { "State" } dd { @match view.said { Some((look, word)) => (badge_saying(look, word)), None => (badge(view.state)) } " " (text::ago(view.since, frame.now)) } }
             @if let Some(cause) = &view.cause { div.full { dt { "Cause" } dd.cause { (cause) } } }
             div { dt { "Kind" } dd { (view.kind) } }
             @if view.beat.is_none() { div { dt { "Interval" } dd { (text::coarse(view.interval)) } } }

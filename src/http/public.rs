@@ -259,6 +259,9 @@ struct GroupJson<'a> {
 struct ServiceJson<'a> {
     name: &'a str,
     status: &'static str,
+    /// What the status does not say, of a heartbeat.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
     uptime: Option<f64>,
     unknown: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -320,6 +323,7 @@ impl<'a> From<&'a ServiceView> for ServiceJson<'a> {
         ServiceJson {
             name: &service.name,
             status: service.state.word(),
+            detail: service.said.map(|(_, word)| word.to_lowercase()),
             uptime: service.uptime.fraction,
             unknown: service.uptime.unknown,
             response_ms: service.response_time.map(|took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),

@@ -16,6 +16,7 @@ use crate::http::api_regions;
 use crate::http::archive::Archive;
 use crate::http::archive::within;
 use crate::http::auth::Viewer;
+use crate::http::badge;
 use crate::http::beat;
 use crate::http::beat::Nuance;
 use crate::http::beat_views;
@@ -26,6 +27,7 @@ use crate::http::colleagues::Colleagues;
 use crate::http::error::Refusal;
 use crate::http::history;
 use crate::http::local::addresses_of;
+use crate::http::local::public_base;
 use crate::http::peer_views;
 use crate::http::peer_views::LinkReport;
 use crate::http::regions;
@@ -34,6 +36,7 @@ use crate::http::views;
 use crate::http::visit::Visit;
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
+use crate::model::page::StatusPage;
 use crate::model::ping::PingEntry;
 use crate::model::rollup::Rollup;
 use crate::model::secret::Secret;
@@ -45,6 +48,7 @@ use crate::ui::component::chart::Sample;
 use crate::ui::component::heartbeat::BeatSection;
 use crate::ui::component::incident::IncidentRow;
 use crate::ui::layout::Frame;
+use crate::ui::links::Links;
 use crate::ui::page::channels;
 use crate::ui::page::channels::ChannelsView;
 use crate::ui::page::config;
@@ -52,6 +56,7 @@ use crate::ui::page::dashboard;
 use crate::ui::page::incidents;
 use crate::ui::page::incidents::IncidentsView;
 use crate::ui::page::monitor;
+use crate::ui::page::monitor::BadgeLine;
 use crate::ui::page::monitor::History;
 use crate::ui::page::monitor::MonitorPage;
 use crate::ui::page::monitor::Past;
@@ -183,6 +188,7 @@ impl Desk {
             last: view.last.as_ref().map(|last| views::last_check(last)),
             recent: views::ticks(view),
             history,
+            badge: self.badge(snapshot, id, &frame.links),
         })
     }
 
@@ -199,6 +205,15 @@ impl Desk {
             now: frame.now,
         };
         beat_views::section(view, &sources)
+    }
+
+    /// The badge of a monitor, on the first page that lists it and is open to everybody.
+    fn badge(&self, snapshot: &Snapshot, id: &MonitorId, links: &Links) -> Option<BadgeLine> {
+        let is_listed = |page: &&Arc<StatusPage>| badge::is_open(page) && page.groups.iter().any(|group| group.monitors.contains(id));
+        let slug = &snapshot.config.pages.iter().find(is_listed)?.slug;
+        let base = public_base(&snapshot.config.server, Some(&self.own_url))?;
+        let markdown = format!("[![status]({base}/badge/{slug}/{id}/status.svg)]({base}/status/{slug})");
+        Some(BadgeLine { path: links.to(&format!("/badge/{slug}/{id}/status.svg")), markdown })
     }
 
     /// What the other voters of a monitor measured.

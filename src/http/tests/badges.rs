@@ -159,3 +159,14 @@ async fn badges_are_kept_shortly_and_then_confirmed_and_may_be_read_from_anywher
     let old = world.get("/badge/prod/api/status.svg", &[("if-none-match", &tag)]).await;
     assert!(old.status == StatusCode::OK && old.body.contains("no current data"), "{}", old.body);
 }
+
+#[tokio::test]
+async fn the_page_of_a_monitor_shows_its_badge_if_it_has_one() {
+    let world = World::new(usual()).await;
+    let cookie = world.sign_in().await;
+    let html = world.get("/monitors/api", &[("cookie", &cookie)]).await.body;
+    let line = "[![status](http://localhost:8080/badge/prod/api/status.svg)](http://localhost:8080/status/prod)";
+    assert!(html.contains(line) && html.contains("src=\"/badge/prod/api/status.svg\""), "{html}");
+    let html = world.get("/monitors/canary-hidden", &[("cookie", &cookie)]).await.body;
+    assert!(!html.contains("/badge/"), "{html}");
+}

@@ -147,4 +147,6 @@ async fn lists_and_status_pages_have_the_word_for_it() {
     assert!(dashboard.contains("<td>Late</td>") && dashboard.contains("overdue"), "{dashboard}");
     let public = world.get("/status/prod", &[]).await.body;
     assert!(public.contains("Late") && !public.contains(" ms<"), "{public}");
+    let json = world.get("/status/prod.json", &[]).await.body;
+    assert!(json.contains(r#""name":"job","status":"up","detail":"late""#), "{json}");
 }

@@ -75,7 +75,7 @@ fn finished() -> Vec<FinishedRun> {
             _ => (40 + i * 37 % 60, Verdict::Up, "success"),
         };
         let at = NOON.minus(Duration::from_secs((50 - i) * 3600));
-        FinishedRun { at, took: Duration::from_secs(took), look, word, run: (i % 2 == 0).then(|| format!("run-{i}")) }
+        FinishedRun { at, took: Duration::from_secs(took), look, word, run: i.is_multiple_of(2).then(|| format!("run-{i}")) }
     };
     (0..50).map(run).collect()
 }

@@ -75,6 +75,17 @@ pub struct MonitorPage {
     pub recent: Vec<Tick>,
     /// What the database says.
     pub history: History,
+    /// Its badge for other pages; `None` when no page that is open to everybody lists it.
+    pub badge: Option<BadgeLine>,
+}
+
+/// A badge for other pages.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BadgeLine {
+    /// Where it is, from here.
+    pub path: String,
+    /// A line of Markdown that shows it and leads to the status page.
+    pub markdown: String,
 }
 
 /// What is said of pausing.
@@ -165,6 +176,7 @@ pub fn page(frame: &Frame, view: &MonitorPage) -> Markup {
             History::Read(past) => (history(frame, past, view)),
             History::Unreadable => section { p.cause { "The history cannot be read at the moment. What is above is current." } },
         }
+        @if let Some(badge) = &view.badge { section { h2 { "Badge" } p { img src=(badge.path) alt={ "Badge of " (view.name) } height="20"; } p { code data-copy { (badge.markdown) } } } }
     };
     layout::operator(frame, Section::Monitors, &view.name, &content)
 }

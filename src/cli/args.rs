@@ -161,9 +161,10 @@ on standard error says what could not be reported. Signals (TERM, INT, HUP, QUIT
 #[derive(Debug, Args)]
 #[command(after_help = EXEC_HELP)]
 pub(super) struct ExecOptions {
-    /// Where the heartbeat takes pings: https://…/heartbeat/<token>, …/ping/<uuid> or …/ping/<key>/<slug>. Other users of the machine see
-    /// the command line; the variable keeps the address from them, and is taken out of the command's environment
-    #[arg(long, env = "VIGILMON_PING_URL", hide_env_values = true, value_name = "URL", value_parser = secret, required_unless_present = "copy_to")]
+    /// Where the heartbeat takes pings: https://…/heartbeat/<token>, …/ping/<uuid> or …/ping/<key>/<slug>; or its id or name, where its
+    /// config is at hand. Other users of the machine see the command line; the variable keeps the address from them, and is taken out of
+    /// the command's environment
+    #[arg(long, env = "VIGILMON_PING_URL", hide_env_values = true, value_name = "URL or HEARTBEAT", value_parser = secret, required_unless_present = "copy_to")]
     pub(super) ping: Option<Secret>,
     /// What tells this run from others, for all its pings: this UUID, or a new random one, which is the default. The command finds it in
     /// VIGILMON_RUN_ID

@@ -67,6 +67,36 @@ fn url(common: &Common, wanted: &str, base: Option<&str>) -> Result<(Addresses, 
     }
 }
 
+/// Where a heartbeat of the config here takes pings, for `vigilmon exec`. Blocks while the config is read, and while a running instance
+/// is asked where that is not enough.
+///
+/// # Errors
+/// Why it is not known, in one sentence without what was looked for: it may be a token.
+pub(super) fn address_of(common: &Common, wanted: &str) -> Result<Secret, String> {
+    let found = find_config(common.config.as_deref());
+    let loaded = found.load(&Prober::new(crate::app::user_agent("heartbeat"), Clock::system()));
+    let config = loaded.map(|loaded| loaded.config).map_err(|_| {
+        let place = found.shown();
+        format!("`--ping` is no URL, and {place} is not there or not valid: `vigilmon validate` says more, and a whole URL always works")
+    })?;
+    let monitor = by_id_or_name(&config, wanted).ok_or_else(|| {
+        let place = found.shown();
+        format!("`--ping` names no heartbeat in {place}; it takes an id, a name or a whole URL")
+    })?;
+    if let Some(addresses) = derived(&config, monitor, None) {
+        return Ok(Secret::new(addresses.token));
+    }
+    let unknown = || {
+        "its address is not known here: set `instance.secret` and `server.public_url`, or give the whole URL, which `vigilmon heartbeat url` \
+         prints"
+            .to_owned()
+    };
+    match control::try_ask(common, "GET", &format!("/local/heartbeats/{}", monitor.id)) {
+        Ok(Answered::Done(answer)) => of_json(&answer, None).map(|addresses| Secret::new(addresses.token)).ok_or_else(unknown),
+        Ok(Answered::Refused(_)) | Err(_) => Err(unknown()),
+    }
+}
+
 fn by_id_or_name<'a>(config: &'a Config, wanted: &str) -> Option<&'a Monitor> {
     let found = config.monitors.iter().find(|monitor| monitor.id.as_str() == wanted || monitor.name == wanted)?;
     found.heartbeat().is_some().then_some(&**found)

@@ -84,7 +84,7 @@ pub fn main() -> ExitCode {
         Subcommand::Schema(options) => schema::run(&options),
         Subcommand::Probe(options) => probe::run(&common, &options),
         // The exit code is the command's, so none of ours fits.
-        Subcommand::Exec(options) => return exec::run(&options),
+        Subcommand::Exec(options) => return exec::run(&common, &options),
         Subcommand::Status(options) => status::run(&common, &options),
         Subcommand::Peer(options) => peer::run(&common, &options),
         Subcommand::Heartbeat(options) => heartbeat::run(&common, &options),

@@ -246,13 +246,15 @@ pub fn check_histories(mode: Mode, plan: &Plan, disks: &[Disk]) -> Vec<String> {
     for disk in disks {
         disk.with(|kept| {
             for incident in kept.incidents.values().filter(|incident| is_known(incident.closed.map(|closed| closed.how))) {
-                let known = (incident.opened_at.0, incident.closed.map(|closed| closed.at.0));
+                // Parts of a cluster that opened it each for itself and met only after the next one keep the beginning that they saw.
+                let opened_at = if mode.parts() { 0 } else { incident.opened_at.0 };
+                let known = (opened_at, incident.closed.map(|closed| closed.at.0));
                 times.entry(format!("{} of {}", incident.id, incident.monitor)).or_default().insert(known);
             }
         });
     }
     // What was seen with a wrong clock before it was compared with others stays as it was seen.
-    if mode.parts() || plan.skew_ms.iter().any(|skew| *skew != 0) {
+    if plan.skew_ms.iter().any(|skew| *skew != 0) {
         return Vec::new();
     }
     let differ = times.into_iter().filter(|(_, known)| 1 < known.len());

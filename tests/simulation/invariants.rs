@@ -314,9 +314,9 @@ pub const NIGHTLY: &str = "nightly";
 
 /// When it was pinged, by what this node tells others and was told.
 fn told_of_nightly(disk: &Disk) -> Vec<UnixMillis> {
-    let of_nightly = |record| match record {
-        Record::Ping(told) if told.heartbeat.as_str() == NIGHTLY => Some(told.pings),
-        _ => None,
+    let of_nightly = |record| {
+        let Record::Ping(told) = record else { return None };
+        (told.heartbeat.as_str() == NIGHTLY).then_some(told.pings)
     };
     disk.records().into_iter().filter_map(of_nightly).flatten().map(|ping| ping.stamp.at).collect()
 }

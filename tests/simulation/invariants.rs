@@ -132,12 +132,9 @@ impl Watcher {
         let (openings, closings, deliveries) = new;
         let mut broken = Vec::new();
         for opening in openings {
-            if opening.monitor == JOB {
-                broken.extend(check_job_opening(world, &opening));
-                continue;
-            }
             if self.opened.insert(opening.incident.to_string()) {
-                broken.extend(check_opening(world, &opening));
+                let check = if opening.monitor == JOB { check_job_opening } else { check_opening };
+                broken.extend(check(world, &opening));
             }
         }
         for closing in closings {

@@ -22,13 +22,6 @@ struct Bug {
 
 const BUGS: &[Bug] = &[
     Bug {
-        name: "nobody waits for whoever goes first",
-        file: "src/consensus/delivery.rs",
-        right: "TAKEOVER_AFTER * distance(&order, attempt, &roster.me)",
-        wrong: "TAKEOVER_AFTER * if MUTANT { 0 } else { distance(&order, attempt, &roster.me) }",
-        mode: "latency",
-    },
-    Bug {
         name: "a failure does not move the turn",
         file: "src/consensus/delivery.rs",
         right: "Some((failed, heard)) => (failed.saturating_add(1), heard),",
@@ -36,38 +29,10 @@ const BUGS: &[Bug] = &[
         mode: "receiver",
     },
     Bug {
-        name: "a new order is taken for an old one",
-        file: "src/consensus/delivery.rs",
-        right: "if !takeover.is_zero() {",
-        wrong: "if !MUTANT && !takeover.is_zero() {",
-        mode: "kill",
-    },
-    Bug {
         name: "who follows owes nothing",
         file: "src/engine/core/adopt.rs",
         right: "self.owe(&incident, Owing { event: opened, is_news, from_outage: false }, now, change);",
         wrong: "if !MUTANT { self.owe(&incident, Owing { event: opened, is_news, from_outage: false }, now, change); }",
-        mode: "kill",
-    },
-    Bug {
-        name: "what began on a dead line counts when the line is back",
-        file: "src/rules/uplink.rs",
-        right: "|since| check_began < since)",
-        wrong: "|since| !MUTANT && check_began < since)",
-        mode: "uplink",
-    },
-    Bug {
-        name: "a claim holds nobody back",
-        file: "src/consensus/delivery.rs",
-        right: "at = at.max(*heard + LEASE);",
-        wrong: "if !MUTANT { at = at.max(*heard + LEASE); }",
-        mode: "receiver",
-    },
-    Bug {
-        name: "nodes that lost each other are in no hurry",
-        file: "src/peer/link/links/dial.rs",
-        right: ".min(REDIAL_MAX)).await;",
-        wrong: ".min(if MUTANT { REDIAL_MAX * 8 } else { REDIAL_MAX }) * if MUTANT { 8 } else { 1 }).await;",
         mode: "kill",
     },
     Bug {
@@ -120,13 +85,6 @@ const BUGS: &[Bug] = &[
         mode: "crash",
     },
     Bug {
-        name: "votes that do not count are counted",
-        file: "src/engine/core/votes.rs",
-        right: "state: self.counts().then_some(self.state)",
-        wrong: "state: (MUTANT || self.counts()).then_some(self.state)",
-        mode: "uplink",
-    },
-    Bug {
         name: "epochs begin anew with a restart",
         file: "src/engine/core/reload.rs",
         right: "regional: known.regional,",
@@ -139,13 +97,6 @@ const BUGS: &[Bug] = &[
         right: "pings.drain(..pings.len().saturating_sub(PINGS_TOLD_MAX));",
         wrong: "if MUTANT { pings.truncate(1) } else { pings.drain(..pings.len().saturating_sub(PINGS_TOLD_MAX)); }",
         mode: "clean",
-    },
-    Bug {
-        name: "silence is believed without asking",
-        file: "src/engine/core/beats.rs",
-        right: "if self.cluster.is_some() || has_pending {",
-        wrong: "if (!MUTANT && self.cluster.is_some()) || has_pending {",
-        mode: "latency",
     },
     Bug {
         name: "what came late is taken for what was said late",

@@ -334,6 +334,24 @@ fn other_monitors_ways_of_pinging_work_as_they_do_there() {
 }
 
 #[test]
+fn how_long_a_run_took_is_what_the_job_says_it_measured() {
+    let instance = Instance::start(&format!("{API}monitors:\n  - {{ name: job, heartbeat: {{ interval: 1h }} }}\n"));
+    let path = paths(&instance, "job")["token"].clone();
+    for said in ["90061000", "soon", "-1"] {
+        let header = [("vigilmon-run-ms".to_owned(), said.to_owned())];
+        assert_eq!(send(&instance.address, "POST", &format!("{path}/0"), (&header, b"")).0, 200);
+    }
+    let output = instance.run(&["exec", "--ping", &format!("http://{}{path}", instance.address), "--", "true"]);
+    assert_eq!(output.status.code(), Some(0), "{}", common::stderr(&output));
+    let logged: Vec<(String, Option<f64>)> =
+        pings(&instance, "job").iter().map(|entry| (entry["kind"].as_str().unwrap().to_owned(), entry["took_ms"].as_f64())).collect();
+    let kinds: Vec<&str> = logged.iter().map(|(kind, _)| kind.as_str()).collect();
+    assert_eq!(kinds, ["success", "start", "success", "success", "success"], "newest first");
+    assert!(logged[0].1.is_some_and(|took| took < 60_000.0), "{logged:?}");
+    assert_eq!((logged[2].1, logged[3].1, logged[4].1), (None, None, Some(90_061_000.0)));
+}
+
+#[test]
 fn l01_the_newest_pings_are_kept_and_bodies_come_back_as_they_were() {
     let config = format!("{API}retention: {{ pings: 100 }}\nmonitors:\n  - {{ name: job, heartbeat: {{ interval: 1h }} }}\n");
     let instance = Instance::start(&config);

@@ -108,8 +108,6 @@ fn check_closing(world: &World, closing: &Closing, n_nodes: usize) -> Option<Str
 /// Looks at what is new; called after every step.
 #[derive(Debug, Default)]
 pub struct Watcher {
-    /// Nodes may lose sight of each other although they run: each part then tells what it knows.
-    parts: bool,
     n_openings: usize,
     n_closings: usize,
     n_deliveries: usize,
@@ -121,10 +119,6 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    pub fn new(mode: Mode) -> Watcher {
-        Watcher { parts: mode.parts(), ..Watcher::default() }
-    }
-
     pub fn look(&mut self, world: &World, n_nodes: usize) {
         let new = world.seen(|seen| {
             let new = (
@@ -139,11 +133,8 @@ impl Watcher {
         let mut broken = Vec::new();
         for opening in openings {
             if self.opened.insert(opening.incident.to_string()) {
-                match opening.monitor {
-                    JOB if self.parts => {}
-                    JOB => broken.extend(check_job_opening(world, &opening)),
-                    _ => broken.extend(check_opening(world, &opening)),
-                }
+                let check = if opening.monitor == JOB { check_job_opening } else { check_opening };
+                broken.extend(check(world, &opening));
             }
         }
         for closing in closings {

@@ -97,7 +97,7 @@ pub fn run(mode: Mode, seed: u64) -> Outcome {
     let world = Arc::new(World::new(seed));
     let mut stage = Stage::new(&script.plan, &world, seed);
     let mut steps = script.steps.into_iter().peekable();
-    let (mut watcher, mut listener) = (Watcher::new(mode), Listener::default());
+    let (mut watcher, mut listener) = (Watcher::default(), Listener::default());
     let n_nodes = script.plan.n_nodes;
     let (mut converged, last) = (false, END + DELIVERED_AFTER);
     while stage.sim.elapsed() < last {

@@ -263,11 +263,21 @@ impl Beat {
         if let Some(hint) = heartbeat::zone_hint(&self.rules, &self.state) {
             text.push_str(&format!("; {}", zone_words(hint)));
         }
-        if !self.unheard.is_empty() && reason.is_silence() {
+        if self.is_doubtful(reason) {
             let names = self.unheard.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
             text.push_str(&format!("; {names} could have received it and was not heard"));
         }
         Failure::Heartbeat { code: crate::model::result::code_of(reason.code()), text }
+    }
+
+    /// Whether a node that was not heard may have received what is missing.
+    fn is_doubtful(&self, reason: &DownReason) -> bool {
+        !self.unheard.is_empty() && reason.is_silence()
+    }
+
+    /// Whether it is called down although nobody can be sure of it.
+    pub(super) fn is_perhaps_well(&self) -> bool {
+        self.state.open.as_ref().is_some_and(|open| self.is_doubtful(&open.reason))
     }
 
     fn failed_words(&self) -> String {

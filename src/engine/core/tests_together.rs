@@ -922,6 +922,11 @@ fn without_one_that_may_have_received_it_nobody_is_sure_for_a_minute() {
     world.assert_owed("a: ; b: ; c: ");
     world.run(60);
     world.assert_owed("a: down nightly; b: down nightly; c: ");
+    for node in ["a", "b"] {
+        let Subject::Incident(facts) = &world.hosts[&name(node)].owed[0].1.subject else { panic!("an incident") };
+        assert_eq!(facts.confidence, Confidence::Degraded, "`c` may have received it");
+        assert!(facts.cause.contains("`c` could have received it"), "{:?}", facts.cause);
+    }
 }
 
 #[test]

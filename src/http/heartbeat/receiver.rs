@@ -52,6 +52,9 @@ const METHODS: &str = "GET, HEAD, POST, PUT, OPTIONS";
 /// After a ping that could not be stored: long enough for a disk to breathe, short enough for a client that tries twice.
 const RETRY_AFTER_SECONDS: &str = "2";
 
+/// In which `vigilmon exec` says how many milliseconds the run took where it ran; the protocol has no place for it.
+pub(crate) const RUN_TOOK: &str = "vigilmon-run-ms";
+
 const BODY_LIMIT: HeaderName = HeaderName::from_static("ping-body-limit");
 
 /// Takes pings.
@@ -227,7 +230,7 @@ impl Receiver {
             heartbeat: creates.unwrap_or_else(|| monitor.id.clone()),
             said,
             run,
-            took: took(path.form, &query),
+            took: took(path.form, &query, visit),
             arrival: arrival(method, visit, &config.server.trusted_proxies),
             body: read.kept,
             body_bytes: read.n_bytes,
@@ -285,9 +288,9 @@ fn told(form: Form, query: &Query) -> Option<&str> {
 }
 
 /// How long a run took, as far as the request says so.
-fn took(form: Form, query: &Query) -> Option<Duration> {
+fn took(form: Form, query: &Query, visit: &Visit) -> Option<Duration> {
     match form {
-        Form::Plain => None,
+        Form::Plain => visit.header(RUN_TOOK)?.trim().parse().ok().map(Duration::from_millis),
         Form::Kuma => seconds(query.ping.as_deref()?.parse::<f64>().ok()? / 1000.0),
         Form::Gatus => {
             let text = query.duration.as_deref()?;

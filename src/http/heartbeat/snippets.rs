@@ -114,6 +114,7 @@ fn systemd(url: &str, id: &str) -> String {
     )
 }
 
+// `timeout` rather than `-T`: with that, the wget of some versions of busybox crashes.
 fn kubernetes(url: &str, id: &str, (schedule, zone): (&str, &str)) -> String {
     let name: String = id.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
     format!(

@@ -27,6 +27,21 @@ pub struct Observation {
     pub transcript: Transcript,
 }
 
+impl Observation {
+    /// Of a check that could not be made.
+    #[must_use]
+    pub fn not_made(trouble: OwnTrouble) -> Observation {
+        Observation {
+            timings: Timings::default(),
+            remote: None,
+            seen: Err(Failure::Own(trouble)),
+            certificate: None,
+            failed_addresses: Vec::new(),
+            transcript: Transcript::default(),
+        }
+    }
+}
+
 /// The answer of a target.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Seen {

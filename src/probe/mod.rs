@@ -28,11 +28,8 @@ use crate::model::monitor::IpChoice;
 use crate::model::monitor::Monitor;
 use crate::model::monitor::ProbeSpec;
 use crate::model::net::HostPort;
-use crate::model::result::Failure;
 use crate::model::result::Observation;
 use crate::model::result::OwnTrouble;
-use crate::model::result::Timings;
-use crate::model::result::Transcript;
 use crate::probe::fan::Task;
 use crate::probe::http::token::Tokens;
 use crate::probe::policy::Policy;
@@ -85,7 +82,11 @@ impl Prober {
         let task = match &monitor.probe {
             ProbeSpec::Http(spec) => Task::Http(spec),
             ProbeSpec::Tcp(spec) => Task::Tcp(spec),
-            ProbeSpec::Heartbeat(_) => return unasked(),
+            // There is nothing to look at; the engine does not ask for it.
+            ProbeSpec::Heartbeat(_) => {
+                let trouble = OwnTrouble::Setup("a heartbeat is not looked at, it reports by itself".to_owned());
+                return Observation::not_made(trouble);
+            }
         };
         fan::check(&self.0, task, timeout).await
     }
@@ -100,18 +101,5 @@ impl Prober {
             dial::connect(&addresses, address.port, policy, &mut trace).await
         });
         matches!(connected.await, Ok(Ok(_)))
-    }
-}
-
-/// There is nothing to look at; the engine does not ask for it.
-fn unasked() -> Observation {
-    let trouble = OwnTrouble::Setup("a heartbeat is not looked at, it reports by itself".to_owned());
-    Observation {
-        timings: Timings::default(),
-        remote: None,
-        seen: Err(Failure::Own(trouble)),
-        certificate: None,
-        failed_addresses: Vec::new(),
-        transcript: Transcript::default(),
     }
 }

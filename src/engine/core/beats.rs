@@ -4,6 +4,9 @@
 //! back until they are durable, and fed; what comes out becomes an opinion of this vantage, and from there on a heartbeat is a monitor
 //! like any other: votes, verdict, incidents, messages. All times are those of the common clock of the cluster.
 
+mod blind;
+mod pings;
+
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,30 +14,21 @@ use std::time::Duration;
 
 use crate::consensus::codec;
 use crate::consensus::heartbeat::Missed;
-use crate::consensus::merge;
 use crate::engine::core::Core;
 use crate::engine::core::absence;
 use crate::engine::core::beat::Beat;
-use crate::engine::core::beat::LastFail;
+use crate::engine::core::beats::blind::Blind;
+use crate::engine::core::beats::pings::Pending;
 use crate::engine::event::Command;
 use crate::engine::event::RequestId;
-use crate::engine::ping::Arrived;
-use crate::engine::ping::NotTaken;
 use crate::model::change::StateChange;
-use crate::model::heartbeat::Ping;
-use crate::model::heartbeat::PingStamp;
-use crate::model::heartbeat::Resume;
 use crate::model::heartbeat::WindowKind;
 use crate::model::id::MonitorId;
 use crate::model::id::NodeName;
 use crate::model::peer::OperatorAct;
-use crate::model::peer::PingFact;
 use crate::model::peer::Record;
 use crate::model::peer::Watermark;
 use crate::model::ping::BeatState;
-use crate::model::ping::Ignored;
-use crate::model::ping::Meaning;
-use crate::model::ping::PingEntry;
 use crate::model::time::Mono;
 use crate::model::time::Now;
 use crate::model::time::UnixMillis;
@@ -44,10 +38,7 @@ use crate::rules::heartbeat;
 use crate::rules::heartbeat::Belief;
 use crate::rules::heartbeat::Effect;
 use crate::rules::heartbeat::Input;
-use crate::rules::heartbeat::Method;
 use crate::rules::heartbeat::Moment;
-use crate::rules::heartbeat::Phase;
-use crate::rules::heartbeat::Received;
 
 /// States that changed without anything having happened are written together this often; a crash in between costs nothing, because
 /// the log of pings is written before.
@@ -89,25 +80,6 @@ pub(super) struct Beats {
     pub(super) last: Option<(UnixMillis, Mono)>,
     /// The time in which nothing could be received, while it is not known whether a peer could.
     pub(super) blind: Option<Blind>,
-}
-
-/// A time in which this node could not receive anything.
-#[derive(Debug, Clone)]
-pub(super) struct Blind {
-    pub(super) from: UnixMillis,
-    pub(super) to: UnixMillis,
-    /// Heartbeats whose deadlines it moved.
-    pub(super) moved: BTreeSet<MonitorId>,
-}
-
-/// A ping that is being written.
-#[derive(Debug)]
-struct Pending {
-    heartbeat: MonitorId,
-    sequence: u64,
-    /// `None`: it is ignored.
-    ping: Option<Ping>,
-    fail: LastFail,
 }
 
 impl Beats {
@@ -188,160 +160,6 @@ impl Core {
     fn belief(&self, id: &MonitorId) -> Belief {
         let has_pending = self.machines.get(id).and_then(|machine| machine.beat.as_ref()).is_some_and(|beat| beat.n_pending > 0);
         if self.cluster.is_some() || has_pending { Belief::Unsure } else { Belief::Sure }
-    }
-
-    /// A ping came in: it is dated, and written before it counts.
-    pub(super) fn ping_arrived(&mut self, arrived: Arrived, request: RequestId, now: Now, commands: &mut Vec<Command>) {
-        let (at, node) = (self.beat_now(now), self.own_node());
-        let machine = self.machines.get_mut(&arrived.heartbeat);
-        let is_enabled = machine.as_ref().is_some_and(|machine| machine.monitor.enabled);
-        let (Some(beat), Some(node)) = (machine.and_then(|machine| machine.beat.as_mut()), node) else {
-            return commands.push(Command::AnswerPing { request, answer: Err(NotTaken::Gone) });
-        };
-        let is_held = beat.seen.phase == Phase::Paused && beat.rules.resume == Resume::Manual || !is_enabled;
-        let method = if arrived.arrival.method == "POST" { Method::Post } else { Method::Other };
-        let meaning = heartbeat::classify(&beat.rules, Received { method, said: arrived.said, body: &arrived.body, is_held });
-        self.beats.sequence += 1;
-        let sequence = self.beats.sequence;
-        let stamp = PingStamp { at, sequence, node };
-        let exit = match arrived.said {
-            heartbeat::Said::Exit(status) => Some(status),
-            heartbeat::Said::Kind(_) => None,
-        };
-        let ping = match meaning {
-            Meaning::Ping(kind) => Some(Ping { stamp: stamp.clone(), kind, run: arrived.run.clone() }),
-            Meaning::Ignored(Ignored::Held | Ignored::Method | Ignored::NoKeyword) => None,
-        };
-        let (took, is_repeat) = ping.as_ref().map_or((None, false), |ping| heartbeat::foresee(&beat.rules, &beat.state.pings, ping));
-        beat.n_pending += 1;
-        let fail = LastFail::new(exit, &arrived.body);
-        self.beats.on_their_way.insert(sequence);
-        self.beats.pending.insert(request, Pending { heartbeat: arrived.heartbeat.clone(), sequence, ping, fail });
-        let entry = PingEntry {
-            heartbeat: arrived.heartbeat,
-            number: 0,
-            stamp,
-            meaning,
-            exit,
-            run: arrived.run,
-            took: arrived.took.or(took),
-            is_repeat,
-            arrival: Some(arrived.arrival),
-            body: arrived.body,
-            body_bytes: arrived.body_bytes,
-        };
-        commands.push(Command::KeepPing { request, entry: Box::new(entry) });
-    }
-
-    /// Pings were written, or could not be.
-    pub(super) fn pings_kept(&mut self, kept: Vec<(RequestId, bool)>, now: Now, commands: &mut Vec<Command>) {
-        let mut change = StateChange::default();
-        let mut told = BTreeSet::new();
-        for (request, is_kept) in kept {
-            let Some(Pending { heartbeat: id, sequence, ping, fail }) = self.beats.pending.remove(&request) else { continue };
-            self.beats.on_their_way.remove(&sequence);
-            if let Some(beat) = self.machines.get_mut(&id).and_then(|machine| machine.beat.as_mut()) {
-                beat.n_pending = beat.n_pending.saturating_sub(1);
-                beat.fed_until = if is_kept { beat.fed_until.max(sequence) } else { beat.fed_until };
-            }
-            match ping.filter(|_| is_kept) {
-                Some(ping) => {
-                    if let Some(beat) = self.machines.get_mut(&id).and_then(|machine| machine.beat.as_mut()) {
-                        beat.note_fail(ping.kind, fail);
-                    }
-                    self.note_told(&id, ping.clone());
-                    told.insert(id.clone());
-                    self.feed(&id, Input::Ping(ping), now, &mut change);
-                }
-                None => self.look_at(&id, now, &mut change),
-            }
-            commands.push(Command::AnswerPing { request, answer: if is_kept { Ok(()) } else { Err(NotTaken::NotStored) } });
-        }
-        told.iter().for_each(|id| self.tell_pings(id));
-        self.commit(commands, change, None);
-    }
-
-    /// Remembers a ping that this node received for its peers.
-    fn note_told(&mut self, id: &MonitorId, ping: Ping) {
-        let Some(cluster) = &mut self.cluster else { return };
-        let me = cluster.me().clone();
-        let fact = PingFact { heartbeat: id.clone(), node: me.clone(), pings: vec![ping] };
-        let known = cluster.pings.get(&(id.clone(), me.clone()));
-        let merged = known.map_or_else(|| fact.clone(), |known| merge::ping(known, &fact));
-        cluster.pings.insert((id.clone(), me), merged);
-    }
-
-    /// Tells peers what this node received. It is in the log, so that a restart tells it again.
-    fn tell_pings(&mut self, id: &MonitorId) {
-        let Some(cluster) = &self.cluster else { return };
-        if let Some(fact) = cluster.pings.get(&(id.clone(), cluster.me().clone())) {
-            self.at_once.push(Record::Ping(fact.clone()));
-        }
-        self.beats.unsaved.insert(id.clone());
-    }
-
-    /// Feeds pings of the log that no state knows: a crash came between the two.
-    pub(super) fn replay(&mut self, unfed: Vec<PingEntry>, now: Now, change: &mut StateChange) {
-        for entry in unfed {
-            let Meaning::Ping(kind) = entry.meaning else { continue };
-            let ping = Ping { stamp: entry.stamp.clone(), kind, run: entry.run };
-            self.note_told(&entry.heartbeat, ping.clone());
-            let Some(beat) = self.machines.get_mut(&entry.heartbeat).and_then(|machine| machine.beat.as_mut()) else { continue };
-            beat.note_fail(kind, LastFail::new(entry.exit, &entry.body));
-            beat.fed_until = beat.fed_until.max(entry.stamp.sequence);
-            // As at the time: what was due since then may have come while nobody listened.
-            let moment = Moment { at: entry.stamp.at, belief: Belief::Unsure };
-            let effects = beat.feed(Input::Ping(ping), moment);
-            self.follow(&entry.heartbeat, effects, now, change);
-        }
-    }
-
-    /// Takes over pings that came in somewhere.
-    pub(super) fn adopt_ping(&mut self, fact: &PingFact, now: Now, change: &mut StateChange) {
-        let Some(cluster) = &mut self.cluster else { return };
-        let key = (fact.heartbeat.clone(), fact.node.clone());
-        let known = cluster.pings.get(&key);
-        let merged = known.map_or_else(|| fact.clone(), |known| merge::ping(known, fact));
-        if known == Some(&merged) {
-            return;
-        }
-        let is_new = |ping: &&Ping| known.is_none_or(|known| !known.pings.iter().any(|other| other.stamp == ping.stamp));
-        let new: Vec<Ping> = merged.pings.iter().filter(is_new).cloned().collect();
-        cluster.pings.insert(key, merged.clone());
-        let record = Record::Ping(merged);
-        change.facts.extend(codec::stored(&record, None));
-        self.after_commit.push(record);
-        for ping in new {
-            self.learn(&fact.heartbeat, ping, now, change);
-        }
-    }
-
-    /// Learns of a ping that another node received, or this one in an earlier run.
-    pub(super) fn learn(&mut self, id: &MonitorId, ping: Ping, now: Now, change: &mut StateChange) {
-        let is_own = self.cluster.as_ref().is_some_and(|cluster| ping.stamp.node == *cluster.me());
-        let Some(machine) = self.machines.get_mut(id) else { return };
-        let is_enabled = machine.monitor.enabled;
-        let Some(beat) = &mut machine.beat else { return };
-        let (took, is_repeat) = heartbeat::foresee(&beat.rules, &beat.state.pings, &ping);
-        beat.resumed_by(&ping);
-        if is_enabled {
-            self.feed(id, Input::Ping(ping.clone()), now, change);
-        }
-        if !is_own {
-            change.pings.push(PingEntry {
-                heartbeat: id.clone(),
-                number: 0,
-                meaning: Meaning::Ping(ping.kind),
-                stamp: ping.stamp,
-                exit: None,
-                run: ping.run,
-                took,
-                is_repeat,
-                arrival: None,
-                body: Vec::new(),
-                body_bytes: 0,
-            });
-        }
     }
 
     /// Feeds something that happened to a heartbeat.
@@ -514,67 +332,6 @@ impl Core {
             change.append(done);
         }
         self.is_dirty = true;
-    }
-
-    /// Nothing could be received from then until now.
-    pub(super) fn blinded(&mut self, from: UnixMillis, now: Now, change: &mut StateChange) {
-        let to = self.beat_now(now);
-        if to <= from {
-            return;
-        }
-        let window = crate::model::heartbeat::Window { from, to, kind: WindowKind::Blind };
-        let ids: Vec<MonitorId> = self.machines.iter().filter(|(_, machine)| machine.beat.is_some()).map(|(id, _)| id.clone()).collect();
-        let mut moved = BTreeSet::new();
-        for id in ids {
-            let moment = Moment { at: to, belief: self.belief(&id) };
-            let Some(beat) = self.machines.get_mut(&id).and_then(|machine| machine.beat.as_mut()) else { continue };
-            let effects = beat.feed(Input::Window(window), moment);
-            if effects.iter().any(|effect| matches!(effect, Effect::Moved { .. })) {
-                moved.insert(id.clone());
-            }
-            self.follow(&id, effects, now, change);
-        }
-        let blind = Blind { from, to, moved };
-        match &self.cluster {
-            None => self.tell_blind(&blind, now, change),
-            Some(cluster) => {
-                let is_ready = cluster.is_ready();
-                self.beats.blind = Some(blind);
-                // Before that, whether a peer listened meanwhile is not known.
-                if is_ready {
-                    self.lift_blindness(now, change);
-                }
-            }
-        }
-    }
-
-    /// The peers are heard: one that listened all the time received what this node could not.
-    pub(super) fn lift_blindness(&mut self, now: Now, change: &mut StateChange) {
-        let Some(blind) = self.beats.blind.take() else { return };
-        let Some(cluster) = &self.cluster else { return };
-        let live = cluster.members.values().filter(|member| member.is_live);
-        let has_listened = live.filter_map(|member| member.meta.as_ref()).any(|meta| meta.started_at <= blind.from);
-        if !has_listened {
-            return self.tell_blind(&blind, now, change);
-        }
-        let ids: Vec<MonitorId> = self.machines.iter().filter(|(_, machine)| machine.beat.is_some()).map(|(id, _)| id.clone()).collect();
-        for id in ids {
-            if let Some(beat) = self.machines.get_mut(&id).and_then(|machine| machine.beat.as_mut()) {
-                beat.state.windows.retain(|window| window.kind != WindowKind::Blind || window.to != blind.to);
-            }
-            self.look_at(&id, now, change);
-        }
-    }
-
-    /// One message about a time in which pings could not come in, with those that it may have kept from us.
-    fn tell_blind(&mut self, blind: &Blind, now: Now, change: &mut StateChange) {
-        if blind.moved.is_empty() {
-            return;
-        }
-        let names = blind.moved.iter().filter_map(|id| self.machines.get(id)).map(|machine| machine.monitor.name.as_str());
-        let notice = crate::engine::core::beat::blind_notice((blind.from, blind.to), names.collect());
-        change.notifications.extend(self.notifications_of(&notice, now));
-        self.notes.push(notice.text);
     }
 
     /// Tells a watermark, once everything that came in before it was made is told.

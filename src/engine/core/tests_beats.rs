@@ -9,18 +9,12 @@ use crate::engine::core::tests::config;
 use crate::engine::event::Event;
 use crate::engine::handle::Operation;
 use crate::engine::snapshot::ReloadView;
-use crate::model::heartbeat::BodyRule;
 use crate::model::heartbeat::FirstPing;
 use crate::model::heartbeat::Heartbeat;
-use crate::model::heartbeat::HeartbeatSpec;
-use crate::model::heartbeat::Identity;
-use crate::model::heartbeat::Keep;
-use crate::model::heartbeat::Methods;
 use crate::model::heartbeat::PingKind;
 use crate::model::heartbeat::Resume;
 use crate::model::id::MonitorId;
 use crate::model::monitor::Monitor;
-use crate::model::monitor::ProbeSpec;
 use crate::model::schedule::Schedule;
 use crate::model::testing;
 use crate::rules::heartbeat::Said;
@@ -29,31 +23,11 @@ const SUCCESS: Said = Said::Kind(PingKind::Success);
 
 /// Expected every minute, with half a minute of grace.
 fn rules() -> Heartbeat {
-    Heartbeat {
-        schedule: Schedule::interval(Duration::from_secs(60)).expect("an interval"),
-        grace: Duration::from_secs(30),
-        start_grace: None,
-        max_runtime: None,
-        min_runtime: None,
-        failures: 1,
-        first_ping: FirstPing::Required,
-        methods: Methods::Any,
-        body: BodyRule { bytes_max: 10_000, keep: Keep::Head },
-        keywords: None,
-        early: None,
-        resume: Resume::Auto,
-        keep_alive: false,
-    }
+    testing::heartbeat(Duration::from_secs(60), Duration::from_secs(30))
 }
 
 fn monitor(rules: Heartbeat) -> Monitor {
-    let identity = Identity { token: None, uuid: None, slug: "job".to_owned(), generation: 1 };
-    let channels = vec![testing::channel("ops").name];
-    Monitor {
-        probe: ProbeSpec::Heartbeat(Box::new(HeartbeatSpec { beat: Arc::new(rules), identity })),
-        channels,
-        ..testing::monitor("job")
-    }
+    Monitor { channels: vec![testing::channel("ops").name], ..testing::reporting("job", rules) }
 }
 
 fn config_with(rules: Heartbeat) -> Arc<Config> {

@@ -18,15 +18,7 @@ use crate::engine::ping::Arrived;
 use crate::engine::snapshot::Agreement;
 use crate::engine::snapshot::Ignored;
 use crate::engine::snapshot::Snapshot;
-use crate::model::heartbeat::BodyRule;
-use crate::model::heartbeat::FirstPing;
-use crate::model::heartbeat::Heartbeat;
-use crate::model::heartbeat::HeartbeatSpec;
-use crate::model::heartbeat::Identity;
-use crate::model::heartbeat::Keep;
-use crate::model::heartbeat::Methods;
 use crate::model::heartbeat::PingKind;
-use crate::model::heartbeat::Resume;
 use crate::model::heartbeat::RunId;
 use crate::model::id::ChannelName;
 use crate::model::id::NodeName;
@@ -48,7 +40,6 @@ use crate::model::result::Outcome;
 use crate::model::result::RecentResults;
 use crate::model::result::Timings;
 use crate::model::result::Transcript;
-use crate::model::schedule::Schedule;
 use crate::model::testing;
 use crate::model::verdict::Confidence;
 use crate::model::verdict::Diagnosis;
@@ -809,23 +800,8 @@ fn monitors_with_any_quorum_need_one_region_and_all_needs_all() {
 
 /// A heartbeat that is expected every minute, with half a minute of grace.
 fn job() -> Monitor {
-    let beat = Heartbeat {
-        schedule: Schedule::interval(Duration::from_secs(60)).expect("an interval"),
-        grace: Duration::from_secs(30),
-        start_grace: None,
-        max_runtime: None,
-        min_runtime: None,
-        failures: 1,
-        first_ping: FirstPing::Required,
-        methods: Methods::Any,
-        body: BodyRule { bytes_max: 10_000, keep: Keep::Head },
-        keywords: None,
-        early: None,
-        resume: Resume::Auto,
-        keep_alive: false,
-    };
-    let identity = Identity { token: None, uuid: None, slug: "nightly".to_owned(), generation: 1 };
-    Monitor { probe: ProbeSpec::Heartbeat(Box::new(HeartbeatSpec { beat: Arc::new(beat), identity })), ..watched("nightly") }
+    let beat = testing::heartbeat(Duration::from_secs(60), Duration::from_secs(30));
+    Monitor { probe: testing::reporting("nightly", beat).probe, ..watched("nightly") }
 }
 
 impl World {

@@ -46,18 +46,12 @@ use crate::http::password::tests::cheap_hash;
 use crate::http::site::Site;
 use crate::http::visit::Peer;
 use crate::model::change::VerdictChange;
-use crate::model::expect::Expectation;
-use crate::model::heartbeat::BodyRule;
-use crate::model::heartbeat::FirstPing;
 use crate::model::heartbeat::Heartbeat;
 use crate::model::heartbeat::HeartbeatSpec;
 use crate::model::heartbeat::Identity;
-use crate::model::heartbeat::Keep;
-use crate::model::heartbeat::Methods;
 use crate::model::heartbeat::Ping;
 use crate::model::heartbeat::PingKind;
 use crate::model::heartbeat::PingStamp;
-use crate::model::heartbeat::Resume;
 use crate::model::heartbeat::RunId;
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
@@ -67,13 +61,10 @@ use crate::model::id::Region;
 use crate::model::incident::Epoch;
 use crate::model::incident::Incident;
 use crate::model::incident::Lane;
-use crate::model::monitor::Confirm;
 use crate::model::monitor::IpChoice;
 use crate::model::monitor::Monitor;
 use crate::model::monitor::Origin;
 use crate::model::monitor::ProbeSpec;
-use crate::model::monitor::Quorum;
-use crate::model::monitor::Regions;
 use crate::model::monitor::TcpSpec;
 use crate::model::net::HostPort;
 use crate::model::page::PageGroup;
@@ -93,7 +84,7 @@ use crate::model::result::Outcome;
 use crate::model::result::Timings;
 use crate::model::result::Transcript;
 use crate::model::rollup::Rollup;
-use crate::model::schedule::Schedule;
+use crate::model::testing;
 use crate::model::time::Mono;
 use crate::model::time::Now;
 use crate::model::time::UnixMillis;
@@ -346,10 +337,7 @@ fn origin() -> Origin {
 
 pub(super) fn monitor(name: &str, host: &str) -> Monitor {
     Monitor {
-        id: id(&crate::model::id::slug(name)),
         name: name.to_owned(),
-        group: None,
-        labels: BTreeMap::new(),
         probe: ProbeSpec::Tcp(TcpSpec {
             address: HostPort { host: host.to_owned(), port: 5432 },
             send: Vec::new(),
@@ -357,40 +345,14 @@ pub(super) fn monitor(name: &str, host: &str) -> Monitor {
             ip: IpChoice::Any,
             resolver: Vec::new(),
         }),
-        expect: Expectation::default(),
-        interval: Duration::from_secs(60),
-        timeout: Duration::from_secs(10),
-        confirm: Confirm { failures: 2, successes: 1, recheck: Duration::from_secs(10) },
-        regions: Regions::All,
-        quorum: Quorum::Majority,
-        n_regions_min: None,
-        partial_after: Duration::from_secs(300),
-        internal: None,
-        channels: Vec::new(),
-        runbook: None,
-        slo: None,
-        enabled: true,
         origin: origin(),
+        ..testing::monitor(&crate::model::id::slug(name))
     }
 }
 
 /// What heartbeats of this world expect: a report each hour, ten minutes late at most.
 pub(super) fn rules() -> Heartbeat {
-    Heartbeat {
-        schedule: Schedule::interval(Duration::from_secs(3600)).unwrap(),
-        grace: Duration::from_secs(600),
-        start_grace: None,
-        max_runtime: None,
-        min_runtime: None,
-        failures: 1,
-        first_ping: FirstPing::Required,
-        methods: Methods::Any,
-        body: BodyRule { bytes_max: 10_240, keep: Keep::Head },
-        keywords: None,
-        early: None,
-        resume: Resume::Auto,
-        keep_alive: false,
-    }
+    testing::heartbeat(Duration::from_secs(3600), Duration::from_secs(600))
 }
 
 /// A heartbeat that was loaded a day ago, and so many seconds before noon got pings of these kinds.

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::model::schedule::CronRules;
+use crate::model::testing::Chance;
 
 mod systemd;
 mod vectors;
@@ -61,17 +62,7 @@ const ZONES: [&str; 8] = [
     "Africa/Casablanca",
 ];
 
-/// Small, fast and the same everywhere: xorshift64 of Marsaglia.
-struct Chance(u64);
-
 impl Chance {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % n
-    }
-
     fn field(&mut self, low: u64, high: u64) -> String {
         let mut value = || low + self.below(high - low + 1);
         let (a, b) = (value(), value());

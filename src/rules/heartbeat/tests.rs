@@ -4,15 +4,14 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use super::*;
-use crate::model::heartbeat::BodyRule;
 use crate::model::heartbeat::FirstPing;
-use crate::model::heartbeat::Keep;
 use crate::model::heartbeat::Methods;
 use crate::model::heartbeat::PingStamp;
 use crate::model::heartbeat::Resume;
 use crate::model::id::NodeName;
 use crate::model::schedule::CronRules;
 use crate::model::schedule::Schedule;
+use crate::model::testing;
 
 mod calendars;
 mod cases;
@@ -27,21 +26,7 @@ fn secs(n: u64) -> Duration {
 
 /// The base monitor of the contract.
 fn base() -> Heartbeat {
-    Heartbeat {
-        schedule: Schedule::interval(secs(60)).expect("an interval"),
-        grace: secs(30),
-        start_grace: None,
-        max_runtime: None,
-        min_runtime: None,
-        failures: 1,
-        first_ping: FirstPing::Required,
-        methods: Methods::Any,
-        body: BodyRule { bytes_max: 10_240, keep: Keep::Head },
-        keywords: None,
-        early: None,
-        resume: Resume::Auto,
-        keep_alive: false,
-    }
+    testing::heartbeat(secs(60), secs(30))
 }
 
 /// What a script does at a moment.

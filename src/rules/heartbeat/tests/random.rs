@@ -3,18 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::*;
-
-/// Small, fast and the same everywhere: xorshift64 of Marsaglia.
-struct Chance(u64);
+use crate::model::testing::Chance;
 
 impl Chance {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % n
-    }
-
     fn shuffle<T>(&mut self, items: &mut [T]) {
         for i in (1..items.len()).rev() {
             items.swap(i, usize::try_from(self.below(i as u64 + 1)).expect("small"));

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::config::Config;
 use crate::config::Problem;
+use crate::model::heartbeat::Heartbeat;
 use crate::model::heartbeat::HeartbeatState;
 use crate::model::id::MonitorId;
 use crate::model::id::NodeName;
@@ -23,7 +24,9 @@ use crate::model::verdict::OpinionState;
 use crate::model::verdict::RegionView;
 use crate::model::verdict::Verdict;
 use crate::rules::heartbeat::Assessment;
+use crate::rules::heartbeat::Phase;
 use crate::rules::heartbeat::Spell;
+use crate::rules::heartbeat::missed_runs;
 
 /// The engine at one moment.
 #[derive(Debug, Clone)]
@@ -90,14 +93,18 @@ pub struct HeartbeatView {
     pub state: HeartbeatState,
     /// Its newest runs, newest first.
     pub spells: Vec<Spell>,
-    /// Runs that are missed just now.
-    pub n_missed: usize,
     /// Its silence is not believed yet: peers are asked.
     pub is_overdue: bool,
     /// "Wrong time zone?", in words.
     pub hint: Option<String>,
-    /// A run that is still open may be why later ones are missing.
-    pub blocked_by: Option<Spell>,
+}
+
+impl HeartbeatView {
+    /// Runs that are missing at this moment: while it is down nothing wakes the engine when one more is missed.
+    #[must_use]
+    pub fn n_missed(&self, rules: &Heartbeat, now: UnixMillis) -> usize {
+        if self.seen.phase == Phase::Down { missed_runs(rules, &self.state, now) } else { 0 }
+    }
 }
 
 /// What one voter says of a monitor.

@@ -19,7 +19,6 @@ use crate::model::time::UnixMillis;
 use crate::model::verdict::Verdict;
 use crate::rules::calendar;
 use crate::rules::heartbeat::Phase;
-use crate::rules::heartbeat::missed_runs;
 use crate::rules::heartbeat::missed_slots;
 use crate::ui::component::heartbeat::AddressesView;
 use crate::ui::component::heartbeat::BeatSection;
@@ -62,8 +61,7 @@ pub fn section(view: &MonitorView, sources: &Sources<'_>) -> Option<BeatSection>
     let rules: &Heartbeat = &spec.beat;
     let limits = Limits { min: rules.min_runtime, max: rules.max_runtime() };
     let is_off = view.verdict == Verdict::Paused;
-    // Counted for this moment: while it is down nothing wakes the engine when one more is missed.
-    let n_missed = if seen.phase == Phase::Down { missed_runs(rules, state, sources.now) } else { 0 };
+    let n_missed = beat.n_missed(rules, sources.now);
     Some(BeatSection {
         standing: standing(view, beat, rules),
         schedule: calendar::describe(&rules.schedule),

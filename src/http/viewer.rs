@@ -129,7 +129,7 @@ impl Desk {
                 let view = snapshot.monitors.get(id).ok_or(Refusal::NotFound)?;
                 let wants_results = visit.query.split('&').any(|pair| pair == "results=1");
                 let told = if wants_results { self.told(view, now).await } else { AllTold::new() };
-                return Ok(answer::json(StatusCode::OK, &api_regions::monitor(view, wants_results.then_some(&told))));
+                return Ok(answer::json(StatusCode::OK, &api_regions::monitor(view, wants_results.then_some(&told), snapshot.at)));
             }
         };
         Ok(answer::page(StatusCode::OK, page))

@@ -203,13 +203,10 @@ impl Beat {
 
     /// A picture of it.
     pub(super) fn view(&self) -> HeartbeatView {
-        let is_down = self.seen.phase == Phase::Down;
         HeartbeatView {
             spells: heartbeat::spells(&self.rules, &self.state.pings),
-            n_missed: if is_down { heartbeat::missed_runs(&self.rules, &self.state, self.state.seen_until) } else { 0 },
             is_overdue: heartbeat::is_overdue(&self.state, &self.seen),
             hint: heartbeat::zone_hint(&self.rules, &self.state).map(zone_words),
-            blocked_by: heartbeat::blocking_run(&self.seen).cloned(),
             seen: self.seen.clone(),
             state: self.state.clone(),
         }

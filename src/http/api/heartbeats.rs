@@ -115,9 +115,9 @@ pub fn state(view: &MonitorView, beat: &HeartbeatView) -> &'static str {
     }
 }
 
-/// A heartbeat.
+/// A heartbeat at a moment.
 #[must_use]
-pub fn heartbeat(view: &MonitorView, beat: &HeartbeatView) -> Heartbeat {
+pub fn heartbeat(view: &MonitorView, beat: &HeartbeatView, now: UnixMillis) -> Heartbeat {
     let (seen, spec) = (&beat.seen, view.monitor.heartbeat());
     Heartbeat {
         state: state(view, beat),
@@ -129,7 +129,7 @@ pub fn heartbeat(view: &MonitorView, beat: &HeartbeatView) -> Heartbeat {
         deadline_at: seen.deadline.map(UnixMillis::rfc3339),
         last_success_at: seen.last_success.map(UnixMillis::rfc3339),
         reason: beat.state.open.as_ref().map(|open| open.reason.code()),
-        n_missed: beat.n_missed,
+        n_missed: spec.map_or(0, |spec| beat.n_missed(&spec.beat, now)),
         n_failures: seen.n_fails,
         maintenance: seen.is_maintenance,
         hint: beat.hint.clone(),

@@ -375,15 +375,7 @@ pub(super) fn heartbeat(name: &str, rules: Heartbeat, pings: &[(u64, PingKind, O
         Phase::Down => Verdict::Down,
         Phase::Paused => Verdict::Paused,
     };
-    let beat = HeartbeatView {
-        spells: beats::spells(&rules, &state.pings),
-        n_missed: beats::missed_runs(&rules, &state, NOON),
-        is_overdue: false,
-        hint: None,
-        blocked_by: None,
-        seen,
-        state,
-    };
+    let beat = HeartbeatView { spells: beats::spells(&rules, &state.pings), is_overdue: false, hint: None, seen, state };
     let identity = Identity { token: None, uuid: None, slug: crate::model::id::slug(name), generation: 1 };
     let probe = ProbeSpec::Heartbeat(Box::new(HeartbeatSpec { beat: Arc::new(rules), identity }));
     let monitor = Monitor { probe, ..monitor(name, "unused") };

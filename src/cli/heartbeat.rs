@@ -14,9 +14,11 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::heartbeat::identity::roots;
 use crate::http::heartbeat::snippets::Addresses;
+use crate::http::heartbeat::snippets::Cron;
+use crate::http::heartbeat::snippets::cron_of;
+use crate::http::heartbeat::snippets::nightly;
 use crate::model::id::MonitorId;
 use crate::model::monitor::Monitor;
-use crate::model::schedule::Schedule;
 use crate::model::secret::Secret;
 use crate::probe::Prober;
 
@@ -34,9 +36,6 @@ pub(super) fn run(common: &Common, options: &HeartbeatOptions) -> Exit {
         Err(exit) => exit,
     }
 }
-
-/// When a job runs: a cron expression and its zone.
-type Cron = (String, String);
 
 /// Addresses of a heartbeat, and its schedule as far as it is one of cron.
 fn url(common: &Common, wanted: &str, base: Option<&str>) -> Result<(Addresses, Cron), Exit> {
@@ -134,16 +133,8 @@ fn of_json(answer: &serde_json::Value, base: Option<&str>) -> Option<Addresses> 
     })
 }
 
-/// The expression of a cron schedule; another one stands in for what cron cannot say.
 fn schedule(monitor: &Monitor) -> Cron {
-    match monitor.heartbeat().map(|spec| &spec.beat.schedule) {
-        Some(Schedule::Timed(timed)) if timed.text.split_whitespace().count() == 5 => (timed.text.clone(), timed.zone.to_string()),
-        Some(Schedule::Timed(_) | Schedule::Interval(_)) | None => nightly(),
-    }
-}
-
-fn nightly() -> Cron {
-    ("0 2 * * *".to_owned(), "UTC".to_owned())
+    monitor.heartbeat().map_or_else(nightly, |spec| cron_of(&spec.beat.schedule))
 }
 
 fn page(addresses: &Addresses, (schedule, zone): &Cron) -> String {

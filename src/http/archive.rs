@@ -1,7 +1,9 @@
 //! What the server wants of the store, as a trait, so that pages can be tested against a store that fails or stalls.
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
 
+use crate::http::limits::READ_TIMEOUT;
 use crate::model::change::VerdictChange;
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
@@ -19,6 +21,14 @@ use crate::store::Store;
 
 /// An answer that comes later.
 pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Waits for the database, but not for ever.
+///
+/// # Errors
+/// [`ReadError`], when it cannot be read or does not answer.
+pub async fn within<T>(read: Later<'_, Result<T, ReadError>>) -> Result<T, ReadError> {
+    tokio::time::timeout(READ_TIMEOUT, read).await.unwrap_or_else(|_| Err(ReadError(format!("no answer within {READ_TIMEOUT:?}"))))
+}
 
 /// Reads for pages, and the keeping of sessions. Errors are those of the store.
 pub trait Archive: Send + Sync {
@@ -41,6 +51,8 @@ pub trait Archive: Send + Sync {
     fn pings<'a>(&'a self, heartbeat: &'a MonitorId, limit: usize) -> Later<'a, Result<Vec<PingEntry>, ReadError>>;
     /// See [`Store::ping`].
     fn ping<'a>(&'a self, heartbeat: &'a MonitorId, number: u64) -> Later<'a, Result<Option<PingEntry>, ReadError>>;
+    /// See [`Store::ping_numbers`].
+    fn ping_numbers(&self) -> Later<'_, Result<BTreeMap<MonitorId, u64>, ReadError>>;
     /// See [`Store::sessions`].
     fn sessions(&self) -> Later<'_, Result<Vec<SessionRow>, ReadError>>;
     /// See [`Store::session_put`].
@@ -81,6 +93,10 @@ impl Archive for Store {
 
     fn ping<'a>(&'a self, heartbeat: &'a MonitorId, number: u64) -> Later<'a, Result<Option<PingEntry>, ReadError>> {
         Box::pin(Store::ping(self, heartbeat, number))
+    }
+
+    fn ping_numbers(&self) -> Later<'_, Result<BTreeMap<MonitorId, u64>, ReadError>> {
+        Box::pin(Store::ping_numbers(self))
     }
 
     fn sessions(&self) -> Later<'_, Result<Vec<SessionRow>, ReadError>> {

@@ -4,6 +4,7 @@
 use hyper::StatusCode;
 
 use crate::clock::Clock;
+use crate::config::Config;
 use crate::config::Server;
 use crate::engine::handle::EngineHandle;
 use crate::http::PeerParts;
@@ -78,12 +79,16 @@ pub async fn answer(control: &Control<'_>, route: LocalRoute, visit: &Visit, _pr
     }
 }
 
-/// By what a heartbeat is pinged; `None`: there is no such heartbeat.
 fn addresses(control: &Control<'_>, id: &MonitorId) -> Option<Addresses> {
-    let config = &control.engine.snapshot().config;
+    addresses_of(&control.engine.snapshot().config, (control.secret, control.own_url), id)
+}
+
+/// By what a heartbeat is pinged; `None`: there is no such heartbeat. `secret` and `own_url` are the instance's.
+#[must_use]
+pub fn addresses_of(config: &Config, (secret, own_url): (&Secret, &str), id: &MonitorId) -> Option<Addresses> {
     let spec = config.monitor(id)?.heartbeat()?;
-    let names = roots(config, control.secret).first()?.names(id, spec, config.heartbeats.ping_key.as_ref());
-    Some(Addresses::new(&public_base(&config.server, Some(control.own_url))?, id.as_str(), &names))
+    let names = roots(config, secret).first()?.names(id, spec, config.heartbeats.ping_key.as_ref());
+    Some(Addresses::new(&public_base(&config.server, Some(own_url))?, id.as_str(), &names))
 }
 
 /// What addresses of this instance begin with, as others reach it.

@@ -40,9 +40,12 @@ pub mod api;
 pub mod api_regions;
 pub mod archive;
 pub mod auth;
+pub mod badge;
+pub mod beat;
 pub mod beat_views;
 pub mod colleagues;
 pub mod error;
+pub mod healthchecks;
 pub mod heartbeat;
 pub mod history;
 pub mod limits;
@@ -193,7 +196,7 @@ async fn site(
     let site = Site {
         pages: Pages::new(engine.clone(), shown, own.pass_key.as_ref()),
         sign_in: SignIn::new(Auth::new(Sessions::load(rows))?),
-        desk: Desk { engine: engine.clone(), archive, colleagues: None },
+        desk: Desk { engine: engine.clone(), archive, colleagues: None, secret: own.secret.clone(), own_url: own.url.clone() },
         receiver: Receiver::new(engine.clone(), own.secret)?,
         reloads,
         own_url: own.url,

@@ -5,6 +5,9 @@
 //! was sent: nothing is decoded, folded or collapsed, so `%2e`, `//`, a trailing slash and upper case are other paths, and those
 //! do not exist.
 
+use crate::http::badge;
+use crate::http::badge::Asked;
+use crate::http::healthchecks;
 use crate::http::heartbeat::path;
 use crate::http::heartbeat::path::PingPath;
 use crate::model::id::IncidentId;
@@ -20,6 +23,8 @@ pub enum Route {
     Public(PublicRoute),
     /// A ping, by any method: whoever knows the address may send it.
     Ping(PingPath),
+    /// The management API of healthchecks, by any method: needs an API token.
+    Healthchecks(healthchecks::Asked),
     /// Needs someone who may look.
     Viewer(ViewerRoute),
     /// Needs someone who may change run-time state.
@@ -35,6 +40,8 @@ pub enum Right {
     Public,
     /// Whoever knows a token of a heartbeat.
     Token,
+    /// API tokens only.
+    Key,
     /// People and tokens that may look.
     Viewer,
     /// People and tokens that may change run-time state.
@@ -58,6 +65,8 @@ pub enum PublicRoute {
     StatusLogo(PageSlug),
     /// A password for a status page.
     StatusPassword(PageSlug),
+    /// A badge of a status page, or of a monitor on it.
+    Badge(Asked),
     /// The sign-in page.
     SignIn,
     /// A name and a password.
@@ -180,6 +189,7 @@ impl Route {
         match self {
             Route::Public(_) => Right::Public,
             Route::Ping(_) => Right::Token,
+            Route::Healthchecks(_) => Right::Key,
             Route::Viewer(_) => Right::Viewer,
             Route::Operator(_) => Right::Operator,
             Route::Local(_) => Right::Local,
@@ -211,7 +221,11 @@ impl ViewerRoute {
 /// How the answers below this path are written.
 #[must_use]
 pub fn wire_of(path: &str) -> Wire {
-    let is_json = path.starts_with("/api/") || path.starts_with("/local/") || path == "/healthz" || path.ends_with(".json");
+    let is_json = path.starts_with("/api/")
+        || path.starts_with("/local/")
+        || path == "/healthz"
+        || path.ends_with(".json")
+        || path.ends_with(".shields");
     if is_json { Wire::Json } else { Wire::Page }
 }
 
@@ -230,6 +244,9 @@ pub fn route(method: &str, path: &str) -> Result<Route, NoRoute> {
     let segments: Vec<&str> = path.split('/').collect();
     if let Some(ping) = path::parse(&segments) {
         return Ok(Route::Ping(ping));
+    }
+    if let Some(asked) = healthchecks::parse(&segments) {
+        return Ok(Route::Healthchecks(asked));
     }
     let get = || public(&segments).map(Route::Public).or_else(|| viewer(&segments).map(Route::Viewer)).or_else(|| local_get(&segments));
     let post =
@@ -263,7 +280,7 @@ fn public(segments: &[&str]) -> Option<PublicRoute> {
         ["favicon.svg" | "favicon.ico"] => Some(PublicRoute::Favicon),
         #[cfg(debug_assertions)]
         ["gallery"] => Some(PublicRoute::Gallery),
-        _ => None,
+        all => badge::parse(all).map(PublicRoute::Badge),
     }
 }
 
@@ -370,6 +387,13 @@ mod tests {
             ("GET", "/status/prod.json", Right::Public),
             ("GET", "/status/prod/theme.css", Right::Public),
             ("GET", "/status/prod/logo", Right::Public),
+            ("GET", "/badge/prod/status.svg", Right::Public),
+            ("HEAD", "/badge/prod/api/uptime-7d.shields", Right::Public),
+            ("GET", "/api/v1/endpoints/core_api/health/badge.svg", Right::Public),
+            ("GET", "/api/v3/checks/", Right::Key),
+            ("DELETE", "/api/v1/checks/6f0c1e9a-0000-4000-8000-00000000000a", Right::Key),
+            ("OPTIONS", "/api/v2/channels/", Right::Key),
+            ("GET", "/api/v3/status/", Right::Key),
             ("POST", "/status/prod", Right::Public),
             ("GET", "/sign-in", Right::Public),
             ("POST", "/sign-in", Right::Public),
@@ -433,10 +457,14 @@ mod tests {
             "/status/",
             "/status/prod/",
             "/status/.json",
+            "/badge/prod",
+            "/badge/prod/api/status.svg/",
+            "/badge/prod/api/status.png",
+            "/badge/prod/API/status.svg",
             "/assets/",
             "/assets/a/b",
             "/api/v1",
-            "/api/v2/status",
+            "/api/v4/status",
             "/monitors/api/delete",
             "/incidents/ABC",
             "/sign-in/link/",

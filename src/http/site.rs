@@ -24,7 +24,10 @@ use crate::http::answer::Answer;
 use crate::http::auth;
 use crate::http::auth::Upkeep;
 use crate::http::auth::Viewer;
+use crate::http::badge;
 use crate::http::error::Refusal;
+use crate::http::healthchecks;
+use crate::http::healthchecks::Office;
 use crate::http::heartbeat::receiver::Receiver;
 use crate::http::limits::BODY_TIMEOUT;
 use crate::http::limits::FORM_BYTES_MAX;
@@ -138,6 +141,9 @@ impl Site {
                 config.pages.iter().any(|page| page.domains.iter().any(|domain| domain == host))
             })?;
         }
+        if let Route::Healthchecks(asked_of) = &found {
+            return Ok(self.healthchecks(asked_of, &asked.method, &visit, config).await);
+        }
         if let Some(upgrade) = upgrade {
             return peers::let_in(self.peers.as_ref(), &visit, upgrade);
         }
@@ -153,8 +159,8 @@ impl Site {
     /// The one place where rights are turned into proofs.
     async fn dispatch(&self, route: Route, visit: &Visit, config: &Config) -> Result<Answer, Refusal> {
         match route {
-            // Handled before, because it reads bodies of its own.
-            Route::Ping(_) => Err(Refusal::NotFound),
+            // Handled before: pings have bodies of their own, and both answer methods that nothing else has.
+            Route::Ping(_) | Route::Healthchecks(_) => Err(Refusal::NotFound),
             Route::Public(route) => {
                 let viewer = self.identify(visit, config).await;
                 self.public(route, visit, config, viewer.is_some()).await
@@ -188,6 +194,18 @@ impl Site {
         }
     }
 
+    async fn healthchecks(&self, asked: &healthchecks::Asked, method: &Method, visit: &Visit, config: &Config) -> Answer {
+        let holder = self.sign_in.auth.holder(visit, config);
+        let office = Office {
+            snapshot: &self.desk.engine.snapshot(),
+            archive: self.desk.archive.as_ref(),
+            secret: self.receiver.secret(),
+            own_url: &self.own_url,
+            is_fresh: self.pages.is_fresh(visit.now.wall),
+        };
+        healthchecks::answer(&office, asked, (method, visit), holder.as_ref()).await
+    }
+
     async fn public(&self, route: PublicRoute, visit: &Visit, config: &Config, is_viewer: bool) -> Result<Answer, Refusal> {
         let (pages, sign_in, archive) = (&self.pages, &self.sign_in, self.desk.archive.as_ref());
         let status = |slug, part| visitor::status(pages, visit, slug, part, is_viewer);
@@ -205,6 +223,7 @@ impl Site {
             PublicRoute::StatusJson(slug) => status(&slug, Part::Json),
             PublicRoute::StatusTheme(slug) => status(&slug, Part::Theme),
             PublicRoute::StatusLogo(slug) => status(&slug, Part::Logo),
+            PublicRoute::Badge(asked) => badge::answer(pages, visit, &asked),
             PublicRoute::StatusPassword(slug) => sign_in.to_page(visit, &slug, pages).await,
             PublicRoute::SignIn if is_viewer => Ok(answer::see_other(&visit.links.dashboard())),
             PublicRoute::SignIn => Ok(sign_in.page(visit, &config.auth, pages, None)),

@@ -14,15 +14,20 @@ use crate::http::answer::Answer;
 use crate::http::api;
 use crate::http::api_regions;
 use crate::http::archive::Archive;
-use crate::http::archive::Later;
+use crate::http::archive::within;
 use crate::http::auth::Viewer;
+use crate::http::badge;
+use crate::http::beat;
+use crate::http::beat::Nuance;
 use crate::http::beat_views;
+use crate::http::beat_views::Sources;
 use crate::http::colleagues;
 use crate::http::colleagues::AllTold;
 use crate::http::colleagues::Colleagues;
 use crate::http::error::Refusal;
 use crate::http::history;
-use crate::http::limits::READ_TIMEOUT;
+use crate::http::local::addresses_of;
+use crate::http::local::public_base;
 use crate::http::peer_views;
 use crate::http::peer_views::LinkReport;
 use crate::http::regions;
@@ -31,8 +36,10 @@ use crate::http::views;
 use crate::http::visit::Visit;
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
+use crate::model::page::StatusPage;
 use crate::model::ping::PingEntry;
 use crate::model::rollup::Rollup;
+use crate::model::secret::Secret;
 use crate::model::time::UnixMillis;
 use crate::store::IncidentFilter;
 use crate::store::ReadError;
@@ -49,6 +56,7 @@ use crate::ui::page::dashboard;
 use crate::ui::page::incidents;
 use crate::ui::page::incidents::IncidentsView;
 use crate::ui::page::monitor;
+use crate::ui::page::monitor::BadgeLine;
 use crate::ui::page::monitor::History;
 use crate::ui::page::monitor::MonitorPage;
 use crate::ui::page::monitor::Past;
@@ -80,6 +88,10 @@ pub struct Desk {
     pub archive: Arc<dyn Archive>,
     /// The other nodes; `None` when watching alone.
     pub colleagues: Option<Arc<dyn Colleagues>>,
+    /// From which names of heartbeats are derived.
+    pub secret: Secret,
+    /// An address of this instance, for when no public one is configured.
+    pub own_url: String,
 }
 
 impl Desk {
@@ -97,7 +109,7 @@ impl Desk {
         }
         let page = match route {
             ViewerRoute::Dashboard => dashboard::page(&frame, &views::dashboard(&snapshot, now)),
-            ViewerRoute::Monitor(id) => monitor::page(&frame, &self.monitor(&snapshot, id, (now, &visit.links)).await?),
+            ViewerRoute::Monitor(id) => monitor::page(&frame, &self.monitor(&snapshot, id, &frame).await?),
             ViewerRoute::Incidents => incidents::list(&frame, &self.incidents(&snapshot, now).await),
             ViewerRoute::Incident(id) => self.incident(&frame, &snapshot, id).await?,
             ViewerRoute::Config => config::page(&frame, &views::config(&snapshot)),
@@ -143,9 +155,10 @@ impl Desk {
         Ok(answer::with(raw, hyper::header::CONTENT_DISPOSITION, &name))
     }
 
-    async fn monitor(&self, snapshot: &Snapshot, id: &MonitorId, (now, links): (UnixMillis, &Links)) -> Result<MonitorPage, Refusal> {
+    async fn monitor(&self, snapshot: &Snapshot, id: &MonitorId, frame: &Frame) -> Result<MonitorPage, Refusal> {
+        let now = frame.now;
         let view = snapshot.monitors.get(id).ok_or(Refusal::NotFound)?;
-        let (past, told, beat) = tokio::join!(self.past(view, snapshot, now), self.told(view, now), self.beat(view, links));
+        let (past, told, beat) = tokio::join!(self.past(view, snapshot, now), self.told(view, now), self.beat(view, snapshot, frame));
         let samples = past.as_ref().map(|past| past.samples.clone()).unwrap_or_default();
         let history = match past {
             Ok(past) => History::Read(Box::new(past)),
@@ -161,6 +174,7 @@ impl Desk {
             target: view.monitor.target(),
             group: view.monitor.group.clone(),
             state: view.verdict,
+            said: beat::nuance(view).map(Nuance::said),
             since: view.since,
             cause: views::cause(view),
             pause: views::pause_state(view),
@@ -174,14 +188,32 @@ impl Desk {
             last: view.last.as_ref().map(|last| views::last_check(last)),
             recent: views::ticks(view),
             history,
+            badge: self.badge(snapshot, id, &frame.links),
         })
     }
 
-    /// What there is to say of a heartbeat; `None` for other monitors.
-    async fn beat(&self, view: &MonitorView, links: &Links) -> Option<BeatSection> {
+    /// What there is to say of a heartbeat; `None` for other monitors. By what it is pinged is said to those only who may change things.
+    async fn beat(&self, view: &MonitorView, snapshot: &Snapshot, frame: &Frame) -> Option<BeatSection> {
         view.heartbeat.as_ref()?;
-        let pings = within(self.archive.pings(&view.monitor.id, PINGS_SHOWN)).await;
-        beat_views::section(view, pings.inspect_err(unreadable).ok().as_deref(), links)
+        let pings = within(self.archive.pings(&view.monitor.id, PINGS_SHOWN)).await.inspect_err(unreadable).ok();
+        let addresses = addresses_of(&snapshot.config, (&self.secret, &self.own_url), &view.monitor.id).filter(|_| frame.may_operate);
+        let sources = Sources {
+            pings: pings.as_deref(),
+            addresses: addresses.as_ref(),
+            has_peers: snapshot.cluster.is_some(),
+            links: &frame.links,
+            now: frame.now,
+        };
+        beat_views::section(view, &sources)
+    }
+
+    /// The badge of a monitor, on the first page that lists it and is open to everybody.
+    fn badge(&self, snapshot: &Snapshot, id: &MonitorId, links: &Links) -> Option<BadgeLine> {
+        let is_listed = |page: &&Arc<StatusPage>| badge::is_open(page) && page.groups.iter().any(|group| group.monitors.contains(id));
+        let slug = &snapshot.config.pages.iter().find(is_listed)?.slug;
+        let base = public_base(&snapshot.config.server, Some(&self.own_url))?;
+        let markdown = format!("[![status]({base}/badge/{slug}/{id}/status.svg)]({base}/status/{slug})");
+        Some(BadgeLine { path: links.to(&format!("/badge/{slug}/{id}/status.svg")), markdown })
     }
 
     /// What the other voters of a monitor measured.
@@ -257,11 +289,6 @@ impl Desk {
         };
         ChannelsView { channels: views::channels(snapshot), deliveries, unreadable: is_unreadable }
     }
-}
-
-/// Waits for the database, but not for ever.
-async fn within<T>(read: Later<'_, Result<T, ReadError>>) -> Result<T, ReadError> {
-    tokio::time::timeout(READ_TIMEOUT, read).await.unwrap_or_else(|_| Err(ReadError(format!("no answer within {READ_TIMEOUT:?}"))))
 }
 
 fn unreadable(error: &ReadError) {

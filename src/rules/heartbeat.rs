@@ -36,6 +36,7 @@ pub use assess::Down;
 pub use assess::Phase;
 pub use assess::assess;
 pub use assess::missed_runs;
+pub use assess::missed_slots;
 pub use classify::Method;
 pub use classify::Received;
 pub use classify::Said;

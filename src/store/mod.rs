@@ -33,6 +33,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -237,6 +238,14 @@ impl Store {
     pub async fn pings(&self, heartbeat: &MonitorId, limit: usize) -> Result<Vec<PingEntry>, ReadError> {
         let heartbeat = heartbeat.clone();
         self.read(move |conn| ping::newest(conn, &heartbeat, limit)).await
+    }
+
+    /// How many pings each heartbeat has had, those counted that are not kept any more; heartbeats without any are left out.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn ping_numbers(&self) -> Result<BTreeMap<MonitorId, u64>, ReadError> {
+        self.read(ping::numbers).await
     }
 
     /// One ping of a heartbeat.

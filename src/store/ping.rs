@@ -145,6 +145,16 @@ pub(super) fn newest(conn: &Connection, heartbeat: &MonitorId, limit: usize) -> 
     readable(&mut conn.prepare_cached(&sql)?.query((key, i64::try_from(limit).unwrap_or(i64::MAX)))?, "ping", entry_of)
 }
 
+/// The newest number of each heartbeat. One step down the index for each, however long their logs are.
+pub(super) fn numbers(conn: &Connection) -> rusqlite::Result<BTreeMap<MonitorId, u64>> {
+    let sql = "SELECT id, (SELECT max(number) FROM pings WHERE monitor = key) AS newest FROM monitors WHERE newest IS NOT NULL";
+    let mut select = conn.prepare_cached(sql)?;
+    let found = readable(&mut select.query([])?, "number of pings", |row| {
+        Ok((MonitorId::parse(&row.get::<_, String>(0)?)?, row.get::<_, i64>(1)?.cast_unsigned()))
+    })?;
+    Ok(found.into_iter().collect())
+}
+
 /// One entry.
 pub(super) fn one(conn: &Connection, heartbeat: &MonitorId, number: u64) -> rusqlite::Result<Option<PingEntry>> {
     let Some(key) = key_of(conn, heartbeat)? else { return Ok(None) };

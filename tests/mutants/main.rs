@@ -134,11 +134,18 @@ const BUGS: &[Bug] = &[
         mode: "wipe",
     },
     Bug {
-        name: "the older ping wins",
+        name: "the older pings win",
         file: "src/consensus/merge.rs",
-        right: "if (a.at, a.sequence, a.kind) < (b.at, b.sequence, b.kind) {",
-        wrong: "if MUTANT != ((a.at, a.sequence, a.kind) < (b.at, b.sequence, b.kind)) {",
+        right: "pings.drain(..pings.len().saturating_sub(PINGS_TOLD_MAX));",
+        wrong: "if MUTANT { pings.truncate(1) } else { pings.drain(..pings.len().saturating_sub(PINGS_TOLD_MAX)); }",
         mode: "clean",
+    },
+    Bug {
+        name: "silence is believed without asking",
+        file: "src/engine/core/beats.rs",
+        right: "if self.cluster.is_some() || has_pending {",
+        wrong: "if (!MUTANT && self.cluster.is_some()) || has_pending {",
+        mode: "latency",
     },
     Bug {
         name: "what came late is taken for what was said late",

@@ -64,6 +64,8 @@ use vigilmon::supervise::Jobs;
 use vigilmon::supervise::Supervisor;
 
 use crate::disk::Disk;
+use crate::script::JOB_GRACE;
+use crate::script::JOB_INTERVAL;
 use crate::world::Delivery;
 use crate::world::World;
 use crate::world::elapsed;
@@ -147,6 +149,8 @@ pub fn config(plan: &Plan, node: usize, edition: u64) -> Config {
     }
     // Pinged now and then, and never so seldom that it would be missed, whatever becomes of nodes and lines.
     text.push_str("  - { name: nightly, heartbeat: { interval: 1h, grace: 10m, first_ping: optional } }\n");
+    let (interval, grace) = (JOB_INTERVAL.as_secs(), JOB_GRACE.as_secs());
+    text.push_str(&format!("  - {{ name: job, heartbeat: {{ interval: {interval}s, grace: {grace}s, first_ping: optional }} }}\n"));
     let source = SourceText { file: PathBuf::from("config.yaml"), text };
     config::load(&[source], &Around(node_name(node))).unwrap_or_else(|problems| panic!("{}", problems[0]))
 }

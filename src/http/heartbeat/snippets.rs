@@ -5,6 +5,7 @@
 use serde::Serialize;
 
 use crate::http::heartbeat::identity::Names;
+use crate::model::schedule::Schedule;
 
 /// By what a heartbeat is pinged, for `vigilmon heartbeat url`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -25,6 +26,24 @@ pub struct Addresses {
     pub gatus: String,
     /// As Better Stack is called.
     pub better_stack: String,
+}
+
+/// When a job runs: a cron expression and its zone.
+pub type Cron = (String, String);
+
+/// The expression of a cron schedule; another one stands in for what cron cannot say.
+#[must_use]
+pub fn cron_of(schedule: &Schedule) -> Cron {
+    match schedule {
+        Schedule::Timed(timed) if timed.text.split_whitespace().count() == 5 => (timed.text.clone(), timed.zone.to_string()),
+        Schedule::Timed(_) | Schedule::Interval(_) => nightly(),
+    }
+}
+
+/// An hour at which jobs run when nothing else is known.
+#[must_use]
+pub fn nightly() -> Cron {
+    ("0 2 * * *".to_owned(), "UTC".to_owned())
 }
 
 impl Addresses {

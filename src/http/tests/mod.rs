@@ -1,5 +1,8 @@
 //! The server as a whole, asked from outside.
 
+mod badges;
+mod beats;
+mod healthchecks;
 mod injection;
 mod pages;
 mod peers;

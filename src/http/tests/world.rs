@@ -27,6 +27,7 @@ use crate::config::User;
 use crate::engine::handle::EngineHandle;
 use crate::engine::handle::Operation;
 use crate::engine::snapshot::ClusterView;
+use crate::engine::snapshot::HeartbeatView;
 use crate::engine::snapshot::Ignored;
 use crate::engine::snapshot::MonitorView;
 use crate::engine::snapshot::NodeView;
@@ -46,6 +47,18 @@ use crate::http::site::Site;
 use crate::http::visit::Peer;
 use crate::model::change::VerdictChange;
 use crate::model::expect::Expectation;
+use crate::model::heartbeat::BodyRule;
+use crate::model::heartbeat::FirstPing;
+use crate::model::heartbeat::Heartbeat;
+use crate::model::heartbeat::HeartbeatSpec;
+use crate::model::heartbeat::Identity;
+use crate::model::heartbeat::Keep;
+use crate::model::heartbeat::Methods;
+use crate::model::heartbeat::Ping;
+use crate::model::heartbeat::PingKind;
+use crate::model::heartbeat::PingStamp;
+use crate::model::heartbeat::Resume;
+use crate::model::heartbeat::RunId;
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
 use crate::model::id::NodeName;
@@ -71,6 +84,8 @@ use crate::model::page::Visibility;
 use crate::model::peer::Meta;
 use crate::model::peer::Readiness;
 use crate::model::peer::Vantage;
+use crate::model::ping::Arrival;
+use crate::model::ping::Meaning;
 use crate::model::ping::PingEntry;
 use crate::model::result::CheckResult;
 use crate::model::result::Failure;
@@ -78,6 +93,7 @@ use crate::model::result::Outcome;
 use crate::model::result::Timings;
 use crate::model::result::Transcript;
 use crate::model::rollup::Rollup;
+use crate::model::schedule::Schedule;
 use crate::model::time::Mono;
 use crate::model::time::Now;
 use crate::model::time::UnixMillis;
@@ -86,6 +102,11 @@ use crate::model::verdict::Opinion;
 use crate::model::verdict::OpinionState;
 use crate::model::verdict::RegionView;
 use crate::model::verdict::Verdict;
+use crate::rules::heartbeat as beats;
+use crate::rules::heartbeat::Belief;
+use crate::rules::heartbeat::Input;
+use crate::rules::heartbeat::Moment;
+use crate::rules::heartbeat::Phase;
 use crate::store::CommitError;
 use crate::store::Delivery;
 use crate::store::IncidentFilter;
@@ -154,6 +175,15 @@ impl Archive for Shelf {
 
     fn ping<'a>(&'a self, _: &'a MonitorId, number: u64) -> Later<'a, Result<Option<PingEntry>, ReadError>> {
         self.read(self.pings.lock().unwrap().iter().find(|ping| ping.number == number).cloned())
+    }
+
+    fn ping_numbers(&self) -> Later<'_, Result<BTreeMap<MonitorId, u64>, ReadError>> {
+        let mut numbers = BTreeMap::new();
+        for entry in self.pings.lock().unwrap().iter() {
+            let newest: &mut u64 = numbers.entry(entry.heartbeat.clone()).or_default();
+            *newest = entry.number.max(*newest);
+        }
+        self.read(numbers)
     }
 
     fn sessions(&self) -> Later<'_, Result<Vec<SessionRow>, ReadError>> {
@@ -341,6 +371,89 @@ pub(super) fn monitor(name: &str, host: &str) -> Monitor {
         slo: None,
         enabled: true,
         origin: origin(),
+    }
+}
+
+/// What heartbeats of this world expect: a report each hour, ten minutes late at most.
+pub(super) fn rules() -> Heartbeat {
+    Heartbeat {
+        schedule: Schedule::interval(Duration::from_secs(3600)).unwrap(),
+        grace: Duration::from_secs(600),
+        start_grace: None,
+        max_runtime: None,
+        min_runtime: None,
+        failures: 1,
+        first_ping: FirstPing::Required,
+        methods: Methods::Any,
+        body: BodyRule { bytes_max: 10_240, keep: Keep::Head },
+        keywords: None,
+        early: None,
+        resume: Resume::Auto,
+        keep_alive: false,
+    }
+}
+
+/// A heartbeat that was loaded a day ago, and so many seconds before noon got pings of these kinds.
+pub(super) fn heartbeat(name: &str, rules: Heartbeat, pings: &[(u64, PingKind, Option<&str>)]) -> MonitorView {
+    let sure = |at: UnixMillis| Moment { at, belief: Belief::Sure };
+    let day = Duration::from_secs(86_400);
+    let loaded_at = pings.iter().map(|(ago, ..)| NOON.minus(Duration::from_secs(ago + 60))).min().unwrap_or(NOON.minus(day));
+    let mut state = beats::fresh(loaded_at);
+    for (i, (ago, kind, run)) in pings.iter().enumerate() {
+        let at = NOON.minus(Duration::from_secs(*ago));
+        let stamp = PingStamp { at, sequence: u64::try_from(i).unwrap(), node: NodeName::parse("a").unwrap() };
+        let ping = Ping { stamp, kind: *kind, run: run.map(|run| RunId::text(run).unwrap()) };
+        state = beats::feed(&rules, state, Input::Ping(ping), sure(at)).0;
+    }
+    let state = beats::pass(&rules, state, sure(NOON)).0;
+    let seen = beats::assess(&rules, &state, NOON);
+    let verdict = match seen.phase {
+        Phase::Waiting => Verdict::Unknown,
+        Phase::Up | Phase::Late => Verdict::Up,
+        Phase::Down => Verdict::Down,
+        Phase::Paused => Verdict::Paused,
+    };
+    let beat = HeartbeatView {
+        spells: beats::spells(&rules, &state.pings),
+        n_missed: beats::missed_runs(&rules, &state, NOON),
+        is_overdue: false,
+        hint: None,
+        blocked_by: None,
+        seen,
+        state,
+    };
+    let identity = Identity { token: None, uuid: None, slug: crate::model::id::slug(name), generation: 1 };
+    let probe = ProbeSpec::Heartbeat(Box::new(HeartbeatSpec { beat: Arc::new(rules), identity }));
+    let monitor = Monitor { probe, ..monitor(name, "unused") };
+    let failure = (verdict == Verdict::Down).then(|| Failure::Body { detail: "canary-no success".to_owned() });
+    MonitorView {
+        verdict,
+        last: None,
+        recent: Arc::new([]),
+        next_check_at: None,
+        heartbeat: Some(Arc::new(beat)),
+        ..view(monitor, failure)
+    }
+}
+
+/// An entry of the log of a heartbeat, received a minute before noon.
+pub(super) fn entry(heartbeat: &str, number: u64, body: &[u8]) -> PingEntry {
+    PingEntry {
+        heartbeat: id(heartbeat),
+        number,
+        stamp: PingStamp { at: NOON.minus(Duration::from_secs(60)), sequence: number, node: NodeName::parse("a").unwrap() },
+        meaning: Meaning::Ping(PingKind::Success),
+        exit: Some(0),
+        run: None,
+        took: Some(Duration::from_millis(4200)),
+        is_repeat: false,
+        arrival: Some(Arrival {
+            address: Some(IpAddr::from([198, 51, 100, 77])),
+            agent: Some("curl/8.5.0".to_owned()),
+            method: "POST".to_owned(),
+        }),
+        body: body.to_vec(),
+        body_bytes: u64::try_from(body.len()).unwrap(),
     }
 }
 

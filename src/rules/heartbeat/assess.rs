@@ -22,6 +22,7 @@ use crate::rules::heartbeat::slots::Anchor;
 use crate::rules::heartbeat::slots::Due;
 use crate::rules::heartbeat::slots::due;
 use crate::rules::heartbeat::slots::n_over;
+use crate::rules::heartbeat::slots::over;
 
 /// What a heartbeat is at a moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -162,12 +163,22 @@ fn paused(state: &HeartbeatState, now: UnixMillis) -> Assessment {
 /// How many runs were missed at `now`, up to [`crate::rules::calendar::COUNT_MAX`].
 #[must_use]
 pub fn missed_runs(beat: &Heartbeat, state: &HeartbeatState, now: UnixMillis) -> usize {
-    let Some(standing) = standing(beat, state) else { return 0 };
+    first_due(beat, state).map_or(0, |due| n_over(beat, due, now))
+}
+
+/// The first `n` slots whose runs were missed at `now`, oldest first.
+#[must_use]
+pub fn missed_slots(beat: &Heartbeat, state: &HeartbeatState, now: UnixMillis, n: usize) -> Vec<UnixMillis> {
+    first_due(beat, state).map_or_else(Vec::new, |due| over(beat, due, now, n))
+}
+
+/// The slot after the last finish.
+fn first_due(beat: &Heartbeat, state: &HeartbeatState) -> Option<Due> {
+    let standing = standing(beat, state)?;
     let story = story(beat, &state.pings, standing.floor);
     let look = Look { beat, windows: &state.windows, story: &story };
     let walk = look.walk(last_success(state, &story, standing.floor), standing.origin);
-    let due = walk.anchor.and_then(|anchor| due(beat, anchor, &state.windows));
-    due.map_or(0, |due| n_over(beat, due, now))
+    due(beat, walk.anchor?, &state.windows)
 }
 
 fn standing(beat: &Heartbeat, state: &HeartbeatState) -> Option<Standing> {

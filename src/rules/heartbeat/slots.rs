@@ -117,3 +117,12 @@ pub(super) fn n_over(beat: &Heartbeat, due: Due, now: UnixMillis) -> usize {
     };
     (1 + later).min(COUNT_MAX)
 }
+
+/// The first `n` of the slots from `due` on that are over at `now`.
+pub(super) fn over(beat: &Heartbeat, due: Due, now: UnixMillis, n: usize) -> Vec<UnixMillis> {
+    let step = |slot: &UnixMillis| match &beat.schedule {
+        Schedule::Interval(every) => Some(*slot + *every),
+        Schedule::Timed(timed) => next(timed, *slot),
+    };
+    std::iter::successors(Some(due.expected), step).take(n_over(beat, due, now).min(n)).collect()
+}

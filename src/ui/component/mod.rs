@@ -7,4 +7,5 @@ pub mod heartbeat;
 pub mod incident;
 pub mod notice;
 pub mod regions;
+pub mod runs;
 pub mod waterfall;

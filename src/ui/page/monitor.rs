@@ -11,6 +11,7 @@ use crate::model::result::Timings;
 use crate::model::time::UnixMillis;
 use crate::model::verdict::Verdict;
 use crate::ui::component::badge::badge;
+use crate::ui::component::badge::badge_saying;
 use crate::ui::component::badge::of_outcome;
 use crate::ui::component::bar;
 use crate::ui::component::bar::DayBar;
@@ -46,6 +47,8 @@ pub struct MonitorPage {
     pub group: Option<String>,
     /// How it is.
     pub state: Verdict,
+    /// The same in a word that says more, such as "Late", with its look.
+    pub said: Option<(Verdict, &'static str)>,
     /// Since when.
     pub since: UnixMillis,
     /// Why it is not up.
@@ -72,6 +75,17 @@ pub struct MonitorPage {
     pub recent: Vec<Tick>,
     /// What the database says.
     pub history: History,
+    /// Its badge for other pages; `None` when no page that is open to everybody lists it.
+    pub badge: Option<BadgeLine>,
+}
+
+/// A badge for other pages.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BadgeLine {
+    /// Where it is, from here.
+    pub path: String,
+    /// A line of Markdown that shows it and leads to the status page.
+    pub markdown: String,
 }
 
 /// What is said of pausing.
@@ -162,6 +176,7 @@ pub fn page(frame: &Frame, view: &MonitorPage) -> Markup {
             History::Read(past) => (history(frame, past, view)),
             History::Unreadable => section { p.cause { "The history cannot be read at the moment. What is above is current." } },
         }
+        @if let Some(badge) = &view.badge { section { h2 { "Badge" } p { img src=(badge.path) alt={ "Badge of " (view.name) } height="20"; } p { code data-copy { (badge.markdown) } } } }
     };
     layout::operator(frame, Section::Monitors, &view.name, &content)
 }
@@ -184,7 +199,7 @@ fn buttons(frame: &Frame, view: &MonitorPage) -> Markup {
 fn facts(frame: &Frame, view: &MonitorPage) -> Markup {
     html! {
         dl.facts {
-            div { dt { "State" } dd { (badge(view.state)) " " (text::ago(view.since, frame.now)) } }
+            div { dt { "State" } dd { @match view.said { Some((look, word)) => (badge_saying(look, word)), None => (badge(view.state)) } " " (text::ago(view.since, frame.now)) } }
             @if let Some(cause) = &view.cause { div.full { dt { "Cause" } dd.cause { (cause) } } }
             div { dt { "Kind" } dd { (view.kind) } }
             @if view.beat.is_none() { div { dt { "Interval" } dd { (text::coarse(view.interval)) } } }

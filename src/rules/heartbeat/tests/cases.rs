@@ -330,4 +330,7 @@ fn a_run_that_is_still_open_explains_missing_ones() {
     assert_eq!(blocking_run(&seen).map(|run| run.started), Some(UnixMillis(10_000)));
     assert_eq!(missed_runs(&world.beat, &world.state, UnixMillis(269_999)), 3);
     assert_eq!(missed_runs(&world.beat, &world.state, UnixMillis(270_000)), 4);
+    let slots =
+        |n: usize| missed_slots(&world.beat, &world.state, UnixMillis(269_999), n).iter().map(|slot| slot.0 / 1000).collect::<Vec<_>>();
+    assert_eq!((slots(10), slots(2)), (vec![60, 120, 180], vec![60, 120]));
 }

@@ -75,9 +75,8 @@ fn main() {
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let syncs = syncs(dir.path());
 
-    let mut config = format!(
-        "heartbeats: {{ ping_key: {KEY}, auto_create: {{ limit: {NEW_ROUNDS} }} }}\nretention: {{ pings: 10 }}\nmonitors:\n"
-    );
+    let mut config =
+        format!("heartbeats: {{ ping_key: {KEY}, auto_create: {{ limit: {NEW_ROUNDS} }} }}\nretention: {{ pings: 10 }}\nmonitors:\n");
     for i in 0..n_heartbeats {
         config.push_str(&format!("  - {{ name: h{i}, heartbeat: {{ interval: 1d }} }}\n"));
     }

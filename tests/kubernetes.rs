@@ -301,7 +301,7 @@ fn the_job_with_a_shell_works_with_curl_and_with_busybox() {
         for code in [0, 3] {
             let dir = tempfile::tempdir().unwrap();
             // An image that has this and little else.
-            for tool in ["sh", "tee", "tail", "cat"] {
+            for tool in ["sh", "tee", "tail", "cat", "timeout"] {
                 std::os::unix::fs::symlink(find_program(tool).unwrap(), dir.path().join(tool)).unwrap();
             }
             let name = if client == "busybox" { "wget" } else { client };

@@ -53,6 +53,9 @@ use crate::rules::heartbeat::Received;
 /// the log of pings is written before.
 const SAVE_EVERY: Duration = Duration::from_secs(1);
 
+/// States that are written together when nothing hurries: pings wait behind them. Whatever is not written yet is in the log of pings.
+const SAVED_AT_ONCE_MAX: usize = 500;
+
 /// Whether silence may be believed is asked again this often, while peers are asked what they received.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
@@ -70,6 +73,8 @@ pub(super) struct Beats {
     /// Those whose newest state is not written yet.
     unsaved: BTreeSet<MonitorId>,
     saved_at: Mono,
+    /// The last of those that were written; the next in turn are those behind it.
+    saved_last: Option<MonitorId>,
     /// States of heartbeats that are not in the config.
     pub(super) left: BTreeMap<MonitorId, BeatState>,
     /// Pings that are being written.
@@ -116,6 +121,7 @@ impl Beats {
             next_look: now.mono,
             unsaved: BTreeSet::new(),
             saved_at: now.mono,
+            saved_last: None,
             left: left.into_iter().map(|state| (state.heartbeat.clone(), state)).collect(),
             pending: BTreeMap::new(),
             on_their_way: BTreeSet::new(),
@@ -124,6 +130,16 @@ impl Beats {
             last: None,
             blind: None,
         }
+    }
+
+    /// Those whose states are written next; all have their turn, however many change meanwhile.
+    fn next_unsaved(&mut self) -> Vec<MonitorId> {
+        let (mut next, mut others): (Vec<&MonitorId>, Vec<&MonitorId>) =
+            self.unsaved.iter().partition(|id| self.saved_last.as_ref().is_none_or(|last| last < *id));
+        next.append(&mut others);
+        let next: Vec<MonitorId> = next.into_iter().take(SAVED_AT_ONCE_MAX).cloned().collect();
+        self.saved_last = next.last().cloned();
+        next
     }
 
     /// When something is to be looked at, as a time from `now` on.
@@ -366,7 +382,9 @@ impl Core {
         self.look_at_overdue(now, &mut change);
         if SAVE_EVERY <= now.mono.since(self.beats.saved_at) {
             self.beats.saved_at = now.mono;
-            self.save_beats(&mut change);
+            for id in self.beats.next_unsaved() {
+                self.save_beat(&id, &mut change);
+            }
         }
         self.commit(commands, change, None);
     }
@@ -582,8 +600,8 @@ impl Core {
         let left = self.beats.left.remove(id);
         let Some(machine) = self.machines.get_mut(id) else { return };
         let Some(rules) = machine.monitor.heartbeat().map(|spec| Arc::clone(&spec.beat)) else {
-            machine.beat = None;
-            self.forget_timers(id);
+            let due = machine.beat.take().and_then(|beat| beat.due);
+            self.forget_timers(id, due);
             return;
         };
         match &mut machine.beat {
@@ -607,15 +625,17 @@ impl Core {
     /// A heartbeat leaves the config; should it return, nothing is held against it for the time in between.
     pub(super) fn retire_beat(&mut self, id: &MonitorId, now: Now, change: &mut StateChange) {
         let at = self.beat_now(now);
-        self.forget_timers(id);
         let Some(beat) = self.machines.get_mut(id).and_then(|machine| machine.beat.take()) else { return };
+        self.forget_timers(id, beat.due);
         let left = BeatState { heartbeat: id.clone(), fed_until: beat.fed_until, state: beat.retire(at) };
         change.beats.push(left.clone());
         self.beats.left.insert(id.clone(), left);
     }
 
-    fn forget_timers(&mut self, id: &MonitorId) {
-        self.beats.timers.retain(|(_, other)| other != id);
+    fn forget_timers(&mut self, id: &MonitorId, due: Option<UnixMillis>) {
+        if let Some(due) = due {
+            self.beats.timers.remove(&(due, id.clone()));
+        }
         self.beats.overdue.remove(id);
         self.beats.unsaved.remove(id);
     }

@@ -114,6 +114,7 @@ fn systemd(url: &str, id: &str) -> String {
     )
 }
 
+// `timeout` rather than `-T`: with that, the wget of some versions of busybox crashes.
 fn kubernetes(url: &str, id: &str, (schedule, zone): (&str, &str)) -> String {
     let name: String = id.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
     format!(
@@ -128,8 +129,8 @@ fn kubernetes(url: &str, id: &str, (schedule, zone): (&str, &str)) -> String {
          spec:\n  schedule: \"{schedule}\"\n  timeZone: {zone}\n  concurrencyPolicy: Forbid\n  jobTemplate:\n    spec:\n      template:\n        spec:\n          \
          restartPolicy: Never\n          containers:\n            - name: job\n              image: busybox\n              env:\n                - name: PING_URL\n                  \
          valueFrom: {{ secretKeyRef: {{ name: {name}-ping, key: url }} }}\n              command:\n                - sh\n                - -c\n                - |\n                  \
-         wget -q -T 10 -O /dev/null \"$PING_URL/start\"\n                  echo the job itself\n                  status=$?\n                  \
-         wget -q -T 10 -O /dev/null \"$PING_URL/$status\"\n                  exit $status\n"
+         timeout 10 wget -q -O /dev/null \"$PING_URL/start\"\n                  echo the job itself\n                  status=$?\n                  \
+         timeout 10 wget -q -O /dev/null \"$PING_URL/$status\"\n                  exit $status\n"
     )
 }
 

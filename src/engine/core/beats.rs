@@ -662,3 +662,28 @@ impl Core {
         self.beats.last = Some((self.beat_now(now), now.mono));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_states_have_their_turn_however_many_change() {
+        let now = Now { wall: UnixMillis(0), mono: Mono(0) };
+        let mut beats = Beats::new(Vec::new(), None, now);
+        let all: BTreeSet<MonitorId> = (0..1200).filter_map(|n| MonitorId::parse(&format!("h{n}")).ok()).collect();
+        let mut written = BTreeSet::new();
+        for _ in 0..3 {
+            // All of them change all the time.
+            beats.unsaved.clone_from(&all);
+            let next = beats.next_unsaved();
+            assert_eq!(next.len(), SAVED_AT_ONCE_MAX);
+            written.extend(next);
+        }
+        assert_eq!(written, all);
+        beats.unsaved = all.into_iter().take(3).collect();
+        assert_eq!(beats.next_unsaved().len(), 3);
+        beats.unsaved.clear();
+        assert!(beats.next_unsaved().is_empty());
+    }
+}

@@ -287,4 +287,9 @@ async fn pings_are_numbered_by_heartbeat_and_their_numbers_are_told_at_once() {
     assert_eq!(store.ping_numbers().await.expect("reads"), BTreeMap::from([(id("a"), 5), (id("b"), 1)]));
     let newest = store.pings(&id("a"), 2).await.expect("reads");
     assert_eq!(newest.iter().map(|entry| entry.number).collect::<Vec<_>>(), [5, 4]);
+    // What another node received may be told again, beside something new; it is there once.
+    let again = vec![entry("a", 5), entry("a", 6), entry("a", 6)];
+    store.commit(StateChange { pings: again, ..StateChange::default() }).await.expect("commits");
+    let newest = store.pings(&id("a"), 2).await.expect("reads");
+    assert_eq!(newest.iter().map(|entry| (entry.number, entry.stamp.sequence)).collect::<Vec<_>>(), [(6, 6), (5, 5)]);
 }

@@ -348,7 +348,9 @@ fn check_job_opening(world: &World, opening: &Opening) -> Option<String> {
     let (reports, faults) = world.seen(|seen| (seen.reports.clone(), seen.faults.clone()));
     // What a node took and nobody could hear of yet may be gone with it.
     let lost = |at: Duration, node: usize| faults.iter().any(|f| f.what == FaultKind::Down(node) && f.touches(at, at + HEARD_WITHIN));
-    let newest = reports.iter().filter(|(at, node)| !lost(*at, *node)).map(|(at, _)| *at).max()?;
+    // One that comes in this very moment, after a silence, is not known to whoever decides.
+    let is_known = |at: Duration| at + JOB_LEAVE <= opening.at;
+    let newest = reports.iter().filter(|(at, node)| is_known(*at) && !lost(*at, *node)).map(|(at, _)| *at).max()?;
     let is_early = opening.at + JOB_LEAVE < newest + JOB_INTERVAL + JOB_GRACE;
     is_early.then(|| format!("J1: {} calls the job missing at {:?}; it reported at {newest:?}", node_name(opening.node), opening.at))
 }

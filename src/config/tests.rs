@@ -285,6 +285,11 @@ status_pages:
     links: [{ title: x, url: "mailto:a@example.com" }]
     groups: [{ name: A, monitors: "*", match: { labels: {} } }]
     announcements: [{ at: 2026-06-30T10:00:00Z, text: x }]
+maintenance:
+  - name: x
+    monitors: "*"
+    match: { labels: { no: such } }
+    schedule: { cron: "0 22 * * TUE", duration: 2h }
 uplink: { probes: tcp://1.1.1.1:443 }
 self: { channels: [hook] }
 retention: { results: 1d, max_db_size: 1GiB }

@@ -275,8 +275,9 @@ fn told(view: &MonitorView) -> (usize, &'static str, Verdict) {
         (Verdict::Degraded, _) => 1,
         (_, Some(Nuance::Late)) => 2,
         (Verdict::Unknown, _) => 3,
-        (Verdict::Up, _) => 4,
-        (Verdict::Paused, _) => 5,
+        (Verdict::Maintenance, _) => 4,
+        (Verdict::Up, _) => 5,
+        (Verdict::Paused, _) => 6,
     };
     (rank, word, look)
 }

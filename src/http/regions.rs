@@ -100,6 +100,7 @@ pub fn cause(view: &MonitorView) -> Option<String> {
         Verdict::Up if troubled(view).is_empty() => own().filter(|_| view.opinion.state == OpinionState::Suspect),
         Verdict::Up => voted().or_else(recorded),
         Verdict::Unknown => own(),
+        Verdict::Maintenance => voted(),
         Verdict::Paused => None,
     }
 }

@@ -151,7 +151,7 @@ fn colour(notification: &Notification) -> &'static str {
             Verdict::Up => GREEN,
             Verdict::Degraded => AMBER,
             Verdict::Down => RED,
-            Verdict::Unknown | Verdict::Paused => GREY,
+            Verdict::Unknown | Verdict::Paused | Verdict::Maintenance => GREY,
         },
     }
 }

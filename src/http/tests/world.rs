@@ -501,6 +501,7 @@ pub(super) fn config() -> Config {
         monitors: Vec::new(),
         channels: BTreeMap::new(),
         pages: Vec::new(),
+        maintenance: Vec::new(),
         uplink: Vec::new(),
         self_channels: Vec::new(),
         retention: Retention::default(),

@@ -37,8 +37,18 @@ impl Totals {
     /// Share of the whole stretch about which nothing is known; 0 for an empty stretch.
     #[must_use]
     pub fn unknown_share(&self) -> f64 {
+        self.share(self.unknown)
+    }
+
+    /// Share of the whole stretch in which it was in maintenance; 0 for an empty stretch.
+    #[must_use]
+    pub fn maintenance_share(&self) -> f64 {
+        self.share(self.maintenance)
+    }
+
+    fn share(&self, part: Duration) -> f64 {
         let whole = self.whole();
-        if whole.is_zero() { 0.0 } else { self.unknown.as_secs_f64() / whole.as_secs_f64() }
+        if whole.is_zero() { 0.0 } else { part.as_secs_f64() / whole.as_secs_f64() }
     }
 
     /// The stretch.

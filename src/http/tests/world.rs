@@ -426,6 +426,7 @@ pub(super) fn view(monitor: Monitor, failure: Option<Failure>) -> MonitorView {
         opinion: Opinion { state: if is_down { OpinionState::Down } else { OpinionState::Up }, since: NOON, failure: failure.clone() },
         regions,
         votes: Vec::new(),
+        upkeep: None,
         agreement: crate::engine::snapshot::Agreement::Agreed,
         decider: None,
         diagnosis: None,

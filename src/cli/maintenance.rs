@@ -59,7 +59,8 @@ fn row(config: &Config, window: &Window, now: UnixMillis) -> Vec<String> {
     let names = names(config, window);
     let n_more = names.len().saturating_sub(MONITORS_NAMED);
     let more = if n_more > 0 { format!(" and {n_more} more") } else { String::new() };
-    let shown = if names.is_empty() { "none".to_owned() } else { names.iter().take(MONITORS_NAMED).copied().collect::<Vec<_>>().join(", ") };
+    let shown =
+        if names.is_empty() { "none".to_owned() } else { names.iter().take(MONITORS_NAMED).copied().collect::<Vec<_>>().join(", ") };
     vec![window.name.clone(), state.to_owned(), from, to, zone.to_string(), format!("{shown}{more}")]
 }
 

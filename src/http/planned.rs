@@ -35,7 +35,8 @@ pub fn of_page(page: &StatusPage, snapshot: &Snapshot, now: UnixMillis) -> Vec<W
         let covered = listed.iter().filter(|monitor| window.monitors.contains(&monitor.id));
         let services: Vec<String> = covered.map(|monitor| monitor.name.clone()).collect();
         if !services.is_empty() {
-            found.extend(stretches(window, now, (now + AHEAD, STRETCHES_MAX)).map(|view| WindowView { services: services.clone(), ..view }));
+            found
+                .extend(stretches(window, now, (now + AHEAD, STRETCHES_MAX)).map(|view| WindowView { services: services.clone(), ..view }));
         }
     }
     found.sort_by_key(|view| (!view.is_open, view.from, view.to));

@@ -40,8 +40,7 @@ use crate::ui::page::monitor::PauseState;
 use crate::ui::text;
 
 /// States in the order in which people want to hear of them.
-const WORST_FIRST: [Verdict; 6] =
-    [Verdict::Down, Verdict::Degraded, Verdict::Unknown, Verdict::Maintenance, Verdict::Paused, Verdict::Up];
+const WORST_FIRST: [Verdict; 6] = [Verdict::Down, Verdict::Degraded, Verdict::Unknown, Verdict::Maintenance, Verdict::Paused, Verdict::Up];
 
 /// Digits of the config's hash that are shown; enough to compare by eye.
 pub const HASH_DIGITS: usize = 12;

@@ -79,7 +79,13 @@ async fn a_status_page_of_fifty_monitors_and_ninety_days_stays_small() {
     for past in book.pages.get_mut(&slug("prod")).expect("the page was read").monitors.values_mut() {
         assert_eq!(past.days.len(), 90);
         for (i, day) in past.days.iter_mut().enumerate() {
-            *day = DayBar { worst: states[i % states.len()], up_fraction: Some(0.98), down_minutes: 20, maintenance_minutes: 20, date: day.date.clone() };
+            *day = DayBar {
+                worst: states[i % states.len()],
+                up_fraction: Some(0.98),
+                down_minutes: 20,
+                maintenance_minutes: 20,
+                date: day.date.clone(),
+            };
         }
     }
     book.generation += 1;

@@ -181,7 +181,9 @@ mod tests {
 
     #[test]
     fn the_unknown_is_not_called_up() {
-        assert!(uptime(Uptime { fraction: Some(1.0), unknown: 0.2, maintenance: 0.0 }).into_string().contains("20.00 % of the time unknown"));
+        assert!(
+            uptime(Uptime { fraction: Some(1.0), unknown: 0.2, maintenance: 0.0 }).into_string().contains("20.00 % of the time unknown")
+        );
         assert!(uptime(Uptime::default()).into_string().contains("no data yet"));
     }
 }

@@ -58,7 +58,7 @@ fn article(window: &WindowView, now: UnixMillis) -> Markup {
 
 fn when(window: &WindowView, now: UnixMillis) -> Markup {
     html! {
-        @if window.is_open { "over " (text::until(window.to, now)) } @else { "begins " (text::until(window.from, now)) ", lasts " (text::coarse(window.to.since(window.from))) }
+        @if window.is_open { "ends " (text::until(window.to, now)) } @else { "begins " (text::until(window.from, now)) ", lasts " (text::coarse(window.to.since(window.from))) }
     }
 }
 
@@ -87,7 +87,8 @@ mod tests {
             is_open: true,
             services: (0..10).map(|n| format!("service {n}")).collect(),
         };
-        let planned = WindowView { is_open: false, from: noon + hour, to: noon + hour * 3, message: None, services: Vec::new(), ..open.clone() };
+        let planned =
+            WindowView { is_open: false, from: noon + hour, to: noon + hour * 3, message: None, services: Vec::new(), ..open.clone() };
         let text = list(&[open, planned], noon).into_string();
         for said in ["Patching &lt;b&gt;", "Under way", "One &lt;after&gt; the other.", "service 7 and 2 more", "Planned", "lasts 2 h"] {
             assert!(text.contains(said), "{said}: {text}");

@@ -118,7 +118,7 @@ fn row(frame: &Frame, row: &MonitorRow, with_chart: bool) -> Markup {
             td {
                 a href=(frame.links.monitor(&row.id)) { (row.name) }
                 @if let Some(group) = &row.group { span.quiet { " " (group) } }
-                @if let Some((window, until)) = &row.upkeep { p.quiet { (window) ", over " (text::until_words(*until, frame.now)) } }
+                @if let Some((window, until)) = &row.upkeep { p.quiet { (window) ", ends " (text::until_words(*until, frame.now)) } }
                 @if let Some(cause) = &row.cause { p.cause { (cause) } }
             }
             td { (text::ago_bare(row.since, frame.now)) }

@@ -188,7 +188,9 @@ impl Headline {
         let sentence = match (n_down, n_degraded, n_unknown) {
             (0, 0, 0) if n == 0 => "Monitoring is paused".to_owned(),
             (0, 0, 0) if n_maintenance == n => return format!("{services} {} in maintenance", is(n)),
-            (0, 0, 0) if 0 < n_maintenance => return format!("Operational, {n_maintenance} of {services} {} in maintenance", is(n_maintenance)),
+            (0, 0, 0) if 0 < n_maintenance => {
+                return format!("Operational, {n_maintenance} of {services} {} in maintenance", is(n_maintenance));
+            }
             (0, 0, 0) => "All systems operational".to_owned(),
             (0, 0, unknown) => format!("The state of {unknown} of {services} is not known"),
             (0, degraded, _) => format!("{degraded} of {services} {} degraded", is(degraded)),
@@ -204,7 +206,9 @@ impl StatusView {
     #[must_use]
     pub fn summary(&self) -> String {
         let sentence = self.headline.sentence();
-        let Headline::Counted { n_down, n_degraded, n_unknown, n_regional: n_regional @ 1.., n_maintenance, n } = self.headline else { return sentence };
+        let Headline::Counted { n_down, n_degraded, n_unknown, n_regional: n_regional @ 1.., n_maintenance, n } = self.headline else {
+            return sentence;
+        };
         let place = if self.troubled.is_empty() { "some regions".to_owned() } else { self.troubled.join(", ") };
         let trouble = format!("{} trouble from {place}", if n_regional == 1 { "has" } else { "have" });
         if (n_down, n_degraded, n_unknown, n_maintenance) == (0, 0, 0, 0) {
@@ -372,7 +376,8 @@ mod tests {
 
     #[test]
     fn the_sentence_on_top_says_how_things_stand() {
-        let counted = |n_down, n_degraded, n_unknown, n| Headline::Counted { n_down, n_degraded, n_unknown, n_regional: 0, n_maintenance: 0, n };
+        let counted =
+            |n_down, n_degraded, n_unknown, n| Headline::Counted { n_down, n_degraded, n_unknown, n_regional: 0, n_maintenance: 0, n };
         for (headline, sentence) in [
             (counted(0, 0, 0, 12), "All systems operational"),
             (counted(1, 0, 0, 12), "1 of 12 services is down"),

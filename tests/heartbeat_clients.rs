@@ -1,5 +1,5 @@
-//! The programs that people have already, as they are, against a real instance: curl, wget, borgmatic with borg, Alertmanager, systemd's
-//! units; and runitor's requests byte by byte.
+//! The programs that people have already, as they are, against a real instance: curl, wget, borgmatic with borg, Alertmanager;
+//! and runitor's requests byte by byte.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 
 mod common;
@@ -372,45 +372,4 @@ fn alertmanagers_watchdog_and_what_happens_when_it_stops() {
     let _watchdog = alertmanager(&program, dir.path(), port);
     fire(port);
     instance.wait_for_verdict("job", "up");
-}
-
-/// The part of `vigilmon heartbeat url` below this heading.
-fn snippet(printed: &str, heading: &str) -> String {
-    let lines = printed.lines().skip_while(|line| *line != format!("# {heading}")).skip(1);
-    let is_next = |line: &&str| line.starts_with("# Kubernetes") || line.starts_with("# PowerShell");
-    lines.take_while(|line| !is_next(line)).map(|line| format!("{line}\n")).collect()
-}
-
-#[test]
-fn systemd_finds_nothing_wrong_with_the_units_and_what_they_call_is_heard() {
-    let Some(analyze) = find_program("systemd-analyze") else { return };
-    let instance = instance("calendar: \"Mon..Fri 02:00\"");
-    let printed = common::stdout(&instance.run(&["heartbeat", "url", "job"]));
-    let service = snippet(&printed, "systemd unit");
-    assert!(service.contains("[Service]") && service.contains("ExecStopPost="), "{printed}");
-    let dir = tempfile::tempdir().unwrap();
-    // The job itself is not on this machine.
-    fs::write(dir.path().join("job.service"), service.replace("/usr/local/bin/job", "/bin/true")).unwrap();
-    let timer = "[Unit]\nDescription=job, on working days\n\n[Timer]\nOnCalendar=Mon..Fri 02:00\nPersistent=true\n\n[Install]\nWantedBy=timers.target\n";
-    fs::write(dir.path().join("job.timer"), timer).unwrap();
-    for unit in ["job.service", "job.timer"] {
-        let mut verify = Command::new(&analyze);
-        verify.args(["verify", "--man=no", "--recursive-errors=no"]).arg(dir.path().join(unit)).current_dir(dir.path());
-        let output = verify.output().unwrap();
-        let said = common::stderr(&output);
-        assert!(output.status.success() && !said.contains(unit), "{unit}: {said}\n{service}");
-    }
-    // What systemd would run, with what it would set.
-    if find_program("curl").is_none() {
-        return;
-    }
-    let url = service.lines().find_map(|line| line.strip_prefix("Environment=PING_URL=")).unwrap();
-    let before = service.lines().find_map(|line| line.strip_prefix("ExecStartPre=-")).unwrap();
-    works(url, &format!("PING_URL=$URL; {before}"));
-    let after = service.lines().find_map(|line| line.strip_prefix("ExecStopPost=-")).unwrap().replace("$$", "$");
-    for result in ["success", "exit-code", "timeout"] {
-        works(url, &format!("export PING_URL=$URL SERVICE_RESULT={result}; {after}"));
-    }
-    assert_eq!(words(&instance, "job"), ["GET start", "GET success 0", "GET fail", "GET fail"]);
-    instance.wait_for_verdict("job", "down");
 }

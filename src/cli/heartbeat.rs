@@ -14,9 +14,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::heartbeat::identity::roots;
 use crate::http::heartbeat::snippets::Addresses;
-use crate::http::heartbeat::snippets::Cron;
-use crate::http::heartbeat::snippets::cron_of;
-use crate::http::heartbeat::snippets::nightly;
+use crate::http::heartbeat::snippets::Plan;
 use crate::model::id::MonitorId;
 use crate::model::monitor::Monitor;
 use crate::model::secret::Secret;
@@ -29,16 +27,16 @@ pub(super) fn run(common: &Common, options: &HeartbeatOptions) -> Exit {
             output::json(&serde_json::to_value(&addresses).unwrap_or_default());
             Exit::Fine
         }
-        Ok((addresses, schedule)) => {
-            output::data(&page(&addresses, &schedule));
+        Ok((addresses, plan)) => {
+            output::data(&page(&addresses, &plan));
             Exit::Fine
         }
         Err(exit) => exit,
     }
 }
 
-/// Addresses of a heartbeat, and its schedule as far as it is one of cron.
-fn url(common: &Common, wanted: &str, base: Option<&str>) -> Result<(Addresses, Cron), Exit> {
+/// Addresses of a heartbeat, and when its job runs.
+fn url(common: &Common, wanted: &str, base: Option<&str>) -> Result<(Addresses, Plan), Exit> {
     let found = find_config(common.config.as_deref());
     let loaded = found.load(&Prober::new(crate::app::user_agent("heartbeat"), Clock::system()));
     let config = loaded.map(|loaded| loaded.config).map_err(|problems| {
@@ -48,7 +46,7 @@ fn url(common: &Common, wanted: &str, base: Option<&str>) -> Result<(Addresses, 
     let known = config.as_ref().ok().and_then(|config| by_id_or_name(config, wanted));
     let offline = config.as_ref().ok().and_then(|config| derived(config, known?, base));
     if let Some(addresses) = offline {
-        return Ok((addresses, known.map_or_else(nightly, schedule)));
+        return Ok((addresses, known.map_or_else(Plan::nightly, plan)));
     }
     let id = known.map_or_else(|| wanted.to_owned(), |monitor| monitor.id.to_string());
     if MonitorId::parse(&id).is_err() {
@@ -58,7 +56,7 @@ fn url(common: &Common, wanted: &str, base: Option<&str>) -> Result<(Addresses, 
     match control::try_ask(common, "GET", &format!("/local/heartbeats/{id}"))? {
         Answered::Done(answer) => {
             let addresses = of_json(&answer, base).ok_or(Exit::Failed)?;
-            Ok((addresses, known.map_or_else(nightly, schedule)))
+            Ok((addresses, known.map_or_else(Plan::nightly, plan)))
         }
         Answered::Refused(_) => {
             output::say(&format!("there is no heartbeat `{wanted}`"));
@@ -133,17 +131,17 @@ fn of_json(answer: &serde_json::Value, base: Option<&str>) -> Option<Addresses> 
     })
 }
 
-fn schedule(monitor: &Monitor) -> Cron {
-    monitor.heartbeat().map_or_else(nightly, |spec| cron_of(&spec.beat.schedule))
+fn plan(monitor: &Monitor) -> Plan {
+    monitor.heartbeat().map_or_else(Plan::nightly, |spec| Plan::of(&spec.beat.schedule))
 }
 
-fn page(addresses: &Addresses, (schedule, zone): &Cron) -> String {
+fn page(addresses: &Addresses, plan: &Plan) -> String {
     let forms = addresses.forms();
     let width = forms.iter().map(|(heading, _)| heading.len()).max().unwrap_or(0);
     let mut out: String = forms.iter().map(|(heading, url)| format!("{heading:<width$}  {url}\n")).collect();
     out.push_str("\nAdd /start, /fail, /log or an exit status; `?rid=<uuid>` or `?run=<text>` tells runs apart.\n");
     out.push_str(&format!("Clients of healthchecks take the base {}\n", addresses.healthchecks_base));
-    for (heading, text) in addresses.snippets((schedule, zone)) {
+    for (heading, text) in addresses.snippets(plan) {
         out.push_str(&format!("\n# {heading}\n{text}"));
     }
     out

@@ -7,7 +7,7 @@ use crate::engine::snapshot::MonitorView;
 use crate::http::beat;
 use crate::http::beat::Nuance;
 use crate::http::heartbeat::snippets::Addresses;
-use crate::http::heartbeat::snippets::cron_of;
+use crate::http::heartbeat::snippets::Plan;
 use crate::model::heartbeat::Heartbeat;
 use crate::model::heartbeat::PingKind;
 use crate::model::heartbeat::Resume;
@@ -176,10 +176,9 @@ fn body(entry: &PingEntry, raw: String) -> BodyView {
 
 fn addresses_of(addresses: &Addresses, schedule: &Schedule) -> AddressesView {
     let owned = |(heading, text): (&str, &str)| (heading.to_owned(), text.to_owned());
-    let (cron, zone) = cron_of(schedule);
     AddressesView {
         forms: addresses.forms().into_iter().map(owned).collect(),
         healthchecks_base: addresses.healthchecks_base.clone(),
-        snippets: addresses.snippets((&cron, &zone)).into_iter().map(|(heading, text)| (heading.to_owned(), text)).collect(),
+        snippets: addresses.snippets(&Plan::of(schedule)).into_iter().map(|(heading, text)| (heading.to_owned(), text)).collect(),
     }
 }

@@ -4,10 +4,13 @@
 //! one comes, or over which node: it is a set with limits. Everything else (up, late, down, since when and why, which runs are open)
 //! follows from it, the config and the time, and is worked out by `crate::rules::heartbeat` whenever it is asked for.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+
+mod runs;
+
+pub use runs::Runs;
 
 use crate::model::id::NodeName;
 use crate::model::id::is_deceptive;
@@ -351,7 +354,7 @@ pub struct HeartbeatState {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Pings {
     /// By run; `None`: those that name none.
-    pub runs: BTreeMap<Option<RunId>, Run>,
+    pub runs: Runs,
     /// The newest success that is not kept singly any more.
     pub old_success: Option<PingStamp>,
     /// The newest ping that closed runs of others and is not kept singly any more.

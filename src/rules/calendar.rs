@@ -15,6 +15,7 @@ use crate::model::schedule::Schedule;
 use crate::model::schedule::Timed;
 use crate::model::time::UnixMillis;
 
+pub mod spell;
 mod stretch;
 #[cfg(test)]
 mod tests;

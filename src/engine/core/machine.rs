@@ -31,6 +31,9 @@ use crate::rules::schedule;
 /// How many of the newest results are kept in memory: an hour at the usual interval, and one row of ticks on a page.
 pub(super) const RECENT_MAX: usize = 60;
 
+/// Room that is made for them at once.
+const RECENT_STEP: usize = 15;
+
 /// A check that has not been heard of this long after its deadline never will be; that would be a bug, and one check is enough for it.
 const LOST_AFTER: Duration = Duration::from_secs(30);
 
@@ -114,7 +117,7 @@ impl Machine {
             grid: None,
             in_flight: None,
             incidents: Vec::new(),
-            recent: VecDeque::with_capacity(RECENT_MAX),
+            recent: VecDeque::new(),
             last: None,
             unseen_since: None,
             upkeep: None,
@@ -175,6 +178,9 @@ impl Machine {
     pub(super) fn remember(&mut self, recent: Recent) {
         if self.recent.len() == RECENT_MAX {
             self.recent.pop_front();
+        } else if self.recent.len() == self.recent.capacity() {
+            // Heartbeats have none, and doubling would end far above what is kept.
+            self.recent.reserve_exact(RECENT_STEP.min(RECENT_MAX - self.recent.len()));
         }
         self.recent.push_back(recent);
     }

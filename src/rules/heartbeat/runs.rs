@@ -101,7 +101,7 @@ pub(super) fn insert(beat: &Heartbeat, pings: &mut Pings, ping: &Ping) -> Insert
     if ping.kind == PingKind::Log {
         return note(beat, pings, ping);
     }
-    let run = pings.runs.entry(ping.run.clone()).or_default();
+    let run = pings.runs.of(&ping.run);
     let place = match run.events.binary_search_by(|event| event.stamp.cmp(&ping.stamp)) {
         Ok(_) => return Inserted::Known,
         Err(place) => place,
@@ -137,7 +137,7 @@ fn note(beat: &Heartbeat, pings: &mut Pings, ping: &Ping) -> Inserted {
     if !beat.keep_alive {
         return Inserted::New;
     }
-    let run = pings.runs.entry(ping.run.clone()).or_default();
+    let run = pings.runs.of(&ping.run);
     if run.lives_at.as_ref() == Some(&ping.stamp) {
         return Inserted::Known;
     }
@@ -150,13 +150,12 @@ fn note(beat: &Heartbeat, pings: &mut Pings, ping: &Ping) -> Inserted {
 fn forget(beat: &Heartbeat, pings: &mut Pings, changed: &Option<RunId>) {
     let failures = usize::try_from(beat.failures).unwrap_or(usize::MAX);
     let Pings { runs, old_success, old_closing } = pings;
-    if let Some(run) = runs.get_mut(changed) {
-        while EVENTS_MIN + 2 * failures < run.events.len() {
-            let event = run.events.remove(0);
-            keep_newest(changed.as_ref(), &event, old_success, old_closing);
-        }
+    let run = runs.of(changed);
+    while EVENTS_MIN + 2 * failures < run.events.len() {
+        let event = run.events.remove(0);
+        keep_newest(changed.as_ref(), &event, old_success, old_closing);
     }
-    let n_named = pings.runs.keys().filter(|run| run.is_some()).count();
+    let n_named = pings.runs.ids().filter(|run| run.is_some()).count();
     if n_named <= DONE_MIN + failures {
         return;
     }
@@ -206,7 +205,7 @@ pub(super) fn story<'a>(beat: &Heartbeat, pings: &'a Pings, floor: UnixMillis) -
     let mut story = Story::default();
     let mut starts = Vec::new();
     let mut superseded = BTreeMap::new();
-    for (id, run) in &pings.runs {
+    for (id, run) in pings.runs.iter() {
         let mut before: Option<&RunEvent> = None;
         let from = run.events.partition_point(|event| event.stamp.at < floor);
         for event in counted(beat, id, &run.events[from..]) {

@@ -1,7 +1,5 @@
 //! Durable form of what is remembered of a heartbeat.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 use serde::Serialize;
 
@@ -16,6 +14,7 @@ use crate::model::heartbeat::Resume;
 use crate::model::heartbeat::Run;
 use crate::model::heartbeat::RunEvent;
 use crate::model::heartbeat::RunId;
+use crate::model::heartbeat::Runs;
 use crate::model::heartbeat::Window;
 use crate::model::heartbeat::WindowKind;
 use crate::model::id::MonitorId;
@@ -125,10 +124,10 @@ fn open_row(open: &Open) -> OpenRow {
 /// The state of a JSON text.
 pub(in crate::store) fn from_json(heartbeat: MonitorId, text: &str) -> Result<BeatState, String> {
     let row: BeatRow = super::parsed(text)?;
-    let mut runs = BTreeMap::new();
+    let mut runs = Runs::default();
     for RunRow { run, events, lives_at } in row.runs {
         let events = events.into_iter().map(event_of).collect::<Result<Vec<RunEvent>, String>>()?;
-        runs.insert(run_of(run)?, Run { events, lives_at: lives_at.map(stamp_of).transpose()? });
+        *runs.of(&run_of(run)?) = Run { events, lives_at: lives_at.map(stamp_of).transpose()? };
     }
     let state = HeartbeatState {
         loaded_at: UnixMillis(row.loaded_at),
@@ -190,7 +189,7 @@ mod tests {
         let run = RunId::text("nightly 7").expect("a run");
         let events = vec![RunEvent { stamp: stamp(5, 1), kind: PingKind::Start }, RunEvent { stamp: stamp(9, 2), kind: PingKind::Fail }];
         let pings = Pings {
-            runs: BTreeMap::from([
+            runs: Runs::from_iter([
                 (None, Run { events: events.clone(), lives_at: None }),
                 (Some(run.clone()), Run { events, lives_at: Some(stamp(7, 3)) }),
             ]),

@@ -253,6 +253,6 @@ fn what_is_remembered_has_limits_and_keeps_what_matters() {
             world.act(Input::Ping(ping));
         }
     }
-    let n_done = world.state.pings.runs.keys().flatten().filter(|run| run.as_str().starts_with("done")).count();
+    let n_done = world.state.pings.runs.ids().flatten().filter(|run| run.as_str().starts_with("done")).count();
     assert_eq!(n_done, 9, "as many as may be repeated or counted");
 }

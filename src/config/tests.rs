@@ -458,3 +458,17 @@ fn times_of_a_window_are_by_the_clock_of_its_zone_or_have_their_offset() {
     let rule = window("rrule: \"FREQ=MONTHLY;BYDAY=2TU\", start: \"2026-01-06T22:00\", duration: 90m");
     assert_eq!(rule.to_string(), "FREQ=MONTHLY;BYDAY=2TU for 1h30m (UTC)");
 }
+
+#[test]
+fn what_becomes_of_windows_is_a_change() {
+    let with = |windows: &str| load(&format!("monitors: [{{ name: x, tcp: \"a:1\" }}]\n{windows}"));
+    let window = |name: &str, hour: u32, line: &str| {
+        format!("maintenance:\n{line}  - {{ name: {name}, monitors: x, schedule: {{ cron: \"0 {hour} * * *\", duration: 1h }} }}\n")
+    };
+    let (none, one) = (with(""), with(&window("w", 1, "")));
+    let said = |old: &Config, new: &Config| Change::between(Some(old), new).to_string();
+    assert!(said(&none, &one).contains("  + maintenance window w\n"));
+    assert!(said(&one, &none).contains("  - maintenance window w\n"));
+    assert!(said(&one, &with(&window("w", 2, ""))).contains("  ~ maintenance window w: schedule\n"));
+    assert!(Change::between(Some(&one), &with(&window("w", 1, "  # a comment\n"))).is_empty(), "another line is no change");
+}

@@ -105,8 +105,19 @@ fn is_marked(day: &DayBar) -> bool {
 }
 
 fn marks(days: &[DayBar]) -> String {
-    let mark = |day: usize| format!("M{} {}v{MARK_HEIGHT}", day * DAY_WIDTH + DAY_WIDTH / 2, HEIGHT - MARK_HEIGHT);
-    days.iter().enumerate().filter(|(_, day)| is_marked(day)).map(|(i, _)| mark(i)).collect()
+    // Each from where the one before ends, which is shorter: windows of every night make many.
+    let mut at = (0, 0);
+    let marked = days.iter().enumerate().filter(|(_, day)| is_marked(day)).map(|(i, _)| i * DAY_WIDTH + DAY_WIDTH / 2);
+    let mut path = String::new();
+    for x in marked {
+        let top = HEIGHT - MARK_HEIGHT;
+        match at {
+            (_, 0) => path.push_str(&format!("M{x} {top}v{MARK_HEIGHT}")),
+            (before, _) => path.push_str(&format!("m{}-{MARK_HEIGHT}v{MARK_HEIGHT}", x - before)),
+        }
+        at = (x, HEIGHT);
+    }
+    path
 }
 
 /// The newest of these days, one line each.

@@ -4,8 +4,9 @@
 //! once: between an acceptance and its note in the database a crash is possible, and then the message is sent again under the same
 //! key. Each channel that is owed something has a worker of its own, so a broken one delays only itself.
 //!
-//! A channel kind is one file that makes a [`request::Request`] of a notification and judges the [`request::Answer`]; see
-//! `CONTRIBUTING.md` for the steps to add one. [`backoff`] decides about time, `worker` is the loop.
+//! A channel kind is one file that implements [`kind::Kind`]: it makes a [`request::Request`] of a message and judges the
+//! [`request::Answer`]; see `CONTRIBUTING.md` for the steps to add one. What there is to say is in [`compose`]. [`backoff`] decides
+//! about time, `worker` is the loop.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -37,8 +38,11 @@ use crate::supervise::Jobs;
 use crate::supervise::caught;
 
 pub mod backoff;
+pub mod compose;
 pub mod dns;
 pub mod error;
+pub mod escape;
+pub mod kind;
 pub mod outbox;
 pub mod payload;
 pub mod request;

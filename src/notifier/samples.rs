@@ -18,6 +18,7 @@ use crate::model::id::ChannelName;
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
 use crate::model::id::Region;
+use crate::model::incident::CloseReason;
 use crate::model::incident::Lane;
 use crate::model::monitor::Origin;
 use crate::model::notification::EventKind;
@@ -29,6 +30,8 @@ use crate::model::secret::Secret;
 use crate::model::time::UnixMillis;
 use crate::model::verdict::Confidence;
 use crate::model::verdict::Verdict;
+use crate::notifier::compose::Message;
+use crate::notifier::payload::Links;
 
 /// 2026-06-30T10:23:00Z.
 pub(super) const TEN_TWENTY_THREE: UnixMillis = UnixMillis(1_782_814_980_000);
@@ -82,6 +85,67 @@ pub(super) fn self_notice() -> Notification {
             text: "config.yaml:14:3: the old one runs on".to_owned(),
         },
         may_be_repeat: false,
+    }
+}
+
+/// A message with everything it borrows.
+pub(super) struct World {
+    pub(super) notification: Notification,
+    pub(super) on: BTreeSet<EventKind>,
+    pub(super) links: Links,
+}
+
+impl World {
+    pub(super) fn new(notification: Notification) -> World {
+        World { notification, on: BTreeSet::from(EventKind::ALL), links: Links::new(&server()) }
+    }
+
+    pub(super) fn down() -> World {
+        World::new(notification(facts()))
+    }
+
+    pub(super) fn degraded() -> World {
+        let facts = IncidentFacts {
+            status: Verdict::Degraded,
+            lane: Lane::Degradation,
+            cause: "slow".to_owned(),
+            cause_code: "slow".to_owned(),
+            ..facts()
+        };
+        World::new(Notification { key: "k:degraded:ops-webhook".to_owned(), event: EventKind::Degraded, ..notification(facts) })
+    }
+
+    /// Three minutes later it is that.
+    pub(super) fn recovered(status: Verdict) -> World {
+        let facts = IncidentFacts {
+            status,
+            duration: Duration::from_secs(183),
+            closed: Some(CloseReason::Recovered),
+            regions_failing: Vec::new(),
+            regions_fine: facts().regions_failing,
+            ..facts()
+        };
+        let at = TEN_TWENTY_THREE + Duration::from_secs(183);
+        World::new(Notification { key: "k:recovered:ops-webhook".to_owned(), event: EventKind::Recovered, at, ..notification(facts) })
+    }
+
+    pub(super) fn notice() -> World {
+        World::new(self_notice())
+    }
+
+    /// Every text is long, and full of what services take for markup and mentions.
+    pub(super) fn hostile() -> World {
+        let mut facts = facts();
+        for text in [&mut facts.monitor_name, &mut facts.cause, &mut facts.evidence, &mut facts.target] {
+            *text = "<@U1> @everyone @all <!channel> <users/all> **b** _i_ `c` [l](javascript:1) #1 \"},{ </b> 🚨é\r\n".repeat(800);
+        }
+        facts.runbook = Some(format!("https://x.example/{}", "r".repeat(3000)));
+        World::new(notification(facts))
+    }
+
+    /// At the time it was decided.
+    pub(super) fn message(&self) -> Message<'_> {
+        Message { notification: &self.notification, on: &self.on, links: &self.links, now: self.notification.at }
     }
 }
 

@@ -8,159 +8,61 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::model::channel::SlackSpec;
-use crate::model::notification::EventKind;
-use crate::model::notification::Notification;
-use crate::model::notification::Subject;
-use crate::model::secret::Secret;
 use crate::model::time::UnixMillis;
-use crate::model::verdict::Verdict;
 use crate::notifier::backoff::retry_after;
+use crate::notifier::compose::Message;
+use crate::notifier::compose::SLACK;
 use crate::notifier::error::SendError;
 use crate::notifier::error::judge_status;
 use crate::notifier::error::not_now;
-use crate::notifier::payload::Links;
-use crate::notifier::payload::Payload;
-use crate::notifier::payload::SENT_BY;
+use crate::notifier::escape;
+use crate::notifier::kind::Kind;
 use crate::notifier::request::Answer;
 use crate::notifier::request::Request;
-use crate::notifier::shorten::MARKER;
+use crate::notifier::shorten::Limit;
+use crate::notifier::shorten::Lines;
+use crate::notifier::shorten::within;
 
 /// Slack refuses a section whose text is longer.
-const SECTION_CHARS_MAX: usize = 3000;
+const SECTION: Limit = Limit::chars(3000);
 
-/// Share of a section that one value may take.
-const VALUE_CHARS_MAX: usize = 900;
+impl Kind for SlackSpec {
+    fn request(&self, message: &Message<'_>) -> Request {
+        // Slack ignores the key; servers that speak its language may not.
+        Request::json("POST", self.url.reveal_for_use(), &body(message)).with("idempotency-key", &message.notification.key)
+    }
 
-/// Room for one text before escaping.
-const TEXT_BYTES_MAX: usize = 8192;
-
-/// The request for a notification.
-#[must_use]
-pub fn request(spec: &SlackSpec, notification: &Notification, links: &Links) -> Request {
-    Request {
-        method: "POST".to_owned(),
-        url: spec.url.clone(),
-        headers: vec![
-            ("content-type".to_owned(), Secret::new("application/json")),
-            // Slack ignores it; servers that speak its language may not.
-            ("idempotency-key".to_owned(), Secret::new(notification.key.clone())),
-        ],
-        body: message(notification, links).to_string(),
+    fn judge(&self, answer: &Answer, now: UnixMillis) -> Result<(), SendError> {
+        judge(answer, now)
     }
 }
 
-fn message(notification: &Notification, links: &Links) -> Value {
-    let payload = Payload::new(notification, links, TEXT_BYTES_MAX);
-    let mut blocks: Vec<Value> = [details(&payload, notification), pointers(&payload)]
+fn body(message: &Message<'_>) -> Value {
+    json!({
+        "text": within(&message.payload().text, SECTION, escape::slack),
+        // Otherwise a name such as `*_db_*` would be shown as formatting.
+        "mrkdwn": false,
+        "attachments": [{"color": message.tone().colour(), "blocks": blocks(message)}],
+    })
+}
+
+fn blocks(message: &Message<'_>) -> Vec<Value> {
+    let mut details = Lines::new(SECTION, SLACK.line_break);
+    for line in message.detail_lines(&SLACK, SECTION) {
+        details.push(&line);
+    }
+    let mut blocks: Vec<Value> = [details.done(), message.link_line(&SLACK, SECTION)]
         .into_iter()
         .filter(|text| !text.is_empty())
         .map(|text| json!({"type": "section", "text": {"type": "mrkdwn", "text": text, "verbatim": true}}))
         .collect();
-    let incident = payload.incident_id.as_deref().map(|id| format!(" · incident {id}")).unwrap_or_default();
-    let footer = escaped(&format!("{SENT_BY} · {}{incident}", payload.event), VALUE_CHARS_MAX);
+    let footer = within(&message.footer(), SECTION, escape::slack);
     blocks.push(json!({"type": "context", "elements": [{"type": "mrkdwn", "text": footer, "verbatim": true}]}));
-    json!({
-        "text": escaped(&payload.text, SECTION_CHARS_MAX),
-        // Otherwise a name such as `*_db_*` would be shown as formatting.
-        "mrkdwn": false,
-        "attachments": [{"color": colour(notification), "blocks": blocks}],
-    })
-}
-
-fn details(payload: &Payload, notification: &Notification) -> String {
-    let mut lines = Vec::new();
-    let mut line = |what: &str, value: &str| {
-        if !value.is_empty() {
-            lines.push(format!("*{what}:* {}", escaped(value, VALUE_CHARS_MAX)));
-        }
-    };
-    if let Subject::Incident(_) = notification.subject {
-        line("Target", &payload.url);
-        line("Failing from", &payload.regions_failing.join(", "));
-        line("Fine from", &payload.regions_fine.join(", "));
-        line("No word from", &payload.regions_unknown.join(", "));
-        // With one voter there is nothing to agree about.
-        if let Some(quorum) = payload.quorum.filter(|quorum| 1 < quorum.voters) {
-            line("Votes", &format!("{} of {} count", quorum.counted, quorum.voters));
-        }
-        line("Diagnosis", payload.diagnosis_text.unwrap_or_default());
-    }
-    if !payload.evidence.is_empty() {
-        // Inside a code span only the back quote is special.
-        lines.push(format!("`{}`", escaped(&payload.evidence.replace('`', "'"), VALUE_CHARS_MAX)));
-    }
-    lines.join("\n")
-}
-
-fn pointers(payload: &Payload) -> String {
-    let links = [
-        ("Incident", payload.links.incident.as_deref()),
-        ("Monitor", payload.links.monitor.as_deref()),
-        ("Runbook", payload.runbook.as_deref()),
-    ];
-    links.into_iter().filter_map(|(label, url)| link(label, url?)).collect::<Vec<_>>().join(" · ")
-}
-
-/// A link, or nothing when the address is not one that a browser should open or would be cut in half.
-fn link(label: &str, url: &str) -> Option<String> {
-    let safe = url.replace('&', "&amp;").replace('<', "%3C").replace('>', "%3E").replace('|', "%7C").replace(' ', "%20");
-    let web = url.starts_with("https://") || url.starts_with("http://");
-    (web && safe.chars().count() <= VALUE_CHARS_MAX).then(|| format!("<{safe}|{label}>"))
-}
-
-/// The text with Slack's three special characters escaped, at most `chars_max` long after that; never cut inside an escape.
-fn escaped(text: &str, chars_max: usize) -> String {
-    let room = chars_max - MARKER.chars().count();
-    let mut out = String::new();
-    let (mut n_chars, mut within) = (0, 0);
-    for c in text.chars() {
-        let start = out.len();
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            c => out.push(c),
-        }
-        n_chars += out[start..].chars().count();
-        if n_chars <= room {
-            within = out.len();
-        }
-        if n_chars > chars_max {
-            out.truncate(within);
-            out.push_str(MARKER);
-            break;
-        }
-    }
-    out
-}
-
-/// The bar beside the message; the words say the same, so nothing hangs on the colour.
-fn colour(notification: &Notification) -> &'static str {
-    const RED: &str = "#c62828";
-    const AMBER: &str = "#f9a825";
-    const GREEN: &str = "#2e7d32";
-    const GREY: &str = "#546e7a";
-    let status = match &notification.subject {
-        Subject::Incident(facts) => facts.status,
-        Subject::SelfNotice { .. } => return AMBER,
-    };
-    match notification.event {
-        EventKind::Down => RED,
-        EventKind::Degraded | EventKind::Regional | EventKind::Certificate | EventKind::SelfNotice => AMBER,
-        EventKind::Recovered | EventKind::Reminder => match status {
-            Verdict::Up => GREEN,
-            Verdict::Degraded => AMBER,
-            Verdict::Down => RED,
-            Verdict::Unknown | Verdict::Paused => GREY,
-        },
-    }
+    blocks
 }
 
 /// What an answer of Slack's means.
-///
-/// # Errors
-/// [`SendError`] when the message was not accepted.
-pub fn judge(answer: &Answer, now: UnixMillis) -> Result<(), SendError> {
+fn judge(answer: &Answer, now: UnixMillis) -> Result<(), SendError> {
     let said = std::str::from_utf8(&answer.body).unwrap_or_default().trim();
     if said == "rollup_error" || said == "rate_limited" {
         let wait = answer.retry_after.as_deref().and_then(|header| retry_after(header, now));
@@ -201,15 +103,18 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::model::notification::Notification;
+    use crate::notifier::payload::SENT_BY;
     use crate::notifier::samples;
+    use crate::notifier::shorten::MARKER;
 
-    fn links() -> Links {
-        Links::new(&samples::server())
+    fn message(notification: &Notification) -> Value {
+        body(&samples::World::new(notification.clone()).message())
     }
 
     #[test]
     fn an_outage_reads_exactly_so() {
-        let message = message(&samples::notification(samples::facts()), &links());
+        let message = message(&samples::notification(samples::facts()));
         let golden = json!({
             "text": "[prod-us] api /health is DOWN since 10:23 UTC: the connection was accepted, no answer came within 10 s (failing from us-east, eu-west; 2 of 2 regions agree)",
             "mrkdwn": false,
@@ -233,7 +138,7 @@ mod tests {
         facts.regions_fine = vec![facts.regions_failing.remove(1)];
         facts.regions_unknown = facts.regions_fine.clone();
         (facts.n_voters, facts.diagnosis) = ((2, 3), Some(crate::model::verdict::Diagnosis::Service));
-        let text = message(&samples::notification(facts.clone()), &links()).to_string();
+        let text = message(&samples::notification(facts.clone())).to_string();
         for shown in [
             "*Failing from:* us-east\\n*Fine from:* eu-west\\n*No word from:* eu-west\\n*Votes:* 2 of 3 count",
             "*Diagnosis:* it does not work from inside either: look at the service itself",
@@ -241,7 +146,7 @@ mod tests {
             assert!(text.contains(shown), "{shown} in {text}");
         }
         facts.n_voters = (1, 1);
-        assert!(!message(&samples::notification(facts), &links()).to_string().contains("*Votes:*"));
+        assert!(!message(&samples::notification(facts)).to_string().contains("*Votes:*"));
     }
 
     #[test]
@@ -250,13 +155,12 @@ mod tests {
         facts.monitor_name = "<!channel> & <@U1>".to_owned();
         facts.evidence = "`<!here>`".to_owned();
         facts.runbook = Some("https://x.example/?a=1&b=<|!channel>".to_owned());
-        let text = message(&samples::notification(facts), &links()).to_string();
+        let text = message(&samples::notification(facts)).to_string();
         for call in ["<!channel", "<!here", "<@U1", "|!channel"] {
             assert!(!text.contains(call), "{text}");
         }
         assert!(text.contains("&lt;!channel&gt; &amp; &lt;@U1&gt; is DOWN"), "{text}");
         assert!(text.contains("<https://x.example/?a=1&amp;b=%3C%7C!channel%3E|Runbook>"), "{text}");
-        assert_eq!(link("Runbook", "javascript:alert(1)"), None);
     }
 
     #[test]
@@ -265,15 +169,14 @@ mod tests {
         for text in [&mut facts.cause, &mut facts.evidence, &mut facts.target] {
             *text = "<é&>".repeat(20_000);
         }
-        let message = message(&samples::notification(facts), &links());
+        let message = message(&samples::notification(facts));
         let blocks = message["attachments"][0]["blocks"].as_array().expect("blocks");
         let texts = blocks.iter().filter_map(|block| block["text"]["text"].as_str()).chain(message["text"].as_str());
         for text in texts {
-            assert!(text.chars().count() <= SECTION_CHARS_MAX, "{}", text.chars().count());
+            assert!(text.chars().count() <= SECTION.max, "{}", text.chars().count());
             assert!(!text.contains("&am…") && !text.ends_with('&'), "{text}");
         }
         assert!(message["text"].as_str().is_some_and(|text| text.ends_with(MARKER)));
-        assert_eq!(escaped("ab", 20), "ab");
     }
 
     #[test]

@@ -24,21 +24,20 @@ use crate::model::secret::Secret;
 pub(super) fn channel(ctx: &Ctx<'_>, at: &At<'_>) -> Option<Channel> {
     let mut fields = Fields::open(ctx, at, "channels[]")?;
     let name = fields.must("name", |ctx, at| readers::parsed(ctx, at, ChannelName::parse));
-    let webhook = fields.take("webhook");
-    let slack = fields.take("slack");
+    let kinds: Vec<(At<'_>, &Kind)> = KINDS.iter().filter_map(|kind| Some((fields.take(kind.word)?, kind))).collect();
     let on = fields.read("on", events);
     let later = at.node.entries().unwrap_or_default().iter().any(|entry| reference::is_later("channels[]", &entry.key));
     fields.finish();
-    let spec = match (webhook, slack) {
-        (Some(at), None) => webhook_spec(ctx, &at),
-        (None, Some(at)) => slack_spec(ctx, &at),
-        (Some(_), Some(second)) => {
-            ctx.bad(&second, "a channel has exactly one kind, this one also has `webhook`", "make two channels of it");
+    let spec = match kinds.as_slice() {
+        [(at, kind)] => (kind.decode)(ctx, at),
+        [(_, first), (second, _), ..] => {
+            ctx.bad(second, format!("a channel has exactly one kind, this one also has `{}`", first.word), "make two channels of it");
             None
         }
-        (None, None) if later => None,
-        (None, None) => {
-            ctx.bad(at, "this channel has no kind", "add `webhook: { url: … }` or `slack: { url: … }`");
+        [] if later => None,
+        [] => {
+            let words: Vec<String> = KINDS.iter().map(|kind| format!("`{}`", kind.word)).collect();
+            ctx.bad(at, "this channel has no kind", format!("add one of {}", words.join(", ")));
             None
         }
     };
@@ -50,6 +49,15 @@ pub(super) fn channel(ctx: &Ctx<'_>, at: &At<'_>) -> Option<Channel> {
         origin,
     })
 }
+
+/// A kind of channel: its key, and what reads the settings below it.
+struct Kind {
+    word: &'static str,
+    decode: fn(&Ctx<'_>, &At<'_>) -> Option<ChannelSpec>,
+}
+
+/// In the order of the manual.
+const KINDS: &[Kind] = &[Kind { word: "webhook", decode: webhook_spec }, Kind { word: "slack", decode: slack_spec }];
 
 /// What this version can tell of.
 const EVENTS: [EventKind; 6] =

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::*;
+use crate::model::channel::ChannelSpec;
 use crate::model::channel::SlackSpec;
 use crate::model::channel::WebhookSpec;
 use crate::model::secret::Secret;

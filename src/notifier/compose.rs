@@ -251,9 +251,12 @@ impl<'a> Message<'a> {
     pub fn text(&self, markup: &Markup, limit: Limit) -> String {
         let mut lines = Lines::new(limit, markup.line_break);
         lines.push(&within(&self.payload().text, limit.at_most(limit.max / SENTENCE_SHARE), markup.escape));
-        for line in self.lines_below(markup, limit) {
+        // The sentence about vigilmon itself has all of its evidence in it.
+        let details = if self.facts().is_some() { self.detail_lines(markup, limit) } else { Vec::new() };
+        for line in details {
             lines.push(&line);
         }
+        lines.push(&self.link_line(markup, limit));
         lines.done()
     }
 
@@ -261,16 +264,11 @@ impl<'a> Message<'a> {
     #[must_use]
     pub fn text_below(&self, markup: &Markup, limit: Limit) -> String {
         let mut lines = Lines::new(limit, markup.line_break);
-        for line in self.lines_below(markup, limit) {
+        for line in self.detail_lines(markup, limit) {
             lines.push(&line);
         }
+        lines.push(&self.link_line(markup, limit));
         lines.done()
-    }
-
-    fn lines_below(&self, markup: &Markup, limit: Limit) -> Vec<String> {
-        let mut lines = self.detail_lines(markup, limit);
-        lines.push(self.link_line(markup, limit));
-        lines
     }
 
     /// The details and the evidence.
@@ -346,6 +344,27 @@ pub const MARKDOWN: Markup = Markup {
     between_links: " · ",
     line_break: "  \n",
 };
+
+/// Markdown where nothing can be escaped.
+pub const GAPPED: Markup = Markup { escape: escape::gapped, line_break: "\n", ..MARKDOWN };
+
+/// What Home Assistant reads.
+pub const HOME_ASSISTANT: Markup =
+    Markup { escape: escape::home_assistant, bold: ("", ""), code: ("", ""), code_escape: escape::home_assistant, ..PLAIN };
+
+/// Google Chat's own markup.
+pub const GOOGLE_CHAT: Markup = Markup {
+    escape: escape::google_chat,
+    bold: ("*", "*"),
+    code: ("", ""),
+    code_escape: escape::google_chat,
+    link: |label, url| format!("<{}|{label}>", quoted(url)),
+    between_links: " · ",
+    line_break: "\n",
+};
+
+/// The few tags that Telegram takes.
+pub const TELEGRAM: Markup = Markup { line_break: "\n", ..HTML };
 
 /// The HTML that chat servers and mail programs take.
 pub const HTML: Markup = Markup {

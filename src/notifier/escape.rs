@@ -70,6 +70,22 @@ pub fn google_chat(c: char, out: &mut String) {
     }
 }
 
+/// Dialects of Markdown that know no escapes.
+pub fn gapped(c: char, out: &mut String) {
+    match c {
+        '@' | '#' | '*' | '_' | '~' | '`' | '[' | ']' | '$' | '<' => out.extend([c, GAP]),
+        c => out.push(c),
+    }
+}
+
+/// Home Assistant, which reads Markdown and may read templates.
+pub fn home_assistant(c: char, out: &mut String) {
+    match c {
+        '{' => out.extend([c, GAP]),
+        c => gapped(c, out),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,9 +103,15 @@ mod tests {
         assert_escaped(plain, "<@a>*b*", "<@a>*b*");
         assert_escaped(html, "<a href=\"x\" o='y'>&", "&lt;a href=&quot;x&quot; o=&#39;y&#39;&gt;&amp;");
         assert_escaped(slack, "<!channel> & x", "&lt;!channel&gt; &amp; x");
-        assert_escaped(markdown, "@all #1 [a](b) **c** <d> `e` _f_", "@\u{200b}all \\#\u{200b}1 \\[a\\]\\(b\\) \\*\\*c\\*\\* \\<d\\> \\`e\\` \\_f\\_");
+        assert_escaped(
+            markdown,
+            "@all #1 [a](b) **c** <d> `e` _f_",
+            "@\u{200b}all \\#\u{200b}1 \\[a\\]\\(b\\) \\*\\*c\\*\\* \\<d\\> \\`e\\` \\_f\\_",
+        );
         assert_escaped(code, "`@here`", "'@\u{200b}here'");
         assert_escaped(slack_code, "`<!here>`", "'&lt;!here&gt;'");
+        assert_escaped(gapped, "@all **b**", "@\u{200b}all *\u{200b}*\u{200b}b*\u{200b}*\u{200b}");
+        assert_escaped(home_assistant, "{{ x }}", "{\u{200b}{\u{200b} x }}");
         assert_escaped(google_chat, "<users/all> *b*", "‹users/all› \u{200b}*\u{200b}b\u{200b}*\u{200b}");
     }
 }

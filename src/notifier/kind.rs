@@ -16,6 +16,11 @@ pub trait Kind: Sync {
     /// The first request.
     fn request(&self, message: &Message<'_>) -> Request;
 
+    /// An answer that accepts everything and finds nothing, for a preview of what would be sent.
+    fn blank_answer(&self) -> Answer {
+        Answer { status: 200, retry_after: None, body: b"{}".to_vec() }
+    }
+
     /// What the answer to a request means.
     ///
     /// # Errors
@@ -42,5 +47,28 @@ pub fn kind(spec: &ChannelSpec) -> &dyn Kind {
     match spec {
         ChannelSpec::Webhook(spec) => spec,
         ChannelSpec::Slack(spec) => spec,
+        ChannelSpec::Discord(spec) => spec,
+        ChannelSpec::Teams(spec) => spec,
+        ChannelSpec::Mattermost(spec) => spec,
+        ChannelSpec::RocketChat(spec) => spec,
+        ChannelSpec::GoogleChat(spec) => spec,
+        ChannelSpec::Telegram(spec) => spec,
+        ChannelSpec::Matrix(spec) => spec,
+        ChannelSpec::Zulip(spec) => spec,
+        ChannelSpec::Ntfy(spec) => spec,
+        ChannelSpec::Gotify(spec) => spec,
+        ChannelSpec::Pushover(spec) => spec,
+        ChannelSpec::Pushbullet(spec) => spec,
+        ChannelSpec::Signal(spec) => spec,
+        ChannelSpec::Twilio(spec) => spec,
+        ChannelSpec::HomeAssistant(spec) => spec,
+        ChannelSpec::PagerDuty(spec) => spec,
+        ChannelSpec::Opsgenie(spec) => spec,
+        ChannelSpec::IncidentIo(spec) => spec,
+        ChannelSpec::GrafanaOncall(spec) => spec,
+        ChannelSpec::Alertmanager(spec) => spec,
+        ChannelSpec::Github(spec) => spec,
+        ChannelSpec::Gitlab(spec) => spec,
+        ChannelSpec::Apprise(spec) => spec,
     }
 }

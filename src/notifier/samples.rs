@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+
+use serde_json::Value;
 
 use crate::config::Auth;
 use crate::config::Config;
@@ -31,7 +34,14 @@ use crate::model::time::UnixMillis;
 use crate::model::verdict::Confidence;
 use crate::model::verdict::Verdict;
 use crate::notifier::compose::Message;
+use crate::notifier::error::SendError;
+use crate::notifier::kind::Kind;
+use crate::notifier::kind::kind;
+use crate::notifier::payload::BODY_BYTES_MAX;
 use crate::notifier::payload::Links;
+use crate::notifier::payload::SENT_BY;
+use crate::notifier::preview;
+use crate::notifier::request::Answer;
 
 /// 2026-06-30T10:23:00Z.
 pub(super) const TEN_TWENTY_THREE: UnixMillis = UnixMillis(1_782_814_980_000);
@@ -194,4 +204,72 @@ pub(super) fn config(channels: &[&str]) -> Arc<Config> {
         retention: Retention::default(),
         peers: None,
     })
+}
+
+/// Every request of a channel for an outage, a degradation, a recovery and a notice, as a file of `golden`; `BLESS=1` writes it anew.
+/// The settings have `canary` in every secret, and none of them may be seen.
+#[track_caller]
+pub(super) fn assert_golden(spec: &ChannelSpec) {
+    let masked = preview::masked(spec);
+    let mut out = String::new();
+    for (what, world) in
+        [("down", World::down()), ("degraded", World::degraded()), ("recovered", World::recovered(Verdict::Up)), ("self", World::notice())]
+    {
+        let blank = kind(&masked).blank_answer();
+        let text = preview::preview_with(&masked, &world.message(), &vec![blank; 4]).expect("a blank answer accepts");
+        out.push_str(&format!("== {what}\n{text}\n"));
+    }
+    assert_golden_file(spec.kind(), &out);
+}
+
+/// The same for a conversation of several requests.
+#[track_caller]
+pub(super) fn assert_conversation(name: &str, spec: &ChannelSpec, world: &World, answers: &[Answer]) {
+    let text = preview::preview_with(&preview::masked(spec), &world.message(), answers).expect("no refusal");
+    assert_golden_file(name, &text);
+}
+
+#[track_caller]
+fn assert_golden_file(name: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("src/notifier/golden/{name}.txt"));
+    let text = text.replace(SENT_BY, "vigilmon/VERSION");
+    assert!(!text.contains("canary"), "a secret is shown:\n{text}");
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, &text).expect("the file can be written");
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(text, expected, "{} differs; BLESS=1 writes it anew", path.display());
+}
+
+/// What a channel sends for a message whose every text is long and hostile: its body, which must be JSON and not too long.
+#[track_caller]
+pub(super) fn hostile_body(kind: &dyn Kind) -> Value {
+    let world = World::hostile();
+    let request = kind.request(&world.message());
+    assert!(request.body.len() <= BODY_BYTES_MAX, "{} bytes", request.body.len());
+    serde_json::from_str(&request.body).unwrap_or_else(|error| panic!("{error}: {}", request.body))
+}
+
+/// The text without its code spans, in which a service looks for nothing.
+pub(super) fn without_code(text: &str) -> String {
+    text.split('`').step_by(2).collect()
+}
+
+pub(super) fn answer(status: u16, body: &str, retry_after: Option<&str>) -> Answer {
+    Answer { status, retry_after: retry_after.map(str::to_owned), body: body.as_bytes().to_vec() }
+}
+
+/// Status, body, `Retry-After`, and how what is made of it begins. Nothing of the body but known words may be repeated.
+#[track_caller]
+pub(super) fn assert_judged(kind: &dyn Kind, rows: &[(u16, &str, Option<&str>, &str)]) {
+    for (status, body, header, expected) in rows {
+        let got = match kind.judge(&answer(*status, body, *header), TEN_TWENTY_THREE) {
+            Ok(()) => "accepted".to_owned(),
+            Err(SendError::Permanent(text)) => format!("permanent: {text}"),
+            Err(SendError::Transient(text)) => format!("transient: {text}"),
+            Err(SendError::Later(wait, text)) => format!("later {}: {text}", wait.as_secs()),
+        };
+        assert!(got.starts_with(expected), "{status} {body}\n{expected}\n{got}");
+        assert!(!got.contains("canary"), "{got}");
+    }
 }

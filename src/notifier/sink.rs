@@ -20,6 +20,7 @@ use crate::notifier::dns::Lookup;
 use crate::notifier::dns::LookupError;
 use crate::notifier::dns::may_use;
 use crate::notifier::error::SendError;
+use crate::notifier::kind::Kind;
 use crate::notifier::kind::kind;
 use crate::notifier::payload::Links;
 use crate::notifier::payload::SENT_BY;
@@ -136,9 +137,14 @@ impl HttpSink {
 
 impl Sink for HttpSink {
     async fn send(&self, envelope: Envelope<'_>) -> Result<(), SendError> {
-        let kind = kind(&envelope.channel.spec);
+        self.converse(kind(&envelope.channel.spec), &envelope.message(self.clock.now().wall)).await
+    }
+}
+
+impl HttpSink {
+    async fn converse(&self, kind: &dyn Kind, message: &Message<'_>) -> Result<(), SendError> {
         let mut answers = Vec::new();
-        while let Some(request) = kind.next(&envelope.message(self.clock.now().wall), &answers)? {
+        while let Some(request) = kind.next(&Message { now: self.clock.now().wall, ..*message }, &answers)? {
             if N_REQUESTS_MAX <= answers.len() {
                 return Err(SendError::Permanent("the service asks for more requests than one message may take".to_owned()));
             }

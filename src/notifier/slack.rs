@@ -1,17 +1,25 @@
-//! The `slack` channel: an incoming webhook of Slack's, or of a server that speaks its language.
+//! The `slack` channel: an incoming webhook of Slack's, or of a server that speaks its language; or a bot.
+//!
+//! A bot answers in the thread of the message that began an incident, and marks that message when the incident is over.
 //!
 //! The sentence is the message's `text`: it is what notifications on a phone show, and what look-alikes that know nothing of blocks
 //! show. The attachment below it has the colour bar and the details. Names and causes come from configs and from strangers, so
 //! they are escaped, and with that `<!channel>` and `<@U…>` are plain text.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use serde_json::json;
 
-use crate::model::channel::SlackSpec;
+use crate::model::channel::spec::SlackSpec;
+use crate::model::notification::EventKind;
+use crate::model::secret::Secret;
 use crate::model::time::UnixMillis;
 use crate::notifier::backoff::retry_after;
 use crate::notifier::compose::Message;
+use crate::notifier::compose::Phase;
 use crate::notifier::compose::SLACK;
+use crate::notifier::compose::Tone;
 use crate::notifier::error::SendError;
 use crate::notifier::error::judge_status;
 use crate::notifier::error::not_now;
@@ -19,6 +27,7 @@ use crate::notifier::escape;
 use crate::notifier::kind::Kind;
 use crate::notifier::request::Answer;
 use crate::notifier::request::Request;
+use crate::notifier::request::encoded;
 use crate::notifier::shorten::Limit;
 use crate::notifier::shorten::Lines;
 use crate::notifier::shorten::within;
@@ -26,15 +35,121 @@ use crate::notifier::shorten::within;
 /// Slack refuses a section whose text is longer.
 const SECTION: Limit = Limit::chars(3000);
 
+/// How long after its beginning an outage is looked for: until then it was told, unless Slack itself was away.
+const TOLD_WITHIN: Duration = Duration::from_secs(3600);
+
+/// Messages that are looked through for the one that began it.
+const N_LOOKED_AT: usize = 100;
+
+/// What our messages are called in Slack's metadata.
+const EVENT_TYPE: &str = "vigilmon_incident";
+
 impl Kind for SlackSpec {
     fn request(&self, message: &Message<'_>) -> Request {
-        // Slack ignores the key; servers that speak its language may not.
-        Request::json("POST", self.url.reveal_for_use(), &body(message)).with("idempotency-key", &message.notification.key)
+        match self {
+            // Slack ignores the key; servers that speak its language may not.
+            SlackSpec::Webhook { url } => {
+                Request::json("POST", url.reveal_for_use(), &body(message)).with("idempotency-key", &message.notification.key)
+            }
+            SlackSpec::Bot { token, channel, api_url } => {
+                let bot = Bot { token, channel, api_url };
+                if follows(message) { bot.look_for(message) } else { bot.post(message, None) }
+            }
+        }
+    }
+
+    fn blank_answer(&self) -> Answer {
+        Answer { status: 200, retry_after: None, body: br#"{"ok":true,"ts":"1.0"}"#.to_vec() }
     }
 
     fn judge(&self, answer: &Answer, now: UnixMillis) -> Result<(), SendError> {
         judge(answer, now)
     }
+
+    fn next(&self, message: &Message<'_>, answers: &[Answer]) -> Result<Option<Request>, SendError> {
+        let SlackSpec::Bot { token, channel, api_url } = self else {
+            return match answers {
+                [] => Ok(Some(self.request(message))),
+                [answer, ..] => judge(answer, message.now).map(|()| None),
+            };
+        };
+        let bot = Bot { token, channel, api_url };
+        match (follows(message), answers) {
+            (_, []) => Ok(Some(self.request(message))),
+            (false, [posted, ..]) => judge(posted, message.now).map(|()| None),
+            // When the beginning cannot be found, or may not be looked for, the message stands by itself.
+            (true, [found]) => Ok(Some(bot.post(message, beginning(message, found).as_ref()))),
+            (true, [found, posted]) => {
+                judge(posted, message.now)?;
+                let is_over = message.phase() == Phase::Over;
+                Ok(beginning(message, found).filter(|_| is_over).map(|first| bot.mark_over(&first)))
+            }
+            // The message itself has arrived; that the first one does not say so is not worth a repeat.
+            (true, [_, _, _, ..]) => Ok(None),
+        }
+    }
+}
+
+/// Whether an earlier message began what this one is about.
+fn follows(message: &Message<'_>) -> bool {
+    message.facts().is_some() && matches!(message.notification.event, EventKind::Recovered | EventKind::Reminder)
+}
+
+/// A bot, as its methods need it.
+struct Bot<'a> {
+    token: &'a Secret,
+    channel: &'a str,
+    api_url: &'a str,
+}
+
+impl Bot<'_> {
+    /// Asks for the messages around the beginning of the incident. Slack remembers them for us: so every node of a cluster finds the
+    /// thread, and so does one that was installed anew.
+    fn look_for(&self, message: &Message<'_>) -> Request {
+        let began = message.facts().map_or(message.notification.at, |facts| facts.started_at);
+        let seconds = |at: UnixMillis| at.0.div_euclid(1000);
+        let (oldest, latest) = (seconds(began), seconds(began + TOLD_WITHIN));
+        let channel = encoded(self.channel);
+        let query = format!("channel={channel}&oldest={oldest}&latest={latest}&limit={N_LOOKED_AT}&include_all_metadata=true");
+        Request::get(format!("{}/conversations.history?{query}", self.api_url)).bearer(self.token)
+    }
+
+    fn post(&self, message: &Message<'_>, first: Option<&Value>) -> Request {
+        let mut body = body(message);
+        body["channel"] = self.channel.into();
+        body["unfurl_links"] = false.into();
+        if let Some(id) = message.payload().incident_id {
+            body["metadata"] = json!({"event_type": EVENT_TYPE, "event_payload": {"incident": id}});
+        }
+        if let Some(first) = first {
+            body["thread_ts"] = first["ts"].clone();
+            body["reply_broadcast"] = (message.phase() == Phase::Over).into();
+        }
+        Request::json("POST", format!("{}/chat.postMessage", self.api_url), &body).bearer(self.token)
+    }
+
+    /// The first message as it was, with another colour and a word before it.
+    fn mark_over(&self, first: &Value) -> Request {
+        let text = format!("Over: {}", first["text"].as_str().unwrap_or_default());
+        let body = json!({
+            "channel": self.channel,
+            "ts": first["ts"],
+            "text": text,
+            "attachments": [{"color": Tone::Good.colour(), "blocks": first["attachments"][0]["blocks"]}],
+            "metadata": first["metadata"],
+        });
+        Request::json("POST", format!("{}/chat.update", self.api_url), &body).bearer(self.token)
+    }
+}
+
+/// The message that told of the incident first.
+fn beginning(message: &Message<'_>, found: &Answer) -> Option<Value> {
+    let id = message.payload().incident_id?;
+    let answer = found.json();
+    // The newest come first.
+    let messages = answer["messages"].as_array()?.iter().rev();
+    let mut ours = messages.filter(|each| each["metadata"]["event_type"] == EVENT_TYPE);
+    ours.find(|each| each["metadata"]["event_payload"]["incident"] == id.as_str() && each["ts"].is_string()).cloned()
 }
 
 fn body(message: &Message<'_>) -> Value {
@@ -61,12 +176,23 @@ fn blocks(message: &Message<'_>) -> Vec<Value> {
     blocks
 }
 
-/// What an answer of Slack's means.
+/// What an answer of Slack's means. Webhooks answer with a word, the API with JSON that has it in `error`, and mostly with 200.
 fn judge(answer: &Answer, now: UnixMillis) -> Result<(), SendError> {
-    let said = std::str::from_utf8(&answer.body).unwrap_or_default().trim();
-    if said == "rollup_error" || said == "rate_limited" {
+    let json = answer.json();
+    let said = match json["error"].as_str() {
+        Some(word) => word,
+        None => std::str::from_utf8(&answer.body).unwrap_or_default().trim(),
+    };
+    if matches!(
+        said,
+        "rollup_error" | "rate_limited" | "ratelimited" | "service_unavailable" | "internal_error" | "fatal_error" | "request_timeout"
+    ) {
         let wait = answer.retry_after.as_deref().and_then(|header| retry_after(header, now));
         return Err(not_now(wait, format!("Slack answered {}: {said}", answer.status)));
+    }
+    if answer.status == 200 && json["ok"] == false {
+        let what = known(said).map_or_else(String::new, |(word, meaning)| format!(" {word}: {meaning}"));
+        return Err(SendError::Permanent(format!("Slack refused the message{what}")));
     }
     judge_status(answer.status, answer.retry_after.as_deref(), now).map_err(|error| match (error, known(said)) {
         (SendError::Permanent(_), Some((word, meaning))) => {
@@ -88,6 +214,16 @@ fn known(said: &str) -> Option<(&'static str, &'static str)> {
         ("invalid_payload", "it did not understand the message"),
         ("no_text", "it found no text in the message"),
         ("too_many_attachments", "it found too many attachments"),
+        ("invalid_auth", "the token is not right"),
+        ("not_authed", "the token did not arrive"),
+        ("token_revoked", "the token was revoked; install the app again"),
+        ("token_expired", "the token has expired; install the app again"),
+        ("account_inactive", "the app was uninstalled"),
+        ("missing_scope", "the app needs the scope `chat:write`"),
+        ("not_in_channel", "the app is not in the Slack channel; invite it"),
+        ("is_archived", "the Slack channel is archived"),
+        ("restricted_action", "an administrator of the workspace forbids it"),
+        ("msg_too_long", "the message is too long"),
         ("user_not_found", "the user does not exist"),
         ("channel_not_found", "the Slack channel does not exist"),
         ("channel_is_archived", "the Slack channel is archived"),
@@ -103,13 +239,61 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::model::channel::ChannelSpec;
     use crate::model::notification::Notification;
+    use crate::model::verdict::Verdict;
     use crate::notifier::payload::SENT_BY;
     use crate::notifier::samples;
     use crate::notifier::shorten::MARKER;
 
     fn message(notification: &Notification) -> Value {
         body(&samples::World::new(notification.clone()).message())
+    }
+
+    fn bot() -> SlackSpec {
+        SlackSpec::Bot { token: Secret::new("xoxb-canary"), channel: "C1".to_owned(), api_url: "https://slack.com/api".to_owned() }
+    }
+
+    #[test]
+    fn messages_of_a_bot_read_exactly_so() {
+        samples::assert_golden(&ChannelSpec::Slack(bot()));
+    }
+
+    #[test]
+    fn a_recovery_stands_in_the_thread_of_its_outage_and_marks_it() {
+        let first = json!({"ts": "1782814981.0001", "text": "x is DOWN", "attachments": [{"id": 1, "color": "c62828", "blocks": [{"type": "divider"}]}],
+            "metadata": {"event_type": EVENT_TYPE, "event_payload": {"incident": "k3v9q2m7x4t1a"}}});
+        let other =
+            json!({"ts": "1782814980.0001", "text": "y", "metadata": {"event_type": EVENT_TYPE, "event_payload": {"incident": "another"}}});
+        let history = json!({"ok": true, "messages": [{"ts": "1782814999.1", "text": "chat"}, first, other]}).to_string();
+        let answers = [samples::answer(200, &history, None), bot().blank_answer(), bot().blank_answer()];
+        let world = samples::World::recovered(Verdict::Up);
+        samples::assert_conversation("slack-thread", &ChannelSpec::Slack(bot()), &world, &answers);
+    }
+
+    #[test]
+    fn a_recovery_is_told_also_when_its_outage_cannot_be_looked_for() {
+        let world = samples::World::recovered(Verdict::Up);
+        for found in [samples::answer(200, r#"{"ok":false,"error":"missing_scope"}"#, None), samples::answer(429, "", Some("30"))] {
+            let request = bot().next(&world.message(), &[found]).expect("goes on").expect("a request");
+            assert!(request.url.reveal_for_use().ends_with("/chat.postMessage") && !request.body.contains("thread_ts"), "{}", request.body);
+        }
+    }
+
+    #[test]
+    fn answers_of_the_api_are_told_apart() {
+        samples::assert_judged(
+            &bot(),
+            &[
+                (200, r#"{"ok":true,"ts":"1.0"}"#, None, "accepted"),
+                (200, r#"{"ok":false,"error":"not_in_channel"}"#, None, "permanent: Slack refused the message not_in_channel: the app"),
+                (200, r#"{"ok":false,"error":"canary"}"#, None, "permanent: Slack refused the message"),
+                (200, r#"{"ok":false,"error":"ratelimited"}"#, Some("3"), "later 3"),
+                (429, r#"{"ok":false,"error":"ratelimited"}"#, Some("30"), "later 30"),
+                (200, r#"{"ok":false,"error":"internal_error"}"#, None, "transient"),
+                (503, "", None, "transient"),
+            ],
+        );
     }
 
     #[test]

@@ -34,6 +34,7 @@ const RETENTION: StoreRetention = StoreRetention {
     rollup_5m: Duration::from_secs(90 * 86_400),
     rollup_1h: Duration::from_secs(730 * 86_400),
     db_bytes_max: 1 << 40,
+    n_pings: 1000,
 };
 
 fn cpu() -> Duration {

@@ -198,15 +198,17 @@ impl Jobs {
     }
 }
 
-/// Runs a future and turns a panic inside it into its message.
+/// Runs a future and turns a panic inside it into its message. It is boxed here and not in an async function, which would keep room
+/// for a second copy of it: with thousands of checks under way that is most of their memory.
 ///
 /// # Errors
 /// The panic's message.
-pub async fn caught<T>(future: impl Future<Output = T> + Send) -> Result<T, String> {
-    Caught(Box::pin(future)).await
+pub fn caught<'a, T>(future: impl Future<Output = T> + Send + 'a) -> Caught<'a, T> {
+    Caught(Box::pin(future))
 }
 
-struct Caught<'a, T>(Pin<Box<dyn Future<Output = T> + Send + 'a>>);
+/// A future whose panic is a result.
+pub struct Caught<'a, T>(Pin<Box<dyn Future<Output = T> + Send + 'a>>);
 
 impl<T> Future for Caught<'_, T> {
     type Output = Result<T, String>;

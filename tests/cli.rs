@@ -357,3 +357,40 @@ fn a_test_message_is_sent_once_and_what_became_of_it_is_said() {
         assert!(request.starts_with("POST / HTTP/1.1\r\n") && request.contains("\"title\":\"vigilmon: test message\""), "{request}");
     }
 }
+
+#[test]
+fn heartbeat_url_prints_every_address_and_lines_to_copy_without_a_running_instance() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = |generation: u32| {
+        format!(
+            "instance: {{ secret: 0123456789abcdef }}\nserver: {{ public_url: \"https://status.example.com\", base_path: /watch }}\n\
+             monitors:\n  - {{ name: Nightly job, heartbeat: {{ cron: \"15 3 * * *\", timezone: Europe/Riga, generation: {generation} }} }}\n"
+        )
+    };
+    let url = |generation: u32, arguments: &[&str]| {
+        fs::write(dir.path().join("config.yaml"), config(generation)).unwrap();
+        let output = run(dir.path(), &[&["heartbeat", "url"], arguments].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        stdout(&output)
+    };
+    let page = url(1, &["nightly-job"]);
+    for word in [
+        "https://status.example.com/watch/heartbeat/",
+        "https://status.example.com/watch/ping/",
+        "/nightly-job\n",
+        "15 3 * * * /usr/local/bin/nightly-job && curl",
+        "timeZone: Europe/Riga",
+        "kind: CronJob",
+        "Type=oneshot",
+        "Invoke-RestMethod",
+        "vigilmon exec --ping https://",
+        "secrets.PING_URL",
+    ] {
+        assert!(page.contains(word), "`{word}` in {page}");
+    }
+    assert_eq!(page, url(1, &["Nightly job"]), "by name, and the same again");
+    let token = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap()["token"].as_str().unwrap().to_owned();
+    assert_ne!(token(&url(1, &["nightly-job", "--json"])), token(&url(2, &["nightly-job", "--json"])));
+    let unknown = run(dir.path(), &["heartbeat", "url", "No such"]);
+    assert_eq!(unknown.status.code(), Some(2), "{}", stderr(&unknown));
+}

@@ -233,3 +233,35 @@ fn a_wrong_secret_is_one_clear_line_in_the_log_and_on_the_page() {
         assert!(!warnings.iter().any(|line| line.contains("horse")));
     }
 }
+
+#[test]
+fn a_ping_to_one_node_counts_on_the_other_and_a_missed_one_is_missed_on_both() {
+    let cluster = Cluster::new();
+    let path = cluster.dir.path().join("config.yaml");
+    let beat = "monitors: [{ name: job, heartbeat: { interval: 4s, grace: 2s, first_ping: optional } }, {";
+    let text = fs::read_to_string(&path).unwrap().replace("monitors: [{", beat);
+    fs::write(&path, text).unwrap();
+    let (eu, us) = (cluster.node(0, SECRET), cluster.node(1, SECRET));
+    wait_for("the nodes to see each other", || (eu.peers().0 == Some(0) && us.peers().0 == Some(0)).then_some(()));
+    let url = |node: &Node| {
+        let said = node.run(&["heartbeat", "url", "job", "--json", "--base", "http://x"]);
+        let said: serde_json::Value = serde_json::from_slice(&said.stdout).unwrap_or_else(|_| panic!("{}", stderr(&said)));
+        said["token"].as_str().unwrap().trim_start_matches("http://x").to_owned()
+    };
+    let address = url(&eu);
+    assert_eq!(address, url(&us), "all nodes derive the same");
+    let status = |node: &Node| {
+        let said: serde_json::Value = serde_json::from_slice(&node.run(&["status", "--json"]).stdout).unwrap();
+        let found = said["monitors"].as_array().unwrap().iter().find(|monitor| monitor["id"] == "job").unwrap().clone();
+        found["status"].as_str().unwrap().to_owned()
+    };
+    for _ in 0..5 {
+        assert_eq!(request(&us.address, "GET", &address, &[], "").0, 200);
+        thread::sleep(Duration::from_secs(3));
+        assert_ne!(status(&eu), "down");
+    }
+    wait_for("both to hold it up", || (status(&eu) == "up" && status(&us) == "up").then_some(()));
+    wait_for("both to miss it", || (status(&eu) == "down" && status(&us) == "down").then_some(()));
+    assert_eq!(request(&eu.address, "GET", &address, &[], "").0, 200);
+    wait_for("both to hear that it is back", || (status(&eu) == "up" && status(&us) == "up").then_some(()));
+}

@@ -41,6 +41,28 @@ function times(root) {
   }
 }
 
+// A button beside everything that is meant to be copied; only where the browser lets pages copy.
+function copyButtons(root) {
+  if (!navigator.clipboard) return;
+  for (const element of root.querySelectorAll("[data-copy]")) {
+    const text = element.textContent;
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "copy";
+    button.textContent = "Copy";
+    button.addEventListener("click", async () => {
+      try {
+        await navigator.clipboard.writeText(text);
+        button.textContent = "Copied";
+      } catch {
+        button.textContent = "Not copied";
+      }
+      setTimeout(() => { button.textContent = "Copy"; }, 2 * second);
+    });
+    if (element.tagName === "PRE") element.prepend(button); else element.after(button);
+  }
+}
+
 let lastFetch = Date.now();
 
 async function refresh(main) {
@@ -57,6 +79,7 @@ async function refresh(main) {
     document.body.className = page.body.className;
     lastFetch = Date.now();
     times(main);
+    copyButtons(main);
   } catch {
     // Old data must look old, also when it is the way to us that is broken.
     if (Date.now() - lastFetch > 2 * minute) document.body.classList.add("stale");
@@ -64,6 +87,7 @@ async function refresh(main) {
 }
 
 times(document);
+copyButtons(document);
 const main = document.querySelector("main[data-refresh]");
 setInterval(() => times(document), 10 * second);
 if (main) setInterval(() => refresh(main), Number(main.dataset.refresh) * second);

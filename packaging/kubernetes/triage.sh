@@ -45,6 +45,7 @@ title() {
 }
 
 # Also after Ctrl-C: `kubectl run --rm` removes the pod only when it ends by itself.
+# shellcheck disable=SC2317 # the traps call it
 clean_up() {
   if [ "$is_pod_started" = yes ]; then
     is_pod_started=no

@@ -62,7 +62,13 @@ fn damaged(name: &str) -> String {
 
 fn retention(config: &Config) -> StoreRetention {
     let kept = config.retention;
-    StoreRetention { results: kept.results, rollup_5m: kept.rollup_5m, rollup_1h: kept.rollup_1h, db_bytes_max: kept.db_bytes_max }
+    StoreRetention {
+        results: kept.results,
+        rollup_5m: kept.rollup_5m,
+        rollup_1h: kept.rollup_1h,
+        db_bytes_max: kept.db_bytes_max,
+        n_pings: kept.n_pings,
+    }
 }
 
 /// Tells the log and people what was found while opening.

@@ -137,6 +137,13 @@ pub struct Reloader {
     pub referred: Stamps,
 }
 
+/// Says what in a config is valid and perhaps not meant.
+pub(super) fn say_doubts(config: &Config) {
+    for doubt in &config.doubts {
+        tracing::warn!("{doubt}");
+    }
+}
+
 /// Why the files are looked at.
 #[derive(Debug)]
 enum Reason {
@@ -300,6 +307,7 @@ impl Reloader {
     }
 
     async fn swap(&mut self, loaded: Loaded, summary: &str) {
+        say_doubts(&loaded.config);
         let now = self.clock.now().wall;
         let had_problems = !self.view.problems.is_empty() || self.view.is_last_good_copy;
         let state_dir = self.state_dir.clone();

@@ -33,6 +33,7 @@ use crate::engine::core::Beginning;
 use crate::engine::core::Core;
 use crate::engine::event::Event;
 use crate::engine::handle::EngineHandle;
+use crate::engine::ping;
 use crate::engine::runner::Runner;
 use crate::engine::shell;
 use crate::engine::shell::Shell;
@@ -121,9 +122,11 @@ pub async fn run(options: Options) -> Result<(), StartError> {
     let found = find_config(options.config.as_deref());
     let (mut loaded, problems) = first_config(&found, options.state_dir.as_deref(), &clock).await?;
     pin(&mut loaded, options.state_dir.as_deref());
+    reload::say_doubts(&loaded.config);
     let config = Arc::clone(&loaded.config);
     let state_dir = config.instance.state_dir.clone();
     let (store, opened) = open(&state_dir, &clock).await?;
+    store.set_n_pings(config.retention.n_pings);
     let bound = Server::bind(&config, clock.clone()).await?;
     let own_url = bound.own_url();
     if problems.is_empty() {
@@ -320,6 +323,9 @@ async fn beginning(store: &Store, config: &Arc<Config>, view: &ReloadView) -> Re
         recent: left.recent,
         last_alive: left.last_alive,
         facts,
+        beats: left.beats,
+        unfed: left.unfed,
+        last_ping: left.last_ping,
         version: crate::app::version_text(),
     };
     Ok((beginning, sent))
@@ -364,6 +370,9 @@ fn start_engine(beginning: Beginning, parts: EngineParts<'_>, thread: &Handle, s
     let (pictures, snapshots) = watch::channel(Arc::new(core.snapshot(now)));
     let (requests, asked) = mpsc::channel(REQUESTS_MAX);
     let (commits, jobs) = mpsc::channel(committer::QUEUE_MAX);
+    let (pings, pinged) = mpsc::channel(ping::PINGS_MAX);
+    let (keeper, kept) = mpsc::channel(ping::PINGS_MAX);
+    supervisor.task("pings", ping::run(kept, parts.store.clone(), parts.events.clone()));
     let runner =
         Runner::new(parts.prober.clone(), parts.clock.clone(), Jobs::on(thread, supervisor.stopping()), parts.events, n_checks_max());
     let shell = Shell {
@@ -371,6 +380,8 @@ fn start_engine(beginning: Beginning, parts: EngineParts<'_>, thread: &Handle, s
         clock: parts.clock.clone(),
         events: parts.heard,
         requests: asked,
+        pings: pinged,
+        keeper,
         runner,
         store: parts.store.clone(),
         commits,
@@ -380,7 +391,7 @@ fn start_engine(beginning: Beginning, parts: EngineParts<'_>, thread: &Handle, s
     };
     supervisor.task_on(thread, "engine", shell.run(first, supervisor.stopping()));
     supervisor.task("committer", committer::run(jobs, parts.store.clone(), Arc::clone(parts.owed), parts.announce, supervisor.stopping()));
-    EngineHandle { snapshots, requests }
+    EngineHandle { snapshots, requests, pings }
 }
 
 /// Takes as many descriptors as the system gives and leaves some for everything but checks.

@@ -92,6 +92,8 @@ pub(super) enum Subcommand {
     Status(StatusOptions),
     /// Look at the nodes of the cluster and steer them
     Peer(PeerOptions),
+    /// Print by what a heartbeat is pinged
+    Heartbeat(HeartbeatOptions),
     /// Make the running instance read its config again, now
     Reload,
     /// Print a new one-time sign-in link of the running instance
@@ -162,9 +164,10 @@ on standard error says what could not be reported. Signals (TERM, INT, HUP, QUIT
 #[derive(Debug, Args)]
 #[command(after_help = EXEC_HELP)]
 pub(super) struct ExecOptions {
-    /// Where the heartbeat takes pings: https://…/heartbeat/<token>, …/ping/<uuid> or …/ping/<key>/<slug>. Other users of the machine see
-    /// the command line; the variable keeps the address from them, and is taken out of the command's environment
-    #[arg(long, env = "VIGILMON_PING_URL", hide_env_values = true, value_name = "URL", value_parser = secret, required_unless_present = "copy_to")]
+    /// Where the heartbeat takes pings: https://…/heartbeat/<token>, …/ping/<uuid> or …/ping/<key>/<slug>; or its id or name, where its
+    /// config is at hand. Other users of the machine see the command line; the variable keeps the address from them, and is taken out of
+    /// the command's environment
+    #[arg(long, env = "VIGILMON_PING_URL", hide_env_values = true, value_name = "URL or HEARTBEAT", value_parser = secret, required_unless_present = "copy_to")]
     pub(super) ping: Option<Secret>,
     /// What tells this run from others, for all its pings: this UUID, or a new random one, which is the default. The command finds it in
     /// VIGILMON_RUN_ID
@@ -295,6 +298,28 @@ pub(super) enum PeerAction {
         /// Which node
         #[arg(value_name = "NODE")]
         name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct HeartbeatOptions {
+    #[command(subcommand)]
+    pub(super) action: HeartbeatAction,
+}
+
+#[derive(Debug, Clone, clap::Subcommand)]
+pub(super) enum HeartbeatAction {
+    /// Print all addresses of a heartbeat, and ready lines for cron, systemd, Kubernetes and others
+    Url {
+        /// Its id or name
+        #[arg(value_name = "MONITOR")]
+        monitor: String,
+        /// Print the addresses as JSON
+        #[arg(long)]
+        json: bool,
+        /// What they begin with, instead of `server.public_url`
+        #[arg(long, value_name = "URL")]
+        base: Option<String>,
     },
 }
 

@@ -23,11 +23,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::surroundings::plain;
 use crate::cli::Exit;
+use crate::cli::args::Common;
 use crate::cli::args::ExecOptions;
 use crate::cli::exec::address::Address;
 use crate::cli::exec::reporter::Report;
 use crate::cli::exec::reporter::Reporter;
 use crate::cli::exec::reporter::client;
+use crate::cli::heartbeat;
 use crate::cli::output;
 use crate::clock::Clock;
 use crate::model::secret::Secret;
@@ -58,7 +60,7 @@ const ADDRESS_VARIABLE: &str = "VIGILMON_PING_URL";
 /// Where the command finds the id of its run, should it want to send pings of its own.
 const RUN_VARIABLE: &str = "VIGILMON_RUN_ID";
 
-pub(super) fn run(options: &ExecOptions) -> ExitCode {
+pub(super) fn run(common: &Common, options: &ExecOptions) -> ExitCode {
     if let Some(path) = &options.copy_to {
         return copy_to(path).into();
     }
@@ -73,7 +75,7 @@ pub(super) fn run(options: &ExecOptions) -> ExitCode {
             return Exit::Failed.into();
         }
     };
-    let reporter = reporter(options);
+    let reporter = reporter(common, options);
     let run = reporter.as_ref().ok().and_then(|reporter| reporter.run.clone());
     let mut command = Command::new(program);
     command.args(arguments).env_remove(ADDRESS_VARIABLE);
@@ -107,9 +109,9 @@ fn copy_to(path: &Path) -> Exit {
 ///
 /// # Errors
 /// Why nothing can be reported, in one sentence.
-fn reporter(options: &ExecOptions) -> Result<Reporter, String> {
+fn reporter(common: &Common, options: &ExecOptions) -> Result<Reporter, String> {
     let ping = options.ping.as_ref().ok_or("there is no ping address")?;
-    let address = resolve_ping(ping)?;
+    let address = resolve_ping(common, ping)?;
     let run = if options.no_rid {
         None
     } else {
@@ -119,12 +121,16 @@ fn reporter(options: &ExecOptions) -> Result<Reporter, String> {
     Ok(Reporter { client: client(options.timeout)?, address, run, n_retries: options.retries })
 }
 
-/// The address that `--ping` means.
+/// The address that `--ping` means: a URL, or a heartbeat of the config here.
 ///
 /// # Errors
-/// What is wrong with it, without the text itself.
-fn resolve_ping(ping: &Secret) -> Result<Address, String> {
-    Address::parse(ping.reveal_for_use())
+/// What is wrong with it, without the text itself where it may be a URL.
+fn resolve_ping(common: &Common, ping: &Secret) -> Result<Address, String> {
+    let text = ping.reveal_for_use().trim();
+    if text.is_empty() || text.contains(['/', ':']) {
+        return Address::parse(text);
+    }
+    Address::parse(heartbeat::address_of(common, text)?.reveal_for_use())
 }
 
 /// A random UUID, version 4.

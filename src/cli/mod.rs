@@ -10,6 +10,7 @@ mod control;
 mod demo;
 mod exec;
 mod hash_password;
+mod heartbeat;
 mod init;
 mod output;
 mod peer;
@@ -85,9 +86,10 @@ pub fn main() -> ExitCode {
         Subcommand::Probe(options) => probe::run(&common, &options),
         Subcommand::Channel(options) => channel::run(&common, &options),
         // The exit code is the command's, so none of ours fits.
-        Subcommand::Exec(options) => return exec::run(&options),
+        Subcommand::Exec(options) => return exec::run(&common, &options),
         Subcommand::Status(options) => status::run(&common, &options),
         Subcommand::Peer(options) => peer::run(&common, &options),
+        Subcommand::Heartbeat(options) => heartbeat::run(&common, &options),
         Subcommand::Reload => reload::run(&common),
         Subcommand::SignInLink => sign_in::run(&common),
         Subcommand::HashPassword => hash_password::run(),

@@ -14,10 +14,14 @@ pub(super) fn run(common: &Common, options: &ValidateOptions) -> Exit {
     let outcome = found.load(&Prober::new(crate::app::user_agent("validate"), Clock::system()));
     match outcome {
         Ok(loaded) if options.json => {
-            output::json(&serde_json::json!({ "valid": true, "problems": [], "monitors": loaded.config.monitors.len() }));
+            let doubts = output::problems_json(&loaded.config.doubts);
+            output::json(&serde_json::json!({ "valid": true, "problems": [], "doubts": doubts, "monitors": loaded.config.monitors.len() }));
             Exit::Fine
         }
         Ok(loaded) => {
+            for doubt in &loaded.config.doubts {
+                output::say(&format!("{doubt}"));
+            }
             output::data(&summary(&found.shown(), &loaded));
             Exit::Fine
         }

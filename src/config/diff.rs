@@ -8,8 +8,12 @@ use std::fmt;
 use serde_json::json;
 
 use crate::config::Config;
+use crate::config::Heartbeats;
 use crate::config::Peers;
 use crate::model::expect::Expectation;
+use crate::model::heartbeat::Heartbeat;
+use crate::model::heartbeat::HeartbeatSpec;
+use crate::model::heartbeat::Identity;
 use crate::model::id::ChannelName;
 use crate::model::id::MonitorId;
 use crate::model::monitor::Confirm;
@@ -245,7 +249,49 @@ fn probe_changes(what: &mut Vec<String>, a: &ProbeSpec, b: &ProbeSpec, whole: (&
             note(what, *ip != b.ip, || "tcp.ip".to_owned());
             note(what, *resolver != b.resolver, || "tcp.resolver".to_owned());
         }
-        (ProbeSpec::Http(_), ProbeSpec::Tcp(_)) | (ProbeSpec::Tcp(_), ProbeSpec::Http(_)) => what.push(targets()),
+        (ProbeSpec::Heartbeat(a), ProbeSpec::Heartbeat(b)) => heartbeat_changes(what, a, b),
+        (ProbeSpec::Http(_) | ProbeSpec::Tcp(_) | ProbeSpec::Heartbeat(_), _) => what.push(targets()),
+    }
+}
+
+fn heartbeat_changes(what: &mut Vec<String>, a: &HeartbeatSpec, b: &HeartbeatSpec) {
+    let Heartbeat {
+        schedule,
+        grace,
+        start_grace,
+        max_runtime,
+        min_runtime,
+        failures,
+        first_ping,
+        methods,
+        body,
+        keywords,
+        early,
+        resume,
+        keep_alive,
+    } = &*a.beat;
+    let Identity { token, uuid, slug, generation } = &a.identity;
+    let (other, known) = (&b.beat, &b.identity);
+    note(what, *schedule != other.schedule, || format!("expected {schedule} → {}", other.schedule));
+    note(what, *grace != other.grace, || format!("grace {} → {}", DurationText(*grace), DurationText(other.grace)));
+    for (key, differs) in [
+        ("start_grace", *start_grace != other.start_grace),
+        ("max_runtime", *max_runtime != other.max_runtime),
+        ("min_runtime", *min_runtime != other.min_runtime),
+        ("failures", *failures != other.failures),
+        ("first_ping", *first_ping != other.first_ping),
+        ("methods", *methods != other.methods),
+        ("body", *body != other.body),
+        ("keywords", *keywords != other.keywords),
+        ("early", *early != other.early),
+        ("resume", *resume != other.resume),
+        ("keep_alive", *keep_alive != other.keep_alive),
+        ("token", *token != known.token),
+        ("uuid", *uuid != known.uuid),
+        ("slug", *slug != known.slug),
+        ("generation", *generation != known.generation),
+    ] {
+        note(what, differs, || format!("heartbeat.{key}"));
     }
 }
 
@@ -329,6 +375,17 @@ fn of<'a, T>(config: &'a Config, part: impl FnOnce(&'a Peers) -> &'a T) -> Optio
     config.peers.as_ref().map(part)
 }
 
+/// Where the template of what is created is written does not matter.
+fn are_alike(a: &Heartbeats, b: &Heartbeats) -> bool {
+    let Heartbeats { ping_key, auto_create } = a;
+    let is_same = match (auto_create, &b.auto_create) {
+        (Some(a), Some(b)) => a.n_max == b.n_max && monitor_changes(&a.prototype, &b.prototype).is_empty(),
+        (None, None) => true,
+        (Some(_), None) | (None, Some(_)) => false,
+    };
+    is_same && *ping_key == b.ping_key
+}
+
 fn settings(old: &Config, new: &Config) -> Vec<String> {
     let both = old.peers.is_some() && new.peers.is_some();
     let differing = [
@@ -338,6 +395,7 @@ fn settings(old: &Config, new: &Config) -> Vec<String> {
         ("uplink", old.uplink != new.uplink),
         ("self.channels", old.self_channels != new.self_channels),
         ("retention", old.retention != new.retention),
+        ("heartbeats", !are_alike(&old.heartbeats, &new.heartbeats)),
         ("peers.secret", of(old, |peers| &peers.secrets) != of(new, |peers| &peers.secrets) && both),
         ("peers.solo_after", of(old, |peers| &peers.solo_after) != of(new, |peers| &peers.solo_after) && both),
     ];

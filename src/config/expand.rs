@@ -35,9 +35,17 @@ pub(super) struct Expanded {
     pub(super) monitors: Vec<Whole>,
     /// Templates that no monitor uses, made into monitors so that their mistakes are found too.
     pub(super) templates: Vec<Whole>,
+    /// What `?create=1` makes, when `heartbeats.auto_create` allows it.
+    pub(super) created: Option<Whole>,
     /// Nothing was left out because of a mistake.
     pub(super) complete: bool,
 }
+
+/// Of `defaults`, what concerns heartbeats: nothing is checked.
+const DEFAULTS_OF_HEARTBEATS: [&str; 5] = ["channels", "regions", "quorum", "min_regions", "partial"];
+
+/// What a heartbeat that is made by a ping is, unless a template says otherwise: as in healthchecks.
+const CREATED: [(&str, &str); 2] = [("interval", "1d"), ("grace", "1h")];
 
 /// Fills in the variables of everything but monitors and templates, which need the matrix first.
 pub(super) fn fill_document(root: Node, around: &dyn Surroundings, report: &Report) -> Node {
@@ -57,7 +65,7 @@ pub(super) fn fill_document(root: Node, around: &dyn Surroundings, report: &Repo
 pub(super) fn expand(root: &Node, around: &dyn Surroundings, report: &Report) -> Expanded {
     let expander = Expander { root, around, report };
     let mut used = BTreeSet::new();
-    let mut out = Expanded { monitors: Vec::new(), templates: Vec::new(), complete: true };
+    let mut out = Expanded { monitors: Vec::new(), templates: Vec::new(), created: None, complete: true };
     let none: &[Node] = &[];
     let items = match root.get("monitors").map(|node| (node, &node.value)) {
         None | Some((_, Value::Null)) => none,
@@ -80,6 +88,7 @@ pub(super) fn expand(root: &Node, around: &dyn Surroundings, report: &Report) ->
             break;
         }
     }
+    out.created = expander.created(&mut used);
     out.templates = expander.unused_templates(&used);
     out
 }
@@ -98,16 +107,13 @@ impl Expander<'_> {
             return;
         }
         let mut whole = Node::map(item.pos, Vec::new());
-        if let Some(defaults) = self.root.get("defaults") {
-            whole = merge(whole, defaults.clone());
-        }
         for name in self.uses(item, path) {
             if let Some(template) = self.template(&name) {
                 whole = merge(whole, in_long_form(template));
                 used.insert(name.text.clone());
             }
         }
-        whole = Node { pos: item.pos, ..merge(whole, in_long_form(item)) };
+        let whole = self.below(Node { pos: item.pos, ..merge(whole, in_long_form(item)) });
         let matrix_hides = item.get("matrix").is_some_and(|node| mentions(node, "${"));
         for values in self.combinations(item, path) {
             if out.len() > MONITORS_MAX {
@@ -117,6 +123,40 @@ impl Expander<'_> {
             let filler = Filler { around: self.around, report: self.report, matrix, matrix_hides };
             out.push(Whole { node: filler.monitor(whole.clone(), path), path: path.to_owned() });
         }
+    }
+
+    /// A monitor with what it inherits from `defaults`.
+    fn below(&self, monitor: Node) -> Node {
+        let Some(mut defaults) = self.root.get("defaults").cloned() else { return monitor };
+        if let (Some(_), Value::Map(entries)) = (monitor.get("heartbeat"), &mut defaults.value) {
+            entries.retain(|entry| DEFAULTS_OF_HEARTBEATS.contains(&entry.key.as_str()));
+        }
+        let pos = monitor.pos;
+        Node { pos, ..merge(defaults, monitor) }
+    }
+
+    /// What a ping may create, made into a monitor so that its mistakes are found too.
+    fn created(&self, used: &mut BTreeSet<String>) -> Option<Whole> {
+        const PATH: &str = "heartbeats.auto_create";
+        let node = self.root.get("heartbeats")?.get("auto_create").filter(|node| !node.is_null())?;
+        let pos = node.pos;
+        let text = |text: &str| Node { pos, value: Value::Scalar(Scalar { text: text.to_owned(), quoted: true, written: None }) };
+        let entry = |key: &str, value: Node| Entry { key: key.to_owned(), pos, value };
+        let named = node.get("template").and_then(Node::scalar).map(|scalar| scalar.text.clone());
+        let template = named.as_ref().and_then(|name| {
+            let place = node.get("template").map_or(pos, |node| node.pos);
+            used.insert(name.clone());
+            self.template(&Named { text: name.clone(), pos: place, path: format!("{PATH}.template") })
+        });
+        if named.is_some() && template.is_none() {
+            return None;
+        }
+        let template = template.cloned().unwrap_or_else(|| Node::map(pos, Vec::new()));
+        let usual = if says_when(&template) { Vec::new() } else { CREATED.iter().map(|(key, value)| entry(key, text(value))).collect() };
+        let own = Node::map(pos, vec![entry("name", text("created")), entry("heartbeat", Node::map(pos, usual))]);
+        let filler = Filler { around: self.around, report: self.report, matrix: Matrix::None, matrix_hides: false };
+        let whole = self.below(merge(own, in_long_form(&template)));
+        Some(Whole { node: filler.monitor(Node { pos, ..whole }, PATH), path: PATH.to_owned() })
     }
 
     fn uses(&self, item: &Node, path: &str) -> Vec<Named> {
@@ -252,6 +292,12 @@ fn mentions(node: &Node, part: &str) -> bool {
     }
 }
 
+/// Whether a heartbeat says when it is expected.
+fn says_when(monitor: &Node) -> bool {
+    let beat = monitor.get("heartbeat");
+    beat.is_some_and(|beat| ["interval", "cron", "calendar"].iter().any(|key| beat.get(key).is_some()))
+}
+
 /// A template with what it lacks to be a monitor.
 fn as_monitor(template: &Entry, section: &reference::Section) -> Node {
     let pos = template.value.pos;
@@ -262,6 +308,10 @@ fn as_monitor(template: &Entry, section: &reference::Section) -> Node {
         entries.retain(|entry| section.keys.iter().any(|key| key.name == entry.key));
     }
     let lacking = match (known.get("http"), known.get("tcp")) {
+        (None, None) if known.get("heartbeat").is_some() => {
+            let usual = if says_when(&known) { Vec::new() } else { vec![entry("interval", text("1d"))] };
+            entry("heartbeat", Node::map(pos, usual))
+        }
         (_, Some(_)) => entry("tcp", Node::map(pos, vec![entry("address", text("example.com:1"))])),
         (Some(_), None) | (None, None) => entry("http", Node::map(pos, vec![entry("url", text("https://example.com"))])),
     };

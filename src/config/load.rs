@@ -31,7 +31,8 @@ pub fn load(sources: &[SourceText], around: &dyn Surroundings) -> Result<Config,
     let report = Report::new(Files(sources.iter().map(|source| Arc::new(source.file.clone())).collect()));
     let config = read(sources, around, &report);
     match config {
-        Some(config) if report.is_empty() => {
+        Some(mut config) if report.is_empty() => {
+            config.doubts = report.take_doubts();
             let problems = cross::problems(&config);
             if problems.is_empty() { Ok(config) } else { Err(problems) }
         }

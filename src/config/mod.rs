@@ -87,8 +87,30 @@ pub struct Config {
     pub self_channels: Vec<ChannelName>,
     /// What is kept how long.
     pub retention: Retention,
+    /// What concerns all heartbeats.
+    pub heartbeats: Heartbeats,
     /// The cluster this instance belongs to; `None`: it watches alone.
     pub peers: Option<Peers>,
+    /// What is valid and perhaps not meant.
+    pub doubts: Vec<Problem>,
+}
+
+/// What concerns all heartbeats.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Heartbeats {
+    /// A ping key of one's own, such as that of an account with healthchecks; `None`: a derived one.
+    pub ping_key: Option<Secret>,
+    /// What `?create=1` may do; `None`: nothing.
+    pub auto_create: Option<AutoCreate>,
+}
+
+/// What `?create=1` may do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AutoCreate {
+    /// What is created; id, name and slug are those that were asked for.
+    pub prototype: Arc<Monitor>,
+    /// So many at most, in all.
+    pub n_max: usize,
 }
 
 /// A cluster of instances that watch together.
@@ -221,12 +243,14 @@ pub struct Retention {
     pub rollup_1h: Duration,
     /// Cap of the database file in bytes; 2 GiB by default. Beyond it the oldest single results go first.
     pub db_bytes_max: u64,
+    /// Pings of each heartbeat; 1000 by default.
+    pub n_pings: u32,
 }
 
 impl Default for Retention {
     fn default() -> Retention {
         let day = Duration::from_secs(86_400);
-        Retention { results: day * 7, rollup_5m: day * 90, rollup_1h: day * 730, db_bytes_max: 2 << 30 }
+        Retention { results: day * 7, rollup_5m: day * 90, rollup_1h: day * 730, db_bytes_max: 2 << 30, n_pings: 1000 }
     }
 }
 

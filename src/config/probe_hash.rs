@@ -14,6 +14,11 @@ use crate::model::expect::HeaderTest;
 use crate::model::expect::JsonExpect;
 use crate::model::expect::JsonTest;
 use crate::model::expect::ResponseTime;
+use crate::model::heartbeat::FirstPing;
+use crate::model::heartbeat::Heartbeat;
+use crate::model::heartbeat::Keywords;
+use crate::model::heartbeat::Methods;
+use crate::model::heartbeat::Otherwise;
 use crate::model::monitor::HttpAuth;
 use crate::model::monitor::HttpSpec;
 use crate::model::monitor::HttpVersion;
@@ -26,6 +31,9 @@ use crate::model::monitor::TlsSpec;
 use crate::model::monitor::TlsVersion;
 use crate::model::net::NameServer;
 use crate::model::net::NameServerTransport;
+use crate::model::schedule::Fold;
+use crate::model::schedule::Gap;
+use crate::model::schedule::Schedule;
 
 /// The digest, 24 bits.
 #[must_use]
@@ -34,6 +42,7 @@ pub fn probe_hash(monitor: &Monitor) -> u32 {
     match &monitor.probe {
         ProbeSpec::Http(spec) => http(&mut text, spec),
         ProbeSpec::Tcp(spec) => tcp(&mut text, spec),
+        ProbeSpec::Heartbeat(spec) => heartbeat(&mut text, &spec.beat),
     }
     expectation(&mut text, &monitor.expect);
     // The timeout decides too: an answer that comes later is none.
@@ -172,6 +181,45 @@ fn tcp(text: &mut Canonical, spec: &TcpSpec) {
     text.bytes("send", send);
     text.bytes("expect", expect);
     addresses(text, *ip, resolver);
+}
+
+fn heartbeat(text: &mut Canonical, beat: &Heartbeat) {
+    // What is kept of a body and what a ping does to a pause decide nothing about being up.
+    let Heartbeat {
+        schedule,
+        grace,
+        start_grace,
+        max_runtime,
+        min_runtime,
+        failures,
+        first_ping,
+        methods,
+        body: _,
+        keywords,
+        early,
+        resume: _,
+        keep_alive,
+    } = beat;
+    text.field("schedule", &schedule.to_string());
+    if let Schedule::Timed(timed) = schedule {
+        text.field("gap", if timed.daylight.gap == Gap::Skip { "skip" } else { "catch up" });
+        text.field("fold", if timed.daylight.fold == Fold::Once { "once" } else { "both" });
+    }
+    text.duration("grace", Some(*grace));
+    text.duration("start_grace", *start_grace);
+    text.duration("max_runtime", *max_runtime);
+    text.duration("min_runtime", *min_runtime);
+    text.field("failures", &failures.to_string());
+    text.field("first_ping", if *first_ping == FirstPing::Required { "required" } else { "optional" });
+    text.field("methods", if *methods == Methods::Any { "any" } else { "post" });
+    if let Some(Keywords { failure, success, start, otherwise }) = keywords {
+        text.texts("failure", failure);
+        text.texts("success", success);
+        text.texts("start", start);
+        text.field("otherwise", if *otherwise == Otherwise::Fail { "fail" } else { "ignore" });
+    }
+    text.duration("early", *early);
+    text.field("keep_alive", &keep_alive.to_string());
 }
 
 fn expectation(text: &mut Canonical, expect: &Expectation) {

@@ -18,12 +18,13 @@ pub(super) struct Report {
     pub(super) files: Files,
     found: RefCell<Vec<(Pos, Problem)>>,
     settled: RefCell<HashSet<Pos>>,
+    doubts: RefCell<Vec<(Pos, Problem)>>,
 }
 
 impl Report {
     /// Nothing found yet.
     pub(super) fn new(files: Files) -> Report {
-        Report { files, found: RefCell::new(Vec::new()), settled: RefCell::new(HashSet::new()) }
+        Report { files, found: RefCell::new(Vec::new()), settled: RefCell::new(HashSet::new()), doubts: RefCell::new(Vec::new()) }
     }
 
     /// Notes one.
@@ -31,10 +32,19 @@ impl Report {
         if self.settled.borrow().contains(&pos) {
             return;
         }
-        let file = self.files.of(pos).as_path().to_path_buf();
-        let problem =
-            Problem { file, line: pos.line, column: pos.column, path: path.to_owned(), message: message.into(), hint: hint.into() };
+        let problem = self.problem(pos, path, message.into(), hint.into());
         self.found.borrow_mut().push((pos, problem));
+    }
+
+    /// Notes something that is valid and perhaps not meant.
+    pub(super) fn doubt(&self, pos: Pos, path: &str, message: impl Into<String>, hint: impl Into<String>) {
+        let problem = self.problem(pos, path, message.into(), hint.into());
+        self.doubts.borrow_mut().push((pos, problem));
+    }
+
+    fn problem(&self, pos: Pos, path: &str, message: String, hint: String) -> Problem {
+        let file = self.files.of(pos).as_path().to_path_buf();
+        Problem { file, line: pos.line, column: pos.column, path: path.to_owned(), message, hint }
     }
 
     /// Notes one after which nothing more can be said about this place: the value is not known, so it cannot be judged.
@@ -51,13 +61,21 @@ impl Report {
     /// All of them in the order of the files. What is wrong in a template is wrong in every monitor that uses it, and is told
     /// once.
     pub(super) fn into_problems(self) -> Vec<Problem> {
-        let mut found = self.found.into_inner();
-        found.sort_by_key(|(pos, _)| *pos);
-        let mut told = HashSet::new();
-        found.retain(|(pos, problem)| pos.line == 0 || told.insert((*pos, problem.message.clone())));
-        found.truncate(PROBLEMS_MAX);
-        found.into_iter().map(|(_, problem)| problem).collect()
+        in_order(self.found.into_inner())
     }
+
+    /// What is perhaps not meant, in the same way.
+    pub(super) fn take_doubts(&self) -> Vec<Problem> {
+        in_order(self.doubts.take())
+    }
+}
+
+fn in_order(mut found: Vec<(Pos, Problem)>) -> Vec<Problem> {
+    found.sort_by_key(|(pos, _)| *pos);
+    let mut told = HashSet::new();
+    found.retain(|(pos, problem)| pos.line == 0 || told.insert((*pos, problem.message.clone())));
+    found.truncate(PROBLEMS_MAX);
+    found.into_iter().map(|(_, problem)| problem).collect()
 }
 
 impl fmt::Display for Problem {

@@ -73,7 +73,7 @@ fn monitor(text: &str) -> Monitor {
 fn http(text: &str) -> crate::model::monitor::HttpSpec {
     match monitor(text).probe {
         ProbeSpec::Http(spec) => *spec,
-        ProbeSpec::Tcp(_) => panic!("a tcp monitor"),
+        ProbeSpec::Tcp(_) | ProbeSpec::Heartbeat(_) => panic!("not an http monitor"),
     }
 }
 
@@ -250,7 +250,7 @@ auth:
   proxy: { header: Remote-User, from: 127.0.0.1/32 }
   tokens: [{ name: ci, hash: 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef, scope: write }]
 defaults: { interval: 30s, timeout: 5s, confirm: { failures: 3, successes: 2, recheck: 5s }, channels: chat, regions: [eu-west], quorum: 50% }
-templates: { unused: { tcp: { ip: v4 } } }
+templates: { unused: { tcp: { ip: v4 } }, unused-job: { heartbeat: { cron: "@daily" } } }
 monitors:
   - name: all
     id: all-of-it
@@ -270,6 +270,8 @@ monitors:
       any: [{ status: 204 }]
   - { name: basic, http: { url: https://example.com, auth: { basic: { user: a, password: b } } } }
   - { name: redis, tcp: redis:6379, slo: 99%, partial: { after: 1m }, internal: { tcp: redis.internal:6379 } }
+  - { name: job, heartbeat: { interval: 1d, grace: 30m, body: { limit: 100KiB, keep: tail }, keywords: { failure: [ERR] } } }
+heartbeats: { auto_create: { template: unused-job, limit: 5 }, ping_key: 0123456789abcdef-key }
 peers: { cluster: acme, secret: 0123456789abcdef, solo_after: never, nodes: [{ name: a, region: eu-west, vantage: internal }, { name: b, region: us, url: "wss://b.example.com/peer" }] }
 channels:
   - { name: chat, slack: https://hooks.example.com/x }
@@ -322,7 +324,7 @@ fn everything() -> String {
 #[cfg(debug_assertions)]
 fn the_decoder_asks_for_exactly_the_keys_of_the_reference() {
     let config = load(&everything());
-    assert_eq!(config.monitors.len(), 3);
+    assert_eq!(config.monitors.len(), 4);
     let opened = reference::coverage::opened();
     // The keys of templates are those of monitors, but for the four that make no sense there.
     let never: Vec<&str> = reference::sections().map(|s| s.path).filter(|p| !opened.contains(p) && *p != "templates.*").collect();
@@ -385,11 +387,11 @@ fn a_change_says_what_is_added_altered_renamed_and_kept() {
   ~ retention
   ~ server.listen (needs a restart)
 
-Monitors: 1 to add, 1 to change, 1 to remove, 1 kept.";
+Monitors: 1 to add, 1 to change, 1 to remove, 2 kept.";
     assert_eq!(change.to_string(), expected);
     assert_eq!(change.to_json()["monitors"]["removed"][0], "basic");
     let first = Change::between(None, &old);
-    assert_eq!((first.monitors.added.len(), first.needs_restart.len()), (3, 0));
+    assert_eq!((first.monitors.added.len(), first.needs_restart.len()), (4, 0));
 }
 
 #[test]
@@ -405,4 +407,29 @@ fn what_a_matrix_takes_from_the_environment_is_not_shown() {
     let text = "monitors: [{ name: \"x ${matrix.h}\", matrix: { h: \"${HOST}\" }, tcp: \"${matrix.h}\" }]\n";
     let problems = try_load(text).expect_err("no port");
     assert!(problems.iter().all(|p| !p.to_string().contains("api.example.com")), "{problems:?}");
+}
+
+#[test]
+fn heartbeats_take_what_concerns_them_of_defaults_and_know_their_slugs() {
+    let text = "defaults: { interval: 30s, timeout: 5s, channels: chat }\nchannels: [{ name: chat, slack: https://hooks.example.com/x }]\n\
+                monitors: [{ name: 'Nightly job 2.0', heartbeat: { cron: '0 2 * * *', timezone: Europe/Riga } }]\n\
+                heartbeats: { auto_create: true }\n";
+    let config = load(text);
+    let monitor = &config.monitors[0];
+    let spec = monitor.heartbeat().expect("a heartbeat");
+    assert_eq!((monitor.channels.len(), spec.identity.slug.as_str(), spec.beat.grace), (1, "nightly-job-2-0", Duration::from_secs(300)));
+    assert_eq!(monitor.target(), "0 2 * * * (Europe/Riga)");
+    let made = config.heartbeats.auto_create.expect("allowed");
+    let beat = &made.prototype.heartbeat().expect("a heartbeat").beat;
+    assert_eq!((beat.schedule.to_string().as_str(), beat.grace, made.n_max), ("every 1d", Duration::from_secs(3600), 100));
+    assert_eq!(made.prototype.channels.len(), 1);
+}
+
+#[test]
+fn what_is_valid_and_perhaps_not_meant_is_said() {
+    let config = load("monitors: [{ name: job, heartbeat: { cron: '0 2 * * *', grace: 30m, max_runtime: 2h } }]\n");
+    let said: Vec<String> = config.doubts.iter().map(ToString::to_string).collect();
+    assert_eq!(said.len(), 1);
+    assert!(said[0].contains("monitors[0].heartbeat.max_runtime: a run that starts on time is missed"), "{said:?}");
+    assert!(said[0].contains("hint: raise `grace`"), "{said:?}");
 }

@@ -6,8 +6,8 @@
 //! | `o/<shard>.<part>` | opinions, packed |
 //! | `v/…`, `d/…`, `p/<monitor>` | epochs: outage, degradation, regional |
 //! | `n/<key>` | delivery of a message |
-//! | `h/<monitor>` | newest ping of a heartbeat |
-//! | `s/pause/<monitor>` | what operators did |
+//! | `h/<monitor>/<node>` | newest pings of a heartbeat that a node received |
+//! | `s/pause/<monitor>`, `s/create/<monitor>` | what operators did, and those who may create heartbeats |
 //! | `x/<node>` | a node that is gone for good |
 //!
 //! Values are JSON and at most [`VALUE_BYTES_MAX`] long: a value that does not fit into one message of the gossip would hold up
@@ -51,10 +51,13 @@ pub fn encode(record: &Record) -> Option<(String, String)> {
         Record::Watermark(watermark) => ("wm".to_owned(), row::watermark_text(watermark)),
         Record::Epoch(fact) => (format!("{}/{}", lane_letter(fact.lane), fact.monitor), row::epoch_text(fact)),
         Record::Delivery(fact) => (format!("n/{}", fact.key), json(&row::delivery(fact.step))),
-        Record::Ping(fact) => (format!("h/{}", fact.heartbeat), json(&row::ping(fact))),
+        Record::Ping(fact) => (format!("h/{}/{}", fact.heartbeat, fact.node), row::pings_text(fact)),
         Record::Operator(fact) => {
-            let OperatorAct::Pause(monitor) = &fact.act;
-            (format!("s/pause/{monitor}"), json(&row::operator(fact)))
+            let (word, monitor) = match &fact.act {
+                OperatorAct::Pause(monitor) => ("pause", monitor),
+                OperatorAct::Create(monitor) => ("create", monitor),
+            };
+            (format!("s/{word}/{monitor}"), json(&row::operator(fact)))
         }
         Record::Forgotten(node) => (format!("x/{node}"), "true".to_owned()),
     })
@@ -79,10 +82,15 @@ pub fn decode(key: &str, value: &str) -> Result<Vec<Record>, BadRecord> {
             Record::Epoch(Box::new(fact))
         }
         Some(("n", id)) => Record::Delivery(row::delivery_of(id, &parsed(value).map_err(bad)?).map_err(bad)?),
-        Some(("h", id)) => Record::Ping(row::ping_of(monitor(id).map_err(bad)?, &parsed(value).map_err(bad)?).map_err(bad)?),
+        Some(("h", id)) => {
+            let Some((heartbeat, node)) = id.split_once('/') else { return Ok(Vec::new()) };
+            let node = NodeName::parse(node).map_err(|error| bad(error.to_string()))?;
+            Record::Ping(row::pings_of(monitor(heartbeat).map_err(bad)?, node, parsed(value).map_err(bad)?))
+        }
         Some(("s", act)) => match act.split_once('/') {
-            Some(("pause", id)) => {
-                let act = OperatorAct::Pause(monitor(id).map_err(bad)?);
+            Some((word @ ("pause" | "create"), id)) => {
+                let id = monitor(id).map_err(bad)?;
+                let act = if word == "pause" { OperatorAct::Pause(id) } else { OperatorAct::Create(id) };
                 Record::Operator(row::operator_of(act, parsed(value).map_err(bad)?).map_err(bad)?)
             }
             Some(_) | None => return Ok(Vec::new()),

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::model::id::NodeName;
-use crate::model::peer::PingFact;
 use crate::model::time::Mono;
 use crate::model::time::UnixMillis;
 use crate::model::verdict::Confidence;
@@ -12,8 +11,8 @@ use crate::model::verdict::Confidence;
 /// A heartbeat whose ping has not been seen.
 #[derive(Debug, Clone, Copy)]
 pub struct Missing<'a> {
-    /// The newest ping that any visible node received, merged; `None`: none ever.
-    pub newest: Option<&'a PingFact>,
+    /// When the newest ping came that any visible node received and that counts for it; `None`: none is known.
+    pub newest: Option<UnixMillis>,
     /// The ping had to come after this to count.
     pub not_before: UnixMillis,
     /// Nodes that could have received it: all that are configured and not forgotten.
@@ -41,7 +40,7 @@ pub enum Missed {
 /// Decides.
 #[must_use]
 pub fn missed(missing: Missing<'_>, now: Mono) -> Missed {
-    if missing.newest.is_some_and(|ping| missing.not_before <= ping.at) {
+    if missing.newest.is_some_and(|at| missing.not_before <= at) {
         return Missed::No;
     }
     let unheard: Vec<NodeName> = missing.receivers.iter().filter(|node| !missing.heard.contains(*node)).cloned().collect();
@@ -56,8 +55,6 @@ pub fn missed(missing: Missing<'_>, now: Mono) -> Missed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::id::MonitorId;
-    use crate::model::peer::PingKind;
 
     fn names(text: &str) -> Vec<NodeName> {
         text.split_whitespace().map(|name| NodeName::parse(name).expect("a name")).collect()
@@ -98,12 +95,6 @@ mod tests {
 
     #[test]
     fn a_ping_that_came_anywhere_is_enough() {
-        let ping = |at| PingFact {
-            heartbeat: MonitorId::parse("nightly").expect("an id"),
-            at: UnixMillis(at),
-            sequence: 0,
-            kind: PingKind::Success,
-        };
         let (receivers, heard) = (names("a b"), names("a").into_iter().collect());
         let missing = |newest| Missing {
             newest,
@@ -113,8 +104,7 @@ mod tests {
             since: Mono(0),
             solo_after: Some(Duration::from_secs(60)),
         };
-        let (in_time, too_early) = (ping(50), ping(49));
-        assert_eq!(missed(missing(Some(&in_time)), Mono(u64::MAX / 2)), Missed::No);
-        assert_ne!(missed(missing(Some(&too_early)), Mono(u64::MAX / 2)), Missed::No);
+        assert_eq!(missed(missing(Some(UnixMillis(50))), Mono(u64::MAX / 2)), Missed::No);
+        assert_ne!(missed(missing(Some(UnixMillis(49))), Mono(u64::MAX / 2)), Missed::No);
     }
 }

@@ -1,9 +1,12 @@
 //! How what several nodes say of the same thing becomes one. Each merge is commutative, associative and idempotent, so that the order
 //! in which things are heard, and how often, does not matter.
 
+use crate::model::heartbeat::Ping;
+use crate::model::heartbeat::PingKind;
 use crate::model::incident::Closed;
 use crate::model::peer::EpochFact;
 use crate::model::peer::OperatorFact;
+use crate::model::peer::PINGS_TOLD_MAX;
 use crate::model::peer::PingFact;
 
 /// The higher epoch wins. Of the same epoch: the earliest beginning, the latest end, and the words of the node whose name is first.
@@ -55,10 +58,19 @@ fn later(one: Option<Closed>, other: Option<Closed>) -> Option<Closed> {
     }
 }
 
-/// The newer ping wins, then the higher sequence, then the graver kind.
+/// All of both, up to the newest few, and of notes the newest.
 #[must_use]
 pub fn ping(a: &PingFact, b: &PingFact) -> PingFact {
-    if (a.at, a.sequence, a.kind) < (b.at, b.sequence, b.kind) { b.clone() } else { a.clone() }
+    let mut pings: Vec<Ping> = a.pings.iter().chain(&b.pings).cloned().collect();
+    pings.sort_by(|a, b| a.stamp.cmp(&b.stamp));
+    pings.dedup_by(|a, b| a.stamp == b.stamp);
+    let is_note = |ping: &Ping| ping.kind == PingKind::Log;
+    let note = pings.iter().rposition(is_note).map(|at| pings.remove(at));
+    pings.retain(|ping| !is_note(ping));
+    pings.drain(..pings.len().saturating_sub(PINGS_TOLD_MAX));
+    pings.extend(note);
+    pings.sort_by(|a, b| a.stamp.cmp(&b.stamp));
+    PingFact { pings, ..a.clone() }
 }
 
 /// The later stamp wins.

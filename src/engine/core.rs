@@ -5,7 +5,10 @@
 
 mod absence;
 mod adopt;
+mod beat;
+mod beats;
 mod cluster;
+mod create;
 mod guard;
 mod machine;
 mod news;
@@ -22,6 +25,7 @@ use std::time::Duration;
 
 use crate::config::Config;
 use crate::engine::core::absence::Stalls;
+use crate::engine::core::beats::Beats;
 use crate::engine::core::cluster::Cluster;
 use crate::engine::core::guard::Guard;
 use crate::engine::core::machine::Machine;
@@ -43,6 +47,8 @@ use crate::model::notification::Notification;
 use crate::model::notification::Subject;
 use crate::model::peer::OperatorAct;
 use crate::model::peer::Record;
+use crate::model::ping::BeatState;
+use crate::model::ping::PingEntry;
 use crate::model::result::RecentResults;
 use crate::model::time::Mono;
 use crate::model::time::Now;
@@ -71,6 +77,12 @@ pub struct Beginning {
     pub last_alive: Option<UnixMillis>,
     /// What was shared with peers in earlier runs, decoded.
     pub facts: Vec<Record>,
+    /// States of heartbeats.
+    pub beats: Vec<BeatState>,
+    /// Pings of the log that are not in those states.
+    pub unfed: Vec<PingEntry>,
+    /// The highest sequence of a ping that this node received, and when it last received one.
+    pub last_ping: Option<(u64, UnixMillis)>,
     /// Version of the program, for peers.
     pub version: String,
 }
@@ -86,7 +98,15 @@ pub struct Core {
     after_commit: Vec<Record>,
     /// Told to peers as soon as the event is applied.
     at_once: Vec<Record>,
+    /// The active config, with what was created besides.
     config: Arc<Config>,
+    /// As it is written.
+    written: Arc<Config>,
+    /// Heartbeats that pings created.
+    created: BTreeSet<MonitorId>,
+    beats: Beats,
+    /// For the log.
+    notes: Vec<String>,
     reload: Arc<ReloadView>,
     started_at: UnixMillis,
     machines: BTreeMap<MonitorId, Machine>,
@@ -115,6 +135,10 @@ impl Core {
             after_commit: Vec::new(),
             at_once: Vec::new(),
             config: Arc::clone(&beginning.config),
+            written: Arc::clone(&beginning.config),
+            created: create::created(&beginning.facts),
+            beats: Beats::new(beginning.beats, beginning.last_ping.map(|(sequence, _)| sequence), now),
+            notes: Vec::new(),
             reload: beginning.reload,
             started_at: now.wall,
             machines: BTreeMap::new(),
@@ -132,10 +156,15 @@ impl Core {
         core.adopt(beginning.config, now, &mut change);
         core.bury_what_is_left(now, &mut change);
         core.remember(beginning.recent);
+        core.replay(beginning.unfed, now, &mut change);
         if let Some(last_alive) = beginning.last_alive {
             core.absent_since(last_alive, now, &mut change);
+            // A ping says as well that it lived.
+            let from = beginning.last_ping.map_or(last_alive, |(_, at)| last_alive.max(at).min(now.wall.max(last_alive)));
+            core.blinded(from, now, &mut change);
         }
         core.join(beginning.facts, beginning.last_alive, now, &mut change);
+        core.wake_beats(now, &mut change);
         let mut commands = Vec::new();
         core.commit(&mut commands, change, None);
         core.publish(&mut commands);
@@ -158,6 +187,8 @@ impl Core {
     pub fn apply(&mut self, event: Event, now: Now) -> Vec<Command> {
         let mut commands = Vec::new();
         self.pass_time(now, &mut commands);
+        self.notice_jumps(now, &mut commands);
+        self.pass_beats(now, &mut commands);
         match event {
             Event::Observed(observed) => self.observed(observed, now, &mut commands),
             Event::ControlsDone(round) => self.controls_done(round, now, &mut commands),
@@ -188,12 +219,14 @@ impl Core {
                 self.heard(news, now, &mut change);
                 self.commit(&mut commands, change, None);
             }
-            Event::Pinged { heartbeat, kind } => {
+            Event::Pinged { arrived, request } => self.ping_arrived(*arrived, request, now, &mut commands),
+            Event::PingsKept(kept) => self.pings_kept(kept, now, &mut commands),
+            Event::Stopping => {
+                self.say_goodbye();
                 let mut change = StateChange::default();
-                self.pinged(&heartbeat, kind, now, &mut change);
+                self.save_beats(&mut change);
                 self.commit(&mut commands, change, None);
             }
-            Event::Stopping => self.say_goodbye(),
             Event::Tick => {}
         }
         self.keep_company(now, &mut commands);
@@ -211,7 +244,8 @@ impl Core {
         let due = self.due.first().filter(|_| !absence::is_implausible(self.last.wall));
         let check = due.map_or(latest, |(due, _)| *due);
         let company = self.cluster.as_ref().map_or(latest, Cluster::deadline);
-        latest.min(check).min(self.guard.next_round().unwrap_or(latest)).min(company)
+        let beat = self.beats_deadline().unwrap_or(latest);
+        latest.min(check).min(self.guard.next_round().unwrap_or(latest)).min(company).min(beat)
     }
 
     /// The cluster after another config.
@@ -244,6 +278,7 @@ impl Core {
     }
 
     fn publish(&mut self, commands: &mut Vec<Command>) {
+        commands.extend(self.notes.drain(..).map(Command::Note));
         if !self.at_once.is_empty() {
             commands.push(Command::Publish(std::mem::take(&mut self.at_once)));
         }
@@ -282,6 +317,7 @@ impl Core {
         let answer = match operation {
             Operation::Pause(id) | Operation::Resume(id) | Operation::CheckNow(id) => self.operate(operation, id, now),
             Operation::Forget(node) => self.forget_for_all(node, now),
+            Operation::Create(id) => self.create_for_all(id, now),
         };
         self.is_dirty = true;
         match answer {
@@ -311,12 +347,16 @@ impl Core {
                 Ok(self.unpause(id, now))
             }
             Operation::CheckNow(_) if is_paused => Err(Refused::NotNow(format!("`{id}` is paused; resume it first"))),
+            Operation::CheckNow(_) if machine.beat.is_some() => {
+                Err(Refused::NotNow(format!("`{id}` is a heartbeat: it is not checked, it reports by itself")))
+            }
             Operation::CheckNow(_) if machine.due.is_none() => Err(Refused::NotNow(format!("`{id}` is not checked from this region"))),
             Operation::CheckNow(_) => {
                 self.reschedule(id, Some(now.mono));
                 Ok(StateChange::default())
             }
             Operation::Forget(node) => self.forget_for_all(node, now),
+            Operation::Create(id) => self.create_for_all(id, now),
         }
     }
 
@@ -335,12 +375,13 @@ impl Core {
                 })
                 .collect(),
             facts: self.facts_kept(),
+            beats: self.beat_states(),
             ..StateChange::default()
         }
     }
 
     fn facts_kept(&self) -> Vec<StoredFact> {
-        let Some(cluster) = &self.cluster else { return Vec::new() };
+        let Some(cluster) = &self.cluster else { return self.created_facts() };
         let epochs = cluster.epochs.values().map(|fact| Record::Epoch(Box::new(fact.clone())));
         let pings = cluster.pings.values().map(|fact| Record::Ping(fact.clone()));
         let acts = cluster.acts.values().map(|fact| Record::Operator(fact.clone()));
@@ -398,5 +439,7 @@ fn by_monitor(incidents: Vec<Incident>) -> BTreeMap<MonitorId, Vec<Incident>> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_beats;
 #[cfg(test)]
 mod tests_together;

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use crate::config::Config;
 use crate::engine::handle::Operation;
 use crate::engine::handle::Refused;
+use crate::engine::ping::Arrived;
+use crate::engine::ping::NotTaken;
 use crate::engine::snapshot::ReloadView;
 use crate::model::change::StateChange;
-use crate::model::id::MonitorId;
 use crate::model::monitor::Monitor;
 use crate::model::net::HostPort;
 use crate::model::peer::PeerNews;
-use crate::model::peer::PingKind;
 use crate::model::peer::Record;
 use crate::model::peer::Roster;
+use crate::model::ping::PingEntry;
 use crate::model::result::CheckResult;
 use crate::model::time::Mono;
 use crate::model::time::UnixMillis;
@@ -50,11 +51,13 @@ pub enum Event {
     Peers(PeerNews),
     /// A heartbeat was pinged here.
     Pinged {
-        /// Which.
-        heartbeat: MonitorId,
-        /// What the ping says.
-        kind: PingKind,
+        /// What came.
+        arrived: Box<Arrived>,
+        /// Names the ping in the answer.
+        request: RequestId,
     },
+    /// These pings were written, or could not be.
+    PingsKept(Vec<(RequestId, bool)>),
     /// The program is about to stop: peers are told, so that they need not wait to find out.
     Stopping,
     /// Nothing but time passed.
@@ -124,6 +127,20 @@ pub enum Command {
         request: RequestId,
         /// How.
         answer: Result<(), Refused>,
+    },
+    /// Write a ping into the log, and say what became of that.
+    KeepPing {
+        /// Names it.
+        request: RequestId,
+        /// What is written.
+        entry: Box<PingEntry>,
+    },
+    /// Answer a ping.
+    AnswerPing {
+        /// Which.
+        request: RequestId,
+        /// How.
+        answer: Result<(), NotTaken>,
     },
     /// Say this in the log: something happened to this instance, not to a target.
     Note(String),

@@ -1,11 +1,17 @@
 //! How the rest of the program speaks to the engine: look at the newest snapshot, or ask for something.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 use tokio::sync::watch;
 
+use crate::engine::ping::Arrived;
+use crate::engine::ping::NotTaken;
+use crate::engine::ping::PingRequest;
 use crate::engine::snapshot::Snapshot;
 use crate::model::id::MonitorId;
 use crate::model::id::NodeName;
@@ -17,6 +23,8 @@ pub struct EngineHandle {
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
     /// Requests of operators.
     pub requests: mpsc::Sender<Request>,
+    /// Pings.
+    pub pings: mpsc::Sender<PingRequest>,
 }
 
 /// Something an operator asks for, with a slot for the answer, which comes after the change is durable.
@@ -39,6 +47,8 @@ pub enum Operation {
     CheckNow(MonitorId),
     /// A node of the cluster is gone for good: nobody waits for it or counts what it says. Its name never comes back.
     Forget(NodeName),
+    /// A heartbeat that a ping asked for, named like its slug.
+    Create(MonitorId),
 }
 
 /// Why an operation was not done.
@@ -63,6 +73,27 @@ impl EngineHandle {
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.snapshots.borrow())
+    }
+
+    /// Hands a ping to the engine and waits until it is durable, but not longer than `within`. A ping whose sender hangs up meanwhile counts
+    /// all the same: it was sent.
+    ///
+    /// # Errors
+    /// [`NotTaken`]; it does not count then.
+    pub async fn ping(&self, arrived: Arrived, within: Duration) -> Result<(), NotTaken> {
+        let (reply, answer) = oneshot::channel();
+        let given_up = Arc::<AtomicBool>::default();
+        let request = PingRequest { arrived: Box::new(arrived), reply, given_up: Arc::clone(&given_up) };
+        self.pings.try_send(request).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => NotTaken::Busy,
+            mpsc::error::TrySendError::Closed(_) => NotTaken::Stopping,
+        })?;
+        let Ok(answered) = tokio::time::timeout(within, answer).await else {
+            // Its sender sends it again; the two must not both be written.
+            given_up.store(true, Ordering::Relaxed);
+            return Err(NotTaken::NotStored);
+        };
+        answered.unwrap_or(Err(NotTaken::Stopping))
     }
 
     /// Asks the engine and waits for its answer.

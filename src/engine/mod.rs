@@ -8,6 +8,7 @@ pub mod committer;
 pub mod core;
 pub mod event;
 pub mod handle;
+pub mod ping;
 pub mod runner;
 pub mod shell;
 pub mod snapshot;

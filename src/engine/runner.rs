@@ -14,11 +14,8 @@ use crate::engine::event::Event;
 use crate::engine::event::Observed;
 use crate::model::monitor::Monitor;
 use crate::model::net::HostPort;
-use crate::model::result::Failure;
 use crate::model::result::Observation;
 use crate::model::result::OwnTrouble;
-use crate::model::result::Timings;
-use crate::model::result::Transcript;
 use crate::probe::Prober;
 use crate::rules::judge::judge;
 use crate::rules::uplink::Round;
@@ -56,12 +53,12 @@ impl Runner {
             let began = runner.clock.now();
             let result = match runner.permits.try_acquire() {
                 // Waiting for a permit would make the check late and blame its target; saying so is honest.
-                Err(_) => judge(&monitor, own(OwnTrouble::Setup("too many checks at once".to_owned())), began.wall),
+                Err(_) => judge(&monitor, Observation::not_made(OwnTrouble::Setup("too many checks at once".to_owned())), began.wall),
                 Ok(_permit) => {
                     let work = async { judge(&monitor, runner.prober.run(&monitor, timeout).await, began.wall) };
                     caught(work).await.unwrap_or_else(|panic| {
                         tracing::error!(monitor = %monitor.id, error = %panic, "a check of `{}` panicked: {panic}", monitor.id);
-                        judge(&monitor, own(OwnTrouble::Panic), began.wall)
+                        judge(&monitor, Observation::not_made(OwnTrouble::Panic), began.wall)
                     })
                 }
             };
@@ -91,17 +88,5 @@ impl Runner {
             let round = Round { began: began.mono, began_wall: began.wall, n_ok, n_asked: controls.len() };
             let _ = runner.events.send(Event::ControlsDone(round)).await;
         });
-    }
-}
-
-/// The observation of a check that could not be made.
-fn own(trouble: OwnTrouble) -> Observation {
-    Observation {
-        timings: Timings::default(),
-        remote: None,
-        seen: Err(Failure::Own(trouble)),
-        certificate: None,
-        failed_addresses: Vec::new(),
-        transcript: Transcript::default(),
     }
 }

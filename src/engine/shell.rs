@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -20,6 +21,9 @@ use crate::engine::event::Event;
 use crate::engine::event::RequestId;
 use crate::engine::handle::Refused;
 use crate::engine::handle::Request;
+use crate::engine::ping::Keep;
+use crate::engine::ping::NotTaken;
+use crate::engine::ping::PingRequest;
 use crate::engine::runner::Runner;
 use crate::engine::snapshot::Snapshot;
 use crate::model::change::StateChange;
@@ -97,6 +101,10 @@ pub struct Shell<R = Runner, S = Store> {
     pub events: mpsc::Receiver<Event>,
     /// What operators ask for.
     pub requests: mpsc::Receiver<Request>,
+    /// Pings that came in.
+    pub pings: mpsc::Receiver<PingRequest>,
+    /// Where pings are written.
+    pub keeper: mpsc::Sender<Keep>,
     /// Makes checks.
     pub runner: R,
     /// Takes results.
@@ -111,10 +119,14 @@ pub struct Shell<R = Runner, S = Store> {
     pub pulse: Arc<AtomicU64>,
 }
 
+/// Who waits for a ping, and whether he still does.
+type WaitingPing = (oneshot::Sender<Result<(), NotTaken>>, Arc<AtomicBool>);
+
 #[derive(Debug, Default)]
 struct Waiting {
     next: u64,
     replies: BTreeMap<RequestId, oneshot::Sender<Result<(), Refused>>>,
+    pings: BTreeMap<RequestId, WaitingPing>,
 }
 
 impl<R: Checks, S: Diary> Shell<R, S> {
@@ -122,7 +134,9 @@ impl<R: Checks, S: Diary> Shell<R, S> {
     pub async fn run(mut self, first: Vec<Command>, stop: CancellationToken) {
         let mut waiting = Waiting::default();
         let mut events = Vec::with_capacity(BATCH_MAX);
-        self.carry_out(first, &mut waiting).await;
+        let (mut pings, mut takes_pings) = (Vec::with_capacity(BATCH_MAX), true);
+        // Nothing was received yet that could be refused.
+        let _ = self.carry_out(first, &mut waiting).await;
         let (mut pictured, mut told_alive): (Option<Mono>, Option<Mono>) = (None, None);
         loop {
             let now = self.clock.now();
@@ -157,6 +171,14 @@ impl<R: Checks, S: Diary> Shell<R, S> {
                         self.apply(event, now, &mut waiting).await;
                     }
                 }
+                n = self.pings.recv_many(&mut pings, BATCH_MAX), if takes_pings => {
+                    takes_pings = n > 0;
+                    let now = self.clock.now();
+                    for PingRequest { arrived, reply, given_up } in pings.drain(..) {
+                        let request = waiting.keep_ping(reply, given_up);
+                        self.apply(Event::Pinged { arrived, request }, now, &mut waiting).await;
+                    }
+                }
                 () = tokio::time::sleep(wait) => self.apply(Event::Tick, self.clock.now(), &mut waiting).await,
             }
         }
@@ -167,10 +189,17 @@ impl<R: Checks, S: Diary> Shell<R, S> {
 
     async fn apply(&mut self, event: Event, now: Now, waiting: &mut Waiting) {
         let commands = self.core.apply(event, now);
-        self.carry_out(commands, waiting).await;
+        let refused = self.carry_out(commands, waiting).await;
+        if !refused.is_empty() {
+            let commands = self.core.apply(Event::PingsKept(refused), now);
+            // Refusals ask for nothing that could be refused.
+            let _ = self.carry_out(commands, waiting).await;
+        }
     }
 
-    async fn carry_out(&mut self, commands: Vec<Command>, waiting: &mut Waiting) {
+    /// Returns the pings that could not even be handed on.
+    async fn carry_out(&mut self, commands: Vec<Command>, waiting: &mut Waiting) -> Vec<(RequestId, bool)> {
+        let mut refused = Vec::new();
         for command in commands {
             match command {
                 Command::Check { number, monitor } => self.runner.check(number, monitor),
@@ -196,13 +225,33 @@ impl<R: Checks, S: Diary> Shell<R, S> {
                         let _ = reply.send(answer);
                     }
                 }
+                Command::KeepPing { request, entry } => {
+                    // The queue has a place for every ping that may be on its way; without one it is refused like one that cannot be stored.
+                    let given_up = waiting.pings.get(&request).map(|(_, given_up)| Arc::clone(given_up)).unwrap_or_default();
+                    if self.keeper.try_send(Keep { request, entry, given_up }).is_err() {
+                        refused.push((request, false));
+                    }
+                }
+                Command::AnswerPing { request, answer } => {
+                    if let Some((reply, _)) = waiting.pings.remove(&request) {
+                        let _ = reply.send(answer);
+                    }
+                }
                 Command::Note(text) => tracing::warn!("{text}"),
             }
         }
+        refused
     }
 }
 
 impl Waiting {
+    fn keep_ping(&mut self, reply: oneshot::Sender<Result<(), NotTaken>>, given_up: Arc<AtomicBool>) -> RequestId {
+        self.next += 1;
+        let id = RequestId(self.next);
+        self.pings.insert(id, (reply, given_up));
+        id
+    }
+
     fn keep(&mut self, reply: oneshot::Sender<Result<(), Refused>>) -> RequestId {
         self.next += 1;
         let id = RequestId(self.next);

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use crate::config::Config;
 use crate::config::Problem;
+use crate::model::heartbeat::Heartbeat;
+use crate::model::heartbeat::HeartbeatState;
 use crate::model::id::MonitorId;
 use crate::model::id::NodeName;
 use crate::model::id::Region;
@@ -21,6 +23,10 @@ use crate::model::verdict::Opinion;
 use crate::model::verdict::OpinionState;
 use crate::model::verdict::RegionView;
 use crate::model::verdict::Verdict;
+use crate::rules::heartbeat::Assessment;
+use crate::rules::heartbeat::Phase;
+use crate::rules::heartbeat::Spell;
+use crate::rules::heartbeat::missed_runs;
 
 /// The engine at one moment.
 #[derive(Debug, Clone)]
@@ -74,6 +80,31 @@ pub struct MonitorView {
     pub next_check_at: Option<UnixMillis>,
     /// Paused by an operator (not by `enabled: false`).
     pub paused_by_operator: bool,
+    /// What a heartbeat is; `None` for monitors of other kinds.
+    pub heartbeat: Option<Arc<HeartbeatView>>,
+}
+
+/// A heartbeat at one moment. All times are those of the common clock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeartbeatView {
+    /// What it is, and when that changes.
+    pub seen: Assessment,
+    /// What is remembered of it: the schedule with this gives slots, missed ones, windows in which nothing could be received.
+    pub state: HeartbeatState,
+    /// Its newest runs, newest first.
+    pub spells: Vec<Spell>,
+    /// Its silence is not believed yet: peers are asked.
+    pub is_overdue: bool,
+    /// "Wrong time zone?", in words.
+    pub hint: Option<String>,
+}
+
+impl HeartbeatView {
+    /// Runs that are missing at this moment: while it is down nothing wakes the engine when one more is missed.
+    #[must_use]
+    pub fn n_missed(&self, rules: &Heartbeat, now: UnixMillis) -> usize {
+        if self.seen.phase == Phase::Down { missed_runs(rules, &self.state, now) } else { 0 }
+    }
 }
 
 /// What one voter says of a monitor.

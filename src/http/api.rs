@@ -1,5 +1,7 @@
 //! Wire types of the API and of the control socket. What is written here is a promise: fields are added, never renamed.
 
+pub mod healthchecks;
+pub mod heartbeats;
 pub mod peers;
 
 use serde::Serialize;
@@ -83,6 +85,8 @@ pub struct Monitor {
     next_check_at: Option<String>,
     last_check: Option<Check>,
     open_incidents: Vec<IncidentBody>,
+    /// `None` for monitors that are checked.
+    heartbeat: Option<heartbeats::Heartbeat>,
 }
 
 #[derive(Debug, Serialize)]
@@ -168,13 +172,19 @@ pub fn status(snapshot: &Snapshot) -> Status {
             problems: reload.problems.iter().map(problem).collect(),
             needs_restart: reload.needs_restart.clone(),
         },
-        monitors: snapshot.config.monitors.iter().filter_map(|m| snapshot.monitors.get(&m.id)).map(|view| monitor(view)).collect(),
+        monitors: snapshot
+            .config
+            .monitors
+            .iter()
+            .filter_map(|m| snapshot.monitors.get(&m.id))
+            .map(|view| monitor(view, snapshot.at))
+            .collect(),
     }
 }
 
-/// One monitor.
+/// One monitor at a moment.
 #[must_use]
-pub fn monitor(view: &MonitorView) -> Monitor {
+pub fn monitor(view: &MonitorView, now: UnixMillis) -> Monitor {
     let names = |regions: &[Region]| regions.iter().map(ToString::to_string).collect();
     let is_alone = view.votes.iter().all(|vote| vote.node.is_none());
     Monitor {
@@ -198,6 +208,7 @@ pub fn monitor(view: &MonitorView) -> Monitor {
         next_check_at: view.next_check_at.map(UnixMillis::rfc3339),
         last_check: view.last.as_ref().map(|last| check(last)),
         open_incidents: view.incidents.iter().map(incident).collect(),
+        heartbeat: view.heartbeat.as_deref().map(|beat| heartbeats::heartbeat(view, beat, now)),
     }
 }
 

@@ -68,8 +68,8 @@ struct TickBody {
 
 /// One monitor; with `told`, results are asked for and told.
 #[must_use]
-pub fn monitor(view: &MonitorView, told: Option<&AllTold>) -> MonitorInFull {
-    MonitorInFull { monitor: api::monitor(view), regions: view.votes.iter().map(|vote| region(view, vote, told)).collect() }
+pub fn monitor(view: &MonitorView, told: Option<&AllTold>, now: UnixMillis) -> MonitorInFull {
+    MonitorInFull { monitor: api::monitor(view, now), regions: view.votes.iter().map(|vote| region(view, vote, told)).collect() }
 }
 
 fn region(view: &MonitorView, vote: &VoteView, told: Option<&AllTold>) -> RegionBody {

@@ -1,11 +1,14 @@
 //! What the server wants of the store, as a trait, so that pages can be tested against a store that fails or stalls.
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
 
+use crate::http::limits::READ_TIMEOUT;
 use crate::model::change::VerdictChange;
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
 use crate::model::incident::Incident;
+use crate::model::ping::PingEntry;
 use crate::model::rollup::Resolution;
 use crate::model::rollup::Rollup;
 use crate::model::time::UnixMillis;
@@ -18,6 +21,14 @@ use crate::store::Store;
 
 /// An answer that comes later.
 pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Waits for the database, but not for ever.
+///
+/// # Errors
+/// [`ReadError`], when it cannot be read or does not answer.
+pub async fn within<T>(read: Later<'_, Result<T, ReadError>>) -> Result<T, ReadError> {
+    tokio::time::timeout(READ_TIMEOUT, read).await.unwrap_or_else(|_| Err(ReadError(format!("no answer within {READ_TIMEOUT:?}"))))
+}
 
 /// Reads for pages, and the keeping of sessions. Errors are those of the store.
 pub trait Archive: Send + Sync {
@@ -36,6 +47,12 @@ pub trait Archive: Send + Sync {
     fn incidents<'a>(&'a self, filter: &'a IncidentFilter) -> Later<'a, Result<Vec<Incident>, ReadError>>;
     /// See [`Store::incident`].
     fn incident<'a>(&'a self, id: &'a IncidentId) -> Later<'a, Result<Option<Incident>, ReadError>>;
+    /// See [`Store::pings`].
+    fn pings<'a>(&'a self, heartbeat: &'a MonitorId, limit: usize) -> Later<'a, Result<Vec<PingEntry>, ReadError>>;
+    /// See [`Store::ping`].
+    fn ping<'a>(&'a self, heartbeat: &'a MonitorId, number: u64) -> Later<'a, Result<Option<PingEntry>, ReadError>>;
+    /// See [`Store::ping_numbers`].
+    fn ping_numbers(&self) -> Later<'_, Result<BTreeMap<MonitorId, u64>, ReadError>>;
     /// See [`Store::sessions`].
     fn sessions(&self) -> Later<'_, Result<Vec<SessionRow>, ReadError>>;
     /// See [`Store::session_put`].
@@ -68,6 +85,18 @@ impl Archive for Store {
 
     fn incident<'a>(&'a self, id: &'a IncidentId) -> Later<'a, Result<Option<Incident>, ReadError>> {
         Box::pin(Store::incident(self, id))
+    }
+
+    fn pings<'a>(&'a self, heartbeat: &'a MonitorId, limit: usize) -> Later<'a, Result<Vec<PingEntry>, ReadError>> {
+        Box::pin(Store::pings(self, heartbeat, limit))
+    }
+
+    fn ping<'a>(&'a self, heartbeat: &'a MonitorId, number: u64) -> Later<'a, Result<Option<PingEntry>, ReadError>> {
+        Box::pin(Store::ping(self, heartbeat, number))
+    }
+
+    fn ping_numbers(&self) -> Later<'_, Result<BTreeMap<MonitorId, u64>, ReadError>> {
+        Box::pin(Store::ping_numbers(self))
     }
 
     fn sessions(&self) -> Later<'_, Result<Vec<SessionRow>, ReadError>> {

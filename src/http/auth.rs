@@ -132,6 +132,13 @@ impl Auth {
         }
     }
 
+    /// Who holds the API token that was sent, as `X-Api-Key` or as a bearer; cookies do not count, so that pages of others, which this is
+    /// for, cannot use them.
+    #[must_use]
+    pub fn holder(&self, visit: &Visit, config: &Config) -> Option<Viewer> {
+        by_token(visit.header("x-api-key").or_else(|| visit.bearer())?, &config.auth)
+    }
+
     /// The proof for changing something: the viewer may, and one of our own pages or an API token asked for it.
     ///
     /// # Errors

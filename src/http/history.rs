@@ -19,6 +19,7 @@ use crate::model::id::PageSlug;
 use crate::model::incident::Incident;
 use crate::model::page::StatusPage;
 use crate::model::time::UnixMillis;
+use crate::rules::uptime::Totals;
 use crate::rules::uptime::span_totals;
 use crate::store::IncidentFilter;
 use crate::store::ReadError;
@@ -44,6 +45,8 @@ pub struct Book {
 pub struct PagePast {
     /// By monitor.
     pub monitors: BTreeMap<MonitorId, MonitorPast>,
+    /// Of all its monitors together: each counts by the time in which something is known of it.
+    pub stretches: BTreeMap<Stretch, Uptime>,
     /// Those that ended, newest first.
     pub closed: Vec<Incident>,
 }
@@ -55,6 +58,53 @@ pub struct MonitorPast {
     pub days: Vec<DayBar>,
     /// Over these days.
     pub uptime: Uptime,
+    /// Over the stretches that badges tell, as far as the page goes back.
+    pub stretches: BTreeMap<Stretch, Uptime>,
+}
+
+/// A stretch of time up to now whose availability a badge tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stretch {
+    /// One hour.
+    Hour,
+    /// 24 hours.
+    Day,
+    /// 7 days.
+    Week,
+    /// 30 days.
+    Month,
+    /// 90 days.
+    Quarter,
+}
+
+impl Stretch {
+    /// All of them, the shortest first.
+    pub const ALL: [Stretch; 5] = [Stretch::Hour, Stretch::Day, Stretch::Week, Stretch::Month, Stretch::Quarter];
+
+    /// As it is written in addresses and on badges.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Stretch::Hour => "1h",
+            Stretch::Day => "24h",
+            Stretch::Week => "7d",
+            Stretch::Month => "30d",
+            Stretch::Quarter => "90d",
+        }
+    }
+
+    /// How long it is.
+    #[must_use]
+    pub fn length(self) -> Duration {
+        let hours = match self {
+            Stretch::Hour => 1,
+            Stretch::Day => 24,
+            Stretch::Week => 7 * 24,
+            Stretch::Month => 30 * 24,
+            Stretch::Quarter => 90 * 24,
+        };
+        Duration::from_secs(hours * 3600)
+    }
 }
 
 /// How many days a page shows.
@@ -74,8 +124,14 @@ pub fn first_midnight(now: UnixMillis, n: usize) -> UnixMillis {
 /// "unknown" for the 89 days before.
 #[must_use]
 pub fn uptime(changes: &[VerdictChange], from: UnixMillis, now: UnixMillis) -> Uptime {
-    let Some(first) = changes.first() else { return Uptime::default() };
-    let totals = span_totals(changes, from.max(first.at), now);
+    figure(&totals(changes, from, now))
+}
+
+fn totals(changes: &[VerdictChange], from: UnixMillis, now: UnixMillis) -> Totals {
+    changes.first().map_or_else(Totals::default, |first| span_totals(changes, from.max(first.at), now))
+}
+
+fn figure(totals: &Totals) -> Uptime {
     Uptime { fraction: totals.available(), unknown: totals.unknown_share() }
 }
 
@@ -122,17 +178,31 @@ pub async fn read(archive: &dyn Archive, pages: &[Arc<StatusPage>], generation: 
         if ids.is_empty() {
             continue;
         }
+        // What a page does not show, its badges do not tell either.
+        let stretches = || Stretch::ALL.into_iter().filter(|stretch| stretch.length() <= page.show.history);
+        let longest = stretches().next_back().map_or(Duration::ZERO, Stretch::length);
         let mut changes: BTreeMap<MonitorId, Vec<VerdictChange>> = BTreeMap::new();
-        for change in archive.verdicts(&ids, from, now).await? {
+        for change in archive.verdicts(&ids, from.min(now.minus(longest)), now).await? {
             changes.entry(change.monitor.clone()).or_default().push(change);
         }
         let filter = IncidentFilter { monitors: Some(ids.clone()), since: Some(from), limit: PUBLIC_INCIDENTS_MAX };
         let closed = archive.incidents(&filter).await?.into_iter().filter(|incident| incident.closed.is_some()).collect();
-        let past = |id: MonitorId| {
+        let mut together: BTreeMap<Stretch, Totals> = BTreeMap::new();
+        let mut monitors = BTreeMap::new();
+        for id in ids {
             let changes = changes.get(&id).map_or(&[][..], Vec::as_slice);
-            (id, MonitorPast { days: days(changes, n, now), uptime: uptime(changes, from, now) })
-        };
-        book.pages.insert(page.slug.clone(), PagePast { monitors: ids.into_iter().map(past).collect(), closed });
+            let mut figures = BTreeMap::new();
+            for stretch in stretches() {
+                let totals = totals(changes, now.minus(stretch.length()), now);
+                let sum = together.entry(stretch).or_default();
+                *sum = sum.plus(&totals);
+                figures.insert(stretch, figure(&totals));
+            }
+            let past = MonitorPast { days: days(changes, n, now), uptime: uptime(changes, from, now), stretches: figures };
+            monitors.insert(id, past);
+        }
+        let stretches = together.iter().map(|(stretch, totals)| (*stretch, figure(totals))).collect();
+        book.pages.insert(page.slug.clone(), PagePast { monitors, stretches, closed });
     }
     Ok(book)
 }

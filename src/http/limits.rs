@@ -12,6 +12,9 @@ pub const HEADERS_MAX: usize = 100;
 /// The same timer runs while a kept-alive connection is idle, which is stricter than the minute that would be allowed there.
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long a ping waits to be durable. Clients have as little as five seconds of patience, and an answer that comes too late is none.
+pub const PING_TIMEOUT: Duration = Duration::from_secs(4);
+
 /// From the complete head to the complete answer. Nothing here takes seconds; beyond it the answer is 503.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 

@@ -4,6 +4,7 @@
 use hyper::StatusCode;
 
 use crate::clock::Clock;
+use crate::config::Config;
 use crate::config::Server;
 use crate::engine::handle::EngineHandle;
 use crate::http::PeerParts;
@@ -13,6 +14,8 @@ use crate::http::answer::Answer;
 use crate::http::api;
 use crate::http::auth::Local;
 use crate::http::error::Refusal;
+use crate::http::heartbeat::identity::roots;
+use crate::http::heartbeat::snippets::Addresses;
 use crate::http::limits::LINK_AGE;
 use crate::http::limits::RELOAD_TIMEOUT;
 use crate::http::one_time::OneTimeLinks;
@@ -20,7 +23,9 @@ use crate::http::operator;
 use crate::http::peer_views::LinkReport;
 use crate::http::route::LocalRoute;
 use crate::http::visit::Visit;
+use crate::model::id::MonitorId;
 use crate::model::id::NodeName;
+use crate::model::secret::Secret;
 use crate::model::time::Mono;
 use crate::ui::links::Links;
 
@@ -37,6 +42,8 @@ pub struct Control<'a> {
     pub peers: Option<&'a PeerParts>,
     /// Tells how long an answer of a node took.
     pub clock: &'a Clock,
+    /// From which names of heartbeats are derived.
+    pub secret: &'a Secret,
     /// An address of this instance, for when no public one is configured.
     pub own_url: &'a str,
 }
@@ -63,12 +70,32 @@ pub async fn answer(control: &Control<'_>, route: LocalRoute, visit: &Visit, _pr
             let report = LinkReport::of(control.peers);
             Ok(answer::json(StatusCode::OK, &api::peers::peers(&control.engine.snapshot(), &report)))
         }
+        LocalRoute::Heartbeat(id) => Ok(answer::json(StatusCode::OK, &addresses(control, &id).ok_or(Refusal::NotFound)?)),
         LocalRoute::PingPeer(node) => Ok(answer::json(StatusCode::OK, &ping(control, &node).await?)),
         LocalRoute::ForgetPeer(node) => {
             operator::forget_node(control.engine, &node, "the command line").await?;
             Ok(answer::json(StatusCode::OK, &api::Done { done: true }))
         }
     }
+}
+
+fn addresses(control: &Control<'_>, id: &MonitorId) -> Option<Addresses> {
+    addresses_of(&control.engine.snapshot().config, (control.secret, control.own_url), id)
+}
+
+/// By what a heartbeat is pinged; `None`: there is no such heartbeat. `secret` and `own_url` are the instance's.
+#[must_use]
+pub fn addresses_of(config: &Config, (secret, own_url): (&Secret, &str), id: &MonitorId) -> Option<Addresses> {
+    let spec = config.monitor(id)?.heartbeat()?;
+    let names = roots(config, secret).first()?.names(id, spec, config.heartbeats.ping_key.as_ref());
+    Some(Addresses::new(&public_base(&config.server, Some(own_url))?, id.as_str(), &names))
+}
+
+/// What addresses of this instance begin with, as others reach it.
+#[must_use]
+pub fn public_base(server: &Server, own_url: Option<&str>) -> Option<String> {
+    let url = server.public_url.as_deref().or(own_url)?;
+    Some(absolute(url, &server.base_path, &server.base_path))
 }
 
 async fn ping(control: &Control<'_>, node: &NodeName) -> Result<api::peers::Pong, Refusal> {

@@ -20,6 +20,7 @@ use crate::http::archive::Archive;
 use crate::http::auth::Auth;
 use crate::http::auth::OWNER;
 use crate::http::colleagues::Colleagues;
+use crate::http::heartbeat::receiver::Receiver;
 use crate::http::history::Book;
 use crate::http::limits::HISTORY_EVERY;
 use crate::http::pages::Pages;
@@ -39,8 +40,13 @@ pub mod api;
 pub mod api_regions;
 pub mod archive;
 pub mod auth;
+pub mod badge;
+pub mod beat;
+pub mod beat_views;
 pub mod colleagues;
 pub mod error;
+pub mod healthchecks;
+pub mod heartbeat;
 pub mod history;
 pub mod limits;
 pub mod local;
@@ -102,12 +108,14 @@ struct Own {
     url: String,
     /// Signs the cookies that remember the passwords of pages.
     pass_key: hmac::Tag,
+    /// The instance's secret.
+    secret: Secret,
 }
 
 impl Own {
-    fn new(url: String, secret: &Secret) -> Own {
+    fn new(url: String, secret: Secret) -> Own {
         let root = hmac::Key::new(hmac::HMAC_SHA256, secret.reveal_for_use().as_bytes());
-        Own { url, pass_key: hmac::sign(&root, PASS_KEY) }
+        Own { url, pass_key: hmac::sign(&root, PASS_KEY), secret }
     }
 }
 
@@ -151,7 +159,7 @@ impl Reloads {
 /// [`StartError`].
 pub async fn start(bound: Bound, parts: Parts, supervisor: &mut Supervisor) -> Result<String, StartError> {
     let archive: Arc<dyn Archive> = Arc::new(parts.store);
-    let own = Own::new(bound.own_url(), &parts.secret);
+    let own = Own::new(bound.own_url(), parts.secret);
     let (site, book) = site(&parts.engine, Arc::clone(&archive), parts.clock, parts.reloads, own).await?;
     let colleagues = parts.peers.as_ref().map(|peers| Arc::new(peers.links.clone()) as Arc<dyn Colleagues>);
     let desk = Desk { colleagues, ..site.desk };
@@ -188,7 +196,8 @@ async fn site(
     let site = Site {
         pages: Pages::new(engine.clone(), shown, own.pass_key.as_ref()),
         sign_in: SignIn::new(Auth::new(Sessions::load(rows))?),
-        desk: Desk { engine: engine.clone(), archive, colleagues: None },
+        desk: Desk { engine: engine.clone(), archive, colleagues: None, secret: own.secret.clone(), own_url: own.url.clone() },
+        receiver: Receiver::new(engine.clone(), own.secret)?,
         reloads,
         own_url: own.url,
         peers: None,

@@ -12,6 +12,11 @@ use tokio::sync::watch;
 
 use crate::engine::handle::EngineHandle;
 use crate::engine::snapshot::Snapshot;
+use crate::http::badge;
+use crate::http::badge::Face;
+use crate::http::badge::Figure;
+use crate::http::badge::Source;
+use crate::http::badge::Subject;
 use crate::http::history::Book;
 use crate::http::limits::FRESH_FOR;
 use crate::http::limits::PAGE_PASS_AGE;
@@ -19,6 +24,7 @@ use crate::http::public;
 use crate::http::public::StatusJson;
 use crate::http::random::digest;
 use crate::http::random::sha256;
+use crate::model::id::MonitorId;
 use crate::model::id::PageSlug;
 use crate::model::page::Logo;
 use crate::model::page::StatusPage;
@@ -139,6 +145,33 @@ impl Pages {
             Visibility::Password(hash) => pass.is_viewer || pass.cookie.is_some_and(|cookie| self.is_pass(slug, hash, cookie, now)),
         };
         if is_let_in { Entry::Shown(self.made(page, &snapshot, links, now)) } else { Entry::AskPassword }
+    }
+
+    /// What a badge says; `None`: there is none, or none for everybody.
+    #[must_use]
+    pub fn badge(&self, of: &Subject, figure: Figure, now: UnixMillis) -> Option<Face> {
+        let snapshot = self.engine.snapshot();
+        let book = Arc::clone(&self.book.borrow());
+        let look = |page: &StatusPage, monitor: Option<&MonitorId>| {
+            let (_, is_stale) = public::freshness(page, &snapshot, now);
+            badge::face(&Source { page, snapshot: &snapshot, past: book.pages.get(&page.slug), is_stale }, monitor, figure)
+        };
+        let mut open = snapshot.config.pages.iter().filter(|page| badge::is_open(page));
+        match of {
+            Subject::Page(slug) => look(open.find(|page| page.slug == *slug)?, None),
+            Subject::Monitor(slug, id) => look(open.find(|page| page.slug == *slug)?, Some(id)),
+            Subject::Key(key) => {
+                // Who asks by it need not know any page, so that only what is listed for everybody counts.
+                let listed = open.filter(|page| page.visibility == Visibility::Public);
+                let mut of_page = listed.flat_map(|page| page.groups.iter().flat_map(|group| &group.monitors).map(move |id| (page, id)));
+                let is_it = |id: &MonitorId| {
+                    let view = snapshot.monitors.get(id);
+                    view.is_some_and(|view| badge::gatus_key(view.monitor.group.as_deref(), &view.monitor.name) == *key)
+                };
+                let (page, id) = of_page.find(|(_, id)| is_it(id))?;
+                look(page, Some(id))
+            }
+        }
     }
 
     /// The hash of a page's password, if that is what it asks for.

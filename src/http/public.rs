@@ -12,6 +12,8 @@ use serde::Serialize;
 
 use crate::engine::snapshot::MonitorView;
 use crate::engine::snapshot::Snapshot;
+use crate::http::beat;
+use crate::http::beat::Nuance;
 use crate::http::history::MonitorPast;
 use crate::http::history::PagePast;
 use crate::http::history::date;
@@ -51,8 +53,13 @@ const STALE_AT_LEAST: Duration = Duration::from_secs(30);
 #[must_use]
 pub fn freshness(page: &StatusPage, snapshot: &Snapshot, now: UnixMillis) -> (Option<UnixMillis>, bool) {
     let running: Vec<&MonitorView> = listed(page, snapshot).filter(|view| view.verdict != Verdict::Paused).collect();
-    let newest = running.iter().filter_map(|view| newest(view, snapshot)).max();
-    let patience = running.iter().map(|view| view.monitor.interval * INTERVALS_UNTIL_STALE).min().unwrap_or(Duration::MAX);
+    let checked: Vec<&MonitorView> = running.iter().copied().filter(|view| view.heartbeat.is_none()).collect();
+    // Heartbeats are judged whenever the engine looks, and so are as fresh as its picture of itself.
+    if checked.is_empty() && !running.is_empty() {
+        return (Some(snapshot.at), now.since(snapshot.at) > STALE_AT_LEAST);
+    }
+    let newest = checked.iter().filter_map(|view| newest(view, snapshot)).max();
+    let patience = checked.iter().map(|view| view.monitor.interval * INTERVALS_UNTIL_STALE).min().unwrap_or(Duration::MAX);
     let is_stale = newest.is_some_and(|at| now.since(at) > patience.max(STALE_AT_LEAST));
     (newest, is_stale)
 }
@@ -170,7 +177,7 @@ fn troubled(page: &StatusPage, snapshot: &Snapshot) -> Vec<String> {
 fn service(view: &MonitorView, (show, places): (Show, &[Region]), past: Option<&MonitorPast>) -> ServiceView {
     let is_answered = |last: &&Arc<CheckResult>| show.response_times && matches!(last.outcome, Outcome::Up | Outcome::Degraded);
     // Each node measures from where it is; with several of them a time without its place would be a riddle.
-    let answered = view.last.as_ref().filter(is_answered);
+    let answered = view.last.as_ref().filter(is_answered).filter(|_| view.heartbeat.is_none());
     let here = view.votes.iter().find(|vote| vote.is_me && !places.is_empty()).map(|vote| &vote.region);
     let troubled = regions::troubled(view);
     let is_bad = matches!(view.verdict, Verdict::Down | Verdict::Degraded) || !troubled.is_empty();
@@ -178,6 +185,7 @@ fn service(view: &MonitorView, (show, places): (Show, &[Region]), past: Option<&
     ServiceView {
         name: view.monitor.name.clone(),
         state: view.verdict,
+        said: beat::nuance(view).map(Nuance::said),
         uptime: past.map(|past| past.uptime).unwrap_or_default(),
         days: past.map_or_else(Vec::new, |past| past.days.clone()),
         response_time: answered.map(|last| last.timings.total),
@@ -251,6 +259,9 @@ struct GroupJson<'a> {
 struct ServiceJson<'a> {
     name: &'a str,
     status: &'static str,
+    /// What the status does not say, of a heartbeat.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
     uptime: Option<f64>,
     unknown: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -312,6 +323,7 @@ impl<'a> From<&'a ServiceView> for ServiceJson<'a> {
         ServiceJson {
             name: &service.name,
             status: service.state.word(),
+            detail: service.said.map(|(_, word)| word.to_lowercase()),
             uptime: service.uptime.fraction,
             unknown: service.uptime.unknown,
             response_ms: service.response_time.map(|took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),

@@ -5,6 +5,11 @@
 //! was sent: nothing is decoded, folded or collapsed, so `%2e`, `//`, a trailing slash and upper case are other paths, and those
 //! do not exist.
 
+use crate::http::badge;
+use crate::http::badge::Asked;
+use crate::http::healthchecks;
+use crate::http::heartbeat::path;
+use crate::http::heartbeat::path::PingPath;
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
 use crate::model::id::NodeName;
@@ -16,6 +21,10 @@ use crate::ui::links::Act;
 pub enum Route {
     /// Nothing is needed; the handlers see only what is published.
     Public(PublicRoute),
+    /// A ping, by any method: whoever knows the address may send it.
+    Ping(PingPath),
+    /// The management API of healthchecks, by any method: needs an API token.
+    Healthchecks(healthchecks::Asked),
     /// Needs someone who may look.
     Viewer(ViewerRoute),
     /// Needs someone who may change run-time state.
@@ -29,6 +38,10 @@ pub enum Route {
 pub enum Right {
     /// Everybody.
     Public,
+    /// Whoever knows a token of a heartbeat.
+    Token,
+    /// API tokens only.
+    Key,
     /// People and tokens that may look.
     Viewer,
     /// People and tokens that may change run-time state.
@@ -52,6 +65,8 @@ pub enum PublicRoute {
     StatusLogo(PageSlug),
     /// A password for a status page.
     StatusPassword(PageSlug),
+    /// A badge of a status page, or of a monitor on it.
+    Badge(Asked),
     /// The sign-in page.
     SignIn,
     /// A name and a password.
@@ -96,6 +111,10 @@ pub enum ViewerRoute {
     ApiStatus,
     /// One monitor as JSON.
     ApiMonitor(MonitorId),
+    /// The pings of a heartbeat as JSON.
+    ApiPings(MonitorId),
+    /// What one of them brought along, as it was.
+    ApiPingBody(MonitorId, u64),
     /// The nodes of the cluster.
     Peers,
     /// The nodes of the cluster as JSON.
@@ -135,6 +154,8 @@ pub enum LocalRoute {
     PingPeer(NodeName),
     /// A node is gone for good.
     ForgetPeer(NodeName),
+    /// By what a heartbeat is pinged.
+    Heartbeat(MonitorId),
 }
 
 /// How answers, errors above all, are written.
@@ -167,6 +188,8 @@ impl Route {
     pub fn right(&self) -> Right {
         match self {
             Route::Public(_) => Right::Public,
+            Route::Ping(_) => Right::Token,
+            Route::Healthchecks(_) => Right::Key,
             Route::Viewer(_) => Right::Viewer,
             Route::Operator(_) => Right::Operator,
             Route::Local(_) => Right::Local,
@@ -186,7 +209,11 @@ impl ViewerRoute {
             ViewerRoute::Config => Some("/config".to_owned()),
             ViewerRoute::Channels => Some("/channels".to_owned()),
             ViewerRoute::Peers => Some("/peers".to_owned()),
-            ViewerRoute::ApiStatus | ViewerRoute::ApiMonitor(_) | ViewerRoute::ApiPeers => None,
+            ViewerRoute::ApiStatus
+            | ViewerRoute::ApiMonitor(_)
+            | ViewerRoute::ApiPings(_)
+            | ViewerRoute::ApiPingBody(..)
+            | ViewerRoute::ApiPeers => None,
         }
     }
 }
@@ -194,7 +221,11 @@ impl ViewerRoute {
 /// How the answers below this path are written.
 #[must_use]
 pub fn wire_of(path: &str) -> Wire {
-    let is_json = path.starts_with("/api/") || path.starts_with("/local/") || path == "/healthz" || path.ends_with(".json");
+    let is_json = path.starts_with("/api/")
+        || path.starts_with("/local/")
+        || path == "/healthz"
+        || path.ends_with(".json")
+        || path.ends_with(".shields");
     if is_json { Wire::Json } else { Wire::Page }
 }
 
@@ -211,6 +242,12 @@ pub fn is_local(path: &str) -> bool {
 pub fn route(method: &str, path: &str) -> Result<Route, NoRoute> {
     let path = path.strip_prefix('/').ok_or(NoRoute::NotFound)?;
     let segments: Vec<&str> = path.split('/').collect();
+    if let Some(ping) = path::parse(&segments) {
+        return Ok(Route::Ping(ping));
+    }
+    if let Some(asked) = healthchecks::parse(&segments) {
+        return Ok(Route::Healthchecks(asked));
+    }
     let get = || public(&segments).map(Route::Public).or_else(|| viewer(&segments).map(Route::Viewer)).or_else(|| local_get(&segments));
     let post =
         || public_post(&segments).map(Route::Public).or_else(|| operator(&segments).map(Route::Operator)).or_else(|| local_post(&segments));
@@ -243,7 +280,7 @@ fn public(segments: &[&str]) -> Option<PublicRoute> {
         ["favicon.svg" | "favicon.ico"] => Some(PublicRoute::Favicon),
         #[cfg(debug_assertions)]
         ["gallery"] => Some(PublicRoute::Gallery),
-        _ => None,
+        all => badge::parse(all).map(PublicRoute::Badge),
     }
 }
 
@@ -267,6 +304,8 @@ fn viewer(segments: &[&str]) -> Option<ViewerRoute> {
         ["channels"] => Some(ViewerRoute::Channels),
         ["api", "v1", "status"] => Some(ViewerRoute::ApiStatus),
         ["api", "v1", "monitors", id] => monitor(id).map(ViewerRoute::ApiMonitor),
+        ["api", "v1", "monitors", id, "pings"] => monitor(id).map(ViewerRoute::ApiPings),
+        ["api", "v1", "monitors", id, "pings", n, "body"] => Some(ViewerRoute::ApiPingBody(monitor(id)?, number(n)?)),
         ["peers"] => Some(ViewerRoute::Peers),
         ["api", "v1", "peers"] => Some(ViewerRoute::ApiPeers),
         _ => None,
@@ -293,6 +332,7 @@ fn local_get(segments: &[&str]) -> Option<Route> {
     match segments {
         ["local", "status"] => Some(Route::Local(LocalRoute::Status)),
         ["local", "peers"] => Some(Route::Local(LocalRoute::Peers)),
+        ["local", "heartbeats", id] => monitor(id).map(|id| Route::Local(LocalRoute::Heartbeat(id))),
         _ => None,
     }
 }
@@ -324,6 +364,11 @@ fn incident(text: &str) -> Option<IncidentId> {
     fits.then(|| IncidentId::from_derived(text))
 }
 
+/// A number as we write it: one way only.
+fn number(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|n: &u64| n.to_string() == text)
+}
+
 fn token(text: &str) -> Option<String> {
     let fits = (1..=TOKEN_CHARS_MAX).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
     fits.then(|| text.to_owned())
@@ -342,6 +387,13 @@ mod tests {
             ("GET", "/status/prod.json", Right::Public),
             ("GET", "/status/prod/theme.css", Right::Public),
             ("GET", "/status/prod/logo", Right::Public),
+            ("GET", "/badge/prod/status.svg", Right::Public),
+            ("HEAD", "/badge/prod/api/uptime-7d.shields", Right::Public),
+            ("GET", "/api/v1/endpoints/core_api/health/badge.svg", Right::Public),
+            ("GET", "/api/v3/checks/", Right::Key),
+            ("DELETE", "/api/v1/checks/6f0c1e9a-0000-4000-8000-00000000000a", Right::Key),
+            ("OPTIONS", "/api/v2/channels/", Right::Key),
+            ("GET", "/api/v3/status/", Right::Key),
             ("POST", "/status/prod", Right::Public),
             ("GET", "/sign-in", Right::Public),
             ("POST", "/sign-in", Right::Public),
@@ -371,6 +423,13 @@ mod tests {
             ("POST", "/peers/eu-west/forget", Right::Operator),
             ("POST", "/api/v1/peers/eu-west/forget", Right::Operator),
             ("GET", "/peer", Right::Public),
+            ("GET", "/api/v1/monitors/api/pings", Right::Viewer),
+            ("GET", "/api/v1/monitors/api/pings/7/body", Right::Viewer),
+            ("GET", "/heartbeat/abc", Right::Token),
+            ("DELETE", "/heartbeat/abc/start", Right::Token),
+            ("POST", "/ping/key/slug", Right::Token),
+            ("OPTIONS", "/api/push/abc", Right::Token),
+            ("GET", "/local/heartbeats/nightly", Right::Local),
             ("GET", "/local/peers", Right::Local),
             ("POST", "/local/peers/eu-west/ping", Right::Local),
             ("POST", "/local/peers/eu-west/forget", Right::Local),
@@ -398,10 +457,14 @@ mod tests {
             "/status/",
             "/status/prod/",
             "/status/.json",
+            "/badge/prod",
+            "/badge/prod/api/status.svg/",
+            "/badge/prod/api/status.png",
+            "/badge/prod/API/status.svg",
             "/assets/",
             "/assets/a/b",
             "/api/v1",
-            "/api/v2/status",
+            "/api/v4/status",
             "/monitors/api/delete",
             "/incidents/ABC",
             "/sign-in/link/",
@@ -414,6 +477,10 @@ mod tests {
             "/peers/eu-west",
             "/peers/EU/forget",
             "/local/peers/eu-west",
+            "/heartbeat",
+            "/Heartbeat/abc",
+            "/ping",
+            "/api/v1/monitors/api/pings/07/body",
         ] {
             assert_eq!(route("GET", path), Err(NoRoute::NotFound), "{path}");
         }

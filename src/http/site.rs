@@ -24,7 +24,11 @@ use crate::http::answer::Answer;
 use crate::http::auth;
 use crate::http::auth::Upkeep;
 use crate::http::auth::Viewer;
+use crate::http::badge;
 use crate::http::error::Refusal;
+use crate::http::healthchecks;
+use crate::http::healthchecks::Office;
+use crate::http::heartbeat::receiver::Receiver;
 use crate::http::limits::BODY_TIMEOUT;
 use crate::http::limits::FORM_BYTES_MAX;
 use crate::http::limits::REQUEST_TIMEOUT;
@@ -61,6 +65,8 @@ pub struct Site {
     pub sign_in: SignIn,
     /// The operators' pages.
     pub desk: Desk,
+    /// Takes pings.
+    pub receiver: Receiver,
     /// Where reloads are asked for.
     pub reloads: Reloads,
     /// For sign-in links when no public address is configured.
@@ -125,11 +131,18 @@ impl Site {
         let upgrade = (found == Route::Public(PublicRoute::Peer)).then(|| hyper::upgrade::on(&mut request));
         let (parts, body) = request.into_parts();
         let mut visit = self.visit(parts, peer, config, &asked.links);
+        // Jobs come by whatever name leads here, from whatever page; what they know is in the address.
+        if let Route::Ping(path) = &found {
+            return Ok(self.receiver.answer(path, &asked.method, &visit, body).await);
+        }
         // Nodes come by whatever name leads here; what they say is proved by keys.
         if !matches!(found, Route::Public(PublicRoute::Health | PublicRoute::Peer)) {
             visit.require_own_host(&config.server, |host| {
                 config.pages.iter().any(|page| page.domains.iter().any(|domain| domain == host))
             })?;
+        }
+        if let Route::Healthchecks(asked_of) = &found {
+            return Ok(self.healthchecks(asked_of, &asked.method, &visit, config).await);
         }
         if let Some(upgrade) = upgrade {
             return peers::let_in(self.peers.as_ref(), &visit, upgrade);
@@ -146,6 +159,8 @@ impl Site {
     /// The one place where rights are turned into proofs.
     async fn dispatch(&self, route: Route, visit: &Visit, config: &Config) -> Result<Answer, Refusal> {
         match route {
+            // Handled before: pings have bodies of their own, and both answer methods that nothing else has.
+            Route::Ping(_) | Route::Healthchecks(_) => Err(Refusal::NotFound),
             Route::Public(route) => {
                 let viewer = self.identify(visit, config).await;
                 self.public(route, visit, config, viewer.is_some()).await
@@ -171,11 +186,24 @@ impl Site {
                     links: &self.sign_in.links,
                     peers: self.peers.as_ref(),
                     clock: &self.clock,
+                    secret: self.receiver.secret(),
                     own_url: &self.own_url,
                 };
                 local::answer(&control, route, visit, &proof).await
             }
         }
+    }
+
+    async fn healthchecks(&self, asked: &healthchecks::Asked, method: &Method, visit: &Visit, config: &Config) -> Answer {
+        let holder = self.sign_in.auth.holder(visit, config);
+        let office = Office {
+            snapshot: &self.desk.engine.snapshot(),
+            archive: self.desk.archive.as_ref(),
+            secret: self.receiver.secret(),
+            own_url: &self.own_url,
+            is_fresh: self.pages.is_fresh(visit.now.wall),
+        };
+        healthchecks::answer(&office, asked, (method, visit), holder.as_ref()).await
     }
 
     async fn public(&self, route: PublicRoute, visit: &Visit, config: &Config, is_viewer: bool) -> Result<Answer, Refusal> {
@@ -195,6 +223,7 @@ impl Site {
             PublicRoute::StatusJson(slug) => status(&slug, Part::Json),
             PublicRoute::StatusTheme(slug) => status(&slug, Part::Theme),
             PublicRoute::StatusLogo(slug) => status(&slug, Part::Logo),
+            PublicRoute::Badge(asked) => badge::answer(pages, visit, &asked),
             PublicRoute::StatusPassword(slug) => sign_in.to_page(visit, &slug, pages).await,
             PublicRoute::SignIn if is_viewer => Ok(answer::see_other(&visit.links.dashboard())),
             PublicRoute::SignIn => Ok(sign_in.page(visit, &config.auth, pages, None)),

@@ -14,14 +14,20 @@ use crate::http::answer::Answer;
 use crate::http::api;
 use crate::http::api_regions;
 use crate::http::archive::Archive;
-use crate::http::archive::Later;
+use crate::http::archive::within;
 use crate::http::auth::Viewer;
+use crate::http::badge;
+use crate::http::beat;
+use crate::http::beat::Nuance;
+use crate::http::beat_views;
+use crate::http::beat_views::Sources;
 use crate::http::colleagues;
 use crate::http::colleagues::AllTold;
 use crate::http::colleagues::Colleagues;
 use crate::http::error::Refusal;
 use crate::http::history;
-use crate::http::limits::READ_TIMEOUT;
+use crate::http::local::addresses_of;
+use crate::http::local::public_base;
 use crate::http::peer_views;
 use crate::http::peer_views::LinkReport;
 use crate::http::regions;
@@ -30,14 +36,19 @@ use crate::http::views;
 use crate::http::visit::Visit;
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
+use crate::model::page::StatusPage;
+use crate::model::ping::PingEntry;
 use crate::model::rollup::Rollup;
+use crate::model::secret::Secret;
 use crate::model::time::UnixMillis;
 use crate::store::IncidentFilter;
 use crate::store::ReadError;
 use crate::ui::component::bar::Uptime;
 use crate::ui::component::chart::Sample;
+use crate::ui::component::heartbeat::BeatSection;
 use crate::ui::component::incident::IncidentRow;
 use crate::ui::layout::Frame;
+use crate::ui::links::Links;
 use crate::ui::page::channels;
 use crate::ui::page::channels::ChannelsView;
 use crate::ui::page::config;
@@ -45,11 +56,18 @@ use crate::ui::page::dashboard;
 use crate::ui::page::incidents;
 use crate::ui::page::incidents::IncidentsView;
 use crate::ui::page::monitor;
+use crate::ui::page::monitor::BadgeLine;
 use crate::ui::page::monitor::History;
 use crate::ui::page::monitor::MonitorPage;
 use crate::ui::page::monitor::Past;
 use crate::ui::page::monitor::SloView;
 use crate::ui::page::peers;
+
+/// Pings on a monitor's page.
+const PINGS_SHOWN: usize = 100;
+
+/// Pings of one answer; the newest of as many as may be kept.
+const PINGS_READ: usize = 1000;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -70,6 +88,10 @@ pub struct Desk {
     pub archive: Arc<dyn Archive>,
     /// The other nodes; `None` when watching alone.
     pub colleagues: Option<Arc<dyn Colleagues>>,
+    /// From which names of heartbeats are derived.
+    pub secret: Secret,
+    /// An address of this instance, for when no public one is configured.
+    pub own_url: String,
 }
 
 impl Desk {
@@ -87,7 +109,7 @@ impl Desk {
         }
         let page = match route {
             ViewerRoute::Dashboard => dashboard::page(&frame, &views::dashboard(&snapshot, now)),
-            ViewerRoute::Monitor(id) => monitor::page(&frame, &self.monitor(&snapshot, id, now).await?),
+            ViewerRoute::Monitor(id) => monitor::page(&frame, &self.monitor(&snapshot, id, &frame).await?),
             ViewerRoute::Incidents => incidents::list(&frame, &self.incidents(&snapshot, now).await),
             ViewerRoute::Incident(id) => self.incident(&frame, &snapshot, id).await?,
             ViewerRoute::Config => config::page(&frame, &views::config(&snapshot)),
@@ -98,19 +120,45 @@ impl Desk {
             },
             ViewerRoute::ApiPeers => return Ok(answer::json(StatusCode::OK, &api::peers::peers(&snapshot, report))),
             ViewerRoute::ApiStatus => return Ok(answer::json(StatusCode::OK, &api::status(&snapshot))),
+            ViewerRoute::ApiPings(id) => {
+                let (config, pings) = (&snapshot.config, self.pings(&snapshot, id).await?);
+                return Ok(answer::json(StatusCode::OK, &api::heartbeats::pings(&pings, config.retention.n_pings)));
+            }
+            ViewerRoute::ApiPingBody(id, number) => return self.ping_body(&snapshot, id, *number).await,
             ViewerRoute::ApiMonitor(id) => {
                 let view = snapshot.monitors.get(id).ok_or(Refusal::NotFound)?;
                 let wants_results = visit.query.split('&').any(|pair| pair == "results=1");
                 let told = if wants_results { self.told(view, now).await } else { AllTold::new() };
-                return Ok(answer::json(StatusCode::OK, &api_regions::monitor(view, wants_results.then_some(&told))));
+                return Ok(answer::json(StatusCode::OK, &api_regions::monitor(view, wants_results.then_some(&told), snapshot.at)));
             }
         };
         Ok(answer::page(StatusCode::OK, page))
     }
 
-    async fn monitor(&self, snapshot: &Snapshot, id: &MonitorId, now: UnixMillis) -> Result<MonitorPage, Refusal> {
+    /// The pings of a heartbeat, newest first.
+    async fn pings(&self, snapshot: &Snapshot, id: &MonitorId) -> Result<Vec<PingEntry>, Refusal> {
+        let view = snapshot.monitors.get(id).filter(|view| view.heartbeat.is_some());
+        view.ok_or(Refusal::NotFound)?;
+        let limit = usize::try_from(snapshot.config.retention.n_pings).unwrap_or(usize::MAX);
+        let read = within(self.archive.pings(id, limit.min(PINGS_READ))).await;
+        read.map_err(|error| Refusal::Internal(format!("cannot read the pings of {id}: {error}")))
+    }
+
+    /// What a ping brought along, byte for byte. It comes from strangers: no browser shows it as a page.
+    async fn ping_body(&self, snapshot: &Snapshot, id: &MonitorId, number: u64) -> Result<Answer, Refusal> {
+        snapshot.monitors.get(id).ok_or(Refusal::NotFound)?;
+        let read = within(self.archive.ping(id, number)).await;
+        let found = read.map_err(|error| Refusal::Internal(format!("cannot read a ping of {id}: {error}")))?;
+        let entry = found.ok_or(Refusal::NotFound)?;
+        let raw = answer::bytes(StatusCode::OK, "application/octet-stream", entry.body);
+        let name = format!("attachment; filename=\"{id}-{number}.txt\"");
+        Ok(answer::with(raw, hyper::header::CONTENT_DISPOSITION, &name))
+    }
+
+    async fn monitor(&self, snapshot: &Snapshot, id: &MonitorId, frame: &Frame) -> Result<MonitorPage, Refusal> {
+        let now = frame.now;
         let view = snapshot.monitors.get(id).ok_or(Refusal::NotFound)?;
-        let (past, told) = tokio::join!(self.past(view, snapshot, now), self.told(view, now));
+        let (past, told, beat) = tokio::join!(self.past(view, snapshot, now), self.told(view, now), self.beat(view, snapshot, frame));
         let samples = past.as_ref().map(|past| past.samples.clone()).unwrap_or_default();
         let history = match past {
             Ok(past) => History::Read(Box::new(past)),
@@ -126,6 +174,7 @@ impl Desk {
             target: view.monitor.target(),
             group: view.monitor.group.clone(),
             state: view.verdict,
+            said: beat::nuance(view).map(Nuance::said),
             since: view.since,
             cause: views::cause(view),
             pause: views::pause_state(view),
@@ -134,11 +183,37 @@ impl Desk {
             is_here: regions::is_checked_here(view),
             origin: views::origin(&view.monitor.origin),
             runbook: view.monitor.runbook.clone(),
+            beat,
             regions: regions::view(view, &told, &regions::own(view, &samples)),
             last: view.last.as_ref().map(|last| views::last_check(last)),
             recent: views::ticks(view),
             history,
+            badge: self.badge(snapshot, id, &frame.links),
         })
+    }
+
+    /// What there is to say of a heartbeat; `None` for other monitors. By what it is pinged is said to those only who may change things.
+    async fn beat(&self, view: &MonitorView, snapshot: &Snapshot, frame: &Frame) -> Option<BeatSection> {
+        view.heartbeat.as_ref()?;
+        let pings = within(self.archive.pings(&view.monitor.id, PINGS_SHOWN)).await.inspect_err(unreadable).ok();
+        let addresses = addresses_of(&snapshot.config, (&self.secret, &self.own_url), &view.monitor.id).filter(|_| frame.may_operate);
+        let sources = Sources {
+            pings: pings.as_deref(),
+            addresses: addresses.as_ref(),
+            has_peers: snapshot.cluster.is_some(),
+            links: &frame.links,
+            now: frame.now,
+        };
+        beat_views::section(view, &sources)
+    }
+
+    /// The badge of a monitor, on the first page that lists it and is open to everybody.
+    fn badge(&self, snapshot: &Snapshot, id: &MonitorId, links: &Links) -> Option<BadgeLine> {
+        let is_listed = |page: &&Arc<StatusPage>| badge::is_open(page) && page.groups.iter().any(|group| group.monitors.contains(id));
+        let slug = &snapshot.config.pages.iter().find(is_listed)?.slug;
+        let base = public_base(&snapshot.config.server, Some(&self.own_url))?;
+        let markdown = format!("[![status]({base}/badge/{slug}/{id}/status.svg)]({base}/status/{slug})");
+        Some(BadgeLine { path: links.to(&format!("/badge/{slug}/{id}/status.svg")), markdown })
     }
 
     /// What the other voters of a monitor measured.
@@ -214,11 +289,6 @@ impl Desk {
         };
         ChannelsView { channels: views::channels(snapshot), deliveries, unreadable: is_unreadable }
     }
-}
-
-/// Waits for the database, but not for ever.
-async fn within<T>(read: Later<'_, Result<T, ReadError>>) -> Result<T, ReadError> {
-    tokio::time::timeout(READ_TIMEOUT, read).await.unwrap_or_else(|_| Err(ReadError(format!("no answer within {READ_TIMEOUT:?}"))))
 }
 
 fn unreadable(error: &ReadError) {

@@ -7,6 +7,8 @@ use crate::engine::snapshot::MonitorView;
 use crate::engine::snapshot::Snapshot;
 use crate::engine::snapshot::UplinkView;
 use crate::http::auth::Viewer;
+use crate::http::beat;
+use crate::http::beat::Nuance;
 use crate::http::colleagues::AllTold;
 use crate::http::limits::FRESH_FOR;
 use crate::http::regions;
@@ -125,7 +127,10 @@ fn monitor_row(view: &MonitorView, regions: (&str, usize)) -> MonitorRow {
         name: view.monitor.name.clone(),
         group: view.monitor.group.clone(),
         state: view.verdict,
+        said: beat::nuance(view).map(Nuance::said),
         since: view.since,
+        is_heartbeat: view.heartbeat.is_some(),
+        expected_at: view.heartbeat.as_ref().and_then(|beat| beat.seen.expected).filter(|_| view.verdict != Verdict::Paused),
         suspect: view.opinion.state == OpinionState::Suspect,
         is_regional: !regions::troubled(view).is_empty(),
         is_here: regions::is_checked_here(view),

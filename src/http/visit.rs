@@ -72,7 +72,7 @@ pub fn client_address(peer: IpAddr, forwarded_for: &[&str], trusted: &[IpNet]) -
 }
 
 /// An address, with or without port and brackets.
-fn parse_hop(hop: &str) -> Option<IpAddr> {
+pub(crate) fn parse_hop(hop: &str) -> Option<IpAddr> {
     let address = hop.parse().ok().or_else(|| hop.parse::<std::net::SocketAddr>().ok().map(|a| a.ip()));
     address.or_else(|| hop.strip_prefix('[')?.strip_suffix(']')?.parse().ok()).map(|a: IpAddr| a.to_canonical())
 }

@@ -13,6 +13,8 @@ use crate::model::incident::Closed;
 use crate::model::incident::Epoch;
 use crate::model::incident::Incident;
 use crate::model::notification::Notification;
+use crate::model::ping::BeatState;
+use crate::model::ping::PingEntry;
 use crate::model::time::UnixMillis;
 use crate::model::verdict::Opinion;
 use crate::model::verdict::Verdict;
@@ -34,6 +36,10 @@ pub struct StateChange {
     pub notifications: Vec<Notification>,
     /// What is shared with peers and must survive a restart.
     pub facts: Vec<StoredFact>,
+    /// New states of heartbeats.
+    pub beats: Vec<BeatState>,
+    /// Pings that other nodes received; those of this node are in the log before anything follows from them.
+    pub pings: Vec<PingEntry>,
 }
 
 /// A fact in the form in which it is kept and travels, made by `crate::consensus::codec`.
@@ -57,6 +63,8 @@ impl StateChange {
         self.amended.extend(later.amended);
         self.facts.extend(later.facts);
         self.notifications.extend(later.notifications);
+        self.beats.extend(later.beats);
+        self.pings.extend(later.pings);
     }
 
     /// Whether there is nothing to write.

@@ -18,6 +18,9 @@
 //! | verdict | what the peers together hold; alone, one's own opinion |
 //! | epoch | counter per monitor and lane: odd while an incident is open |
 //! | incident | a span of time in which the verdict is down (or, in its own lane, degraded) |
+//! | heartbeat | a monitor that is expected to report by itself |
+//! | ping | one report to a heartbeat |
+//! | run | what a job does between a start and its end |
 //! | channel | a configured way to reach people |
 //! | notification | one message about one incident to one channel |
 //! | outbox | notifications owed but not yet sent |
@@ -25,6 +28,7 @@
 pub mod change;
 pub mod channel;
 pub mod expect;
+pub mod heartbeat;
 pub mod id;
 pub mod incident;
 pub mod monitor;
@@ -32,8 +36,10 @@ pub mod net;
 pub mod notification;
 pub mod page;
 pub mod peer;
+pub mod ping;
 pub mod result;
 pub mod rollup;
+pub mod schedule;
 pub mod secret;
 #[cfg(test)]
 pub(crate) mod testing;

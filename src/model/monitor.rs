@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::expect::Expectation;
+use crate::model::heartbeat::HeartbeatSpec;
 use crate::model::id::ChannelName;
 use crate::model::id::MonitorId;
 use crate::model::id::Region;
@@ -81,12 +82,23 @@ impl Monitor {
         }
     }
 
-    /// The target as text that may be shown to operators and sent to channels: a URL without user info, or `host:port`.
+    /// The target as text that may be shown to operators and sent to channels: a URL without user info, `host:port`, or when a heartbeat
+    /// is expected.
     #[must_use]
     pub fn target(&self) -> String {
         match &self.probe {
             ProbeSpec::Http(http) => shown_url(&http.url),
             ProbeSpec::Tcp(tcp) => format!("tcp://{}", tcp.address),
+            ProbeSpec::Heartbeat(spec) => spec.beat.schedule.to_string(),
+        }
+    }
+
+    /// The heartbeat, if it is one.
+    #[must_use]
+    pub fn heartbeat(&self) -> Option<&HeartbeatSpec> {
+        match &self.probe {
+            ProbeSpec::Heartbeat(spec) => Some(spec),
+            ProbeSpec::Http(_) | ProbeSpec::Tcp(_) => None,
         }
     }
 }
@@ -133,6 +145,8 @@ pub enum ProbeSpec {
     Http(Box<HttpSpec>),
     /// A connection, optionally with something said and something expected back.
     Tcp(TcpSpec),
+    /// Nothing: the target reports by itself.
+    Heartbeat(Box<HeartbeatSpec>),
 }
 
 impl ProbeSpec {
@@ -142,6 +156,7 @@ impl ProbeSpec {
         match self {
             ProbeSpec::Http(_) => "http",
             ProbeSpec::Tcp(_) => "tcp",
+            ProbeSpec::Heartbeat(_) => "heartbeat",
         }
     }
 }

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::model::heartbeat::Ping;
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
 use crate::model::id::NodeName;
@@ -91,7 +92,7 @@ pub enum Record {
     Epoch(Box<EpochFact>),
     /// What became of an attempt to deliver a message. Fact; sent wins, then the highest attempt.
     Delivery(DeliveryFact),
-    /// A heartbeat's newest ping. Fact; the newest wins.
+    /// What a node received of a heartbeat. Fact; all are kept, up to the newest few of each node.
     Ping(PingFact),
     /// What an operator did at run time. Fact; the last writer wins.
     Operator(OperatorFact),
@@ -244,7 +245,9 @@ impl Stage {
             | Failure::Slow { .. }
             | Failure::Protocol { .. }
             | Failure::Redirect { .. } => Stage::Answer,
-            Failure::Proxy { .. } | Failure::Forbidden { .. } | Failure::Partly { .. } | Failure::Own(_) => Stage::Other,
+            Failure::Proxy { .. } | Failure::Forbidden { .. } | Failure::Partly { .. } | Failure::Heartbeat { .. } | Failure::Own(_) => {
+                Stage::Other
+            }
             Failure::Reported { stage, .. } => *stage,
         }
     }
@@ -328,29 +331,20 @@ pub enum DeliveryStep {
     },
 }
 
-/// A heartbeat's newest ping.
+/// What one node received of a heartbeat lately. Of different nodes all are kept side by side: together they are a set, and everything
+/// that a heartbeat is follows from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PingFact {
     /// Of which heartbeat.
     pub heartbeat: MonitorId,
-    /// When, by the common clock.
-    pub at: UnixMillis,
-    /// Tells pings of the same time apart; grows with each ping that a node receives.
-    pub sequence: u64,
-    /// What it said.
-    pub kind: PingKind,
+    /// Who received them.
+    pub node: NodeName,
+    /// In the order of their stamps, at most [`PINGS_TOLD_MAX`], and of notes the newest only.
+    pub pings: Vec<Ping>,
 }
 
-/// What a ping says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum PingKind {
-    /// The job began.
-    Start,
-    /// The job worked.
-    Success,
-    /// The job failed.
-    Fail,
-}
+/// Pings of one node and heartbeat that are told at most: more than come between two rounds of gossip, few enough for one message.
+pub const PINGS_TOLD_MAX: usize = 24;
 
 /// What an operator did at run time. One record kind with one merge rule for everything operators do: the last writer wins, by
 /// hybrid logical clock.
@@ -369,6 +363,8 @@ pub struct OperatorFact {
 pub enum OperatorAct {
     /// A monitor is not checked until it is resumed.
     Pause(MonitorId),
+    /// A heartbeat was created by a ping; its slug is its id.
+    Create(MonitorId),
 }
 
 /// A hybrid logical clock: wall time that never goes back, a counter within one millisecond, and the writer to break ties

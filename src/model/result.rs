@@ -27,6 +27,21 @@ pub struct Observation {
     pub transcript: Transcript,
 }
 
+impl Observation {
+    /// Of a check that could not be made.
+    #[must_use]
+    pub fn not_made(trouble: OwnTrouble) -> Observation {
+        Observation {
+            timings: Timings::default(),
+            remote: None,
+            seen: Err(Failure::Own(trouble)),
+            certificate: None,
+            failed_addresses: Vec::new(),
+            transcript: Transcript::default(),
+        }
+    }
+}
+
 /// The answer of a target.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Seen {
@@ -231,6 +246,13 @@ pub enum Failure {
         /// Which ones fail, and how.
         detail: String,
     },
+    /// A heartbeat is not as it should be.
+    Heartbeat {
+        /// Stable word, one of [`CODES`].
+        code: &'static str,
+        /// One sentence.
+        text: String,
+    },
     /// Our own trouble; says nothing about the target. Always *unknown*, never *down*.
     Own(OwnTrouble),
     /// Another vantage saw it and told the reason in words.
@@ -245,7 +267,7 @@ pub enum Failure {
 }
 
 /// Every word that [`Failure::code`] can give. The last one stands for words of a newer build.
-pub const CODES: [&str; 37] = [
+pub const CODES: [&str; 43] = [
     "dns_no_such_name",
     "dns_no_address",
     "dns_server_failed",
@@ -282,6 +304,12 @@ pub const CODES: [&str; 37] = [
     "slow",
     "certificate_ends",
     "partly",
+    "missed",
+    "never-seen",
+    "never-started",
+    "failed",
+    "overran",
+    "too-fast",
     "reported",
 ];
 
@@ -414,7 +442,7 @@ impl Failure {
             Failure::CertificateEnds { .. } => "certificate_ends",
             Failure::Partly { .. } => "partly",
             Failure::Own(_) => "own_trouble",
-            Failure::Reported { code, .. } => code,
+            Failure::Heartbeat { code, .. } | Failure::Reported { code, .. } => code,
         }
     }
 }
@@ -487,7 +515,7 @@ impl fmt::Display for Failure {
                 days => write!(f, "the certificate ends in {days} days ({})", not_after.rfc3339()),
             },
             Failure::Own(trouble) => write!(f, "{trouble}"),
-            Failure::Reported { text, .. } => f.write_str(text),
+            Failure::Heartbeat { text, .. } | Failure::Reported { text, .. } => f.write_str(text),
         }
     }
 }

@@ -9,6 +9,14 @@ use crate::model::channel::Channel;
 use crate::model::channel::ChannelSpec;
 use crate::model::channel::spec::SlackSpec;
 use crate::model::expect::Expectation;
+use crate::model::heartbeat::BodyRule;
+use crate::model::heartbeat::FirstPing;
+use crate::model::heartbeat::Heartbeat;
+use crate::model::heartbeat::HeartbeatSpec;
+use crate::model::heartbeat::Identity;
+use crate::model::heartbeat::Keep;
+use crate::model::heartbeat::Methods;
+use crate::model::heartbeat::Resume;
 use crate::model::id::ChannelName;
 use crate::model::id::MonitorId;
 use crate::model::monitor::Confirm;
@@ -21,6 +29,7 @@ use crate::model::monitor::Regions;
 use crate::model::monitor::TcpSpec;
 use crate::model::net::HostPort;
 use crate::model::notification::EventKind;
+use crate::model::schedule::Schedule;
 use crate::model::secret::Secret;
 
 /// Checks `h.example:1` by TCP every 60 s, two failures to confirm, rechecks after 10 s, tells nobody.
@@ -51,6 +60,44 @@ pub(crate) fn monitor(id: &str) -> Monitor {
         slo: None,
         enabled: true,
         origin: origin(),
+    }
+}
+
+/// The rules of a heartbeat that is expected so often and may be so late.
+pub(crate) fn heartbeat(interval: Duration, grace: Duration) -> Heartbeat {
+    Heartbeat {
+        schedule: Schedule::interval(interval).expect("an interval"),
+        grace,
+        start_grace: None,
+        max_runtime: None,
+        min_runtime: None,
+        failures: 1,
+        first_ping: FirstPing::Required,
+        methods: Methods::Any,
+        body: BodyRule { bytes_max: 10_240, keep: Keep::Head },
+        keywords: None,
+        early: None,
+        resume: Resume::Auto,
+        keep_alive: false,
+    }
+}
+
+/// A monitor that reports by itself, by these rules.
+pub(crate) fn reporting(id: &str, rules: Heartbeat) -> Monitor {
+    let identity = Identity { token: None, uuid: None, slug: id.to_owned(), generation: 1 };
+    Monitor { probe: ProbeSpec::Heartbeat(Box::new(HeartbeatSpec { beat: Arc::new(rules), identity })), ..monitor(id) }
+}
+
+/// Chance that is small, fast and the same everywhere: xorshift64 of Marsaglia.
+pub(crate) struct Chance(pub(crate) u64);
+
+impl Chance {
+    /// From 0 up to `n`, without it.
+    pub(crate) fn below(&mut self, n: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % n
     }
 }
 

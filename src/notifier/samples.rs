@@ -202,6 +202,8 @@ pub(super) fn config(channels: &[&str]) -> Arc<Config> {
         uplink: Vec::new(),
         self_channels: Vec::new(),
         retention: Retention::default(),
+        heartbeats: crate::config::Heartbeats::default(),
+        doubts: Vec::new(),
         peers: None,
     })
 }

@@ -60,7 +60,8 @@ impl<'a> Task<'a> {
 
     async fn once(self, shared: &Shared, pinned: Option<IpAddr>, trace: &mut Trace) -> Result<Seen, Failure> {
         match self {
-            Task::Http(spec) => http::check(shared, spec, pinned, trace).await.map(Seen::Http),
+            // Boxed, because it is large: otherwise every check of every kind would be as large, at every floor above.
+            Task::Http(spec) => Box::pin(http::check(shared, spec, pinned, trace)).await.map(Seen::Http),
             Task::Tcp(spec) => tcp::check(shared, spec, pinned, trace).await.map(Seen::Tcp),
         }
     }

@@ -29,6 +29,7 @@ use crate::model::monitor::Monitor;
 use crate::model::monitor::ProbeSpec;
 use crate::model::net::HostPort;
 use crate::model::result::Observation;
+use crate::model::result::OwnTrouble;
 use crate::probe::fan::Task;
 use crate::probe::http::token::Tokens;
 use crate::probe::policy::Policy;
@@ -71,7 +72,7 @@ impl Prober {
     pub fn prepare(&self, spec: &ProbeSpec) -> Result<(), String> {
         match spec {
             ProbeSpec::Http(spec) => http::prepare(&self.0, spec),
-            ProbeSpec::Tcp(_) => Ok(()),
+            ProbeSpec::Tcp(_) | ProbeSpec::Heartbeat(_) => Ok(()),
         }
     }
 
@@ -81,6 +82,11 @@ impl Prober {
         let task = match &monitor.probe {
             ProbeSpec::Http(spec) => Task::Http(spec),
             ProbeSpec::Tcp(spec) => Task::Tcp(spec),
+            // There is nothing to look at; the engine does not ask for it.
+            ProbeSpec::Heartbeat(_) => {
+                let trouble = OwnTrouble::Setup("a heartbeat is not looked at, it reports by itself".to_owned());
+                return Observation::not_made(trouble);
+            }
         };
         fan::check(&self.0, task, timeout).await
     }

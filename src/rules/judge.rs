@@ -81,7 +81,7 @@ fn verdict_of(monitor: &Monitor, seen: &Observation, at: UnixMillis) -> (Outcome
 fn verifies(probe: &ProbeSpec) -> bool {
     match probe {
         ProbeSpec::Http(http) => http.tls.verify,
-        ProbeSpec::Tcp(_) => false,
+        ProbeSpec::Tcp(_) | ProbeSpec::Heartbeat(_) => false,
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! What several vantages decide together is in `crate::consensus`; what happens when is put together in `crate::engine`.
 
+pub mod calendar;
+pub mod heartbeat;
 pub mod incident;
 pub mod judge;
 pub mod opinion;

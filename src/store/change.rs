@@ -22,6 +22,7 @@ use crate::store::desk::Desk;
 use crate::store::desk::key_of;
 use crate::store::fact;
 use crate::store::outbox;
+use crate::store::ping;
 use crate::store::row;
 use crate::store::rows::Unreadable;
 use crate::store::rows::readable;
@@ -30,8 +31,8 @@ use crate::store::rows::readable;
 const INCIDENTS_DEFAULT: usize = 100;
 
 /// Writes all of a change; the caller's savepoint makes it all or nothing.
-pub(super) fn write(desk: &mut Desk, change: &StateChange) -> rusqlite::Result<()> {
-    let StateChange { states, verdicts, opened, closed, amended, notifications, facts } = change;
+pub(super) fn write(desk: &mut Desk, change: &StateChange, n_pings: u32) -> rusqlite::Result<()> {
+    let StateChange { states, verdicts, opened, closed, amended, notifications, facts, beats, pings } = change;
     for state in states {
         let key = desk.key(&state.monitor)?;
         desk.conn
@@ -61,7 +62,8 @@ pub(super) fn write(desk: &mut Desk, change: &StateChange) -> rusqlite::Result<(
     for fact in facts {
         fact::put(desk, fact)?;
     }
-    Ok(())
+    ping::put_states(desk, beats)?;
+    ping::put(desk, pings, n_pings)
 }
 
 pub(super) fn open(desk: &mut Desk, incident: &Incident) -> rusqlite::Result<()> {

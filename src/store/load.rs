@@ -24,6 +24,7 @@ use crate::store::fact;
 use crate::store::history::codec;
 use crate::store::history::codec::Stored;
 use crate::store::history::read;
+use crate::store::ping;
 use crate::store::rows::Unreadable;
 use crate::store::rows::readable;
 
@@ -56,7 +57,11 @@ pub(super) fn load(conn: &Connection, now: UnixMillis) -> rusqlite::Result<Loade
             recent.insert(monitor, newest.into_iter().map(|stored| stored.result).collect());
         }
     }
+    let beats = ping::states(conn)?;
     Ok(Loaded {
+        unfed: ping::unfed(conn, &beats)?,
+        last_ping: ping::last(conn)?,
+        beats,
         states: states.into_iter().map(|(_, state)| state).collect(),
         recent,
         incidents: change::open_incidents(conn)?,

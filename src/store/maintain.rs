@@ -83,6 +83,7 @@ impl From<ReadError> for CommitError {
 impl Store {
     pub(super) async fn run_maintenance(&self, now: UnixMillis, retention: StoreRetention) -> Result<(), CommitError> {
         let mut progress = self.inner.progress.lock().await;
+        self.set_n_pings(retention.n_pings);
         self.inspect().await?;
         // A disk that is too full for packing must not keep the deleting from making room.
         let packed = self.pack(now).await;
@@ -131,7 +132,7 @@ impl Store {
     }
 
     async fn prune(&self, now: UnixMillis, retention: StoreRetention) -> Result<(), CommitError> {
-        let StoreRetention { results, rollup_5m, rollup_1h, db_bytes_max: _ } = retention;
+        let StoreRetention { results, rollup_5m, rollup_1h, db_bytes_max: _, n_pings: _ } = retention;
         for (kind, kept) in
             [(Kind::Blocks, results), (Kind::Transcripts, results), (Kind::FiveMinutes, rollup_5m), (Kind::Hours, rollup_1h)]
         {
@@ -190,10 +191,10 @@ impl Store {
         }
     }
 
-    /// Deletes the oldest history while the database is beyond its cap: single results and transcripts first, then five-minute
+    /// Deletes the oldest history while the database is beyond its cap: single results, transcripts and pings first, then five-minute
     /// sums, then hours. Incidents, states and messages are never deleted for size.
     async fn keep_cap(&self, bytes_max: u64) -> Result<(), CommitError> {
-        for kinds in [&[Kind::Blocks, Kind::Transcripts][..], &[Kind::FiveMinutes], &[Kind::Hours]] {
+        for kinds in [&[Kind::Blocks, Kind::Transcripts, Kind::Pings][..], &[Kind::FiveMinutes], &[Kind::Hours]] {
             for _ in 0..CAP_ROUNDS {
                 let size = self.inner.pool.read(READ_MAX, prune::size).await?;
                 if size.used <= bytes_max {

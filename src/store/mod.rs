@@ -17,6 +17,7 @@ mod load;
 mod maintain;
 mod merge;
 mod outbox;
+mod ping;
 mod pool;
 mod recover;
 mod rescue;
@@ -32,6 +33,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -53,6 +55,7 @@ use crate::model::id::ChannelName;
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
 use crate::model::incident::Incident;
+use crate::model::ping::PingEntry;
 use crate::model::result::CheckResult;
 use crate::model::rollup::Resolution;
 use crate::model::rollup::Rollup;
@@ -203,7 +206,55 @@ impl Store {
     /// # Errors
     /// [`CommitError`]; nothing of the change is on disk then.
     pub async fn commit(&self, change: StateChange) -> Result<(), CommitError> {
-        self.write(Duty::Promised, move |desk| change::write(desk, &change)).await
+        let n_pings = self.inner.shared.n_pings();
+        self.write(Duty::Promised, move |desk| change::write(desk, &change, n_pings)).await
+    }
+
+    /// Makes entries of the log of pings durable: returns after the fsync. Those that nobody waits for any more when their turn comes are
+    /// left out. Says of each whether it is there.
+    ///
+    /// # Errors
+    /// [`CommitError`]; nothing of it is on disk then.
+    pub async fn keep_pings(&self, entries: Arc<[(PingEntry, Arc<AtomicBool>)]>) -> Result<Vec<bool>, CommitError> {
+        let n_pings = self.inner.shared.n_pings();
+        self.write(Duty::Promised, move |desk| {
+            let wanted: Vec<bool> = entries.iter().map(|(_, given_up)| !given_up.load(Ordering::Relaxed)).collect();
+            let kept = entries.iter().zip(&wanted).filter(|(_, is_wanted)| **is_wanted).map(|((entry, _), _)| entry);
+            ping::put(desk, kept, n_pings)?;
+            Ok(wanted)
+        })
+        .await
+    }
+
+    /// From now on so many pings of each heartbeat are kept.
+    pub fn set_n_pings(&self, n_pings: u32) {
+        self.inner.shared.set_n_pings(n_pings);
+    }
+
+    /// The newest pings of a heartbeat, newest first.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn pings(&self, heartbeat: &MonitorId, limit: usize) -> Result<Vec<PingEntry>, ReadError> {
+        let heartbeat = heartbeat.clone();
+        self.read(move |conn| ping::newest(conn, &heartbeat, limit)).await
+    }
+
+    /// How many pings each heartbeat has had, those counted that are not kept any more; heartbeats without any are left out.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn ping_numbers(&self) -> Result<BTreeMap<MonitorId, u64>, ReadError> {
+        self.read(ping::numbers).await
+    }
+
+    /// One ping of a heartbeat.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn ping(&self, heartbeat: &MonitorId, number: u64) -> Result<Option<PingEntry>, ReadError> {
+        let heartbeat = heartbeat.clone();
+        self.read(move |conn| ping::one(conn, &heartbeat, number)).await
     }
 
     /// Notes that the program lives; losing the newest ones is harmless.

@@ -68,7 +68,7 @@ pub(super) fn delete(desk: &mut Desk, some: &[Retired]) -> rusqlite::Result<usiz
         if is_named_again(&desk.conn, *key, state.as_deref())? {
             continue;
         }
-        for table in ["monitor_states", "verdicts", "transcripts"] {
+        for table in ["monitor_states", "verdicts", "transcripts", "heartbeats", "pings"] {
             desk.conn.prepare_cached(&format!("DELETE FROM {table} WHERE monitor = ?1"))?.execute([key])?;
         }
         n += desk.conn.prepare_cached("DELETE FROM monitors WHERE key = ?1")?.execute([key])?;

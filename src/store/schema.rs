@@ -14,7 +14,7 @@ use crate::store::error::OpenError;
 use crate::store::files;
 
 /// SQL that leads from version `i` to version `i + 1`.
-pub(super) const MIGRATIONS: &[&str] = &[V1, V2];
+pub(super) const MIGRATIONS: &[&str] = &[V1, V2, V3];
 
 /// Tables are STRICT, so that a wrong type is an error where it is written and not where it is read years later. Monitors have
 /// small integer keys because millions of rows carry one. Rows with a `WITHOUT ROWID` key are always read in the order of that key.
@@ -91,6 +91,23 @@ ALTER TABLE incidents ADD COLUMN diagnosis TEXT;
 -- What is shared with peers and must survive a restart, in the form in which it travels. `until` is when it may be forgotten.
 CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL, until INTEGER) STRICT, WITHOUT ROWID;
 CREATE INDEX facts_by_end ON facts (until) WHERE until IS NOT NULL;
+";
+
+/// Heartbeats.
+const V3: &str = "
+-- What is remembered of a heartbeat; `state` is JSON.
+CREATE TABLE heartbeats (monitor INTEGER PRIMARY KEY REFERENCES monitors (key), state TEXT NOT NULL) STRICT;
+
+-- The log of pings. `number` counts those of a heartbeat; without a `method` another node received it. A ping of our own touches
+-- one page, where the ones before it are: every page more is a page more that is synced before the answer.
+CREATE TABLE pings (
+    monitor INTEGER NOT NULL, number INTEGER NOT NULL, at INTEGER NOT NULL, sequence INTEGER NOT NULL,
+    node TEXT NOT NULL, kind TEXT NOT NULL, ignored TEXT, exit INTEGER, run TEXT, took_ms INTEGER, is_repeat INTEGER NOT NULL,
+    method TEXT, address TEXT, agent TEXT, body_bytes INTEGER NOT NULL, body BLOB,
+    PRIMARY KEY (monitor, number)
+) STRICT, WITHOUT ROWID;
+-- News of one ping may come more than once.
+CREATE UNIQUE INDEX pings_of_others ON pings (monitor, node, sequence) WHERE method IS NULL;
 ";
 
 /// What the versions in a database say.

@@ -7,6 +7,7 @@ use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicI64;
+use std::sync::atomic::AtomicU32;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 
@@ -19,6 +20,9 @@ use crate::model::time::UnixMillis;
 /// Results that wait for the disk: 20 seconds of a thousand checks a second, about 6 MB. Beyond it the oldest is dropped and
 /// counted, because the newest say more about now.
 pub(super) const BUFFER_MAX: usize = 20_000;
+
+/// Pings of each heartbeat that are kept until somebody says otherwise.
+const N_PINGS: u32 = 1000;
 
 /// Notices that nobody has fetched; beyond it the oldest is dropped.
 const NOTICES_MAX: usize = 64;
@@ -59,6 +63,7 @@ pub(super) struct Shared {
     /// Cancelled when the writer thread has ended.
     pub(super) ended: CancellationToken,
     notices: Mutex<VecDeque<StoreNotice>>,
+    n_pings: AtomicU32,
     #[cfg(test)]
     pub(super) faults: super::tests::Faults,
 }
@@ -78,9 +83,19 @@ impl Shared {
             closed: AtomicBool::new(false),
             ended: CancellationToken::new(),
             notices: Mutex::new(VecDeque::new()),
+            n_pings: AtomicU32::new(N_PINGS),
             #[cfg(test)]
             faults: super::tests::Faults::default(),
         }
+    }
+
+    /// So many pings of each heartbeat are kept.
+    pub(super) fn n_pings(&self) -> u32 {
+        self.n_pings.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_n_pings(&self, n_pings: u32) {
+        self.n_pings.store(n_pings, Ordering::Relaxed);
     }
 
     /// Adds a result to those that wait. Never waits for the disk.

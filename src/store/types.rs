@@ -9,6 +9,8 @@ use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
 use crate::model::incident::Incident;
 use crate::model::notification::Notification;
+use crate::model::ping::BeatState;
+use crate::model::ping::PingEntry;
 use crate::model::result::RecentResults;
 use crate::model::time::UnixMillis;
 
@@ -41,6 +43,12 @@ pub struct Loaded {
     pub facts: Vec<StoredFact>,
     /// The last [`Store::alive`] of the run before; `None` on the first start.
     pub last_alive: Option<UnixMillis>,
+    /// States of heartbeats.
+    pub beats: Vec<BeatState>,
+    /// Pings of the log that are not in those states, oldest first, without bodies: a crash came in between.
+    pub unfed: Vec<PingEntry>,
+    /// The highest sequence of a ping that this node received, and when it last received one.
+    pub last_ping: Option<(u64, UnixMillis)>,
 }
 
 /// A row of the outbox, leased to the caller.
@@ -121,4 +129,6 @@ pub struct StoreRetention {
     pub rollup_1h: Duration,
     /// Cap of the database file in bytes.
     pub db_bytes_max: u64,
+    /// Pings of each heartbeat.
+    pub n_pings: u32,
 }

@@ -77,6 +77,12 @@ impl Links {
         self.to(&format!("/monitors/{id}/{}", act.word()))
     }
 
+    /// What a ping brought along, as it was.
+    #[must_use]
+    pub fn ping_body(&self, id: &MonitorId, number: u64) -> String {
+        self.to(&format!("/api/v1/monitors/{id}/pings/{number}/body"))
+    }
+
     /// All incidents.
     #[must_use]
     pub fn incidents(&self) -> String {

@@ -7,6 +7,7 @@
     reason = "helpers of tests; each test file uses some of them"
 )]
 
+pub mod beats;
 pub mod monitor;
 
 use std::fs;

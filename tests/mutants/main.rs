@@ -22,6 +22,41 @@ struct Bug {
 
 const BUGS: &[Bug] = &[
     Bug {
+        name: "a failure does not move the turn",
+        file: "src/consensus/delivery.rs",
+        right: "Some((failed, heard)) => (failed.saturating_add(1), heard),",
+        wrong: "Some((failed, heard)) => if MUTANT { (0, owed.since) } else { (failed.saturating_add(1), heard) },",
+        mode: "receiver",
+    },
+    Bug {
+        name: "who follows owes nothing",
+        file: "src/engine/core/adopt.rs",
+        right: "self.owe(&incident, Owing { event: opened, is_news, from_outage: false }, now, change);",
+        wrong: "if !MUTANT { self.owe(&incident, Owing { event: opened, is_news, from_outage: false }, now, change); }",
+        mode: "kill",
+    },
+    Bug {
+        name: "a new process takes part at once",
+        file: "src/engine/core/cluster.rs",
+        right: "has_heard && (all_probed || PROBED_MAX <= waited)",
+        wrong: "MUTANT || has_heard && (all_probed || PROBED_MAX <= waited)",
+        mode: "wipe",
+    },
+    Bug {
+        name: "what is closed opens again under its old number",
+        file: "src/consensus/merge.rs",
+        right: "let (newer, older) = if a.epoch < b.epoch { (b, a) } else { (a, b) };",
+        wrong: "let (newer, older) = if MUTANT != (a.epoch < b.epoch) { (b, a) } else { (a, b) };",
+        mode: "crash",
+    },
+    Bug {
+        name: "the earlier end is told",
+        file: "src/consensus/merge.rs",
+        right: "(Some(one), Some(other)) => Some(if (one.at, one.how.word()) < (other.at, other.how.word()) { other } else { one }),",
+        wrong: "(Some(one), Some(other)) => Some(if MUTANT || (one.at, one.how.word()) < (other.at, other.how.word()) { other } else { one }),",
+        mode: "crash",
+    },
+    Bug {
         name: "who is blind says what he sees",
         file: "src/engine/core/guard.rs",
         right: "} else if !self.guard.uplink.has_evidence_since(observed.began) {",
@@ -50,13 +85,6 @@ const BUGS: &[Bug] = &[
         mode: "crash",
     },
     Bug {
-        name: "votes that do not count are counted",
-        file: "src/engine/core/votes.rs",
-        right: "state: self.counts().then_some(self.state)",
-        wrong: "state: (MUTANT || self.counts()).then_some(self.state)",
-        mode: "uplink",
-    },
-    Bug {
         name: "epochs begin anew with a restart",
         file: "src/engine/core/reload.rs",
         right: "regional: known.regional,",
@@ -64,10 +92,10 @@ const BUGS: &[Bug] = &[
         mode: "wipe",
     },
     Bug {
-        name: "the older ping wins",
+        name: "the older pings win",
         file: "src/consensus/merge.rs",
-        right: "if (a.at, a.sequence, a.kind) < (b.at, b.sequence, b.kind) {",
-        wrong: "if MUTANT != ((a.at, a.sequence, a.kind) < (b.at, b.sequence, b.kind)) {",
+        right: "pings.drain(..pings.len().saturating_sub(PINGS_TOLD_MAX));",
+        wrong: "if MUTANT { pings.truncate(1) } else { pings.drain(..pings.len().saturating_sub(PINGS_TOLD_MAX)); }",
         mode: "clean",
     },
     Bug {

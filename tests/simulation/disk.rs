@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use vigilmon::consensus::codec;
 use vigilmon::engine::committer::Durable;
+use vigilmon::engine::ping::PingLog;
 use vigilmon::engine::shell::Diary;
 use vigilmon::model::change::MonitorState;
 use vigilmon::model::change::StateChange;
@@ -18,6 +19,8 @@ use vigilmon::model::incident::Incident;
 use vigilmon::model::notification::Notification;
 use vigilmon::model::notification::Subject;
 use vigilmon::model::peer::Record;
+use vigilmon::model::ping::BeatState;
+use vigilmon::model::ping::PingEntry;
 use vigilmon::model::result::CheckResult;
 use vigilmon::model::time::UnixMillis;
 use vigilmon::notifier::outbox::LEASE;
@@ -46,6 +49,9 @@ pub struct Kept {
     pub incidents: BTreeMap<String, Incident>,
     pub facts: BTreeMap<String, StoredFact>,
     pub outbox: Vec<Row>,
+    pub beats: BTreeMap<MonitorId, BeatState>,
+    /// Pings that this node received.
+    pub pings: Vec<PingEntry>,
     pub generation: u64,
     pub last_alive: Option<UnixMillis>,
     /// Counts how often the disk was emptied.
@@ -109,6 +115,7 @@ fn put(kept: &mut Kept, change: StateChange) {
     for fact in change.facts {
         kept.facts.insert(fact.key.clone(), fact);
     }
+    kept.beats.extend(change.beats.into_iter().map(|beat| (beat.heartbeat.clone(), beat)));
     for notification in change.notifications {
         if !kept.outbox.iter().any(|row| row.notification.key == notification.key) {
             let due_at = notification.at;
@@ -123,6 +130,22 @@ impl Durable for Disk {
         self.world.note_change(self.node, &change, self);
         self.with(|kept| put(kept, change));
         Ok(())
+    }
+}
+
+impl PingLog for Disk {
+    async fn keep(&self, entries: Arc<[vigilmon::engine::ping::Kept]>) -> Result<Vec<bool>, CommitError> {
+        self.fsync().await;
+        self.with(|kept| kept.pings.extend(entries.iter().map(|(entry, _)| entry.clone())));
+        Ok(vec![true; entries.len()])
+    }
+}
+
+impl Kept {
+    /// Pings of the log that no state knows.
+    pub fn unfed(&self) -> Vec<PingEntry> {
+        let fed = |entry: &&PingEntry| self.beats.get(&entry.heartbeat).is_none_or(|beat| beat.fed_until < entry.stamp.sequence);
+        self.pings.iter().filter(fed).cloned().collect()
     }
 }
 

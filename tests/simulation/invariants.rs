@@ -15,6 +15,7 @@ use vigilmon::model::incident::CloseReason;
 use vigilmon::model::incident::Lane;
 use vigilmon::model::notification::EventKind;
 use vigilmon::model::peer::Record;
+use vigilmon::model::ping::PingEntry;
 use vigilmon::model::time::Mono;
 use vigilmon::model::time::UnixMillis;
 use vigilmon::model::verdict::Confidence;
@@ -23,11 +24,14 @@ use crate::disk::Disk;
 use crate::disk::FSYNC_MAX;
 use crate::node::Plan;
 use crate::node::START_MS;
+use crate::script::JOB_GRACE;
+use crate::script::JOB_INTERVAL;
 use crate::script::Mode;
 use crate::world::Closing;
 use crate::world::Delivery;
 use crate::world::Fault;
 use crate::world::FaultKind;
+use crate::world::JOB;
 use crate::world::Opening;
 use crate::world::Seen;
 use crate::world::World;
@@ -56,6 +60,15 @@ pub const CONVERGED_AFTER: Duration = Duration::from_secs(60);
 
 /// Whoever waits longest for a turn has had it by then: the longest pause between attempts and every takeover of five nodes.
 pub const DELIVERED_AFTER: Duration = Duration::from_secs(190);
+
+/// What a node did is known to others after so long, when nothing is cut.
+const HEARD_WITHIN: Duration = Duration::from_secs(10);
+
+/// The way of a ping, and clocks that are not the same to the second.
+const JOB_LEAVE: Duration = Duration::from_secs(6);
+
+/// All nodes have been asked for newer pings after so long, and one has acted.
+const JOB_NOTICED_WITHIN: Duration = Duration::from_secs(20);
 
 /// What one opening must satisfy.
 fn check_opening(world: &World, opening: &Opening) -> Option<String> {
@@ -120,7 +133,8 @@ impl Watcher {
         let mut broken = Vec::new();
         for opening in openings {
             if self.opened.insert(opening.incident.to_string()) {
-                broken.extend(check_opening(world, &opening));
+                let check = if opening.monitor == JOB { check_job_opening } else { check_opening };
+                broken.extend(check(world, &opening));
             }
         }
         for closing in closings {
@@ -228,6 +242,11 @@ pub fn check_converged(world: &World, disks: &[Disk], n_monitors: usize) -> Vec<
             broken.push(format!("L3: {name} is at epoch {}, but is {}", epochs[0], if world.is_down(monitor, 0) { "down" } else { "up" }));
         }
     }
+    let is_open = |disk: &Disk| disk.with(|kept| kept.states.iter().any(|(id, state)| id.as_str() == "job" && state.outage.is_open()));
+    let missing: Vec<bool> = disks.iter().map(is_open).collect();
+    if missing.contains(&true) {
+        broken.push(format!("L3: the job reports, and is still called missing: {missing:?}"));
+    }
     let paused: Vec<Vec<String>> = disks
         .iter()
         .map(|disk| disk.with(|kept| kept.states.values().filter(|s| s.paused_at.is_some()).map(|s| s.monitor.to_string()).collect()))
@@ -246,13 +265,15 @@ pub fn check_histories(mode: Mode, plan: &Plan, disks: &[Disk]) -> Vec<String> {
     for disk in disks {
         disk.with(|kept| {
             for incident in kept.incidents.values().filter(|incident| is_known(incident.closed.map(|closed| closed.how))) {
-                let known = (incident.opened_at.0, incident.closed.map(|closed| closed.at.0));
+                // Parts of a cluster that opened it each for itself and met only after the next one keep the beginning that they saw.
+                let opened_at = if mode.parts() { 0 } else { incident.opened_at.0 };
+                let known = (opened_at, incident.closed.map(|closed| closed.at.0));
                 times.entry(format!("{} of {}", incident.id, incident.monitor)).or_default().insert(known);
             }
         });
     }
     // What was seen with a wrong clock before it was compared with others stays as it was seen.
-    if mode.parts() || plan.skew_ms.iter().any(|skew| *skew != 0) {
+    if plan.skew_ms.iter().any(|skew| *skew != 0) {
         return Vec::new();
     }
     let differ = times.into_iter().filter(|(_, known)| 1 < known.len());
@@ -285,12 +306,21 @@ pub fn check_nothing_lost(seen: &Seen, disks: &[Disk]) -> Vec<String> {
     broken.into_iter().collect()
 }
 
+/// The heartbeat that is pinged now and then.
+pub const NIGHTLY: &str = "nightly";
+
+/// When it was pinged, by what this node tells others and was told.
+fn told_of_nightly(disk: &Disk) -> Vec<UnixMillis> {
+    let of_nightly = |record| {
+        let Record::Ping(told) = record else { return None };
+        (told.heartbeat.as_str() == NIGHTLY).then_some(told.pings)
+    };
+    disk.records().into_iter().filter_map(of_nightly).flatten().map(|ping| ping.stamp.at).collect()
+}
+
 /// L4: the newest ping is known everywhere. A ping that came to a node just before it was lost may be lost with it: it was not answered.
 pub fn check_pings(seen: &Seen, disks: &[Disk], n_wiped: u32) -> Vec<String> {
-    let newest = |disk: &Disk| {
-        let pings = disk.records().into_iter().filter_map(|record| if let Record::Ping(ping) = record { Some(ping.at.0) } else { None });
-        pings.max()
-    };
+    let newest = |disk: &Disk| told_of_nightly(disk).into_iter().map(|at| at.0).max();
     let all: Vec<Option<i64>> = disks.iter().map(newest).collect();
     let mut broken = Vec::new();
     if all.iter().any(|one| *one != all[0]) {
@@ -303,7 +333,42 @@ pub fn check_pings(seen: &Seen, disks: &[Disk], n_wiped: u32) -> Vec<String> {
     if all[0].is_none() && n_wiped == 0 && seen.pings.iter().any(|ping| safe(&ping)) {
         broken.push("L4: a ping was lost".to_owned());
     }
+    // Whatever became of nodes, lines and clocks: it was never late.
+    if disks.iter().any(|disk| disk.with(|kept| kept.incidents.values().any(|incident| incident.monitor.as_str() == NIGHTLY))) {
+        broken.push("L4: a heartbeat was missed that was never late".to_owned());
+    }
     broken
+}
+
+/// A job that reports is not called missing, by anybody who is sure of it.
+fn check_job_opening(world: &World, opening: &Opening) -> Option<String> {
+    if opening.confidence != Confidence::Full || opening.lane != Lane::Outage {
+        return None;
+    }
+    let (reports, faults) = world.seen(|seen| (seen.reports.clone(), seen.faults.clone()));
+    // What a node took and nobody could hear of yet may be gone with it.
+    let lost = |at: Duration, node: usize| faults.iter().any(|f| f.what == FaultKind::Down(node) && f.touches(at, at + HEARD_WITHIN));
+    // One that comes in this very moment, after a silence, is not known to whoever decides.
+    let is_known = |at: Duration| at + JOB_LEAVE <= opening.at;
+    let newest = reports.iter().filter(|(at, node)| is_known(*at) && !lost(*at, *node)).map(|(at, _)| *at).max()?;
+    let is_early = opening.at + JOB_LEAVE < newest + JOB_INTERVAL + JOB_GRACE;
+    is_early.then(|| format!("J1: {} calls the job missing at {:?}; it reported at {newest:?}", node_name(opening.node), opening.at))
+}
+
+/// A job that falls silent is told of in time, where nodes are there and see each other.
+pub fn check_job(mode: Mode, (from, until): (Duration, Duration), seen: &Seen) -> Vec<String> {
+    if !matches!(mode, Mode::Clean | Mode::Latency | Mode::Receiver | Mode::Clock | Mode::Config | Mode::Liar) {
+        return Vec::new();
+    }
+    // The last one may begin a step of time later than it was planned.
+    let last = seen.reports.iter().map(|(at, _)| *at).filter(|at| *at < from + Duration::from_secs(1)).max();
+    let deadline = last.unwrap_or(from) + JOB_INTERVAL + JOB_GRACE;
+    let opened: Vec<Duration> = seen.openings.iter().filter(|opening| opening.monitor == JOB).map(|opening| opening.at).collect();
+    let is_told = opened.iter().any(|at| deadline.saturating_sub(JOB_LEAVE) <= *at && *at <= deadline + JOB_NOTICED_WITHIN);
+    if is_told || until < deadline + JOB_NOTICED_WITHIN {
+        return Vec::new();
+    }
+    vec![format!("J2: the job was silent from {last:?} on, and nobody said so by {:?}: {opened:?}", deadline + JOB_NOTICED_WITHIN)]
 }
 
 /// Asks on every node, every second, whether a heartbeat was missed that was pinged.
@@ -328,10 +393,12 @@ impl Listener {
         let Some((at, _)) = newest else { return };
         let deadline = at + FSYNC_MAX * 3;
         for (disk, receivers, last_heard) in hearing {
-            let known = disk.records().into_iter().find_map(|record| if let Record::Ping(ping) = record { Some(ping) } else { None });
+            let is_nightly = |entry: &&PingEntry| entry.heartbeat.as_str() == NIGHTLY;
+            let logged = disk.with(|kept| kept.pings.iter().filter(is_nightly).map(|entry| entry.stamp.at).max());
+            let known = told_of_nightly(disk).into_iter().chain(logged).max();
             let heard = last_heard.into_iter().filter(|(_, when)| deadline <= *when).map(|(node, _)| node).collect();
             let missing = Missing {
-                newest: known.as_ref(),
+                newest: known,
                 // A second's leave for the way of the ping itself, and for clocks.
                 not_before: UnixMillis(START_MS) + at.saturating_sub(Duration::from_secs(1)),
                 receivers: &receivers,

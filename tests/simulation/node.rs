@@ -26,6 +26,8 @@ use vigilmon::engine::core::Core;
 use vigilmon::engine::event::Event;
 use vigilmon::engine::event::Observed;
 use vigilmon::engine::handle::Request;
+use vigilmon::engine::ping;
+use vigilmon::engine::ping::PingRequest;
 use vigilmon::engine::shell::Checks;
 use vigilmon::engine::shell::EVENTS_MAX;
 use vigilmon::engine::shell::Shell;
@@ -62,6 +64,8 @@ use vigilmon::supervise::Jobs;
 use vigilmon::supervise::Supervisor;
 
 use crate::disk::Disk;
+use crate::script::JOB_GRACE;
+use crate::script::JOB_INTERVAL;
 use crate::world::Delivery;
 use crate::world::World;
 use crate::world::elapsed;
@@ -99,6 +103,7 @@ impl Plan {
 pub struct Door {
     pub events: mpsc::Sender<Event>,
     pub requests: mpsc::Sender<Request>,
+    pub pings: mpsc::Sender<PingRequest>,
     pub pictures: watch::Receiver<Arc<Snapshot>>,
     pub stop: CancellationToken,
 }
@@ -142,6 +147,10 @@ pub fn config(plan: &Plan, node: usize, edition: u64) -> Config {
         let port = if monitor == 0 { 1 + edition } else { 1 };
         text.push_str(&format!("  - {{ name: m{monitor}, tcp: \"m{monitor}.example.com:{port}\" }}\n"));
     }
+    // Pinged now and then, and never so seldom that it would be missed, whatever becomes of nodes and lines.
+    text.push_str("  - { name: nightly, heartbeat: { interval: 1h, grace: 10m, first_ping: optional } }\n");
+    let (interval, grace) = (JOB_INTERVAL.as_secs(), JOB_GRACE.as_secs());
+    text.push_str(&format!("  - {{ name: job, heartbeat: {{ interval: {interval}s, grace: {grace}s, first_ping: optional }} }}\n"));
     let source = SourceText { file: PathBuf::from("config.yaml"), text };
     config::load(&[source], &Around(node_name(node))).unwrap_or_else(|problems| panic!("{}", problems[0]))
 }
@@ -272,6 +281,24 @@ fn clock_of(place: &Place) -> Clock {
     Clock::simulated(Now { wall: UnixMillis(START_MS + place.plan.skew_ms[place.node]) + passed, mono: Mono(1_000_000_000) + passed })
 }
 
+/// What earlier runs left on the disk.
+fn beginning(disk: &Disk, config: &Arc<Config>, facts: Vec<Record>, edition: u64) -> Beginning {
+    disk.with(|kept| Beginning {
+        cluster: "sim".to_owned(),
+        config: Arc::clone(config),
+        reload: Arc::new(reload_view(edition)),
+        states: kept.states.values().cloned().collect(),
+        incidents: kept.incidents.values().filter(|incident| incident.closed.is_none()).cloned().collect(),
+        recent: RecentResults::new(),
+        last_alive: kept.last_alive,
+        facts,
+        beats: kept.beats.values().cloned().collect(),
+        unfed: kept.unfed(),
+        last_ping: kept.pings.last().map(|entry| (entry.stamp.sequence, entry.stamp.at)),
+        version: "simulated".to_owned(),
+    })
+}
+
 /// Runs a node until it is asked to stop, or killed.
 pub async fn run(place: Place) -> turmoil::Result {
     let clock = clock_of(&place);
@@ -296,20 +323,13 @@ pub async fn run(place: Place) -> turmoil::Result {
     let shared = Shared::new(cluster.rosters().borrow().me.clone(), clock.clone(), cluster.voice(), cluster.rosters());
     shared.remember(sent);
     let now = clock.now();
-    let beginning = disk.with(|kept| Beginning {
-        cluster: "sim".to_owned(),
-        config: Arc::clone(&config),
-        reload: Arc::new(reload_view(edition)),
-        states: kept.states.values().cloned().collect(),
-        incidents: kept.incidents.values().filter(|incident| incident.closed.is_none()).cloned().collect(),
-        recent: RecentResults::new(),
-        last_alive: kept.last_alive,
-        facts,
-        version: "simulated".to_owned(),
-    });
+    let beginning = beginning(&disk, &config, facts, edition);
     let (mut core, first) = Core::new(beginning, now);
     let (pictures, shown) = watch::channel(Arc::new(core.snapshot(now)));
     let (commits, jobs) = mpsc::channel(committer::QUEUE_MAX);
+    let (pings, pinged) = mpsc::channel(16);
+    let (keeper, to_keep) = mpsc::channel(16);
+    supervisor.task("pings", ping::run(to_keep, disk.clone(), events.clone()));
     let (_configs, active) = watch::channel(Arc::clone(&config));
     let looker = Looker {
         world: Arc::clone(&disk.world),
@@ -323,6 +343,8 @@ pub async fn run(place: Place) -> turmoil::Result {
         clock: clock.clone(),
         events: heard,
         requests: asked,
+        pings: pinged,
+        keeper,
         runner: looker,
         store: disk.clone(),
         commits,
@@ -338,7 +360,7 @@ pub async fn run(place: Place) -> turmoil::Result {
     let listener = turmoil::net::TcpListener::bind(("0.0.0.0", PORT)).await?;
     supervisor.task("listener", let_in(listener, cluster.links(), supervisor.stopping()));
     cluster.start(Arc::new(Streams), events.clone(), Arc::new(move |node, fact| shared.heard(node, fact)), &mut supervisor);
-    let door = Door { events, requests, pictures: shown, stop: stop.clone() };
+    let door = Door { events, requests, pings, pictures: shown, stop: stop.clone() };
     *place.door.lock().unwrap_or_else(PoisonError::into_inner) = Some(door);
     let ended = supervisor.run(async move { stop.cancelled().await }, Duration::from_secs(15)).await;
     *place.door.lock().unwrap_or_else(PoisonError::into_inner) = None;

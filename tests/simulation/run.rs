@@ -14,9 +14,14 @@ use turmoil::Sim;
 use vigilmon::engine::event::Event;
 use vigilmon::engine::handle::Operation;
 use vigilmon::engine::handle::Request;
+use vigilmon::engine::ping::Arrived;
+use vigilmon::engine::ping::NotTaken;
+use vigilmon::engine::ping::PingRequest;
 use vigilmon::engine::snapshot::NodeView;
+use vigilmon::model::heartbeat::PingKind;
 use vigilmon::model::id::MonitorId;
-use vigilmon::model::peer::PingKind;
+use vigilmon::model::ping::Arrival;
+use vigilmon::rules::heartbeat::Said;
 
 use crate::disk::Disk;
 use crate::invariants;
@@ -65,7 +70,22 @@ struct Stage<'a> {
     /// When each node started, and when it was stopped.
     started: Vec<Duration>,
     stopped: Vec<Duration>,
+    reports: Vec<Report>,
 }
+
+/// A report of the job on its way.
+struct Report {
+    began: Duration,
+    /// When the node was asked that is asked now.
+    asked: Duration,
+    node: usize,
+    /// Nodes that may be tried after this one.
+    n_left: usize,
+    answer: oneshot::Receiver<Result<(), NotTaken>>,
+}
+
+/// How long the job waits for an answer before it tries another node, as `curl -m` does.
+const REPORT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A node whose disk is lost had told others before what it knew, when they had so long to hear it.
 const TOLD_WITHIN: Duration = Duration::from_secs(30);
@@ -86,6 +106,7 @@ pub fn run(mode: Mode, seed: u64) -> Outcome {
             stage.take(now, step);
         }
         stage.kill_and_return(now);
+        stage.follow_reports(now);
         if !converged && END + CONVERGED_AFTER <= now {
             converged = true;
             let broken = invariants::check_converged(&world, &stage.disks(), script.plan.n_monitors);
@@ -106,6 +127,7 @@ pub fn run(mode: Mode, seed: u64) -> Outcome {
     broken.extend(invariants::check_in_time(mode, &script.plan, &seen));
     broken.extend(invariants::check_histories(mode, &script.plan, &disks));
     broken.extend(invariants::check_pings(&seen, &disks, stage.n_wiped));
+    broken.extend(invariants::check_job(mode, script.silence, &seen));
     broken.dedup();
     broken.truncate(BROKEN_MAX);
     Outcome { trace: seen.trace, broken }
@@ -144,6 +166,7 @@ impl Stage<'_> {
             stopped: vec![Duration::ZERO; places.len()],
             places,
             returning: Vec::new(),
+            reports: Vec::new(),
             n_wiped: 0,
         }
     }
@@ -199,6 +222,7 @@ impl Stage<'_> {
             Step::Reload(node, edition) => self.reload(node, edition),
             Step::Pause { node, monitor, is_paused } => self.pause(node, monitor, is_paused),
             Step::Ping(node) => self.ping(now, node),
+            Step::Job(node) => self.report((now, now), node, self.places.len()),
             Step::Lie(liar) => self.world.set_liar(now, liar),
             Step::KillSenders(kills) => self.world.kill_senders(kills),
         }
@@ -280,10 +304,50 @@ impl Stage<'_> {
     }
 
     fn ping(&mut self, now: Duration, node: usize) {
-        let Some(door) = self.door(node) else { return };
-        let heartbeat = MonitorId::parse("nightly").expect("an id");
-        if door.events.try_send(Event::Pinged { heartbeat, kind: PingKind::Success }).is_ok() {
+        if self.call(node, invariants::NIGHTLY).is_some() {
             self.world.seen(|seen| seen.pings.push((now, node)));
+        }
+    }
+
+    /// Pings a heartbeat at a node; `None`: it cannot be reached.
+    fn call(&self, node: usize, heartbeat: &str) -> Option<oneshot::Receiver<Result<(), NotTaken>>> {
+        let door = self.door(node)?;
+        let arrived = Arrived {
+            heartbeat: MonitorId::parse(heartbeat).expect("an id"),
+            said: Said::Kind(PingKind::Success),
+            run: None,
+            took: None,
+            arrival: Arrival { address: None, agent: None, method: "GET".to_owned() },
+            body: Vec::new(),
+            body_bytes: 0,
+        };
+        let (reply, answer) = oneshot::channel();
+        let request = PingRequest { arrived: Box::new(arrived), reply, given_up: Arc::default() };
+        door.pings.try_send(request).is_ok().then_some(answer)
+    }
+
+    /// The job reports to this node, or to the next one that can be reached.
+    fn report(&mut self, (began, now): (Duration, Duration), first: usize, n_left: usize) {
+        for tried in 0..n_left {
+            let node = (first + tried) % self.places.len();
+            if !self.world.has_uplink(node) {
+                continue;
+            }
+            if let Some(answer) = self.call(node, "job") {
+                let n_left = n_left - tried - 1;
+                return self.reports.push(Report { began, asked: now, node, n_left, answer });
+            }
+        }
+        self.world.note(now, "the job reaches nobody");
+    }
+
+    fn follow_reports(&mut self, now: Duration) {
+        for mut report in std::mem::take(&mut self.reports) {
+            match report.answer.try_recv() {
+                Ok(Ok(())) => self.world.seen(|seen| seen.reports.push((report.began, report.node))),
+                Err(oneshot::error::TryRecvError::Empty) if now < report.asked + REPORT_TIMEOUT => self.reports.push(report),
+                Ok(Err(_)) | Err(_) => self.report((report.began, now), report.node + 1, report.n_left),
+            }
         }
     }
 }

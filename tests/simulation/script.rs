@@ -108,6 +108,8 @@ pub enum Step {
     Pause { node: usize, monitor: usize, is_paused: bool },
     /// A heartbeat is pinged at a node.
     Ping(usize),
+    /// A job reports to a node, or to another one if that does not answer.
+    Job(usize),
     /// A node lies, or nobody does.
     Lie(Option<usize>),
     /// Whoever sends is killed, or not.
@@ -120,7 +122,13 @@ pub struct Script {
     pub plan: Plan,
     /// In order.
     pub steps: Vec<(Duration, Step)>,
+    /// While the job does not run.
+    pub silence: (Duration, Duration),
 }
+
+/// What the job's heartbeat expects: a ping so often, and so much later at the latest.
+pub const JOB_INTERVAL: Duration = Duration::from_secs(30);
+pub const JOB_GRACE: Duration = Duration::from_secs(30);
 
 /// Nothing happens before: all nodes have settled.
 const BEGIN: u64 = 60;
@@ -143,8 +151,26 @@ pub fn script(mode: Mode, seed: u64) -> Script {
         trouble(mode, &plan, (at, (at + lasts).min(END)), &mut dice, &mut steps);
     }
     steps.extend(peace(&plan, &mut dice));
+    // Drawn from dice of their own: the rest of the world is the same with and without the job.
+    let (job, silence) = job(&plan, &mut Dice::new(seed ^ 0x10B));
+    steps.extend(job);
     steps.sort_by_key(|(at, _)| *at);
-    Script { plan, steps }
+    Script { plan, steps, silence }
+}
+
+/// A job that reports in time until the end of everything, but for a while in the middle of the trouble.
+fn job(plan: &Plan, dice: &mut Dice) -> (Vec<(Duration, Step)>, (Duration, Duration)) {
+    let from = Duration::from_secs(BEGIN) + dice.millis(60_000, 200_000);
+    let silence = (from, from + dice.millis(90_000, 130_000));
+    let mut steps = Vec::new();
+    let mut at = Duration::from_secs(5);
+    while at < END * 2 {
+        if at < silence.0 || silence.1 <= at {
+            steps.push((at, Step::Job(dice.below(plan.n_nodes))));
+        }
+        at += dice.millis(18_000, 26_000);
+    }
+    (steps, silence)
 }
 
 fn plan(mode: Mode, dice: &mut Dice) -> Plan {

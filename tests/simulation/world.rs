@@ -98,6 +98,8 @@ pub struct Seen {
     pub faults: Vec<Fault>,
     /// Pings by heartbeat: when, and at which node.
     pub pings: Vec<(Duration, usize)>,
+    /// Reports of the job that were answered: when it began to send, and which node took it.
+    pub reports: Vec<(Duration, usize)>,
     /// Broken promises that were noticed on the way.
     pub broken: Vec<String>,
     pub trace: String,
@@ -118,13 +120,16 @@ pub fn monitor_name(monitor: usize) -> String {
     format!("m{monitor}")
 }
 
+/// What stands for the job among the numbers of monitors.
+pub const JOB: usize = usize::MAX;
+
 /// Name of a node, which is also its region.
 pub fn node_name(node: usize) -> String {
     format!("n{node}")
 }
 
 fn number(name: &str) -> usize {
-    name[1..].parse().unwrap_or(usize::MAX)
+    name[1..].parse().unwrap_or(JOB)
 }
 
 /// Time since the beginning.

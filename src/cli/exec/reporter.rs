@@ -15,6 +15,7 @@ use url::Url;
 use crate::cli::exec::address;
 use crate::cli::exec::address::Address;
 use crate::clock::Clock;
+use crate::http::heartbeat::receiver::RUN_TOOK;
 use crate::model::time::spoken;
 use crate::notifier::backoff;
 use crate::notifier::dns::Lookup;
@@ -30,9 +31,6 @@ const WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// Says how much of a body the receiver keeps.
 const BODY_LIMIT: &str = "ping-body-limit";
-
-/// Says how many milliseconds the run took, measured where it ran: the receiver only knows when the pings came.
-const RUN_TOOK: &str = "vigilmon-run-ms";
 
 /// Whom pings are sent to, and how hard that is tried.
 #[derive(Debug, Clone)]

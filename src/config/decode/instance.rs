@@ -260,6 +260,12 @@ pub(super) fn self_channels<'a>(ctx: &'a Ctx<'a>, at: &At<'a>) -> Vec<At<'a>> {
     channels.map(|at| at.one_or_many()).unwrap_or_default()
 }
 
+/// Fewer pings could not be fed again after a crash in the middle of a burst.
+const PINGS_MIN: u32 = 10;
+
+/// More than anybody scrolls through; their bodies may take megabytes.
+const PINGS_MAX: u32 = 100_000;
+
 /// `retention:`
 pub(super) fn retention(ctx: &Ctx<'_>, at: &At<'_>) -> Option<Retention> {
     let mut fields = Fields::open(ctx, at, "retention")?;
@@ -269,6 +275,7 @@ pub(super) fn retention(ctx: &Ctx<'_>, at: &At<'_>) -> Option<Retention> {
     let five_at = fields.take("rollup_5m");
     let rollup_5m = five_at.as_ref().and_then(|at| readers::duration_from(ctx, at, hour, "1h"));
     let rollup_1h = fields.read("rollup_1h", |ctx, at| readers::duration_from(ctx, at, hour * 24, "1d"));
+    let n_pings = fields.read("pings", |ctx, at| readers::whole_u32(ctx, at, PINGS_MIN, PINGS_MAX));
     let size = fields.read("max_db_size", |ctx, at| readers::size(ctx, at, 16 << 20, 1 << 50));
     fields.finish();
     let default = Retention::default();
@@ -277,6 +284,7 @@ pub(super) fn retention(ctx: &Ctx<'_>, at: &At<'_>) -> Option<Retention> {
         rollup_5m: rollup_5m.unwrap_or(default.rollup_5m),
         rollup_1h: rollup_1h.unwrap_or(default.rollup_1h),
         db_bytes_max: size.unwrap_or(default.db_bytes_max),
+        n_pings: n_pings.unwrap_or(default.n_pings),
     };
     // What is finer must not outlive what is coarser, or a graph would have a hole in its middle.
     if let Some(at) = five_at.filter(|_| retention.rollup_5m > retention.rollup_1h) {

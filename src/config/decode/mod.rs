@@ -2,6 +2,7 @@
 
 mod channel;
 mod expect;
+mod heartbeat;
 mod http;
 mod instance;
 mod monitor;
@@ -44,6 +45,7 @@ pub(super) fn document(ctx: &Ctx<'_>, root: &Node, expanded: &Expanded) -> Optio
     let pages_at = fields.take("status_pages");
     let uplink = fields.read("uplink", instance::uplink);
     let peers = fields.read("peers", peers::peers);
+    let heartbeats_at = fields.take("heartbeats");
     let self_at = fields.take("self");
     let retention = fields.read("retention", instance::retention);
     // The files were followed before, by `crate::config::gather`; here is only said what is wrong with the list.
@@ -65,6 +67,7 @@ pub(super) fn document(ctx: &Ctx<'_>, root: &Node, expanded: &Expanded) -> Optio
     for template in &expanded.templates {
         let _ = monitor::monitor(ctx, &At { node: &template.node, path: template.path.clone() }, &names);
     }
+    let heartbeats = heartbeats_at.and_then(|at| heartbeat::heartbeats(ctx, &at, (expanded.created.as_ref(), &names)));
     let (monitors, all_read) = monitors(ctx, expanded, &names);
     let pages = pages(ctx, pages_at.as_ref(), &monitors, all_read);
     let self_items = self_at.map(|at| instance::self_channels(ctx, &at)).unwrap_or_default();
@@ -78,7 +81,9 @@ pub(super) fn document(ctx: &Ctx<'_>, root: &Node, expanded: &Expanded) -> Optio
         uplink: uplink.unwrap_or_default(),
         self_channels: channel::references(ctx, &self_items, &names),
         retention: retention.unwrap_or_else(Retention::default),
+        heartbeats: heartbeats.unwrap_or_default(),
         peers,
+        doubts: Vec::new(),
     })
 }
 
@@ -111,6 +116,7 @@ fn monitors(ctx: &Ctx<'_>, expanded: &Expanded, channels: &BTreeSet<String>) -> 
     let mut monitors: Vec<Arc<Monitor>> = Vec::with_capacity(expanded.monitors.len());
     let mut names: HashMap<String, Pos> = HashMap::new();
     let mut ids: HashMap<String, (Pos, String)> = HashMap::new();
+    let mut openers: HashMap<String, String> = HashMap::new();
     let mut all_read = expanded.complete;
     for expanded in &expanded.monitors {
         let at = At { node: &expanded.node, path: expanded.path.clone() };
@@ -134,11 +140,29 @@ fn monitors(ctx: &Ctx<'_>, expanded: &Expanded, channels: &BTreeSet<String>) -> 
             let (pos, path) = at.child("id").map_or((pos, name_at.path), |id| (id.node.pos, id.path));
             ctx.report.add(pos, &path, message, "give one of them an `id` of its own");
         }
+        one_of_each(ctx, &at, &monitor, &mut openers);
         names.entry(monitor.name.clone()).or_insert(pos);
         ids.entry(monitor.id.to_string()).or_insert_with(|| (pos, monitor.name.clone()));
         monitors.push(Arc::new(monitor));
     }
     (monitors, all_read)
+}
+
+/// Slugs, tokens and UUIDs of heartbeats name exactly one. `seen` has the monitor of each.
+fn one_of_each(ctx: &Ctx<'_>, at: &At<'_>, monitor: &Monitor, seen: &mut HashMap<String, String>) {
+    let Some(spec) = monitor.heartbeat() else { return };
+    let identity = &spec.identity;
+    let given = [("token", identity.token.as_ref()), ("uuid", identity.uuid.as_ref())];
+    let given = given.into_iter().filter_map(|(key, secret)| Some((key, secret?.reveal_for_use())));
+    for (key, text) in given.chain([("slug", identity.slug.as_str())]) {
+        if let Some(other) = seen.insert(format!("{key} {text}"), monitor.name.clone()) {
+            let beat_at = at.child("heartbeat");
+            let place = beat_at.as_ref().and_then(|beat| beat.child(key)).or(beat_at).unwrap_or_else(|| at.clone());
+            let shown = if key == "slug" { format!("the slug `{text}`") } else { format!("this {key}") };
+            let message = format!("the heartbeat `{other}` has {shown} already, and a ping would not say which is meant");
+            ctx.report.add(place.node.pos, &place.path, message, format!("give one of them another `{key}` below `heartbeat`"));
+        }
+    }
 }
 
 fn pages(ctx: &Ctx<'_>, at: Option<&At<'_>>, monitors: &[Arc<Monitor>], all_read: bool) -> Vec<Arc<StatusPage>> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::config::decode::channel;
 use crate::config::decode::expect;
+use crate::config::decode::heartbeat;
 use crate::config::decode::http;
 use crate::config::fields::At;
 use crate::config::fields::Ctx;
@@ -14,6 +15,7 @@ use crate::config::fields::Fields;
 use crate::config::node::Scalar;
 use crate::config::readers;
 use crate::config::reference;
+use crate::model::heartbeat::is_slug;
 use crate::model::id::ChannelName;
 use crate::model::id::MonitorId;
 use crate::model::id::Region;
@@ -56,7 +58,7 @@ pub(super) fn monitor(ctx: &Ctx<'_>, at: &At<'_>, channels: &BTreeSet<String>) -
     let id_at = fields.take("id");
     let group = fields.read("group", readers::name);
     let labels = fields.read("labels", labels);
-    let (http, tcp) = (fields.take("http"), fields.take("tcp"));
+    let kinds = [fields.take("http"), fields.take("tcp"), fields.take("heartbeat")];
     let shared = shared(ctx, &mut fields, channels);
     let expect_at = fields.take("expect");
     let runbook = fields.read("runbook", readers::web_url);
@@ -66,18 +68,30 @@ pub(super) fn monitor(ctx: &Ctx<'_>, at: &At<'_>, channels: &BTreeSet<String>) -
     // Both are applied before, in `crate::config::expand`.
     let _ = (fields.take("use"), fields.take("matrix"));
     fields.finish();
+    let [http, tcp, heartbeat] = &kinds;
     let is_http = tcp.is_none();
     let target_at = http.as_ref().and_then(|at| at.child("url")).or_else(|| tcp.as_ref().and_then(|at| at.child("address")));
     let written = target_at.and_then(|at| at.node.scalar().map(|scalar| scalar.text.clone()));
-    let probe = probe(ctx, at, http, tcp);
+    if heartbeat.is_some() {
+        refuse_checks(ctx, at);
+    }
+    let probe = probe(ctx, at, kinds);
     let expectation = expect_at.map(|at| expect::expect(ctx, &at, is_http, shared.timeout));
     let internal = internal_at.map(|at| internal(ctx, &at, shared.timeout));
-    let probe = probe?;
+    let mut probe = probe?;
     let name = match &name_at {
         Some(name) => readers::name(ctx, name)?,
         None => name_of_target(ctx, at, written.as_deref(), &probe)?,
     };
     let id = id(ctx, at, id_at.as_ref(), name_at.as_ref(), &name)?;
+    let (mut interval, mut confirm) = (shared.interval, shared.confirm);
+    if let ProbeSpec::Heartbeat(spec) = &mut probe {
+        interval = spec.beat.schedule.shortest_gap();
+        confirm = Confirm { failures: spec.beat.failures, successes: 1, recheck: interval };
+        if spec.identity.slug.is_empty() {
+            spec.identity.slug = slug_of(ctx, at, &id)?;
+        }
+    }
     Some(Monitor {
         id,
         name,
@@ -85,9 +99,9 @@ pub(super) fn monitor(ctx: &Ctx<'_>, at: &At<'_>, channels: &BTreeSet<String>) -
         labels: labels.unwrap_or_default(),
         probe,
         expect: expectation.unwrap_or_else(|| Some(crate::model::expect::Expectation::default()))?,
-        interval: shared.interval,
+        interval,
         timeout: shared.timeout,
-        confirm: shared.confirm,
+        confirm,
         regions: shared.regions,
         quorum: shared.quorum,
         n_regions_min: shared.n_regions_min,
@@ -208,7 +222,7 @@ fn internal(ctx: &Ctx<'_>, at: &At<'_>, timeout: Duration) -> Option<Internal> {
     let (http, tcp, expect_at) = (fields.take("http"), fields.take("tcp"), fields.take("expect"));
     fields.finish();
     let is_http = tcp.is_none();
-    let probe = probe(ctx, at, http, tcp);
+    let probe = probe(ctx, at, [http, tcp, None]);
     let expect =
         expect_at.map_or_else(|| Some(crate::model::expect::Expectation::default()), |at| expect::expect(ctx, &at, is_http, timeout));
     Some(Internal { probe: probe?, expect: expect? })
@@ -241,24 +255,56 @@ fn slo(ctx: &Ctx<'_>, at: &At<'_>) -> Option<Slo> {
     Some(Slo { target_milli_percent: target?, window: window.unwrap_or(window_default) })
 }
 
-fn probe(ctx: &Ctx<'_>, at: &At<'_>, http: Option<At<'_>>, tcp: Option<At<'_>>) -> Option<ProbeSpec> {
-    match (http, tcp) {
-        (Some(at), None) => http::http(ctx, &at).map(|spec| ProbeSpec::Http(Box::new(spec))),
-        (None, Some(at)) => http::tcp(ctx, &at).map(ProbeSpec::Tcp),
-        (Some(_), Some(second)) => {
-            ctx.bad(&second, "a monitor has exactly one kind, this one also has `http`", "make two monitors of it");
-            None
+/// What is not said of a heartbeat, because nothing is looked at. Only what the monitor and its templates say is here: `defaults` for
+/// checks do not reach heartbeats.
+fn refuse_checks(ctx: &Ctx<'_>, at: &At<'_>) {
+    for (key, hint) in [
+        ("interval", "write `interval` below `heartbeat`"),
+        ("timeout", "how long a run may take is `heartbeat.max_runtime`"),
+        ("confirm", "how many failures in a row make it down is `heartbeat.failures`"),
+        ("expect", "what a body must say is `heartbeat.keywords`"),
+        ("internal", "pings count wherever they come in"),
+    ] {
+        if let Some(place) = at.child(key) {
+            ctx.bad(&place, format!("a heartbeat is not checked, so that `{key}` means nothing"), hint);
         }
-        (None, None) => {
+    }
+}
+
+fn probe(ctx: &Ctx<'_>, at: &At<'_>, kinds: [Option<At<'_>>; 3]) -> Option<ProbeSpec> {
+    match kinds {
+        [Some(at), None, None] => http::http(ctx, &at).map(|spec| ProbeSpec::Http(Box::new(spec))),
+        [None, Some(at), None] => http::tcp(ctx, &at).map(ProbeSpec::Tcp),
+        [None, None, Some(at)] => heartbeat::heartbeat(ctx, &at).map(|spec| ProbeSpec::Heartbeat(Box::new(spec))),
+        [None, None, None] => {
             // A kind that a later version has, or that is misspelt, was already refused by name.
-            let refused =
-                |key: &str| reference::is_later("monitors[]", key) || reference::nearest(key, ["http", "tcp"].into_iter()).is_some();
+            let refused = |key: &str| reference::is_later("monitors[]", key) || reference::nearest(key, KINDS.into_iter()).is_some();
             if !at.node.entries().unwrap_or_default().iter().any(|entry| refused(&entry.key)) {
                 ctx.bad(at, "this monitor does not say what to watch", "add `http: https://example.com` or `tcp: host:port`");
             }
             None
         }
+        several => {
+            let mut given = several.into_iter().zip(KINDS).filter_map(|(at, kind)| Some((at?, kind)));
+            if let (Some((_, first)), Some((second, _))) = (given.next(), given.next()) {
+                ctx.bad(&second, format!("a monitor has exactly one kind, this one also has `{first}`"), "make two monitors of it");
+            }
+            None
+        }
     }
+}
+
+/// Kinds of monitors, in the order in which they are read.
+const KINDS: [&str; 3] = ["http", "tcp", "heartbeat"];
+
+/// The slug of a heartbeat that names none: its id, as far as slugs have such letters.
+fn slug_of(ctx: &Ctx<'_>, at: &At<'_>, id: &MonitorId) -> Option<String> {
+    let made = id.as_str().replace('.', "-");
+    if !is_slug(&made) {
+        ctx.bad(at, format!("no slug can be made of the id `{id}`, because it is too long"), "add `slug` below `heartbeat`");
+        return None;
+    }
+    Some(made)
 }
 
 /// The name of a monitor that has none: its URL or address as it is written, without user, password and query, because a name
@@ -267,6 +313,10 @@ fn name_of_target(ctx: &Ctx<'_>, at: &At<'_>, written: Option<&str>, probe: &Pro
     let clean = match probe {
         ProbeSpec::Http(spec) => spec.url.to_string(),
         ProbeSpec::Tcp(spec) => spec.address.to_string(),
+        ProbeSpec::Heartbeat(_) => {
+            ctx.bad(at, "a heartbeat has no target that could be its name", "add a `name`");
+            return None;
+        }
     };
     // As written, `https://example.com` has no slash at its end, which looks better and is what people search for.
     let text = written.map(str::trim).filter(|text| !text.contains('@')).unwrap_or(&clean);

@@ -111,17 +111,16 @@ pub(super) fn is_later(path: &str, key: &str) -> bool {
 /// Keys that are planned but that this version does not have. They are refused by name: a key that is read and then ignored
 /// would promise what does not happen.
 const LATER: &[(&str, &[&str])] = &[
-    ("", &["policies", "maintenance", "heartbeats", "metrics"]),
+    ("", &["policies", "maintenance", "metrics"]),
     ("instance", &["allow_commands"]),
     ("templates.*", LATER_MONITOR),
     ("monitors[]", LATER_MONITOR),
     ("monitors[].expect", &["records"]),
     ("channels[]", &["quiet_hours", "email", "command"]),
     ("self", &["heartbeat_url"]),
-    ("retention", &["pings"]),
 ];
 
-const LATER_MONITOR: &[&str] = &["heartbeat", "dns", "tls", "ping", "grpc", "websocket", "domain", "ssh", "udp", "command", "depends_on"];
+const LATER_MONITOR: &[&str] = &["dns", "tls", "ping", "grpc", "websocket", "domain", "ssh", "udp", "command", "depends_on"];
 
 /// What other programs call it, and what it is called here.
 const FOREIGN: &[(&str, &str)] = &[

@@ -39,6 +39,12 @@ pub(super) const SECTIONS: &[Section] = &[
         doc: "Controls that are tried when checks fail: when none of them answers, our own network is gone and no target is blamed.",
         keys: UPLINK,
     },
+    Section { path: "heartbeats", doc: "What concerns all heartbeats.", keys: HEARTBEATS },
+    Section {
+        path: "heartbeats.auto_create",
+        doc: "What a ping with `?create=1` to a slug that nobody has may do. Whoever knows the ping key can then make monitors.",
+        keys: AUTO_CREATE,
+    },
     Section { path: "self", doc: "Trouble of vigilmon itself: a config that does not load, a channel that does not work.", keys: SELF },
     Section { path: "retention", doc: "What is kept how long.", keys: RETENTION },
     Section {
@@ -96,6 +102,7 @@ const TOP: &[Key] = &[
         "{ cluster: acme, secret: { env: VIGILMON_CLUSTER_SECRET }, nodes: [{ name: a, region: eu, url: \"wss://a.example.net/peer\" }, { name: b, region: us }] }",
     ),
     key("uplink", Kind::Map("uplink"), "", "Tells a lost uplink from a lost target.", "{ probes: [tcp://1.1.1.1:443] }"),
+    key("heartbeats", Kind::Map("heartbeats"), "", "What concerns all heartbeats.", "{ auto_create: { limit: 50 } }"),
     key("self", Kind::Map("self"), "", "Who is told about trouble of vigilmon itself.", "{ channels: [chat] }"),
     key("retention", Kind::Map("retention"), "", "What is kept how long.", "{ results: 7d }"),
 ];
@@ -267,10 +274,33 @@ const UPLINK: &[Key] = &[key(
 
 const SELF: &[Key] = &[key("channels", Kind::OneOrMany(&CHANNEL), "[]", "Who is told.", "[chat]")];
 
+const HEARTBEATS: &[Key] = &[
+    key(
+        "auto_create",
+        Kind::Either(&Kind::Bool, &Kind::Map("heartbeats.auto_create")),
+        "false",
+        "Whether `/ping/<key>/<slug>?create=1` makes the heartbeat when there is none: expected once a day, unless a template says otherwise.",
+        "{ template: job, limit: 50 }",
+    ),
+    key(
+        "ping_key",
+        Kind::Secret,
+        "derived from the secret",
+        "The key in `/ping/<key>/<slug>`: one that clients already have.",
+        "{ env: PING_KEY }",
+    ),
+];
+
+const AUTO_CREATE: &[Key] = &[
+    key("template", Kind::Shape("the name of a template"), "", "What is made; without one it is what `defaults` say.", "job"),
+    key("limit", Kind::Whole(1, 10_000), "100", "So many are made at most, in all.", "50"),
+];
+
 const RETENTION: &[Key] = &[
     key("results", Kind::Duration, "7d", "Single results.", "14d"),
     key("rollup_5m", Kind::Duration, "90d", "Sums over five minutes.", "30d"),
     key("rollup_1h", Kind::Duration, "2y", "Sums over an hour, incidents and verdicts.", "5y"),
+    key("pings", Kind::Whole(10, 100_000), "1000", "The newest pings of each heartbeat.", "100"),
     key("max_db_size", Kind::Size, "2GiB", "Cap of the database. Beyond it the oldest single results go first.", "10GiB"),
 ];
 

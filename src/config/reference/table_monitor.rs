@@ -27,7 +27,11 @@ pub(super) const SECTIONS: &[Section] = &[
         doc: "A piece of a monitor, merged into those that say `use: [name]`. Maps are merged, everything else is replaced.",
         keys: TEMPLATE,
     },
-    Section { path: "monitors[]", doc: "Something that is watched. Each monitor has exactly one kind: `http` or `tcp`.", keys: MONITOR },
+    Section {
+        path: "monitors[]",
+        doc: "Something that is watched. Each monitor has exactly one kind: `http`, `tcp` or `heartbeat`.",
+        keys: MONITOR,
+    },
     Section { path: "monitors[].confirm", doc: "How many checks must agree before anyone is told.", keys: CONFIRM },
     Section {
         path: "monitors[].partial",
@@ -59,6 +63,19 @@ pub(super) const SECTIONS: &[Section] = &[
     },
     Section { path: "monitors[].http.tls", doc: "How TLS is done.", keys: TLS },
     Section { path: "monitors[].tcp", doc: "A connection. The short form is `host:port` alone.", keys: TCP },
+    Section {
+        path: "monitors[].heartbeat",
+        doc: "A job that reports by itself, over addresses that `vigilmon heartbeat url` prints. It is down when a report is missing, says that it \
+              failed, or a run takes too long. Exactly one of `interval`, `cron` and `calendar` says when reports are expected.",
+        keys: HEARTBEAT,
+    },
+    Section { path: "monitors[].heartbeat.body", doc: "What is kept of what pings bring along.", keys: HEARTBEAT_BODY },
+    Section {
+        path: "monitors[].heartbeat.keywords",
+        doc: "Words in the body that say what a ping means, whatever its address says; case matters. Failure is looked for first, then success, \
+              then start.",
+        keys: KEYWORDS,
+    },
     Section { path: "monitors[].expect", doc: "What must be seen for a check to be good. All of it must hold.", keys: EXPECT },
     Section { path: "monitors[].expect.any[]", doc: "One of several acceptable answers.", keys: EXPECT_ANY },
     Section {
@@ -120,6 +137,13 @@ const HTTP_KEY: Key = key(
     "https://example.com/health",
 );
 const TCP_KEY: Key = key("tcp", Kind::Either(&HOST_PORT, &Kind::Map("monitors[].tcp")), "", "Watches by a connection.", "db.internal:5432");
+const HEARTBEAT_KEY: Key = key(
+    "heartbeat",
+    Kind::Map("monitors[].heartbeat"),
+    "",
+    "Waits for reports of a job.",
+    "{ cron: \"0 2 * * *\", timezone: Europe/Riga, grace: 30m }",
+);
 const EXPECT_KEY: Key =
     key("expect", Kind::Map("monitors[].expect"), "", "What must be seen. By default a status from 200 to 299.", "{ status: 200 }");
 const RUNBOOK_KEY: Key = key("runbook", Kind::Url, "", "Link that goes into every notification.", "https://wiki.example.com/runbooks/api");
@@ -139,6 +163,7 @@ const TEMPLATE: &[Key] = &[
     LABELS_KEY,
     HTTP_KEY,
     TCP_KEY,
+    HEARTBEAT_KEY,
     EXPECT_KEY,
     INTERVAL,
     TIMEOUT,
@@ -167,6 +192,7 @@ const MONITOR: &[Key] = &[
     LABELS_KEY,
     HTTP_KEY,
     TCP_KEY,
+    HEARTBEAT_KEY,
     EXPECT_KEY,
     key(
         "use",
@@ -194,6 +220,84 @@ const MONITOR: &[Key] = &[
     RUNBOOK_KEY,
     SLO_KEY,
     ENABLED_KEY,
+];
+
+const HEARTBEAT: &[Key] = &[
+    key("interval", Kind::Duration, "", "So long after the last report the next one is expected; at least 100ms.", "1d"),
+    key("cron", Kind::Shape("a cron expression of five fields, or `@daily` and the like"), "", "Expected by cron.", "\"0 2 * * *\""),
+    key("calendar", Kind::Shape("a systemd calendar event"), "", "Expected as by `OnCalendar=`.", "\"Mon..Fri 02:00\""),
+    key("timezone", Kind::Shape("a name of the IANA database"), "UTC", "Where `cron` and `calendar` are read.", "Europe/Riga"),
+    key(
+        "rules",
+        Kind::Word(&["vixie", "kubernetes"]),
+        "vixie",
+        "Whose rules `cron` follows where the clock is changed for summer and winter, and where both days are given.",
+        "kubernetes",
+    ),
+    key(
+        "grace",
+        Kind::Duration,
+        "5m, or half of the shortest time between two reports",
+        "How late the report of a finished run may be.",
+        "30m",
+    ),
+    key("start_grace", Kind::Duration, "", "A `/start` must come within this time after it is due.", "10m"),
+    key("max_runtime", Kind::Duration, "the grace", "How long a run may take from its `/start`.", "2h"),
+    key("min_runtime", Kind::Duration, "", "A run that takes less makes it degraded: it finished suspiciously fast.", "30s"),
+    key("failures", Kind::Whole(1, 100), "1", "Failures in a row before it is down.", "3"),
+    key(
+        "first_ping",
+        Kind::Word(&["required", "optional"]),
+        "required",
+        "`required`: the first report must come in time, too, counted from when the monitor was first loaded. `optional`: it waits silently.",
+        "optional",
+    ),
+    key(
+        "methods",
+        Kind::Word(&["any", "post"]),
+        "any",
+        "`post`: other requests are noted and ignored, such as those of link previews.",
+        "post",
+    ),
+    key("token", Kind::Secret, "derived from the secret", "The token in `/heartbeat/<token>`.", "{ env: NIGHTLY_TOKEN }"),
+    key(
+        "uuid",
+        Kind::Secret,
+        "derived from the secret",
+        "The UUID in `/ping/<uuid>`: one that clients already have.",
+        "{ env: NIGHTLY_UUID }",
+    ),
+    key("slug", Kind::Shape("lowercase letters, digits, `-`, `_`"), "made of the id", "The name in `/ping/<key>/<slug>`.", "nightly"),
+    key("body", Kind::Map("monitors[].heartbeat.body"), "", "What is kept of bodies.", "{ limit: 100KiB, keep: tail }"),
+    key(
+        "keywords",
+        Kind::Map("monitors[].heartbeat.keywords"),
+        "",
+        "Words that say what a ping means.",
+        "{ success: [OK], failure: [ERR] }",
+    ),
+    key(
+        "early",
+        Kind::Duration,
+        "1m, or a tenth of the shortest time between two reports",
+        "A report so much before it is due counts for it.",
+        "60s",
+    ),
+    key("resume", Kind::Word(&["auto", "manual"]), "auto", "`auto`: a ping ends a pause. `manual`: it is noted and ignored.", "manual"),
+    key("keep_alive", Kind::Bool, "false", "A `/log` during a run gives it `max_runtime` once more.", "true"),
+    key("generation", Kind::Whole(1, 1_000_000), "1", "Raise it to get another derived token, UUID and ping key.", "2"),
+];
+
+const HEARTBEAT_BODY: &[Key] = &[
+    key("limit", Kind::Size, "10KB", "So much of it, from 0B to 1MiB.", "100KiB"),
+    key("keep", Kind::Word(&["head", "tail"]), "head", "Which end of a longer one.", "tail"),
+];
+
+const KEYWORDS: &[Key] = &[
+    key("failure", TEXTS, "[]", "Any of these: the run failed.", "[ERROR]"),
+    key("success", TEXTS, "[]", "Any of these: it worked.", "[DONE]"),
+    key("start", TEXTS, "[]", "Any of these: it began.", "[BEGIN]"),
+    key("otherwise", Kind::Word(&["ignore", "fail"]), "ignore", "What a ping without any of them means.", "fail"),
 ];
 
 const CONFIRM: &[Key] = &[

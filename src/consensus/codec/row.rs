@@ -8,6 +8,11 @@ use serde::Serialize;
 
 use crate::consensus::codec::VALUE_BYTES_MAX;
 use crate::consensus::codec::json;
+use crate::consensus::merge;
+use crate::model::heartbeat::Ping;
+use crate::model::heartbeat::PingKind;
+use crate::model::heartbeat::PingStamp;
+use crate::model::heartbeat::RunId;
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
 use crate::model::id::NodeName;
@@ -25,7 +30,6 @@ use crate::model::peer::Meta;
 use crate::model::peer::OperatorAct;
 use crate::model::peer::OperatorFact;
 use crate::model::peer::PingFact;
-use crate::model::peer::PingKind;
 use crate::model::peer::Readiness;
 use crate::model::peer::Stage;
 use crate::model::peer::Stamp;
@@ -277,24 +281,42 @@ pub(super) fn delivery_of(key: &str, row: &DeliveryRow) -> Result<DeliveryFact, 
     Ok(DeliveryFact { key: key.to_owned(), step })
 }
 
-#[derive(Serialize, Deserialize)]
-pub(super) struct PingRow {
-    at: i64,
-    seq: u64,
-    kind: String,
+/// A ping: time, sequence, kind, run. The node is in the key.
+type PingRow = (i64, u64, String, Option<String>);
+
+/// Pings in order.
+fn pings(fact: &PingFact) -> Vec<PingRow> {
+    let row = |ping: &Ping| {
+        let run = ping.run.as_ref().map(ToString::to_string);
+        (ping.stamp.at.0, ping.stamp.sequence, ping.kind.word().to_owned(), run)
+    };
+    fact.pings.iter().map(row).collect()
 }
 
-const PINGS: [(&str, PingKind); 3] = [("start", PingKind::Start), ("success", PingKind::Success), ("fail", PingKind::Fail)];
-
-pub(super) fn ping(fact: &PingFact) -> PingRow {
-    let kind = PINGS.into_iter().find(|(_, kind)| *kind == fact.kind).map_or("success", |(word, _)| word);
-    PingRow { at: fact.at.0, seq: fact.sequence, kind: kind.to_owned() }
+/// Pings as text. Of those with very long runs only the newest fit.
+pub(super) fn pings_text(fact: &PingFact) -> String {
+    let mut rows = pings(fact);
+    loop {
+        let text = json(&rows);
+        if text.len() <= VALUE_BYTES_MAX || rows.is_empty() {
+            return text;
+        }
+        rows.remove(0);
+    }
 }
 
-pub(super) fn ping_of(heartbeat: MonitorId, row: &PingRow) -> Result<PingFact, String> {
-    let known = PINGS.into_iter().find(|(word, _)| *word == row.kind);
-    let kind = known.map(|(_, kind)| kind).ok_or_else(|| format!("`{}` is not a ping", row.kind))?;
-    Ok(PingFact { heartbeat, at: UnixMillis(row.at), sequence: row.seq, kind })
+/// The fact of rows; what cannot be read comes from a newer version and is left out.
+pub(super) fn pings_of(heartbeat: MonitorId, node: NodeName, rows: Vec<PingRow>) -> PingFact {
+    let ping = |(at, sequence, kind, run): PingRow| {
+        let kinds = [PingKind::Start, PingKind::Success, PingKind::Fail, PingKind::Log];
+        let kind = kinds.into_iter().find(|known| known.word() == kind)?;
+        let run = run.map(|run| RunId::text(&run)).transpose().ok()?;
+        Some(Ping { stamp: PingStamp { at: UnixMillis(at), sequence, node: node.clone() }, kind, run })
+    };
+    let pings = rows.into_iter().filter_map(ping).collect();
+    let fact = PingFact { heartbeat, pings, node };
+    // In order and within limits, whatever came.
+    merge::ping(&fact, &fact)
 }
 
 #[derive(Serialize, Deserialize)]

@@ -3,6 +3,10 @@
 use std::time::Duration;
 
 use super::*;
+use crate::model::heartbeat::Ping;
+use crate::model::heartbeat::PingKind;
+use crate::model::heartbeat::PingStamp;
+use crate::model::heartbeat::RunId;
 use crate::model::id::IncidentId;
 use crate::model::id::Region;
 use crate::model::incident::CloseReason;
@@ -17,7 +21,6 @@ use crate::model::peer::MonitorKey;
 use crate::model::peer::OperatorFact;
 use crate::model::peer::PeerOpinion;
 use crate::model::peer::PingFact;
-use crate::model::peer::PingKind;
 use crate::model::peer::Readiness;
 use crate::model::peer::Stage;
 use crate::model::peer::Stamp;
@@ -86,7 +89,23 @@ fn records() -> Vec<Record> {
         step(DeliveryStep::Claimed { attempt: 2 }),
         step(DeliveryStep::Failed { attempt: 2 }),
         step(DeliveryStep::Sent { at: UnixMillis(8) }),
-        Record::Ping(PingFact { heartbeat: id(), at: UnixMillis(3), sequence: 4, kind: PingKind::Fail }),
+        Record::Ping(PingFact {
+            heartbeat: id(),
+            node: node(),
+            pings: vec![
+                Ping { stamp: PingStamp { at: UnixMillis(3), sequence: 4, node: node() }, kind: PingKind::Start, run: None },
+                Ping {
+                    stamp: PingStamp { at: UnixMillis(3), sequence: 5, node: node() },
+                    kind: PingKind::Fail,
+                    run: Some(RunId::text("nightly 7").expect("a run")),
+                },
+            ],
+        }),
+        Record::Operator(OperatorFact {
+            act: OperatorAct::Create(id()),
+            stamp: Stamp { wall: UnixMillis(3), counter: 1, by: node() },
+            holds: true,
+        }),
         Record::Operator(OperatorFact {
             act: OperatorAct::Pause(id()),
             stamp: Stamp { wall: UnixMillis(3), counter: 1, by: node() },
@@ -121,6 +140,25 @@ fn the_longest_record_fits() {
     let (key, value) = encode(&Record::Epoch(Box::new(fact))).expect("a fact");
     assert!(value.len() <= VALUE_BYTES_MAX, "{}", value.len());
     assert!(decode(&key, &value).is_ok());
+}
+
+#[test]
+fn the_longest_pings_fit_and_the_newest_of_them_stay() {
+    let run = RunId::text(&"\"".repeat(100)).expect("a run");
+    let (id, node) = (MonitorId::parse("nightly").expect("an id"), NodeName::parse("eu-west").expect("a name"));
+    let ping = |n: u64| Ping {
+        stamp: PingStamp { at: UnixMillis(1_800_000_000_000), sequence: n, node: node.clone() },
+        kind: PingKind::Success,
+        run: Some(run.clone()),
+    };
+    let fact = PingFact { heartbeat: id.clone(), node: node.clone(), pings: (0..100).map(ping).collect() };
+    let fact = crate::consensus::merge::ping(&fact, &fact);
+    assert_eq!(fact.pings.len(), crate::model::peer::PINGS_TOLD_MAX);
+    let (key, value) = encode(&Record::Ping(fact)).expect("a fact");
+    assert!(value.len() <= VALUE_BYTES_MAX, "{}", value.len());
+    let [Record::Ping(told)] = &decode(&key, &value).expect("it is read")[..] else { panic!("one record") };
+    assert_eq!(told.pings.last().map(|ping| ping.stamp.sequence), Some(99));
+    assert!(10 < told.pings.len());
 }
 
 fn opinion(key: u64, text: Option<&str>) -> PeerOpinion {
@@ -165,7 +203,8 @@ fn what_cannot_be_read_is_an_error_and_what_is_new_is_left_out() {
         ("v/api", "{\"epoch\":18446744073709551615}"),
         ("v/Not An Id", "{}"),
         ("n/k", "{\"step\":\"burnt\"}"),
-        ("h/api", "{\"at\":1e400,\"seq\":0,\"kind\":\"fail\"}"),
+        ("h/api/eu-west", "[[1e400,0,\"fail\",null]]"),
+        ("h/api/Not A Node", "[]"),
         ("s/pause/api", "[]"),
         ("x/../etc", "true"),
         ("meta", long.as_str()),
@@ -175,7 +214,7 @@ fn what_cannot_be_read_is_an_error_and_what_is_new_is_left_out() {
     let mut open_and_closed = serde_json::to_value(row::epoch_json(&epoch(4))).expect("json");
     open_and_closed["epoch"] = 3.into();
     assert!(decode("v/api", &open_and_closed.to_string()).is_err());
-    for key in ["z/1", "future", "s/dance/api"] {
+    for key in ["z/1", "future", "s/dance/api", "h/api"] {
         assert_eq!(decode(key, "{\"anything\":1}"), Ok(Vec::new()), "{key}");
     }
 }

@@ -15,6 +15,7 @@ use crate::model::time::UnixMillis;
 use crate::model::time::spoken;
 use crate::model::verdict::OpinionState;
 use crate::model::verdict::Verdict;
+use crate::rules::heartbeat::Input;
 use crate::rules::opinion;
 
 /// A silence this long is a stall: ticks come twice a second.
@@ -59,6 +60,31 @@ impl Stalls {
 }
 
 impl Core {
+    /// Tells heartbeats of a clock that was set, and of time in which nothing could be received.
+    pub(super) fn notice_jumps(&mut self, now: Now, commands: &mut Vec<Command>) {
+        let at = self.beat_now(now);
+        if is_implausible(now.wall) {
+            self.beats.last.get_or_insert((at, now.mono));
+            return;
+        }
+        let Some((before, mono)) = self.beats.last.replace((at, now.mono)) else { return };
+        let passed = now.mono.since(mono);
+        let moved_ms = at.0.saturating_sub(before.0);
+        let step_ms = moved_ms.saturating_sub(i64::try_from(passed.as_millis()).unwrap_or(i64::MAX));
+        let least = i64::try_from(STEP_MIN.as_millis()).unwrap_or(i64::MAX);
+        let mut change = StateChange::default();
+        if step_ms < -least {
+            let by = Duration::from_millis(step_ms.unsigned_abs());
+            let ids: Vec<MonitorId> = self.machines.keys().cloned().collect();
+            for id in ids {
+                self.feed(&id, Input::SetBack(by), now, &mut change);
+            }
+        } else if least < step_ms || STEP_MIN < passed {
+            self.blinded(before, now, &mut change);
+        }
+        self.commit(commands, change, None);
+    }
+
     /// Compares how far the clocks have moved since the last event with how far they should have.
     pub(super) fn pass_time(&mut self, now: Now, commands: &mut Vec<Command>) {
         let before = std::mem::replace(&mut self.last, now);

@@ -22,8 +22,6 @@ use crate::model::peer::Cause;
 use crate::model::peer::EpochFact;
 use crate::model::peer::OperatorAct;
 use crate::model::peer::OperatorFact;
-use crate::model::peer::PingFact;
-use crate::model::peer::PingKind;
 use crate::model::peer::Record;
 use crate::model::time::Now;
 use crate::model::time::UnixMillis;
@@ -260,7 +258,10 @@ impl Core {
 
     /// Does what an act says, here.
     pub(super) fn obey(&mut self, fact: &OperatorFact, now: Now, change: &mut StateChange) {
-        let OperatorAct::Pause(id) = &fact.act;
+        let id = match &fact.act {
+            OperatorAct::Pause(id) => id,
+            OperatorAct::Create(id) => return self.create(id, now, change),
+        };
         let Some(machine) = self.machines.get_mut(id) else { return };
         let is_paused = machine.state.paused_at.is_some();
         if fact.holds == is_paused {
@@ -288,30 +289,6 @@ impl Core {
         }
     }
 
-    /// A ping came in here.
-    pub(super) fn pinged(&mut self, heartbeat: &MonitorId, kind: PingKind, now: Now, change: &mut StateChange) {
-        let Some(cluster) = &self.cluster else { return };
-        let sequence = cluster.pings.get(heartbeat).map_or(0, |known| known.sequence.saturating_add(1));
-        let fact = PingFact { heartbeat: heartbeat.clone(), at: cluster.common(now.wall), sequence, kind };
-        self.adopt_ping(&fact, change);
-    }
-
-    /// Takes over a ping that came in somewhere.
-    pub(super) fn adopt_ping(&mut self, fact: &PingFact, change: &mut StateChange) {
-        let Some(cluster) = &mut self.cluster else { return };
-        let merged = match cluster.pings.get(&fact.heartbeat) {
-            Some(known) => merge::ping(known, fact),
-            None => fact.clone(),
-        };
-        if cluster.pings.get(&fact.heartbeat) == Some(&merged) {
-            return;
-        }
-        cluster.pings.insert(merged.heartbeat.clone(), merged.clone());
-        let record = Record::Ping(merged);
-        change.facts.extend(codec::stored(&record, None));
-        self.after_commit.push(record);
-    }
-
     /// What earlier runs of this node left: it is known again, and told again.
     pub(super) fn remember_facts(&mut self, facts: Vec<Record>, now: Now, change: &mut StateChange) {
         for record in facts {
@@ -323,7 +300,10 @@ impl Core {
                 }
                 Record::Ping(fact) => {
                     if let Some(cluster) = &mut self.cluster {
-                        cluster.pings.insert(fact.heartbeat.clone(), fact.clone());
+                        cluster.pings.insert((fact.heartbeat.clone(), fact.node.clone()), fact.clone());
+                    }
+                    for ping in &fact.pings {
+                        self.learn(&fact.heartbeat, ping.clone(), now, change);
                     }
                 }
                 Record::Operator(fact) => {

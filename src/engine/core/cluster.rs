@@ -49,6 +49,10 @@ const WATERMARK_EVERY: Duration = Duration::from_secs(15);
 /// Whoever is asked by several at once answers all of them together, this long after the last answer.
 const ANSWER_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
+/// Who was asked and has not answered is asked again after so long: its answer may have been on its way when it was asked, and two nodes
+/// that are not linked hear each other over a third.
+const ASK_AGAIN_AFTER: Duration = Duration::from_secs(3);
+
 /// One's own watermarks that are remembered: older ones are not answered any more.
 const MARKS_KEPT: usize = 64;
 
@@ -102,7 +106,8 @@ pub(super) struct Cluster {
     pub(super) out: BTreeSet<NodeName>,
     pub(super) forgotten: BTreeSet<NodeName>,
     pub(super) acts: BTreeMap<OperatorAct, OperatorFact>,
-    pub(super) pings: BTreeMap<MonitorId, PingFact>,
+    /// By heartbeat and by the node that received them.
+    pub(super) pings: BTreeMap<(MonitorId, NodeName), PingFact>,
     pub(super) epochs: BTreeMap<(MonitorId, Lane), EpochFact>,
     pub(super) said: BTreeMap<MonitorKey, PeerOpinion>,
     offsets: BTreeMap<NodeName, i64>,
@@ -429,9 +434,9 @@ impl Cluster {
         }
     }
 
-    /// Has all peers say soon what they know, unless they have said it after `since`.
+    /// Has all peers say soon what they know, unless they were asked for it after `since`, a moment ago.
     pub(super) fn ask_around(&mut self, since: Mono, now: Mono) {
-        let has_asked = self.asked_at.is_some_and(|asked| since <= asked);
+        let has_asked = self.asked_at.is_some_and(|asked| since <= asked && now.since(asked) < ASK_AGAIN_AFTER);
         if !has_asked {
             self.asked_at = Some(now);
             self.asks = true;

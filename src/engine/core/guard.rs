@@ -149,6 +149,11 @@ impl Core {
             }
             Some(Turn::Back(since)) => {
                 let after = spoken(now.wall.since(since));
+                let mut change = StateChange::default();
+                if self.cluster.is_none() {
+                    self.blinded(since, now, &mut change);
+                }
+                self.commit(commands, change, None);
                 commands.push(Command::Note(format!("the uplink is back after {after}")));
                 std::mem::take(&mut self.guard.owes_back).then(|| back_notice(self.config.instance.region.as_str(), &after))
             }
@@ -228,6 +233,7 @@ fn may_be_the_uplink(failure: &Failure) -> bool {
         | Failure::Slow { .. }
         | Failure::CertificateEnds { .. }
         | Failure::Partly { .. }
+        | Failure::Heartbeat { .. }
         | Failure::Own(_)
         | Failure::Reported { .. } => false,
     }
@@ -242,6 +248,7 @@ fn is_beyond_uplink(monitor: &Monitor, result: &CheckResult, last_remote: Option
     let literal = || match &monitor.probe {
         ProbeSpec::Http(http) => http.url.host_str().and_then(|host| host.trim_matches(['[', ']']).parse().ok()),
         ProbeSpec::Tcp(tcp) => tcp.address.host.parse().ok(),
+        ProbeSpec::Heartbeat(_) => None,
     };
     match result.remote.or(last_remote).or_else(literal).map(place) {
         Some(Place::Loopback | Place::Private | Place::Metadata) => false,

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::engine::core::beat::Beat;
 use crate::engine::snapshot::Agreement;
 use crate::engine::snapshot::MonitorView;
 use crate::engine::snapshot::Recent;
@@ -28,6 +29,9 @@ use crate::rules::schedule;
 
 /// How many of the newest results are kept in memory: an hour at the usual interval, and one row of ticks on a page.
 pub(super) const RECENT_MAX: usize = 60;
+
+/// Room that is made for them at once.
+const RECENT_STEP: usize = 15;
 
 /// A check that has not been heard of this long after its deadline never will be; that would be a bug, and one check is enough for it.
 const LOST_AFTER: Duration = Duration::from_secs(30);
@@ -86,6 +90,8 @@ pub(super) struct Machine {
     pub(super) is_probed: bool,
     /// What the votes of all say, and since when; unused when watching alone.
     pub(super) joint: Joint,
+    /// Its heartbeat, if it is one; it is never checked then.
+    pub(super) beat: Option<Box<Beat>>,
     /// The newest picture; `None` when something changed since.
     pub(super) view: Option<Arc<MonitorView>>,
 }
@@ -104,16 +110,17 @@ impl Machine {
             grid: None,
             in_flight: None,
             incidents: Vec::new(),
-            recent: VecDeque::with_capacity(RECENT_MAX),
+            recent: VecDeque::new(),
             last: None,
             unseen_since: None,
+            beat: None,
             view: None,
         }
     }
 
     /// Whether checks are to be made.
     pub(super) fn is_active(&self) -> bool {
-        self.monitor.enabled && self.state.paused_at.is_none() && self.is_here
+        self.monitor.enabled && self.state.paused_at.is_none() && self.is_here && self.beat.is_none()
     }
 
     /// Takes the check that was due at `due`; returns its number, or `None` when the one before is still under way: a late
@@ -161,6 +168,9 @@ impl Machine {
     pub(super) fn remember(&mut self, recent: Recent) {
         if self.recent.len() == RECENT_MAX {
             self.recent.pop_front();
+        } else if self.recent.len() == self.recent.capacity() {
+            // Heartbeats have none, and doubling would end far above what is kept.
+            self.recent.reserve_exact(RECENT_STEP.min(RECENT_MAX - self.recent.len()));
         }
         self.recent.push_back(recent);
     }

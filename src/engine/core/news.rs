@@ -72,7 +72,7 @@ impl Core {
             Record::Operator(fact) => {
                 self.adopt_act(&fact, now, change);
             }
-            Record::Ping(fact) => self.adopt_ping(&fact, change),
+            Record::Ping(fact) => self.adopt_ping(&fact, now, change),
             Record::Forgotten(gone) => self.forget(gone, now, change),
             // The notifier hears of deliveries by itself.
             Record::Delivery(_) => {}
@@ -181,10 +181,14 @@ impl Core {
         if readiness != cluster.readiness {
             let was_abstaining = matches!(cluster.readiness, Readiness::Abstaining(_));
             let is_abstaining = matches!(readiness, Readiness::Abstaining(_));
+            let readiness_is_ok = readiness == Readiness::Ok;
             cluster.readiness = readiness;
             self.is_dirty = true;
             if was_abstaining && !is_abstaining {
                 self.think_again(now, change);
+            }
+            if readiness_is_ok {
+                self.lift_blindness(now, change);
             }
             self.decide_everything(now, change);
         }
@@ -281,10 +285,10 @@ impl Core {
 
     fn say_watermark(&mut self, now: Now) {
         let overdue = self.due.first().map_or(Duration::ZERO, |(due, _)| now.mono.since(*due));
+        let is_held = self.holds_watermark();
         let Some(cluster) = &mut self.cluster else { return };
-        if let Some(watermark) = cluster.watermark_if_due(overdue, now.mono) {
-            self.at_once.push(Record::Watermark(watermark));
-        }
+        let made = if is_held { None } else { cluster.watermark_if_due(overdue, now.mono) };
+        self.tell_watermark(made);
     }
 
     fn share_anew(&mut self, now: Now, commands: &mut Vec<Command>) {
@@ -363,16 +367,16 @@ impl Core {
         self.say_meta();
     }
 
-    /// Whether a heartbeat whose ping had to come after `not_before` is missed, when its deadline has been over since `since`. Peers are
-    /// asked, so that everybody knows within a moment.
+    /// Whether a heartbeat is missed whose deadline has been over since `since`, as far as the other nodes are heard: all of their pings that
+    /// are known here are in its state already. Peers are asked, so that everybody knows within a moment.
     #[must_use]
-    pub fn heartbeat(&mut self, heartbeat: &MonitorId, not_before: UnixMillis, since: Mono, now: Now) -> Missed {
+    pub fn missed(&mut self, since: Mono, now: Now) -> Missed {
         let Some(cluster) = &mut self.cluster else { return Missed::Unknown(None) };
         cluster.ask_around(since, now.mono);
         let (receivers, heard) = (cluster.names(), cluster.known_until(since));
-        let newest = cluster.pings.get(heartbeat);
         let solo_after = cluster.peers.solo_after;
-        heartbeat::missed(Missing { newest, not_before, receivers: &receivers, heard: &heard, since, solo_after }, now.mono)
+        let missing = Missing { newest: None, not_before: UnixMillis(0), receivers: &receivers, heard: &heard, since, solo_after };
+        heartbeat::missed(missing, now.mono)
     }
 }
 

@@ -30,12 +30,15 @@ use crate::model::time::Now;
 use crate::model::verdict::Opinion;
 use crate::model::verdict::OpinionState;
 use crate::model::verdict::Verdict;
+use crate::rules::heartbeat::Input;
 use crate::rules::incident::Move;
 use crate::rules::opinion;
 
 impl Core {
     /// Makes `config` the active one. Called with the first config too.
     pub(super) fn adopt(&mut self, config: Arc<Config>, now: Now, change: &mut StateChange) {
+        self.written = Arc::clone(&config);
+        let config = self.with_created(config);
         let wanted: BTreeSet<MonitorId> = config.monitors.iter().map(|monitor| monitor.id.clone()).collect();
         let gone: Vec<MonitorId> = self.machines.keys().filter(|id| !wanted.contains(*id)).cloned().collect();
         for id in gone {
@@ -76,6 +79,7 @@ impl Core {
         let left = self.left.remove(&id).unwrap_or_default();
         reconcile(&mut machine, left, now, change);
         self.machines.insert(id.clone(), machine);
+        self.fit_beat(&id, now, change);
         self.fit(&id, now, change);
     }
 
@@ -102,6 +106,8 @@ impl Core {
             machine.await_nothing();
             change.states.push(machine.state.clone());
         }
+        self.fit_beat(id, now, change);
+        let Some(machine) = self.machines.get_mut(id) else { return };
         if was_active && machine.is_active() && !(is_same_probe && is_same_interval) {
             machine.grid = None;
             let due = Core::first_check(id, monitor.interval, now);
@@ -125,7 +131,7 @@ impl Core {
             // Nobody is left who could say that it is over.
             self.close_all(id, CloseReason::Removed, now, change);
             self.decide(id, now, change);
-        } else if machine.due.is_none() {
+        } else if machine.due.is_none() && machine.beat.is_none() {
             let due = Core::first_check(id, machine.monitor.interval, now);
             self.reschedule(id, Some(due));
         }
@@ -135,6 +141,7 @@ impl Core {
     pub(super) fn pause(&mut self, id: &MonitorId, now: Now) -> StateChange {
         let mut change = StateChange::default();
         self.reschedule(id, None);
+        self.feed(id, Input::Pause, now, &mut change);
         if let Some(machine) = self.machines.get_mut(id) {
             machine.await_nothing();
             machine.grid = None;
@@ -154,6 +161,7 @@ impl Core {
         machine.grid = None;
         let due = machine.is_active().then(|| Core::first_check(id, machine.monitor.interval, now));
         self.reschedule(id, due);
+        self.feed(id, Input::Resume, now, &mut change);
         self.decide(id, now, &mut change);
         change
     }
@@ -161,6 +169,7 @@ impl Core {
     fn remove(&mut self, id: &MonitorId, now: Now, change: &mut StateChange) {
         self.reschedule(id, None);
         self.close_all(id, CloseReason::Removed, now, change);
+        self.retire_beat(id, now, change);
         let Some(machine) = self.machines.remove(id) else { return };
         let mut state = machine.state;
         state.opinion = opinion::unknown(now.wall);

@@ -216,6 +216,9 @@ impl Core {
         let event = occasion.event;
         // An opening is for the channels of the monitor; a recovery for those that heard of an opening, wherever they are now.
         let is_end = event == EventKind::Recovered;
+        if !is_end && machine.beat.as_ref().is_some_and(|beat| beat.is_hushed) {
+            return;
+        }
         let names: Vec<ChannelName> = if is_end { machine.state.told.iter().cloned().collect() } else { machine.monitor.channels.clone() };
         for name in names {
             let Some(channel) = self.config.channels.get(&name) else {
@@ -331,7 +334,10 @@ pub(super) fn advance(machine: &mut Machine, lane: Lane) -> Epoch {
 
 /// Lines of the newest check, as evidence.
 pub(super) fn own_evidence(machine: &Machine) -> Vec<String> {
-    let mut evidence = machine.last.as_ref().map(|last| last.transcript.lines.clone()).unwrap_or_default();
+    let mut evidence = match &machine.beat {
+        Some(beat) => beat.last_fail.lines.clone(),
+        None => machine.last.as_ref().map(|last| last.transcript.lines.clone()).unwrap_or_default(),
+    };
     evidence.truncate(EVIDENCE_LINES_MAX);
     evidence
 }
@@ -394,7 +400,10 @@ fn facts(machine: &Machine, incident: &Incident, n_voters: (usize, usize)) -> In
         confidence: incident.confidence,
         n_voters,
         diagnosis: incident.diagnosis,
-        evidence: machine.last.as_ref().filter(|_| is_witness).map_or_else(String::new, |last| evidence(last)),
+        evidence: match &machine.beat {
+            Some(beat) => beat.evidence(closed.is_some()),
+            None => machine.last.as_ref().filter(|_| is_witness).map_or_else(String::new, |last| evidence(last)),
+        },
         runbook: monitor.runbook.clone(),
     }
 }

@@ -12,11 +12,17 @@ use crate::config::Instance;
 use crate::config::Retention;
 use crate::config::Server;
 use crate::engine::event::Observed;
+use crate::engine::event::RequestId;
+use crate::engine::ping::Arrived;
+use crate::model::change::StoredFact;
 use crate::model::id::ChannelName;
 use crate::model::id::Region;
 use crate::model::monitor::Monitor;
 use crate::model::net::HostPort;
 use crate::model::peer::Vantage;
+use crate::model::ping::Arrival;
+use crate::model::ping::BeatState;
+use crate::model::ping::PingEntry;
 use crate::model::result::CheckResult;
 use crate::model::result::Failure;
 use crate::model::result::Outcome;
@@ -24,6 +30,7 @@ use crate::model::result::Phase;
 use crate::model::result::Timings;
 use crate::model::result::Transcript;
 use crate::model::testing;
+use crate::rules::heartbeat::Said;
 use crate::rules::uplink::Round;
 
 /// 2026-06-30T10:00:00Z
@@ -37,7 +44,7 @@ fn watched(id: &str) -> Monitor {
     Monitor { channels: vec![ChannelName::parse("ops").expect("a name")], ..testing::monitor(id) }
 }
 
-fn config(monitors: Vec<Monitor>, uplink: &[&str]) -> Arc<Config> {
+pub(super) fn config(monitors: Vec<Monitor>, uplink: &[&str]) -> Arc<Config> {
     let ops = Arc::new(testing::channel("ops"));
     Arc::new(Config {
         instance: Instance {
@@ -54,6 +61,8 @@ fn config(monitors: Vec<Monitor>, uplink: &[&str]) -> Arc<Config> {
         uplink: uplink.iter().map(|text| HostPort::parse(text).expect("an address")).collect(),
         self_channels: vec![ops.name.clone()],
         retention: Retention::default(),
+        heartbeats: crate::config::Heartbeats::default(),
+        doubts: Vec::new(),
         peers: None,
     })
 }
@@ -70,27 +79,33 @@ fn reload() -> Arc<ReloadView> {
 }
 
 /// A core, what its targets do, and everything that was made durable.
-struct World {
-    core: Core,
+pub(super) struct World {
+    pub(super) core: Core,
     seconds: u64,
     /// Outcome of each monitor from now on; up when absent.
     outcomes: BTreeMap<String, Outcome>,
     controls_ok: usize,
     remote: Option<IpAddr>,
     /// What the store would hold.
-    states: BTreeMap<MonitorId, MonitorState>,
-    incidents: BTreeMap<String, Incident>,
+    pub(super) states: BTreeMap<MonitorId, MonitorState>,
+    pub(super) incidents: BTreeMap<String, Incident>,
     /// One line per thing people would see.
-    story: String,
+    pub(super) story: String,
     checks: Vec<(u64, String)>,
     /// `Some`: checks stay under way here until they are answered.
     under_way: Option<Vec<(u64, Arc<Monitor>, Mono)>>,
     /// Controls stay unanswered.
     controls_hang: bool,
+    pub(super) beats: BTreeMap<MonitorId, BeatState>,
+    pub(super) log: Vec<PingEntry>,
+    facts: BTreeMap<String, StoredFact>,
+    /// Whether the disk takes pings.
+    pub(super) takes_pings: bool,
+    n_pings: u64,
 }
 
 impl World {
-    fn new(config: Arc<Config>) -> World {
+    pub(super) fn new(config: Arc<Config>) -> World {
         let beginning = Beginning {
             cluster: "test".to_owned(),
             config,
@@ -100,6 +115,9 @@ impl World {
             recent: RecentResults::new(),
             last_alive: None,
             facts: Vec::new(),
+            beats: Vec::new(),
+            unfed: Vec::new(),
+            last_ping: None,
             version: "test".to_owned(),
         };
         let (core, commands) = Core::new(beginning, at(0));
@@ -115,6 +133,11 @@ impl World {
             checks: Vec::new(),
             under_way: None,
             controls_hang: false,
+            beats: BTreeMap::new(),
+            log: Vec::new(),
+            facts: BTreeMap::new(),
+            takes_pings: true,
+            n_pings: 0,
         };
         world.carry_out(commands);
         world
@@ -134,7 +157,7 @@ impl World {
     }
 
     /// Ends the program and starts it again `later` seconds later.
-    fn restart(&mut self, later: u64) {
+    pub(super) fn restart(&mut self, later: u64) {
         let last_alive = at(self.seconds).wall;
         self.seconds += later;
         let beginning = Beginning {
@@ -145,7 +168,10 @@ impl World {
             incidents: self.incidents.values().filter(|incident| incident.closed.is_none()).cloned().collect(),
             recent: RecentResults::new(),
             last_alive: Some(last_alive),
-            facts: Vec::new(),
+            facts: self.facts.values().flat_map(|fact| crate::consensus::codec::decode(&fact.key, &fact.value).expect("our own")).collect(),
+            beats: self.beats.values().cloned().collect(),
+            unfed: self.unfed(),
+            last_ping: self.log.last().map(|entry| (entry.stamp.sequence, entry.stamp.at)),
             version: "test".to_owned(),
         };
         let (core, commands) = Core::new(beginning, at(self.seconds));
@@ -153,11 +179,47 @@ impl World {
         self.carry_out(commands);
     }
 
+    /// Pings of the log that no kept state knows.
+    fn unfed(&self) -> Vec<PingEntry> {
+        let fed = |entry: &&PingEntry| self.beats.get(&entry.heartbeat).is_none_or(|beat| beat.fed_until < entry.stamp.sequence);
+        self.log.iter().filter(fed).cloned().collect()
+    }
+
+    /// Lets so many seconds pass.
+    pub(super) fn run(&mut self, seconds: u64) {
+        self.run_until(self.seconds + seconds);
+    }
+
+    /// Asks for something as an operator.
+    pub(super) fn ask(&mut self, operation: Operation) {
+        self.apply(Event::Asked { operation, request: RequestId(1) });
+    }
+
+    #[track_caller]
+    pub(super) fn assert_story(&mut self, expected: &str) {
+        assert_eq!(std::mem::take(&mut self.story), expected);
+    }
+
+    /// Pings a heartbeat.
+    pub(super) fn ping(&mut self, id: &str, said: Said) {
+        self.n_pings += 1;
+        let arrived = Arrived {
+            heartbeat: MonitorId::parse(id).expect("an id"),
+            said,
+            run: None,
+            took: None,
+            arrival: Arrival { address: None, agent: None, method: "GET".to_owned() },
+            body: Vec::new(),
+            body_bytes: 0,
+        };
+        self.apply(Event::Pinged { arrived: Box::new(arrived), request: RequestId(1_000_000 + self.n_pings) });
+    }
+
     fn set(&mut self, id: &str, outcome: Outcome) {
         self.outcomes.insert(id.to_owned(), outcome);
     }
 
-    fn apply(&mut self, event: Event) {
+    pub(super) fn apply(&mut self, event: Event) {
         let commands = self.core.apply(event, at(self.seconds));
         self.carry_out(commands);
         self.core.assert_consistent();
@@ -219,6 +281,15 @@ impl World {
                 Command::Commit { change, .. } => self.store(change),
                 Command::Answer { answer, .. } => self.tell(format!("answer {answer:?}")),
                 Command::Note(text) => self.tell(format!("note {text}")),
+                Command::KeepPing { request, entry } => {
+                    if self.takes_pings {
+                        self.log.push(*entry);
+                    }
+                    let kept = Event::PingsKept(vec![(request, self.takes_pings)]);
+                    let next = self.core.apply(kept, at(self.seconds));
+                    self.carry_out(next);
+                }
+                Command::AnswerPing { answer, .. } => answer.unwrap_or_else(|why| self.tell(format!("refused: {why}"))),
                 Command::Record(_) | Command::Publish(_) | Command::Replay | Command::Refill(_) | Command::Share(_) => {}
             }
         }
@@ -251,6 +322,8 @@ impl World {
             };
             self.tell(format!("-> {} {what}", notification.channel));
         }
+        self.beats.extend(change.beats.into_iter().map(|beat| (beat.heartbeat.clone(), beat)));
+        self.facts.extend(change.facts.into_iter().map(|fact| (fact.key.clone(), fact)));
         for state in change.states {
             self.states.insert(state.monitor.clone(), state);
         }

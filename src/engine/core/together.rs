@@ -300,6 +300,9 @@ fn opening(machine: &Machine, ballot: &Ballot, (lane, confidence): (Lane, Confid
     let is_mine = failing.iter().any(|voice| voice.is_me);
     let told = failing.iter().find_map(|voice| voice.cause.clone()).map(crate::model::peer::Cause::into_failure);
     let cause = if is_mine { Some(settle::cause(machine)) } else { told };
+    // However many received nothing: a node that could not be asked may have.
+    let is_perhaps_well = machine.beat.as_ref().is_some_and(|beat| beat.is_perhaps_well());
+    let confidence = if is_perhaps_well { Confidence::Degraded } else { confidence };
     let mut regions = decide::regions(&ballot.votes());
     if lane == Lane::Regional && regions.failing.is_empty() {
         regions = RegionView { failing: failing.iter().map(|voice| voice.region.clone()).collect(), ..regions };

@@ -162,5 +162,6 @@ fn draw(machine: &Machine, votes: Votes, now: Now) -> MonitorView {
         incidents,
         next_check_at: due_in.map(|wait| UnixMillis(now.wall.0) + wait),
         paused_by_operator: machine.state.paused_at.is_some(),
+        heartbeat: machine.beat.as_ref().map(|beat| Arc::new(beat.view())),
     }
 }

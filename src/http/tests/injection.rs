@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::engine::snapshot::HeartbeatView;
 use crate::engine::snapshot::Ignored;
 use crate::engine::snapshot::NodeView;
 use crate::engine::snapshot::Snapshot;
@@ -14,18 +15,26 @@ use crate::http::tests::world::NOON;
 use crate::http::tests::world::World;
 use crate::http::tests::world::cluster;
 use crate::http::tests::world::config;
+use crate::http::tests::world::entry;
+use crate::http::tests::world::heartbeat;
 use crate::http::tests::world::monitor;
 use crate::http::tests::world::node;
 use crate::http::tests::world::page;
+use crate::http::tests::world::rules;
 use crate::http::tests::world::snapshot;
 use crate::http::tests::world::view;
+use crate::model::heartbeat::PingKind;
+use crate::model::heartbeat::RunId;
 use crate::model::id::ChannelName;
 use crate::model::id::NodeName;
 use crate::model::id::Region;
+use crate::model::monitor::Monitor;
 use crate::model::page::Announcement;
 use crate::model::page::AnnouncementKind;
 use crate::model::page::PageGroup;
 use crate::model::page::Visibility;
+use crate::model::ping::Arrival;
+use crate::model::ping::Meaning;
 use crate::model::result::Failure;
 use crate::model::result::Transcript;
 use crate::model::verdict::OpinionState;
@@ -156,6 +165,10 @@ async fn with_texts(texts: &[String]) -> World {
         ];
         views.push(view);
     }
+    let mut beat = heartbeat("beat", rules(), &[(7200, PingKind::Start, Some("run 1")), (60, PingKind::Success, None)]);
+    beat.monitor = Arc::new(Monitor { name: texts[0].clone(), ..beat.monitor.as_ref().clone() });
+    beat.heartbeat = beat.heartbeat.map(|beat| Arc::new(HeartbeatView { hint: Some(texts[0].clone()), ..beat.as_ref().clone() }));
+    views.push(beat);
     let watched = snapshot(config(), views);
     let mut world = World::new(watched).await;
     // What other nodes tell is a text like any other; each of them tells one.
@@ -189,6 +202,17 @@ async fn with_texts(texts: &[String]) -> World {
         last_error: Some(text.clone()),
     };
     *world.shelf.deliveries.lock().unwrap() = texts.iter().map(delivery).collect();
+    // What jobs send: what their clients call themselves, and bodies with and without a kept end.
+    let sent = |(i, text): (usize, &String)| {
+        let mut entry = entry("beat", u64::try_from(i).unwrap() + 1, text.as_bytes());
+        entry.body_bytes += u64::try_from(i % 2).unwrap();
+        entry.meaning = Meaning::ALL[i % Meaning::ALL.len()];
+        entry.run = RunId::text(&format!("run {i}")).ok();
+        let arrival = Arrival { agent: Some(text.clone()), method: "POST".to_owned(), address: None };
+        (entry.arrival, entry.is_repeat) = ((i % 3 > 0).then_some(arrival), i % 5 == 0);
+        entry
+    };
+    *world.shelf.pings.lock().unwrap() = texts.iter().enumerate().map(sent).collect();
     world.read_history().await;
     world
 }
@@ -209,9 +233,15 @@ fn publish(snapshot: &mut Snapshot, texts: &[String]) {
 /// Every page, with its path.
 async fn pages(world: &World) -> Vec<(String, String)> {
     let cookie = world.sign_in().await;
-    let mut paths: Vec<String> = ["/monitors", "/incidents", "/channels", "/peers", "/config"].map(ToOwned::to_owned).into();
+    let mut paths: Vec<String> =
+        ["/monitors", "/monitors/beat", "/incidents", "/channels", "/peers", "/config"].map(ToOwned::to_owned).into();
     for i in 0..BATCH {
-        paths.extend([format!("/monitors/m{i}"), format!("/incidents/incm{i}"), format!("/status/m{i}")]);
+        paths.extend([
+            format!("/monitors/m{i}"),
+            format!("/incidents/incm{i}"),
+            format!("/status/m{i}"),
+            format!("/badge/m{i}/m{i}/status.svg"),
+        ]);
     }
     let mut all = vec![("/sign-in".to_owned(), world.get("/sign-in", &[]).await.body)];
     for path in paths {

@@ -1,5 +1,8 @@
 //! The server as a whole, asked from outside.
 
+mod badges;
+mod beats;
+mod healthchecks;
 mod injection;
 mod pages;
 mod peers;
@@ -13,7 +16,7 @@ pub(in crate::http) mod world;
 #[test]
 fn keys_follow_the_secret_of_the_instance() {
     let key = |secret: &str| {
-        let own = crate::http::Own::new(String::new(), &crate::model::secret::Secret::new(secret));
+        let own = crate::http::Own::new(String::new(), crate::model::secret::Secret::new(secret));
         own.pass_key.as_ref().to_vec()
     };
     assert_eq!(key("a"), key("a"), "a restart asks nobody for a page's password again");

@@ -27,6 +27,7 @@ use crate::config::User;
 use crate::engine::handle::EngineHandle;
 use crate::engine::handle::Operation;
 use crate::engine::snapshot::ClusterView;
+use crate::engine::snapshot::HeartbeatView;
 use crate::engine::snapshot::Ignored;
 use crate::engine::snapshot::MonitorView;
 use crate::engine::snapshot::NodeView;
@@ -45,7 +46,13 @@ use crate::http::password::tests::cheap_hash;
 use crate::http::site::Site;
 use crate::http::visit::Peer;
 use crate::model::change::VerdictChange;
-use crate::model::expect::Expectation;
+use crate::model::heartbeat::Heartbeat;
+use crate::model::heartbeat::HeartbeatSpec;
+use crate::model::heartbeat::Identity;
+use crate::model::heartbeat::Ping;
+use crate::model::heartbeat::PingKind;
+use crate::model::heartbeat::PingStamp;
+use crate::model::heartbeat::RunId;
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
 use crate::model::id::NodeName;
@@ -54,13 +61,10 @@ use crate::model::id::Region;
 use crate::model::incident::Epoch;
 use crate::model::incident::Incident;
 use crate::model::incident::Lane;
-use crate::model::monitor::Confirm;
 use crate::model::monitor::IpChoice;
 use crate::model::monitor::Monitor;
 use crate::model::monitor::Origin;
 use crate::model::monitor::ProbeSpec;
-use crate::model::monitor::Quorum;
-use crate::model::monitor::Regions;
 use crate::model::monitor::TcpSpec;
 use crate::model::net::HostPort;
 use crate::model::page::PageGroup;
@@ -71,12 +75,16 @@ use crate::model::page::Visibility;
 use crate::model::peer::Meta;
 use crate::model::peer::Readiness;
 use crate::model::peer::Vantage;
+use crate::model::ping::Arrival;
+use crate::model::ping::Meaning;
+use crate::model::ping::PingEntry;
 use crate::model::result::CheckResult;
 use crate::model::result::Failure;
 use crate::model::result::Outcome;
 use crate::model::result::Timings;
 use crate::model::result::Transcript;
 use crate::model::rollup::Rollup;
+use crate::model::testing;
 use crate::model::time::Mono;
 use crate::model::time::Now;
 use crate::model::time::UnixMillis;
@@ -85,6 +93,11 @@ use crate::model::verdict::Opinion;
 use crate::model::verdict::OpinionState;
 use crate::model::verdict::RegionView;
 use crate::model::verdict::Verdict;
+use crate::rules::heartbeat as beats;
+use crate::rules::heartbeat::Belief;
+use crate::rules::heartbeat::Input;
+use crate::rules::heartbeat::Moment;
+use crate::rules::heartbeat::Phase;
 use crate::store::CommitError;
 use crate::store::Delivery;
 use crate::store::IncidentFilter;
@@ -101,6 +114,8 @@ pub(super) struct Shelf {
     pub(super) incidents: Mutex<Vec<Incident>>,
     pub(super) sessions: Mutex<Vec<SessionRow>>,
     pub(super) deliveries: Mutex<Vec<Delivery>>,
+    /// Newest first.
+    pub(super) pings: Mutex<Vec<PingEntry>>,
     pub(super) is_broken: std::sync::atomic::AtomicBool,
     /// Writes never end.
     pub(super) is_stalled: std::sync::atomic::AtomicBool,
@@ -143,6 +158,23 @@ impl Archive for Shelf {
 
     fn incident<'a>(&'a self, id: &'a IncidentId) -> Later<'a, Result<Option<Incident>, ReadError>> {
         self.read(self.incidents.lock().unwrap().iter().find(|i| i.id == *id).cloned())
+    }
+
+    fn pings<'a>(&'a self, _: &'a MonitorId, limit: usize) -> Later<'a, Result<Vec<PingEntry>, ReadError>> {
+        self.read(self.pings.lock().unwrap().iter().take(limit).cloned().collect())
+    }
+
+    fn ping<'a>(&'a self, _: &'a MonitorId, number: u64) -> Later<'a, Result<Option<PingEntry>, ReadError>> {
+        self.read(self.pings.lock().unwrap().iter().find(|ping| ping.number == number).cloned())
+    }
+
+    fn ping_numbers(&self) -> Later<'_, Result<BTreeMap<MonitorId, u64>, ReadError>> {
+        let mut numbers = BTreeMap::new();
+        for entry in self.pings.lock().unwrap().iter() {
+            let newest: &mut u64 = numbers.entry(entry.heartbeat.clone()).or_default();
+            *newest = entry.number.max(*newest);
+        }
+        self.read(numbers)
     }
 
     fn sessions(&self) -> Later<'_, Result<Vec<SessionRow>, ReadError>> {
@@ -205,7 +237,8 @@ impl World {
         let clock = Clock::manual(Now { wall: NOON, mono: Mono(1_000_000_000) });
         let (snapshots, shown) = watch::channel(Arc::new(snapshot));
         let (requests, mut inbox) = mpsc::channel::<crate::engine::handle::Request>(4);
-        let engine = EngineHandle { snapshots: shown, requests };
+        let (pings, _) = mpsc::channel(1);
+        let engine = EngineHandle { snapshots: shown, requests, pings };
         let (reloads, mut reload_inbox) = mpsc::channel::<tokio::sync::oneshot::Sender<ReloadAnswer>>(1);
         let asked: Arc<Mutex<Vec<Operation>>> = Arc::default();
         let jobs = Jobs::new(CancellationToken::new());
@@ -223,7 +256,7 @@ impl World {
         });
         let archive: Arc<dyn Archive> = shelf.clone();
         let own_url = "http://localhost:8080".to_owned();
-        let own = crate::http::Own::new(own_url, &crate::model::secret::Secret::new("secret"));
+        let own = crate::http::Own::new(own_url, crate::model::secret::Secret::new("secret"));
         let (site, book) = crate::http::site(&engine, archive, clock.clone(), Reloads(reloads), own).await.unwrap();
         World { site: Arc::new(site), shelf, clock, asked, engine, book, snapshots, _jobs: jobs }
     }
@@ -304,10 +337,7 @@ fn origin() -> Origin {
 
 pub(super) fn monitor(name: &str, host: &str) -> Monitor {
     Monitor {
-        id: id(&crate::model::id::slug(name)),
         name: name.to_owned(),
-        group: None,
-        labels: BTreeMap::new(),
         probe: ProbeSpec::Tcp(TcpSpec {
             address: HostPort { host: host.to_owned(), port: 5432 },
             send: Vec::new(),
@@ -315,20 +345,69 @@ pub(super) fn monitor(name: &str, host: &str) -> Monitor {
             ip: IpChoice::Any,
             resolver: Vec::new(),
         }),
-        expect: Expectation::default(),
-        interval: Duration::from_secs(60),
-        timeout: Duration::from_secs(10),
-        confirm: Confirm { failures: 2, successes: 1, recheck: Duration::from_secs(10) },
-        regions: Regions::All,
-        quorum: Quorum::Majority,
-        n_regions_min: None,
-        partial_after: Duration::from_secs(300),
-        internal: None,
-        channels: Vec::new(),
-        runbook: None,
-        slo: None,
-        enabled: true,
         origin: origin(),
+        ..testing::monitor(&crate::model::id::slug(name))
+    }
+}
+
+/// What heartbeats of this world expect: a report each hour, ten minutes late at most.
+pub(super) fn rules() -> Heartbeat {
+    testing::heartbeat(Duration::from_secs(3600), Duration::from_secs(600))
+}
+
+/// A heartbeat that was loaded a day ago, and so many seconds before noon got pings of these kinds.
+pub(super) fn heartbeat(name: &str, rules: Heartbeat, pings: &[(u64, PingKind, Option<&str>)]) -> MonitorView {
+    let sure = |at: UnixMillis| Moment { at, belief: Belief::Sure };
+    let day = Duration::from_secs(86_400);
+    let loaded_at = pings.iter().map(|(ago, ..)| NOON.minus(Duration::from_secs(ago + 60))).min().unwrap_or(NOON.minus(day));
+    let mut state = beats::fresh(loaded_at);
+    for (i, (ago, kind, run)) in pings.iter().enumerate() {
+        let at = NOON.minus(Duration::from_secs(*ago));
+        let stamp = PingStamp { at, sequence: u64::try_from(i).unwrap(), node: NodeName::parse("a").unwrap() };
+        let ping = Ping { stamp, kind: *kind, run: run.map(|run| RunId::text(run).unwrap()) };
+        state = beats::feed(&rules, state, Input::Ping(ping), sure(at)).0;
+    }
+    let state = beats::pass(&rules, state, sure(NOON)).0;
+    let seen = beats::assess(&rules, &state, NOON);
+    let verdict = match seen.phase {
+        Phase::Waiting => Verdict::Unknown,
+        Phase::Up | Phase::Late => Verdict::Up,
+        Phase::Down => Verdict::Down,
+        Phase::Paused => Verdict::Paused,
+    };
+    let beat = HeartbeatView { spells: beats::spells(&rules, &state.pings), is_overdue: false, hint: None, seen, state };
+    let identity = Identity { token: None, uuid: None, slug: crate::model::id::slug(name), generation: 1 };
+    let probe = ProbeSpec::Heartbeat(Box::new(HeartbeatSpec { beat: Arc::new(rules), identity }));
+    let monitor = Monitor { probe, ..monitor(name, "unused") };
+    let failure = (verdict == Verdict::Down).then(|| Failure::Body { detail: "canary-no success".to_owned() });
+    MonitorView {
+        verdict,
+        last: None,
+        recent: Arc::new([]),
+        next_check_at: None,
+        heartbeat: Some(Arc::new(beat)),
+        ..view(monitor, failure)
+    }
+}
+
+/// An entry of the log of a heartbeat, received a minute before noon.
+pub(super) fn entry(heartbeat: &str, number: u64, body: &[u8]) -> PingEntry {
+    PingEntry {
+        heartbeat: id(heartbeat),
+        number,
+        stamp: PingStamp { at: NOON.minus(Duration::from_secs(60)), sequence: number, node: NodeName::parse("a").unwrap() },
+        meaning: Meaning::Ping(PingKind::Success),
+        exit: Some(0),
+        run: None,
+        took: Some(Duration::from_millis(4200)),
+        is_repeat: false,
+        arrival: Some(Arrival {
+            address: Some(IpAddr::from([198, 51, 100, 77])),
+            agent: Some("curl/8.5.0".to_owned()),
+            method: "POST".to_owned(),
+        }),
+        body: body.to_vec(),
+        body_bytes: u64::try_from(body.len()).unwrap(),
     }
 }
 
@@ -365,6 +444,7 @@ pub(super) fn view(monitor: Monitor, failure: Option<Failure>) -> MonitorView {
         incidents,
         next_check_at: Some(NOON + Duration::from_secs(55)),
         paused_by_operator: false,
+        heartbeat: None,
         monitor: Arc::new(monitor),
     }
 }
@@ -424,6 +504,8 @@ pub(super) fn config() -> Config {
         uplink: Vec::new(),
         self_channels: Vec::new(),
         retention: Retention::default(),
+        heartbeats: crate::config::Heartbeats::default(),
+        doubts: Vec::new(),
         peers: None,
     }
 }

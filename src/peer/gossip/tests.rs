@@ -6,10 +6,12 @@ use std::sync::Mutex;
 use bytes::Bytes;
 
 use super::*;
+use crate::model::heartbeat::Ping;
+use crate::model::heartbeat::PingKind;
+use crate::model::heartbeat::PingStamp;
 use crate::model::id::MonitorId;
 use crate::model::peer::DeliveryStep;
 use crate::model::peer::PingFact;
-use crate::model::peer::PingKind;
 use crate::model::peer::Watermark;
 use crate::model::time::UnixMillis;
 use crate::supervise::Jobs;
@@ -107,7 +109,9 @@ impl Host {
 
 fn ping(n: u64) -> Record {
     let heartbeat = MonitorId::parse("nightly").expect("an id");
-    Record::Ping(PingFact { heartbeat, at: UnixMillis(5), sequence: n, kind: PingKind::Success })
+    let node = NodeName::parse("a").expect("a name");
+    let stamp = PingStamp { at: UnixMillis(5), sequence: n, node: node.clone() };
+    Record::Ping(PingFact { heartbeat, node, pings: vec![Ping { stamp, kind: PingKind::Success, run: None }] })
 }
 
 fn watermark(number: u64) -> Record {

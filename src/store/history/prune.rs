@@ -17,6 +17,7 @@ const SLICE_ROWS: i64 = 500;
 pub(in crate::store) enum Kind {
     Blocks,
     Transcripts,
+    Pings,
     FiveMinutes,
     Hours,
 }
@@ -39,6 +40,12 @@ fn statements(kind: Kind) -> Statements {
             cut: "SELECT at FROM transcripts WHERE monitor = ?1 AND at < ?2 ORDER BY at LIMIT 1 OFFSET ?3",
             delete: "DELETE FROM transcripts WHERE monitor = ?1 AND at < ?2",
             span: "SELECT (SELECT min(at) FROM transcripts WHERE monitor = ?1), (SELECT max(at) FROM transcripts WHERE monitor = ?1)",
+        },
+        // Without an index of their times: of each heartbeat there are few.
+        Kind::Pings => Statements {
+            cut: "SELECT at FROM pings WHERE monitor = ?1 AND at < ?2 ORDER BY at LIMIT 1 OFFSET ?3",
+            delete: "DELETE FROM pings WHERE monitor = ?1 AND at < ?2",
+            span: "SELECT (SELECT min(at) FROM pings WHERE monitor = ?1), (SELECT max(at) FROM pings WHERE monitor = ?1)",
         },
         Kind::FiveMinutes => Statements {
             cut: "SELECT start FROM rollups_5m WHERE monitor = ?1 AND start < ?2 ORDER BY start LIMIT 1 OFFSET ?3",

@@ -35,6 +35,7 @@ enum FailureRow {
     Slow { took_ns: u64, limit_ns: u64 },
     CertificateEnds { days_left: i64, not_after: i64 },
     Partly { detail: String },
+    Heartbeat { word: String, text: String },
     Own { trouble: OwnRow },
     Reported { word: String, text: String, stage: String },
 }
@@ -135,6 +136,7 @@ fn row(failure: Failure) -> FailureRow {
         Failure::Slow { took, limit } => FailureRow::Slow { took_ns: nanos(took), limit_ns: nanos(limit) },
         Failure::CertificateEnds { days_left, not_after } => FailureRow::CertificateEnds { days_left, not_after: not_after.0 },
         Failure::Partly { detail } => FailureRow::Partly { detail },
+        Failure::Heartbeat { code, text } => FailureRow::Heartbeat { word: code.to_owned(), text },
         Failure::Own(trouble) => FailureRow::Own { trouble: own_row(trouble) },
         Failure::Reported { code, text, stage } => FailureRow::Reported { word: code.to_owned(), text, stage: stage.word().to_owned() },
     }
@@ -170,6 +172,7 @@ fn failure(row: FailureRow) -> Failure {
         }
         FailureRow::CertificateEnds { days_left, not_after } => Failure::CertificateEnds { days_left, not_after: UnixMillis(not_after) },
         FailureRow::Partly { detail } => Failure::Partly { detail },
+        FailureRow::Heartbeat { word, text } => Failure::Heartbeat { code: code_of(&word), text },
         FailureRow::Own { trouble } => Failure::Own(own(trouble)),
         FailureRow::Reported { word, text, stage } => {
             let stage = Stage::ALL.into_iter().find(|known| known.word() == stage).unwrap_or(Stage::Other);

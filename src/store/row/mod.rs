@@ -5,6 +5,7 @@
 //! has decided how it is kept. Fields that are added later need `#[serde(default)]`, because older rows do not have them.
 
 pub(super) mod failure;
+pub(super) mod heartbeat;
 pub(super) mod incident;
 pub(super) mod message;
 pub(super) mod state;

@@ -87,6 +87,7 @@ pub(in crate::store) fn every_failure() -> Vec<Failure> {
         Failure::Slow { took: ms, limit: Duration::from_secs(1) },
         Failure::CertificateEnds { days_left: -3, not_after: at },
         Failure::Partly { detail: detail() },
+        Failure::Heartbeat { code: "never-started", text: detail() },
     ]);
     all
 }

@@ -44,7 +44,7 @@ async fn changes_that_wait_together_share_one_commit() {
     for name in &names {
         let (reply, answer) = tokio::sync::oneshot::channel();
         let change = state_change(name, 1);
-        let run = move |desk: &mut crate::store::desk::Desk| crate::store::change::write(desk, &change);
+        let run = move |desk: &mut crate::store::desk::Desk| crate::store::change::write(desk, &change, 1000);
         store.send(Message::Work(Box::new(Task { duty: Duty::Promised, run, value: None, reply }))).expect("sends");
         waiting.push(answer);
     }

@@ -1,11 +1,17 @@
 //! Every method once, and what it leaves after a restart.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::*;
 use crate::model::change::VerdictChange;
+use crate::model::heartbeat::PingKind;
+use crate::model::heartbeat::PingStamp;
+use crate::model::id::NodeName;
 use crate::model::incident::CloseReason;
 use crate::model::incident::Closed;
+use crate::model::ping::Meaning;
+use crate::model::ping::PingEntry;
 use crate::model::rollup::Resolution;
 use crate::store::IncidentFilter;
 use crate::store::SessionRow;
@@ -122,7 +128,7 @@ async fn age_and_size_are_limited() {
     let change = StateChange { opened: vec![old, incident("open", "a", at(0))], verdicts, ..StateChange::default() };
     store.commit(change).await.expect("commits");
     let day = Duration::from_secs(86_400);
-    let retention = StoreRetention { results: day / 2, rollup_5m: day, rollup_1h: day * 3 / 2, db_bytes_max: 1 << 40 };
+    let retention = StoreRetention { results: day / 2, rollup_5m: day, rollup_1h: day * 3 / 2, db_bytes_max: 1 << 40, n_pings: 1000 };
     let now = at(48 * hour);
     store.maintain(now, retention).await.expect("maintains");
     let all = (at(0), at(100 * hour));
@@ -201,7 +207,7 @@ async fn monitors_that_are_gone_are_forgotten_after_their_incidents() {
     let fixture = Fixture::new();
     let store = fixture.open();
     let day = Duration::from_secs(86_400);
-    let retention = StoreRetention { results: day, rollup_5m: day, rollup_1h: day * 3, db_bytes_max: 1 << 40 };
+    let retention = StoreRetention { results: day, rollup_5m: day, rollup_1h: day * 3, db_bytes_max: 1 << 40, n_pings: 1000 };
     let unknown = |monitor: &str| {
         let opinion = Opinion { state: OpinionState::Unknown, since: T0, failure: None };
         MonitorState { verdict: Verdict::Unknown, opinion, ..state(monitor, 2) }
@@ -256,4 +262,34 @@ async fn verdicts_of_the_future_are_brought_back_by_a_clock_that_can_be_believed
         store.maintain(at(round * minute), RETENTION).await.expect("maintains");
     }
     assert_eq!(found().await, [verdict(0, Verdict::Up), verdict(30 * minute, Verdict::Degraded)]);
+}
+
+#[tokio::test]
+async fn pings_are_numbered_by_heartbeat_and_their_numbers_are_told_at_once() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    assert_eq!(store.ping_numbers().await.expect("reads"), BTreeMap::new());
+    let entry = |heartbeat: &str, sequence: u64| PingEntry {
+        heartbeat: id(heartbeat),
+        number: 0,
+        stamp: PingStamp { at: at(1), sequence, node: NodeName::parse("a").expect("a name") },
+        meaning: Meaning::Ping(PingKind::Success),
+        exit: None,
+        run: None,
+        took: None,
+        is_repeat: false,
+        arrival: None,
+        body: b"body".to_vec(),
+        body_bytes: 4,
+    };
+    let pings: Vec<PingEntry> = (1..=5).map(|n| entry("a", n)).chain([entry("b", 6)]).collect();
+    store.commit(StateChange { pings, states: vec![state("c", 1)], ..StateChange::default() }).await.expect("commits");
+    assert_eq!(store.ping_numbers().await.expect("reads"), BTreeMap::from([(id("a"), 5), (id("b"), 1)]));
+    let newest = store.pings(&id("a"), 2).await.expect("reads");
+    assert_eq!(newest.iter().map(|entry| entry.number).collect::<Vec<_>>(), [5, 4]);
+    // What another node received may be told again, beside something new; it is there once.
+    let again = vec![entry("a", 5), entry("a", 6), entry("a", 6)];
+    store.commit(StateChange { pings: again, ..StateChange::default() }).await.expect("commits");
+    let newest = store.pings(&id("a"), 2).await.expect("reads");
+    assert_eq!(newest.iter().map(|entry| (entry.number, entry.stamp.sequence)).collect::<Vec<_>>(), [(6, 6), (5, 5)]);
 }

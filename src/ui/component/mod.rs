@@ -3,7 +3,9 @@
 pub mod badge;
 pub mod bar;
 pub mod chart;
+pub mod heartbeat;
 pub mod incident;
 pub mod notice;
 pub mod regions;
+pub mod runs;
 pub mod waterfall;

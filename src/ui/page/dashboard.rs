@@ -50,8 +50,14 @@ pub struct MonitorRow {
     pub group: Option<String>,
     /// How it is.
     pub state: Verdict,
+    /// The same in a word that says more, such as "Late", with its look.
+    pub said: Option<(Verdict, &'static str)>,
     /// Since when.
     pub since: UnixMillis,
+    /// It reports by itself: nothing is measured, and nothing is due from here.
+    pub is_heartbeat: bool,
+    /// When the next report is expected, of a heartbeat.
+    pub expected_at: Option<UnixMillis>,
     /// The newest checks were bad and are not confirmed yet.
     pub suspect: bool,
     /// It is up, and fails from some regions.
@@ -94,7 +100,7 @@ fn table(frame: &Frame, view: &DashboardView) -> Markup {
     let title = (!view.regions.is_empty()).then(|| view.regions.join(", "));
     html! {
         div.scroll { table.list.monitors {
-            thead { tr { th { "State" } th { "Monitor" } th.num { "Since" } th { "Last checks" } th.num { "Response" } th.num { "Next check" } th title=[title] { @if view.regions.is_empty() { "Region" } @else { "Regions" } } } }
+            thead { tr { th { "State" } th { "Monitor" } th.num { "Since" } th { "Last checks" } th.num { "Response" } th.num { "Next" } th title=[title] { @if view.regions.is_empty() { "Region" } @else { "Regions" } } } }
             tbody { @for (i, item) in view.monitors.iter().enumerate() { (row(frame, item, i < CHARTS_MAX)) } }
         } }
     }
@@ -103,9 +109,10 @@ fn table(frame: &Frame, view: &DashboardView) -> Markup {
 /// One row. There may be thousands, so it says everything once: the state's colour and shape come from the class of the row, and
 /// the columns are aligned by the style sheet.
 fn row(frame: &Frame, row: &MonitorRow, with_chart: bool) -> Markup {
+    let (look, said) = row.said.unwrap_or((row.state, word(row.state)));
     html! {
-        tr.(class(row.state)) {
-            td { (word(row.state)) @if row.suspect { span.quiet { " checking again" } } }
+        tr.(class(look)) {
+            td { (said) @if row.suspect { span.quiet { " checking again" } } }
             td {
                 a href=(frame.links.monitor(&row.id)) { (row.name) }
                 @if let Some(group) = &row.group { span.quiet { " " (group) } }
@@ -113,9 +120,28 @@ fn row(frame: &Frame, row: &MonitorRow, with_chart: bool) -> Markup {
             }
             td { (text::ago_bare(row.since, frame.now)) }
             td { @if with_chart { (sparkline(&row.recent)) } }
-            td { @match row.last { Some((_, took)) => (text::latency(took)), None => span.quiet { @if row.is_here { "none yet" } @else { "–" } } } }
-            td { @match row.next_at { Some(at) => (text::until_words(at, frame.now)), None => span.quiet { @if row.is_here || row.state == Verdict::Paused { "paused" } @else { "elsewhere" } } } }
+            td { @if row.is_heartbeat { span.quiet { "–" } } @else { (response(row)) } }
+            td { @if row.is_heartbeat { (next_report(row, frame.now)) } @else { (next_check(row, frame.now)) } }
             (regions::cell(&row.regions))
+        }
+    }
+}
+
+fn response(row: &MonitorRow) -> Markup {
+    html! { @match row.last { Some((_, took)) => (text::latency(took)), None => span.quiet { @if row.is_here { "none yet" } @else { "–" } } } }
+}
+
+fn next_check(row: &MonitorRow, now: UnixMillis) -> Markup {
+    html! { @match row.next_at { Some(at) => (text::until_words(at, now)), None => span.quiet { @if row.is_here || row.state == Verdict::Paused { "paused" } @else { "elsewhere" } } } }
+}
+
+/// When a heartbeat should say something next.
+fn next_report(row: &MonitorRow, now: UnixMillis) -> Markup {
+    html! {
+        @match row.expected_at {
+            Some(at) if now < at => (text::until_words(at, now)),
+            Some(_) => "overdue",
+            None => span.quiet { @if row.state == Verdict::Paused { "paused" } @else { "–" } },
         }
     }
 }

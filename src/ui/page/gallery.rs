@@ -11,6 +11,8 @@ use crate::model::result::Outcome;
 use crate::model::result::Timings;
 use crate::model::time::UnixMillis;
 use crate::model::verdict::Verdict;
+use crate::ui::component::badge;
+use crate::ui::component::badge::Drawing;
 use crate::ui::component::badge::badge;
 use crate::ui::component::bar;
 use crate::ui::component::bar::DayBar;
@@ -27,6 +29,9 @@ use crate::ui::component::regions::Measured;
 use crate::ui::component::regions::RegionResults;
 use crate::ui::component::regions::RegionRow;
 use crate::ui::component::regions::RegionsView;
+use crate::ui::component::runs;
+use crate::ui::component::runs::FinishedRun;
+use crate::ui::component::runs::Limits;
 use crate::ui::component::waterfall::waterfall;
 use crate::ui::layout;
 use crate::ui::layout::Frame;
@@ -45,6 +50,8 @@ pub fn page(links: &Links) -> Markup {
     let content = html! {
         h1 { "Gallery" }
         section { h2 { "Badges" } @for state in STATES { p { (badge(state)) } } }
+        section { h2 { "Badges for other pages" } @for state in STATES { p { (badge::drawing(&Drawing { label: "[prod-us] api /health".to_owned(), message: state.word().to_owned(), look: state })) } } }
+        section { h2 { "Run times" } (runs::chart(&finished(), Limits { min: Some(Duration::from_secs(20)), max: Some(Duration::from_secs(110)) })) (runs::chart(&[], Limits { min: None, max: None })) }
         section { h2 { "Days" } (bar::days(&days())) (bar::uptime(Uptime { fraction: Some(0.9987), unknown: 0.02 })) " " (bar::uptime(Uptime::default())) }
         section { h2 { "Sparkline" } (chart::sparkline(&ticks())) (chart::sparkline(&[])) }
         section { h2 { "Response times" } (chart::response_times(&samples(), NOON.minus(Duration::from_secs(3600 * 24)), NOON)) }
@@ -58,6 +65,19 @@ pub fn page(links: &Links) -> Markup {
         section { h2 { "Form" } form.stacked { label { "Name" input; } button type="button" { "Send" } } }
     };
     layout::plain(links, "Gallery", &content)
+}
+
+fn finished() -> Vec<FinishedRun> {
+    let run = |i: u64| {
+        let (took, look, word) = match i {
+            7 => (3, Verdict::Degraded, "suspiciously fast"),
+            20 | 33 => (118, Verdict::Down, "fail"),
+            _ => (40 + i * 37 % 60, Verdict::Up, "success"),
+        };
+        let at = NOON.minus(Duration::from_secs((50 - i) * 3600));
+        FinishedRun { at, took: Duration::from_secs(took), look, word, run: i.is_multiple_of(2).then(|| format!("run-{i}")) }
+    };
+    (0..50).map(run).collect()
 }
 
 fn days() -> Vec<DayBar> {

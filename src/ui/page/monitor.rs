@@ -11,6 +11,7 @@ use crate::model::result::Timings;
 use crate::model::time::UnixMillis;
 use crate::model::verdict::Verdict;
 use crate::ui::component::badge::badge;
+use crate::ui::component::badge::badge_saying;
 use crate::ui::component::badge::of_outcome;
 use crate::ui::component::bar;
 use crate::ui::component::bar::DayBar;
@@ -18,6 +19,8 @@ use crate::ui::component::bar::Uptime;
 use crate::ui::component::chart;
 use crate::ui::component::chart::Sample;
 use crate::ui::component::chart::Tick;
+use crate::ui::component::heartbeat;
+use crate::ui::component::heartbeat::BeatSection;
 use crate::ui::component::incident;
 use crate::ui::component::incident::IncidentRow;
 use crate::ui::component::regions;
@@ -44,6 +47,8 @@ pub struct MonitorPage {
     pub group: Option<String>,
     /// How it is.
     pub state: Verdict,
+    /// The same in a word that says more, such as "Late", with its look.
+    pub said: Option<(Verdict, &'static str)>,
     /// Since when.
     pub since: UnixMillis,
     /// Why it is not up.
@@ -62,12 +67,25 @@ pub struct MonitorPage {
     pub runbook: Option<String>,
     /// What the regions say; `None` when this instance watches alone.
     pub regions: Option<RegionsView>,
+    /// What a heartbeat is; nothing is checked then.
+    pub beat: Option<BeatSection>,
     /// The newest check.
     pub last: Option<LastCheck>,
     /// The newest results, oldest first.
     pub recent: Vec<Tick>,
     /// What the database says.
     pub history: History,
+    /// Its badge for other pages; `None` when no page that is open to everybody lists it.
+    pub badge: Option<BadgeLine>,
+}
+
+/// A badge for other pages.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BadgeLine {
+    /// Where it is, from here.
+    pub path: String,
+    /// A line of Markdown that shows it and leads to the status page.
+    pub markdown: String,
 }
 
 /// What is said of pausing.
@@ -150,13 +168,15 @@ pub fn page(frame: &Frame, view: &MonitorPage) -> Markup {
             @if frame.may_operate { (buttons(frame, view)) }
         }
         (facts(frame, view))
-        @if let Some(found) = &view.regions { (regions::section(found, frame.now)) }
+        @if let Some(beat) = &view.beat { (heartbeat::section(beat, frame.now)) }
+        @if let Some(found) = view.regions.as_ref().filter(|_| view.beat.is_none()) { (regions::section(found, frame.now)) }
         @if let Some(last) = &view.last { (last_check(frame, last, view.regions.is_some())) }
-        @if view.regions.is_none() { section { h2 { "Last checks" } (chart::sparkline(&view.recent)) } }
+        @if view.regions.is_none() && view.beat.is_none() { section { h2 { "Last checks" } (chart::sparkline(&view.recent)) } }
         @match &view.history {
-            History::Read(past) => (history(frame, past, view.regions.as_ref())),
+            History::Read(past) => (history(frame, past, view)),
             History::Unreadable => section { p.cause { "The history cannot be read at the moment. What is above is current." } },
         }
+        @if let Some(badge) = &view.badge { section { h2 { "Badge" } p { img src=(badge.path) alt={ "Badge of " (view.name) } height="20"; } p { code data-copy { (badge.markdown) } } } }
     };
     layout::operator(frame, Section::Monitors, &view.name, &content)
 }
@@ -168,7 +188,7 @@ fn buttons(frame: &Frame, view: &MonitorPage) -> Markup {
     html! {
         div.buttons {
             @match view.pause {
-                PauseState::Running => { (button(Act::Check, "Check now")) (button(Act::Pause, "Pause")) },
+                PauseState::Running => { @if view.beat.is_none() { (button(Act::Check, "Check now")) } (button(Act::Pause, "Pause")) },
                 PauseState::ByOperator => { (button(Act::Resume, "Resume")) },
                 PauseState::ByConfig => { span.quiet { "Disabled in the config" } },
             }
@@ -179,11 +199,11 @@ fn buttons(frame: &Frame, view: &MonitorPage) -> Markup {
 fn facts(frame: &Frame, view: &MonitorPage) -> Markup {
     html! {
         dl.facts {
-            div { dt { "State" } dd { (badge(view.state)) " " (text::ago(view.since, frame.now)) } }
+            div { dt { "State" } dd { @match view.said { Some((look, word)) => (badge_saying(look, word)), None => (badge(view.state)) } " " (text::ago(view.since, frame.now)) } }
             @if let Some(cause) = &view.cause { div.full { dt { "Cause" } dd.cause { (cause) } } }
             div { dt { "Kind" } dd { (view.kind) } }
-            div { dt { "Interval" } dd { (text::coarse(view.interval)) } }
-            div { dt { "Next check" } dd { @match view.next_at { Some(at) => (text::until(at, frame.now)), None if view.is_here || view.state == Verdict::Paused => "paused", None => "by other nodes" } } }
+            @if view.beat.is_none() { div { dt { "Interval" } dd { (text::coarse(view.interval)) } } }
+            @if view.beat.is_none() { div { dt { "Next check" } dd { @match view.next_at { Some(at) => (text::until(at, frame.now)), None if view.is_here || view.state == Verdict::Paused => "paused", None => "by other nodes" } } } }
             div { dt { "Written in" } dd { code { (view.origin) } } }
             @if let Some(runbook) = &view.runbook { div { dt { "Runbook" } dd { (web_link(runbook)) } } }
         }
@@ -219,7 +239,7 @@ fn last_check(frame: &Frame, last: &LastCheck, is_shared: bool) -> Markup {
     }
 }
 
-fn history(frame: &Frame, past: &Past, shared: Option<&RegionsView>) -> Markup {
+fn history(frame: &Frame, past: &Past, view: &MonitorPage) -> Markup {
     html! {
         section {
             h2 { "Availability" }
@@ -228,11 +248,13 @@ fn history(frame: &Frame, past: &Past, shared: Option<&RegionsView>) -> Markup {
             div.days-legend { span { (text::count(past.days.len(), "day")) } span { "today" } }
             @if let Some(slo) = &past.slo { (objective(slo)) }
         }
-        section {
-            h2 { "Response time" }
-            @match shared {
-                Some(shared) => (regions::charts(&shared.rows, past.chart_span)),
-                None => (chart::response_times(&past.samples, past.chart_span.0, past.chart_span.1)),
+        @if view.beat.is_none() {
+            section {
+                h2 { "Response time" }
+                @match &view.regions {
+                    Some(shared) => (regions::charts(&shared.rows, past.chart_span)),
+                    None => (chart::response_times(&past.samples, past.chart_span.0, past.chart_span.1)),
+                }
             }
         }
         section { h2 { "Incidents" } (incident::table(&past.incidents, &frame.links, frame.now)) }

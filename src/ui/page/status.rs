@@ -15,6 +15,7 @@ use crate::model::page::Link;
 use crate::model::time::UnixMillis;
 use crate::model::verdict::Verdict;
 use crate::ui::component::badge::badge;
+use crate::ui::component::badge::badge_saying;
 use crate::ui::component::badge::class;
 use crate::ui::component::badge::shape;
 use crate::ui::component::bar;
@@ -98,6 +99,8 @@ pub struct ServiceView {
     pub name: String,
     /// How it is.
     pub state: Verdict,
+    /// The same in a word that says more, such as "Late", with its look.
+    pub said: Option<(Verdict, &'static str)>,
     /// Availability over the days shown.
     pub uptime: Uptime,
     /// Oldest first.
@@ -277,7 +280,7 @@ fn service(service: &ServiceView) -> Markup {
         div.service-head {
             span.name { (service.name) }
             @if let Some(took) = service.response_time { span.quiet { (text::latency(took)) @if let Some(region) = &service.response_from { " from " (region) } } }
-            (badge(service.state))
+            @match service.said { Some((look, word)) => (badge_saying(look, word)), None => (badge(service.state)) }
         }
         @if let Some(target) = &service.target { p.quiet.target { (target) } }
         @if let Some(error) = &service.error { p.cause { (error) } }

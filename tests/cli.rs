@@ -378,7 +378,7 @@ fn heartbeat_url_prints_every_address_and_lines_to_copy_without_a_running_instan
         "https://status.example.com/watch/heartbeat/",
         "https://status.example.com/watch/ping/",
         "/nightly-job\n",
-        "15 3 * * * /usr/local/bin/nightly-job && curl",
+        "15 3 * * * /usr/local/bin/nightly-job; curl",
         "timeZone: Europe/Riga",
         "kind: CronJob",
         "Type=oneshot",

@@ -290,6 +290,74 @@ fn peers_without_a_running_instance_are_one_clear_sentence() {
     }
 }
 
+const CHANNELS: &str = "monitors:
+  - { name: shop, http: https://shop.example, channels: [chat] }
+channels:
+  - { name: chat, discord: https://discord.example/api/webhooks/1/very-secret }
+  - { name: push, ntfy: { url: NTFY, topic: very-secret, token: very-secret } }
+";
+
+#[test]
+fn a_preview_shows_what_would_be_sent_and_no_secret() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("config.yaml"), CHANNELS.replace("NTFY", "https://ntfy.example")).unwrap();
+    for (name, event, expected) in [
+        ("chat", "down", "POST https://discord.example/***?wait=true\n"),
+        ("chat", "down", "\"title\": \"🔴 DOWN: shop\""),
+        ("chat", "recovered", "\"title\": \"🟢 Up: shop\""),
+        ("push", "degraded", "authorization: Bearer ***\n"),
+        ("push", "self", "\"topic\": \"***\""),
+    ] {
+        let output = run(dir.path(), &["channel", "preview", name, "--event", event]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let text = stdout(&output);
+        assert!(text.contains(expected) && !text.contains("very-secret"), "{name} {event}\n{expected}\n{text}");
+    }
+    for (arguments, expected) in [
+        (&["channel", "preview", "chta"][..], "there is no channel `chta`; the channels are `chat`, `push`"),
+        (&["channel", "preview", "chat", "--event", "donw"][..], "it can be down, degraded, recovered"),
+        (&["channel", "test"][..], "required"),
+    ] {
+        let output = run(dir.path(), arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(stderr(&output).contains(expected), "{arguments:?}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_test_message_is_sent_once_and_what_became_of_it_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    for (answer, code, expected) in [
+        ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", 0, "push: accepted\n"),
+        (
+            "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n",
+            1,
+            "push: not accepted: answered 401: it does not accept the credentials\n",
+        ),
+        ("HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", 1, "push: not accepted now: answered 503\n"),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut text = Vec::new();
+            let mut buffer = [0; 4096];
+            while !text.ends_with(b"}") {
+                let n = std::io::Read::read(&mut stream, &mut buffer).unwrap();
+                assert!(n > 0, "the request broke off");
+                text.extend_from_slice(&buffer[..n]);
+            }
+            stream.write_all(answer.as_bytes()).unwrap();
+            String::from_utf8(text).unwrap()
+        });
+        fs::write(dir.path().join("config.yaml"), CHANNELS.replace("NTFY", &format!("\"http://{address}\""))).unwrap();
+        let output = run(dir.path(), &["channel", "test", "push"]);
+        assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(code), expected), "{}", stderr(&output));
+        let request = server.join().unwrap();
+        assert!(request.starts_with("POST / HTTP/1.1\r\n") && request.contains("\"title\":\"vigilmon: test message\""), "{request}");
+    }
+}
+
 #[test]
 fn heartbeat_url_prints_every_address_and_lines_to_copy_without_a_running_instance() {
     let dir = tempfile::tempdir().unwrap();
@@ -310,7 +378,7 @@ fn heartbeat_url_prints_every_address_and_lines_to_copy_without_a_running_instan
         "https://status.example.com/watch/heartbeat/",
         "https://status.example.com/watch/ping/",
         "/nightly-job\n",
-        "15 3 * * * /usr/local/bin/nightly-job && curl",
+        "15 3 * * * /usr/local/bin/nightly-job; curl",
         "timeZone: Europe/Riga",
         "kind: CronJob",
         "Type=oneshot",

@@ -154,11 +154,39 @@ fn every_dependency_has_its_reason() {
     assert_none(&missing);
 }
 
+const CHANNELS: [&str; 25] = [
+    "webhook",
+    "slack",
+    "discord",
+    "teams",
+    "mattermost",
+    "rocketchat",
+    "googlechat",
+    "telegram",
+    "matrix",
+    "zulip",
+    "ntfy",
+    "gotify",
+    "pushover",
+    "pushbullet",
+    "signal",
+    "twilio",
+    "home_assistant",
+    "pagerduty",
+    "opsgenie",
+    "incident_io",
+    "grafana_oncall",
+    "alertmanager",
+    "github",
+    "gitlab",
+    "apprise",
+];
+
 #[test]
 fn every_kind_is_in_the_manual_and_has_its_file() {
     let manual = top("docs/configuration.md");
     let mut missing = Vec::new();
-    for (kinds, folder) in [(&["http", "tcp"][..], "probe"), (&["webhook", "slack"][..], "notifier")] {
+    for (kinds, folder) in [(&["http", "tcp"][..], "probe"), (&CHANNELS[..], "notifier")] {
         for kind in kinds {
             if !manual.contains(&format!("`{kind}`")) {
                 missing.push(format!("`{kind}` is not in the manual"));

@@ -12,6 +12,7 @@ use clap_complete::Shell;
 
 use crate::config::parse_size;
 use crate::config::size_text;
+use crate::model::notification::EventKind;
 use crate::model::secret::Secret;
 use crate::model::time::parse_duration;
 
@@ -83,6 +84,8 @@ pub(super) enum Subcommand {
     Schema(SchemaOptions),
     /// Make one check now and show each phase; stores nothing
     Probe(ProbeOptions),
+    /// Try a channel, or see what it would send
+    Channel(ChannelOptions),
     /// Run a command and report its start, its end and the end of its output to a heartbeat
     Exec(ExecOptions),
     /// Show the monitors of the running instance; exit code 1 when one is down
@@ -224,6 +227,40 @@ pub(super) struct StatusOptions {
     /// Show only monitors that are not up
     #[arg(long)]
     pub(super) failing: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ChannelOptions {
+    #[command(subcommand)]
+    pub(super) action: ChannelAction,
+}
+
+#[derive(Debug, Clone, clap::Subcommand)]
+pub(super) enum ChannelAction {
+    /// Send a test message, once; exit code 1 when it was not accepted
+    Test {
+        /// The channel's name
+        #[arg(value_name = "NAME", required_unless_present = "all", conflicts_with = "all")]
+        name: Option<String>,
+        /// All channels, one after the other
+        #[arg(long)]
+        all: bool,
+    },
+    /// Print the requests that a message takes, without sending them; secrets are hidden
+    Preview {
+        /// The channel's name
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// What has happened: down, degraded, recovered, regional, reminder, certificate or self
+        #[arg(long, value_name = "EVENT", default_value = "down", value_parser = event)]
+        event: EventKind,
+    },
+}
+
+fn event(text: &str) -> Result<EventKind, String> {
+    let words: Vec<&str> = EventKind::ALL.into_iter().map(EventKind::word).collect();
+    let found = EventKind::ALL.into_iter().find(|kind| kind.word() == text);
+    found.ok_or_else(|| format!("it can be {}", words.join(", ")))
 }
 
 #[derive(Debug, Args)]

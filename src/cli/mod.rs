@@ -5,6 +5,7 @@
 //! and `exec` says what the command said that it ran.
 
 mod args;
+mod channel;
 mod control;
 mod demo;
 mod exec;
@@ -84,6 +85,7 @@ pub fn main() -> ExitCode {
         Subcommand::Init(options) => init::run(&options),
         Subcommand::Schema(options) => schema::run(&options),
         Subcommand::Probe(options) => probe::run(&common, &options),
+        Subcommand::Channel(options) => channel::run(&common, &options),
         // The exit code is the command's, so none of ours fits.
         Subcommand::Exec(options) => return exec::run(&common, &options),
         Subcommand::Status(options) => status::run(&common, &options),

@@ -278,6 +278,30 @@ channels:
   - { name: chat, slack: https://hooks.example.com/x }
   - { name: chat2, slack: { url: https://hooks.example.com/x }, on: down }
   - { name: hook, webhook: { url: https://hooks.example.com/x } }
+  - { name: bot, slack: { token: xoxb-1, channel: C1 } }
+  - { name: discord, discord: { url: https://discord.com/api/webhooks/1/x, thread: "1" } }
+  - { name: teams, teams: { url: https://teams.example.com/x } }
+  - { name: mattermost, mattermost: { url: https://mattermost.example.com/hooks/x, channel: ops } }
+  - { name: rocketchat, rocketchat: { url: https://rocket.example.com/hooks/x } }
+  - { name: googlechat, googlechat: { url: https://chat.googleapis.com/v1/spaces/A/messages?key=x } }
+  - { name: telegram, telegram: { token: "1:x", chat: -1001, topic: 3 } }
+  - { name: matrix, matrix: { url: https://matrix.example.com/, token: x, room: "!a:b" } }
+  - { name: zulip, zulip: { url: https://zulip.example.com, email: a@b.example, api_key: x, channel: ops } }
+  - { name: ntfy, ntfy: { topic: alerts, user: a, password: b } }
+  - { name: gotify, gotify: { url: https://gotify.example.com/sub/, token: x } }
+  - { name: pushover, pushover: { token: 012345678901234567890123456789, user: 012345678901234567890123456789, emergency: true } }
+  - { name: pushbullet, pushbullet: { token: x } }
+  - { name: signal, signal: { url: "http://127.0.0.1:8080", number: "+37120000000", recipients: "+37120000001" } }
+  - { name: twilio, twilio: { account_sid: AC00000000000000000000000000000000, auth_token: x, from: "+15005550006", to: "+37120000001" } }
+  - { name: home_assistant, home_assistant: { url: "http://ha.example.com:8123", token: x } }
+  - { name: pagerduty, pagerduty: { routing_key: 01234567890123456789012345678901 } }
+  - { name: opsgenie, opsgenie: { api_key: x, priority: P2, tags: a } }
+  - { name: incident_io, incident_io: { url: https://api.incident.io/v2/alert_events/http/1, token: x } }
+  - { name: grafana_oncall, grafana_oncall: { url: https://oncall.example.com/x } }
+  - { name: alertmanager, alertmanager: { url: "http://am.example.com:9093", user: a, password: b, labels: { team: x } } }
+  - { name: github, github: { repository: a/b, token: x, labels: incident } }
+  - { name: gitlab, gitlab: { project: a/b, token: x } }
+  - { name: apprise, apprise: { url: "http://apprise.example.com:8000", urls: ["tgram://x/y"] } }
 status_pages:
   - slug: a
     visibility: { password_hash: "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$MDEyMzQ1Njc4OWFiY2RlZg" }

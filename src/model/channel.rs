@@ -2,10 +2,38 @@
 
 use std::collections::BTreeSet;
 
+use crate::model::channel::spec::AlertmanagerSpec;
+use crate::model::channel::spec::AppriseSpec;
+use crate::model::channel::spec::AppriseTo;
+use crate::model::channel::spec::DiscordSpec;
+use crate::model::channel::spec::GithubSpec;
+use crate::model::channel::spec::GitlabSpec;
+use crate::model::channel::spec::GoogleChatSpec;
+use crate::model::channel::spec::GotifySpec;
+use crate::model::channel::spec::GrafanaOncallSpec;
+use crate::model::channel::spec::HomeAssistantSpec;
+use crate::model::channel::spec::IncidentIoSpec;
+use crate::model::channel::spec::MatrixSpec;
+use crate::model::channel::spec::MattermostSpec;
+use crate::model::channel::spec::NtfyCredentials;
+use crate::model::channel::spec::NtfySpec;
+use crate::model::channel::spec::OpsgenieSpec;
+use crate::model::channel::spec::PagerDutySpec;
+use crate::model::channel::spec::PushbulletSpec;
+use crate::model::channel::spec::PushoverSpec;
+use crate::model::channel::spec::RocketChatSpec;
+use crate::model::channel::spec::SignalSpec;
+use crate::model::channel::spec::SlackSpec;
+use crate::model::channel::spec::TeamsSpec;
+use crate::model::channel::spec::TelegramSpec;
+use crate::model::channel::spec::TwilioSpec;
+use crate::model::channel::spec::ZulipSpec;
 use crate::model::id::ChannelName;
 use crate::model::monitor::Origin;
 use crate::model::notification::EventKind;
 use crate::model::secret::Secret;
+
+pub mod spec;
 
 /// One channel, complete.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,8 +53,54 @@ pub struct Channel {
 pub enum ChannelSpec {
     /// A request with a JSON body to an address of the user's.
     Webhook(WebhookSpec),
-    /// A Slack incoming webhook.
+    /// Slack.
     Slack(SlackSpec),
+    /// Discord.
+    Discord(DiscordSpec),
+    /// Microsoft Teams.
+    Teams(TeamsSpec),
+    /// Mattermost.
+    Mattermost(MattermostSpec),
+    /// Rocket.Chat.
+    RocketChat(RocketChatSpec),
+    /// Google Chat.
+    GoogleChat(GoogleChatSpec),
+    /// Telegram.
+    Telegram(TelegramSpec),
+    /// Matrix.
+    Matrix(MatrixSpec),
+    /// Zulip.
+    Zulip(ZulipSpec),
+    /// ntfy.
+    Ntfy(NtfySpec),
+    /// Gotify.
+    Gotify(GotifySpec),
+    /// Pushover.
+    Pushover(PushoverSpec),
+    /// Pushbullet.
+    Pushbullet(PushbulletSpec),
+    /// Signal, by a bridge.
+    Signal(SignalSpec),
+    /// Text messages by Twilio.
+    Twilio(TwilioSpec),
+    /// Home Assistant.
+    HomeAssistant(HomeAssistantSpec),
+    /// PagerDuty.
+    PagerDuty(PagerDutySpec),
+    /// Opsgenie.
+    Opsgenie(OpsgenieSpec),
+    /// incident.io.
+    IncidentIo(IncidentIoSpec),
+    /// Grafana `OnCall`.
+    GrafanaOncall(GrafanaOncallSpec),
+    /// Alertmanager.
+    Alertmanager(AlertmanagerSpec),
+    /// Issues on GitHub.
+    Github(GithubSpec),
+    /// Issues on GitLab.
+    Gitlab(GitlabSpec),
+    /// An Apprise API server.
+    Apprise(AppriseSpec),
 }
 
 impl ChannelSpec {
@@ -36,6 +110,71 @@ impl ChannelSpec {
         match self {
             ChannelSpec::Webhook(_) => "webhook",
             ChannelSpec::Slack(_) => "slack",
+            ChannelSpec::Discord(_) => "discord",
+            ChannelSpec::Teams(_) => "teams",
+            ChannelSpec::Mattermost(_) => "mattermost",
+            ChannelSpec::RocketChat(_) => "rocketchat",
+            ChannelSpec::GoogleChat(_) => "googlechat",
+            ChannelSpec::Telegram(_) => "telegram",
+            ChannelSpec::Matrix(_) => "matrix",
+            ChannelSpec::Zulip(_) => "zulip",
+            ChannelSpec::Ntfy(_) => "ntfy",
+            ChannelSpec::Gotify(_) => "gotify",
+            ChannelSpec::Pushover(_) => "pushover",
+            ChannelSpec::Pushbullet(_) => "pushbullet",
+            ChannelSpec::Signal(_) => "signal",
+            ChannelSpec::Twilio(_) => "twilio",
+            ChannelSpec::HomeAssistant(_) => "home_assistant",
+            ChannelSpec::PagerDuty(_) => "pagerduty",
+            ChannelSpec::Opsgenie(_) => "opsgenie",
+            ChannelSpec::IncidentIo(_) => "incident_io",
+            ChannelSpec::GrafanaOncall(_) => "grafana_oncall",
+            ChannelSpec::Alertmanager(_) => "alertmanager",
+            ChannelSpec::Github(_) => "github",
+            ChannelSpec::Gitlab(_) => "gitlab",
+            ChannelSpec::Apprise(_) => "apprise",
+        }
+    }
+
+    /// Everything in it that must not be shown.
+    pub fn secrets_mut(&mut self) -> Vec<&mut Secret> {
+        match self {
+            ChannelSpec::Webhook(spec) => {
+                let headers = spec.headers.iter_mut().map(|(_, value)| value);
+                [&mut spec.url].into_iter().chain(headers).chain(&mut spec.secret).collect()
+            }
+            ChannelSpec::Slack(SlackSpec::Webhook { url }) => vec![url],
+            ChannelSpec::Slack(SlackSpec::Bot { token, .. }) => vec![token],
+            ChannelSpec::Discord(spec) => vec![&mut spec.url],
+            ChannelSpec::Teams(spec) => vec![&mut spec.url],
+            ChannelSpec::Mattermost(spec) => vec![&mut spec.url],
+            ChannelSpec::RocketChat(spec) => vec![&mut spec.url],
+            ChannelSpec::GoogleChat(spec) => vec![&mut spec.url],
+            ChannelSpec::Telegram(spec) => vec![&mut spec.token],
+            ChannelSpec::Matrix(spec) => vec![&mut spec.token],
+            ChannelSpec::Zulip(spec) => vec![&mut spec.api_key],
+            ChannelSpec::Ntfy(spec) => {
+                let credentials = spec.credentials.as_mut().map(|known| match known {
+                    NtfyCredentials::Token(token) => token,
+                    NtfyCredentials::Password { password, .. } => password,
+                });
+                [&mut spec.topic].into_iter().chain(credentials).collect()
+            }
+            ChannelSpec::Gotify(spec) => vec![&mut spec.token],
+            ChannelSpec::Pushover(spec) => vec![&mut spec.token, &mut spec.user],
+            ChannelSpec::Pushbullet(spec) => vec![&mut spec.token],
+            ChannelSpec::Signal(_) => Vec::new(),
+            ChannelSpec::Twilio(spec) => vec![&mut spec.auth_token],
+            ChannelSpec::HomeAssistant(spec) => vec![&mut spec.token],
+            ChannelSpec::PagerDuty(spec) => vec![&mut spec.routing_key],
+            ChannelSpec::Opsgenie(spec) => vec![&mut spec.api_key],
+            ChannelSpec::IncidentIo(spec) => vec![&mut spec.token],
+            ChannelSpec::GrafanaOncall(spec) => vec![&mut spec.url],
+            ChannelSpec::Alertmanager(spec) => spec.credentials.as_mut().map(|(_, password)| password).into_iter().collect(),
+            ChannelSpec::Github(spec) => vec![&mut spec.token],
+            ChannelSpec::Gitlab(spec) => vec![&mut spec.token],
+            ChannelSpec::Apprise(AppriseSpec { to: AppriseTo::Stored { key, .. }, .. }) => vec![key],
+            ChannelSpec::Apprise(AppriseSpec { to: AppriseTo::Urls(urls), .. }) => urls.iter_mut().collect(),
         }
     }
 }
@@ -53,13 +192,6 @@ pub struct WebhookSpec {
     pub secret: Option<Secret>,
     /// Own body instead of ours.
     pub body: Option<Template>,
-}
-
-/// How Slack is called.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SlackSpec {
-    /// The incoming webhook's URL.
-    pub url: Secret,
 }
 
 /// A body of the user's with slots; parsed when the config is loaded, so that it cannot fail when it matters.

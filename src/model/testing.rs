@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::model::channel::Channel;
 use crate::model::channel::ChannelSpec;
-use crate::model::channel::SlackSpec;
+use crate::model::channel::spec::SlackSpec;
 use crate::model::expect::Expectation;
 use crate::model::heartbeat::BodyRule;
 use crate::model::heartbeat::FirstPing;
@@ -105,7 +105,7 @@ impl Chance {
 pub(crate) fn channel(name: &str) -> Channel {
     Channel {
         name: ChannelName::parse(name).expect("a name"),
-        spec: ChannelSpec::Slack(SlackSpec { url: Secret::new("https://hooks.example/x") }),
+        spec: ChannelSpec::Slack(SlackSpec::Webhook { url: Secret::new("https://hooks.example/x") }),
         on: EventKind::ALL.into_iter().collect(),
         origin: origin(),
     }

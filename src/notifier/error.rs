@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::model::time::UnixMillis;
 use crate::notifier::backoff::retry_after;
+use crate::notifier::request::Answer;
 
 /// Why a message was not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,6 +45,43 @@ pub fn not_now(wait: Option<Duration>, text: String) -> SendError {
     match wait {
         Some(wait) => SendError::Later(wait, text),
         None => SendError::Transient(text),
+    }
+}
+
+/// What a service said besides the status.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Said<'a> {
+    /// The service, as people write it.
+    pub service: &'a str,
+    /// How many seconds it wants to be left alone, said elsewhere than in the header.
+    pub wait: Option<f64>,
+    /// Its own words for what is wrong; only those of a list are ever repeated.
+    pub word: &'a str,
+    /// The words that are known, and what to do about each.
+    pub known: &'a [(&'a str, &'a str)],
+}
+
+/// Judges an answer by its status and by what the service says of its own accord.
+///
+/// # Errors
+/// [`SendError`] for everything but 2xx.
+pub fn judge_said(answer: &Answer, said: &Said<'_>, now: UnixMillis) -> Result<(), SendError> {
+    let known = said.known.iter().find(|(word, _)| !said.word.is_empty() && said.word.to_ascii_lowercase().contains(word));
+    match judge_status(answer.status, answer.retry_after.as_deref(), now) {
+        Ok(()) => Ok(()),
+        Err(SendError::Permanent(text)) => Err(SendError::Permanent(match known {
+            Some((word, meaning)) => format!("{} answered {} ({word}): {meaning}", said.service, answer.status),
+            None => text,
+        })),
+        Err(SendError::Transient(text)) => {
+            let wait = said.wait.and_then(|seconds| retry_after(&seconds.to_string(), now));
+            Err(not_now(wait, text))
+        }
+        // Whoever says it twice means the longer one.
+        Err(SendError::Later(wait, text)) => {
+            let more = said.wait.and_then(|seconds| retry_after(&seconds.to_string(), now));
+            Err(SendError::Later(more.map_or(wait, |more| more.max(wait)), text))
+        }
     }
 }
 

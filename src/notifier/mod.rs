@@ -4,8 +4,9 @@
 //! once: between an acceptance and its note in the database a crash is possible, and then the message is sent again under the same
 //! key. Each channel that is owed something has a worker of its own, so a broken one delays only itself.
 //!
-//! A channel kind is one file that makes a [`request::Request`] of a notification and judges the [`request::Answer`]; see
-//! `CONTRIBUTING.md` for the steps to add one. [`backoff`] decides about time, `worker` is the loop.
+//! A channel kind is one file that implements [`kind::Kind`]: it makes a [`request::Request`] of a message and judges the
+//! [`request::Answer`]; see `CONTRIBUTING.md` for the steps to add one. What there is to say is in [`compose`]. [`backoff`] decides
+//! about time, `worker` is the loop.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -36,20 +37,48 @@ use crate::notifier::worker::deliver;
 use crate::supervise::Jobs;
 use crate::supervise::caught;
 
+pub mod alertmanager;
+pub mod apprise;
 pub mod backoff;
+pub mod compose;
+pub mod discord;
 pub mod dns;
 pub mod error;
+pub mod escape;
+pub mod github;
+pub mod gitlab;
+pub mod googlechat;
+pub mod gotify;
+pub mod grafana_oncall;
+pub mod home_assistant;
+pub mod incident_io;
+pub mod kind;
+pub mod matrix;
+pub mod mattermost;
+pub mod ntfy;
+pub mod opsgenie;
 pub mod outbox;
+pub mod pagerduty;
 pub mod payload;
+pub mod preview;
+pub mod pushbullet;
+pub mod pushover;
 pub mod request;
+pub mod rocketchat;
+pub mod sample;
 pub mod shared;
 pub mod shorten;
+pub mod signal;
 pub mod sink;
 pub mod slack;
+pub mod teams;
+pub mod telegram;
 pub mod template;
 pub mod text;
+pub mod twilio;
 pub mod webhook;
 mod worker;
+pub mod zulip;
 
 #[cfg(test)]
 mod samples;

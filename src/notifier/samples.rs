@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+
+use serde_json::Value;
 
 use crate::config::Auth;
 use crate::config::Config;
@@ -18,6 +21,7 @@ use crate::model::id::ChannelName;
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
 use crate::model::id::Region;
+use crate::model::incident::CloseReason;
 use crate::model::incident::Lane;
 use crate::model::monitor::Origin;
 use crate::model::notification::EventKind;
@@ -29,6 +33,15 @@ use crate::model::secret::Secret;
 use crate::model::time::UnixMillis;
 use crate::model::verdict::Confidence;
 use crate::model::verdict::Verdict;
+use crate::notifier::compose::Message;
+use crate::notifier::error::SendError;
+use crate::notifier::kind::Kind;
+use crate::notifier::kind::kind;
+use crate::notifier::payload::BODY_BYTES_MAX;
+use crate::notifier::payload::Links;
+use crate::notifier::payload::SENT_BY;
+use crate::notifier::preview;
+use crate::notifier::request::Answer;
 
 /// 2026-06-30T10:23:00Z.
 pub(super) const TEN_TWENTY_THREE: UnixMillis = UnixMillis(1_782_814_980_000);
@@ -85,6 +98,67 @@ pub(super) fn self_notice() -> Notification {
     }
 }
 
+/// A message with everything it borrows.
+pub(super) struct World {
+    pub(super) notification: Notification,
+    pub(super) on: BTreeSet<EventKind>,
+    pub(super) links: Links,
+}
+
+impl World {
+    pub(super) fn new(notification: Notification) -> World {
+        World { notification, on: BTreeSet::from(EventKind::ALL), links: Links::new(&server()) }
+    }
+
+    pub(super) fn down() -> World {
+        World::new(notification(facts()))
+    }
+
+    pub(super) fn degraded() -> World {
+        let facts = IncidentFacts {
+            status: Verdict::Degraded,
+            lane: Lane::Degradation,
+            cause: "slow".to_owned(),
+            cause_code: "slow".to_owned(),
+            ..facts()
+        };
+        World::new(Notification { key: "k:degraded:ops-webhook".to_owned(), event: EventKind::Degraded, ..notification(facts) })
+    }
+
+    /// Three minutes later it is that.
+    pub(super) fn recovered(status: Verdict) -> World {
+        let facts = IncidentFacts {
+            status,
+            duration: Duration::from_secs(183),
+            closed: Some(CloseReason::Recovered),
+            regions_failing: Vec::new(),
+            regions_fine: facts().regions_failing,
+            ..facts()
+        };
+        let at = TEN_TWENTY_THREE + Duration::from_secs(183);
+        World::new(Notification { key: "k:recovered:ops-webhook".to_owned(), event: EventKind::Recovered, at, ..notification(facts) })
+    }
+
+    pub(super) fn notice() -> World {
+        World::new(self_notice())
+    }
+
+    /// Every text is long, and full of what services take for markup and mentions.
+    pub(super) fn hostile() -> World {
+        let mut facts = facts();
+        for text in [&mut facts.monitor_name, &mut facts.cause, &mut facts.evidence, &mut facts.target] {
+            *text = "<@U1> @everyone @all <!channel> <users/all> **b** _i_ `c` [l](javascript:1) #1 \"},{ </b> 🚨é\r\n".repeat(800);
+        }
+        facts.runbook = Some(format!("https://x.example/{}", "r".repeat(3000)));
+        World::new(notification(facts))
+    }
+
+    /// At the time it was decided.
+    pub(super) fn message(&self) -> Message<'_> {
+        Message { notification: &self.notification, on: &self.on, links: &self.links, now: self.notification.at }
+    }
+}
+
 pub(super) fn channel_name(text: &str) -> ChannelName {
     ChannelName::parse(text).expect("channel name")
 }
@@ -133,4 +207,72 @@ pub(super) fn config(channels: &[&str]) -> Arc<Config> {
         doubts: Vec::new(),
         peers: None,
     })
+}
+
+/// Every request of a channel for an outage, a degradation, a recovery and a notice, as a file of `golden`; `BLESS=1` writes it anew.
+/// The settings have `canary` in every secret, and none of them may be seen.
+#[track_caller]
+pub(super) fn assert_golden(spec: &ChannelSpec) {
+    let masked = preview::masked(spec);
+    let mut out = String::new();
+    for (what, world) in
+        [("down", World::down()), ("degraded", World::degraded()), ("recovered", World::recovered(Verdict::Up)), ("self", World::notice())]
+    {
+        let blank = kind(&masked).blank_answer();
+        let text = preview::preview_with(&masked, &world.message(), &vec![blank; 4]).expect("a blank answer accepts");
+        out.push_str(&format!("== {what}\n{text}\n"));
+    }
+    assert_golden_file(spec.kind(), &out);
+}
+
+/// The same for a conversation of several requests.
+#[track_caller]
+pub(super) fn assert_conversation(name: &str, spec: &ChannelSpec, world: &World, answers: &[Answer]) {
+    let text = preview::preview_with(&preview::masked(spec), &world.message(), answers).expect("no refusal");
+    assert_golden_file(name, &text);
+}
+
+#[track_caller]
+fn assert_golden_file(name: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("src/notifier/golden/{name}.txt"));
+    let text = text.replace(SENT_BY, "vigilmon/VERSION");
+    assert!(!text.contains("canary"), "a secret is shown:\n{text}");
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, &text).expect("the file can be written");
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(text, expected, "{} differs; BLESS=1 writes it anew", path.display());
+}
+
+/// What a channel sends for a message whose every text is long and hostile: its body, which must be JSON and not too long.
+#[track_caller]
+pub(super) fn hostile_body(kind: &dyn Kind) -> Value {
+    let world = World::hostile();
+    let request = kind.request(&world.message());
+    assert!(request.body.len() <= BODY_BYTES_MAX, "{} bytes", request.body.len());
+    serde_json::from_str(&request.body).unwrap_or_else(|error| panic!("{error}: {}", request.body))
+}
+
+/// The text without its code spans, in which a service looks for nothing.
+pub(super) fn without_code(text: &str) -> String {
+    text.split('`').step_by(2).collect()
+}
+
+pub(super) fn answer(status: u16, body: &str, retry_after: Option<&str>) -> Answer {
+    Answer { status, retry_after: retry_after.map(str::to_owned), body: body.as_bytes().to_vec() }
+}
+
+/// Status, body, `Retry-After`, and how what is made of it begins. Nothing of the body but known words may be repeated.
+#[track_caller]
+pub(super) fn assert_judged(kind: &dyn Kind, rows: &[(u16, &str, Option<&str>, &str)]) {
+    for (status, body, header, expected) in rows {
+        let got = match kind.judge(&answer(*status, body, *header), TEN_TWENTY_THREE) {
+            Ok(()) => "accepted".to_owned(),
+            Err(SendError::Permanent(text)) => format!("permanent: {text}"),
+            Err(SendError::Transient(text)) => format!("transient: {text}"),
+            Err(SendError::Later(wait, text)) => format!("later {}: {text}", wait.as_secs()),
+        };
+        assert!(got.starts_with(expected), "{status} {body}\n{expected}\n{got}");
+        assert!(!got.contains("canary"), "{got}");
+    }
 }

@@ -13,26 +13,30 @@ use url::Url;
 
 use crate::clock::Clock;
 use crate::model::channel::Channel;
-use crate::model::channel::ChannelSpec;
 use crate::model::notification::Notification;
+use crate::model::time::UnixMillis;
+use crate::notifier::compose::Message;
 use crate::notifier::dns::Lookup;
 use crate::notifier::dns::LookupError;
 use crate::notifier::dns::may_use;
 use crate::notifier::error::SendError;
+use crate::notifier::kind::Kind;
+use crate::notifier::kind::kind;
 use crate::notifier::payload::Links;
 use crate::notifier::payload::SENT_BY;
 use crate::notifier::request::Answer;
 use crate::notifier::request::Request;
 use crate::notifier::shorten::fit;
-use crate::notifier::slack;
-use crate::notifier::webhook;
 
 /// How long one attempt may take in all, from the look-up of the name to the end of the answer. Chat servers answer in well under a second;
 /// one that needs longer is treated like one that is down, and will get the message again under the same key.
 pub const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What is read of an answer; only its first words are ever of interest.
-const ANSWER_BYTES_MAX: usize = 8 * 1024;
+/// What is read of an answer. Of most only the first words are of interest; the longest is a list of messages or issues.
+const ANSWER_BYTES_MAX: usize = 256 * 1024;
+
+/// Requests that one message may take; the longest conversation of a kind has three.
+const N_REQUESTS_MAX: usize = 4;
 
 /// Length of a reason that comes from below, as it is stored and shown.
 const REASON_BYTES_MAX: usize = 300;
@@ -49,6 +53,14 @@ pub struct Envelope<'a> {
     pub notification: &'a Notification,
     /// For addresses of our own pages.
     pub links: &'a Links,
+}
+
+impl<'a> Envelope<'a> {
+    /// What is to be said, at the time of the attempt.
+    #[must_use]
+    pub fn message(&self, now: UnixMillis) -> Message<'a> {
+        Message { notification: self.notification, on: &self.channel.on, links: self.links, now }
+    }
 }
 
 /// Takes messages to channels.
@@ -125,17 +137,20 @@ impl HttpSink {
 
 impl Sink for HttpSink {
     async fn send(&self, envelope: Envelope<'_>) -> Result<(), SendError> {
-        let Envelope { channel, notification, links } = envelope;
-        match &channel.spec {
-            ChannelSpec::Webhook(spec) => {
-                let answer = self.exchange(webhook::request(spec, notification, links, self.clock.now().wall)).await?;
-                webhook::judge(&answer, self.clock.now().wall)
+        self.converse(kind(&envelope.channel.spec), &envelope.message(self.clock.now().wall)).await
+    }
+}
+
+impl HttpSink {
+    async fn converse(&self, kind: &dyn Kind, message: &Message<'_>) -> Result<(), SendError> {
+        let mut answers = Vec::new();
+        while let Some(request) = kind.next(&Message { now: self.clock.now().wall, ..*message }, &answers)? {
+            if N_REQUESTS_MAX <= answers.len() {
+                return Err(SendError::Permanent("the service asks for more requests than one message may take".to_owned()));
             }
-            ChannelSpec::Slack(spec) => {
-                let answer = self.exchange(slack::request(spec, notification, links)).await?;
-                slack::judge(&answer, self.clock.now().wall)
-            }
+            answers.push(self.exchange(request).await?);
         }
+        Ok(())
     }
 }
 

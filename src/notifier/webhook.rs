@@ -18,20 +18,26 @@ use crate::model::channel::WebhookSpec;
 use crate::model::notification::Notification;
 use crate::model::secret::Secret;
 use crate::model::time::UnixMillis;
-use crate::notifier::error::SendError;
-use crate::notifier::error::judge_status;
+use crate::notifier::compose::Message;
+use crate::notifier::kind::Kind;
 use crate::notifier::payload::Links;
 use crate::notifier::payload::json;
-use crate::notifier::request::Answer;
 use crate::notifier::request::Request;
 use crate::notifier::template::fill;
 
 /// Headers a user cannot set, because a wrong one would break the framing of the request.
 const NOT_OURS_TO_CHANGE: [&str; 4] = ["content-length", "transfer-encoding", "connection", "host"];
 
-/// The request for a notification.
-#[must_use]
-pub fn request(spec: &WebhookSpec, notification: &Notification, links: &Links, now: UnixMillis) -> Request {
+impl Kind for WebhookSpec {
+    fn request(&self, message: &Message<'_>) -> Request {
+        request(self, message.notification, message.links, message.now)
+    }
+
+    // The body of the answer is not looked at, and never shown: it may hold what an address inside the network says to those who
+    // can reach it.
+}
+
+fn request(spec: &WebhookSpec, notification: &Notification, links: &Links, now: UnixMillis) -> Request {
     let (body, content_type) = match &spec.body {
         // GET has no body; the address is all there is.
         _ if spec.method == "GET" => (String::new(), None),
@@ -65,15 +71,6 @@ fn signature(secret: &Secret, timestamp: &str, body: &str) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.reveal_for_use().as_bytes());
     let tag = hmac::sign(&key, format!("{timestamp}.{body}").as_bytes());
     format!("sha256={}", HEXLOWER.encode(tag.as_ref()))
-}
-
-/// What an answer means. The body of the answer is not looked at, and never shown: it may hold what an address inside the network
-/// says to those who can reach it.
-///
-/// # Errors
-/// [`SendError`] when the message was not accepted.
-pub fn judge(answer: &Answer, now: UnixMillis) -> Result<(), SendError> {
-    judge_status(answer.status, answer.retry_after.as_deref(), now)
 }
 
 #[cfg(test)]

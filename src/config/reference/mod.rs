@@ -6,6 +6,7 @@
 pub(super) mod manual;
 pub(super) mod schema;
 mod table;
+mod table_channel;
 mod table_maintenance;
 mod table_monitor;
 mod table_page;
@@ -87,7 +88,8 @@ const fn must(name: &'static str, kind: Kind, doc: &'static str, example: &'stat
 
 /// All sections in the order of the manual.
 pub(super) fn sections() -> impl Iterator<Item = &'static Section> {
-    table::SECTIONS.iter().chain(table_monitor::SECTIONS).chain(table_page::SECTIONS).chain(table_maintenance::SECTIONS)
+    let monitors = table::SECTIONS.iter().chain(table_monitor::SECTIONS).chain(table_maintenance::SECTIONS);
+    monitors.chain(table_channel::SECTIONS).chain(table_page::SECTIONS)
 }
 
 /// The section with this path.
@@ -116,10 +118,7 @@ const LATER: &[(&str, &[&str])] = &[
     ("templates.*", LATER_MONITOR),
     ("monitors[]", LATER_MONITOR),
     ("monitors[].expect", &["records"]),
-    (
-        "channels[]",
-        &["quiet_hours", "pagerduty", "email", "ntfy", "telegram", "discord", "teams", "opsgenie", "matrix", "gotify", "pushover", "sms"],
-    ),
+    ("channels[]", &["quiet_hours", "email", "command"]),
     ("self", &["heartbeat_url"]),
 ];
 
@@ -143,6 +142,7 @@ const FOREIGN: &[(&str, &str)] = &[
     ("receivers", "channels"),
     ("retries", "confirm.failures"),
     ("services", "monitors"),
+    ("sms", "twilio"),
     ("status_page", "status_pages"),
     ("tags", "labels"),
     ("target", "http.url"),

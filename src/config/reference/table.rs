@@ -29,17 +29,6 @@ pub(super) const SECTIONS: &[Section] = &[
     },
     Section { path: "auth.tokens[]", doc: "A token for the API.", keys: TOKEN },
     Section {
-        path: "channels[]",
-        doc: "A way to reach people. Each channel has exactly one kind: `webhook` or `slack`.",
-        keys: CHANNEL_KEYS,
-    },
-    Section { path: "channels[].webhook", doc: "Calls a URL of yours with a JSON body. The short form is the URL alone.", keys: WEBHOOK },
-    Section {
-        path: "channels[].slack",
-        doc: "Posts to Slack, or to anything that takes Slack's format. The short form is the URL alone.",
-        keys: SLACK,
-    },
-    Section {
         path: "peers",
         doc: "Several instances that watch together. The section is the same on every node; which of them one is, `VIGILMON_NODE` or `--node` says.",
         keys: PEERS,
@@ -230,41 +219,6 @@ const TOKEN: &[Key] = &[
     must("hash", Kind::Secret, "SHA-256 of the token, 64 hexadecimal digits.", "{ env: CI_TOKEN_HASH }"),
     key("scope", Kind::Word(&["read", "write"]), "read", "Whether it may only look, or also change run-time state.", "write"),
 ];
-
-const CHANNEL_KEYS: &[Key] = &[
-    must("name", Kind::Text, "Unique; monitors refer to it.", "chat"),
-    key(
-        "webhook",
-        Kind::Either(&Kind::Secret, &Kind::Map("channels[].webhook")),
-        "",
-        "Calls a URL of yours.",
-        "{ url: https://ops.example.com/hook }",
-    ),
-    key("slack", Kind::Either(&Kind::Secret, &Kind::Map("channels[].slack")), "", "Posts to Slack.", "{ url: { env: SLACK_WEBHOOK_URL } }"),
-    key(
-        "on",
-        Kind::OneOrMany(&Kind::Word(&["down", "degraded", "recovered", "regional", "certificate", "self"])),
-        "all but `regional`",
-        "What it wants to hear about.",
-        "[down, recovered]",
-    ),
-];
-
-const WEBHOOK: &[Key] = &[
-    must("url", Kind::Secret, "Where to; `http` or `https`.", "https://ops.example.com/hook"),
-    key("method", Kind::Word(&["POST", "PUT", "PATCH", "GET"]), "POST", "How.", "PUT"),
-    key("headers", Kind::Free(&Kind::Secret), "{}", "Sent besides our own.", "{ X-Team: platform }"),
-    key("secret", Kind::Secret, "", "Signs the body: `X-Vigilmon-Signature: sha256=…` carries its HMAC.", "{ env: HOOK_SECRET }"),
-    key(
-        "body",
-        Kind::Text,
-        "vigilmon's own JSON",
-        "Own body with slots such as `${monitor.name}`. When it begins with `{` or `[`, values are escaped for JSON.",
-        "'{ \"text\": \"${text}\" }'",
-    ),
-];
-
-const SLACK: &[Key] = &[must("url", Kind::Secret, "The incoming webhook's URL.", "{ env: SLACK_WEBHOOK_URL }")];
 
 const PEERS: &[Key] = &[
     must("cluster", SLUG, "Name of the cluster; part of every incident's id.", "acme"),

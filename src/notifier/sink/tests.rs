@@ -9,8 +9,10 @@ use std::thread;
 use std::time::Duration;
 
 use super::*;
-use crate::model::channel::SlackSpec;
+use crate::model::channel::ChannelSpec;
 use crate::model::channel::WebhookSpec;
+use crate::model::channel::spec::GitlabSpec;
+use crate::model::channel::spec::SlackSpec;
 use crate::model::secret::Secret;
 use crate::model::time::Mono;
 use crate::model::time::Now;
@@ -120,13 +122,72 @@ async fn a_webhook_request_reads_exactly_so() {
 #[tokio::test]
 async fn a_slack_request_is_accepted_and_carries_the_sentence() {
     let (address, hearing) = server(Play::Answer(OK));
-    let spec = SlackSpec { url: Secret::new(format!("http://{address}/services/T/B/canary")) };
+    let spec = SlackSpec::Webhook { url: Secret::new(format!("http://{address}/services/T/B/canary")) };
     assert_eq!(send_to(ChannelSpec::Slack(spec)).await, Ok(()));
     let request = hearing.recv().expect("a request");
     let (head, body) = request.split_once("\r\n\r\n").expect("a head");
     assert!(head.starts_with("POST /services/T/B/canary HTTP/1.1\r\ncontent-type: application/json\r\n"), "{head}");
     let message: serde_json::Value = serde_json::from_str(body).expect("JSON");
     assert!(message["text"].as_str().is_some_and(|text| text.starts_with("[prod-us] api /health is DOWN since 10:23 UTC: ")), "{body}");
+}
+
+/// Serves so many requests, each with its own answer and on whatever connection; returns its address, and what it read.
+fn script(answers: Vec<String>) -> (String, mpsc::Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("bound").to_string();
+    let (heard, hearing) = mpsc::channel();
+    thread::spawn(move || {
+        for body in answers {
+            let (mut stream, _) = listener.accept().expect("a connection");
+            let _ = heard.send(read_request(&mut stream));
+            let text = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
+            stream.write_all(text.as_bytes()).expect("the client reads");
+        }
+    });
+    (address, hearing)
+}
+
+#[tokio::test]
+async fn a_conversation_goes_on_until_all_is_said() {
+    let (address, hearing) = script(vec![r#"[{"iid":17}]"#.to_owned(), "{}".to_owned(), "{}".to_owned()]);
+    let spec = GitlabSpec {
+        url: format!("http://{address}"),
+        project: "acme/status".to_owned(),
+        token: Secret::new("canary"),
+        labels: Vec::new(),
+    };
+    let channel = samples::channel("ops-webhook", ChannelSpec::Gitlab(spec));
+    let world = samples::World::recovered(crate::model::verdict::Verdict::Up);
+    let links = Links::new(&samples::server());
+    let outcome = sink().send(Envelope { channel: &channel, notification: &world.notification, links: &links }).await;
+    assert_eq!(outcome, Ok(()));
+    let firsts: Vec<String> = hearing.iter().map(|text| text.lines().next().unwrap_or_default().to_owned()).collect();
+    let label = world.message().alarm_short();
+    assert_eq!(
+        firsts,
+        [
+            format!("GET /api/v4/projects/acme%2Fstatus/issues?state=opened&per_page=1&labels={label} HTTP/1.1"),
+            "POST /api/v4/projects/acme%2Fstatus/issues/17/notes HTTP/1.1".to_owned(),
+            "PUT /api/v4/projects/acme%2Fstatus/issues/17 HTTP/1.1".to_owned(),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_conversation_that_never_ends_is_ended() {
+    let (address, _hearing) = script(vec!["{}".to_owned(); N_REQUESTS_MAX + 1]);
+    struct Endless(String);
+    impl crate::notifier::kind::Kind for Endless {
+        fn request(&self, _: &Message<'_>) -> Request {
+            Request::get(format!("http://{}/", self.0))
+        }
+        fn next(&self, message: &Message<'_>, _: &[Answer]) -> Result<Option<Request>, SendError> {
+            Ok(Some(self.request(message)))
+        }
+    }
+    let world = samples::World::down();
+    let outcome = sink().converse(&Endless(address), &world.message()).await;
+    assert!(matches!(outcome, Err(SendError::Permanent(text)) if text.contains("more requests")));
 }
 
 #[tokio::test]

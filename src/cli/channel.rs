@@ -1,0 +1,127 @@
+//! `vigilmon channel`: try a channel, and see what it would send. Neither needs a running instance, and neither keeps anything.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::app::find_config;
+use crate::cli::Exit;
+use crate::cli::args::ChannelAction;
+use crate::cli::args::ChannelOptions;
+use crate::cli::args::Common;
+use crate::cli::output;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::model::channel::Channel;
+use crate::model::monitor::Monitor;
+use crate::model::notification::EventKind;
+use crate::notifier::compose::Message;
+use crate::notifier::error::SendError;
+use crate::notifier::payload::Links;
+use crate::notifier::preview::preview;
+use crate::notifier::sample::sample;
+use crate::notifier::send_test;
+use crate::notifier::sink::HttpSink;
+use crate::notifier::sink::SEND_TIMEOUT;
+use crate::probe::Prober;
+
+/// How long one test may take; a little longer than the attempt itself, so that its own words are heard.
+const PATIENCE: Duration = Duration::from_secs(SEND_TIMEOUT.as_secs() + 5);
+
+pub(super) fn run(common: &Common, options: &ChannelOptions) -> Exit {
+    let prober = Prober::new(crate::app::user_agent("channel"), Clock::system());
+    let config = match find_config(common.config.as_deref()).load(&prober) {
+        Ok(loaded) => loaded.config,
+        Err(problems) => {
+            output::problems(&problems);
+            return Exit::Usage;
+        }
+    };
+    match &options.action {
+        ChannelAction::Test { name: Some(name), all: false } => match find(&config, name) {
+            Ok(channel) => test(&config, &[channel]),
+            Err(exit) => exit,
+        },
+        ChannelAction::Test { .. } => test(&config, &config.channels.values().cloned().collect::<Vec<_>>()),
+        ChannelAction::Preview { name, event } => match find(&config, name) {
+            Ok(channel) => show(&config, &channel, *event),
+            Err(exit) => exit,
+        },
+    }
+}
+
+fn find(config: &Config, name: &str) -> Result<Arc<Channel>, Exit> {
+    let found = config.channels.iter().find(|(known, _)| known.as_str() == name).map(|(_, channel)| Arc::clone(channel));
+    found.ok_or_else(|| {
+        let known: Vec<String> = config.channels.keys().map(|known| format!("`{known}`")).collect();
+        let which =
+            if known.is_empty() { "there are none in the config".to_owned() } else { format!("the channels are {}", known.join(", ")) };
+        output::say(&format!("there is no channel `{name}`; {which}"));
+        Exit::Usage
+    })
+}
+
+/// Sends a test message to each; the answer is "no" when one of them did not take it.
+fn test(config: &Config, channels: &[Arc<Channel>]) -> Exit {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output::say(&format!("cannot start: {error}"));
+            return Exit::Failed;
+        }
+    };
+    let clock = Clock::system();
+    let sink = match HttpSink::new(clock.clone()) {
+        Ok(sink) => sink,
+        Err(error) => {
+            output::say(&error.to_string());
+            return Exit::Failed;
+        }
+    };
+    if channels.is_empty() {
+        output::say("there are no channels in the config");
+        return Exit::No;
+    }
+    let mut exit = Exit::Fine;
+    for channel in channels {
+        let attempt = async { tokio::time::timeout(PATIENCE, send_test(&sink, channel, &config.server, &clock)).await };
+        let outcome = runtime.block_on(attempt).unwrap_or_else(|_| Err(SendError::Transient("no answer in time".to_owned())));
+        match outcome {
+            Ok(()) => output::data(&format!("{}: accepted\n", channel.name)),
+            Err(error) => {
+                output::data(&format!("{}: {}\n", channel.name, refused(&error)));
+                exit = Exit::No;
+            }
+        }
+    }
+    exit
+}
+
+fn refused(error: &SendError) -> String {
+    match error {
+        SendError::Permanent(text) => format!("not accepted: {text}"),
+        SendError::Transient(text) | SendError::Later(_, text) => format!("not accepted now: {text}"),
+    }
+}
+
+fn show(config: &Config, channel: &Channel, event: EventKind) -> Exit {
+    let now = Clock::system().now().wall;
+    // One that uses the channel, so that what is shown may really come.
+    let uses = |monitor: &&Arc<Monitor>| monitor.channels.contains(&channel.name);
+    let Some(monitor) = config.monitors.iter().find(uses).or_else(|| config.monitors.first()) else {
+        output::say("there is no monitor in the config that a message could be about");
+        return Exit::Usage;
+    };
+    let notification = sample(channel.name.clone(), event, monitor, now);
+    let links = Links::new(&config.server);
+    let message = Message { notification: &notification, on: &channel.on, links: &links, now };
+    match preview(channel, &message) {
+        Ok(text) => {
+            output::data(&text);
+            Exit::Fine
+        }
+        Err(error) => {
+            output::say(&error.to_string());
+            Exit::No
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! The `discord` channel: an embed by a webhook.
+//!
+//! Mentions are switched off for the whole message (`allowed_mentions`), so that even one that got through the escaping calls nobody.
+
+use serde_json::Value;
+use serde_json::json;
+
+use crate::model::channel::spec::DiscordSpec;
+use crate::model::time::UnixMillis;
+use crate::notifier::compose::MARKDOWN;
+use crate::notifier::compose::Message;
+use crate::notifier::error::Said;
+use crate::notifier::error::SendError;
+use crate::notifier::error::judge_said;
+use crate::notifier::escape;
+use crate::notifier::kind::Kind;
+use crate::notifier::request::Answer;
+use crate::notifier::request::Request;
+use crate::notifier::request::encoded;
+use crate::notifier::shorten::Limit;
+use crate::notifier::shorten::within;
+
+/// What Discord takes; it counts as JavaScript does. The title, the text and the footer stay below the 6000 of all together.
+const TITLE: Limit = Limit::utf16(256);
+const TEXT: Limit = Limit::utf16(4096);
+const FOOTER: Limit = Limit::utf16(1024);
+
+impl Kind for DiscordSpec {
+    fn request(&self, message: &Message<'_>) -> Request {
+        let url = self.url.reveal_for_use();
+        let separator = if url.contains('?') { '&' } else { '?' };
+        let thread = self.thread.as_deref().map(|id| format!("&thread_id={}", encoded(id))).unwrap_or_default();
+        // Without `wait` Discord says that all is well before it has looked.
+        Request::json("POST", format!("{url}{separator}wait=true{thread}"), &body(message))
+    }
+
+    fn judge(&self, answer: &Answer, now: UnixMillis) -> Result<(), SendError> {
+        let body = answer.json();
+        let code = body["code"].as_u64().unwrap_or_default().to_string();
+        judge_said(answer, &Said { service: "Discord", wait: body["retry_after"].as_f64(), word: &code, known: KNOWN }, now)
+    }
+}
+
+/// Discord's numbers for refusals.
+const KNOWN: &[(&str, &str)] = &[
+    ("10003", "the thread or channel does not exist (any more)"),
+    ("10015", "the webhook was deleted; create a new one"),
+    ("50027", "the webhook's address is not right"),
+    ("50035", "it did not understand the message"),
+    ("160005", "the thread is locked"),
+    ("220001", "the webhook belongs to a forum; set `thread`"),
+];
+
+fn body(message: &Message<'_>) -> Value {
+    let tone = message.tone();
+    let mut embed = json!({
+        "title": within(&format!("{} {}", tone.sign(), message.title()), TITLE, escape::markdown),
+        "description": message.text(&MARKDOWN, TEXT),
+        "color": tone.colour_number(),
+        "timestamp": message.notification.at.rfc3339(),
+        "footer": {"text": within(&message.footer(), FOOTER, escape::plain)},
+    });
+    if let Some(url) = message.click() {
+        embed["url"] = url.into();
+    }
+    json!({"embeds": [embed], "allowed_mentions": {"parse": []}})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::channel::ChannelSpec;
+    use crate::model::secret::Secret;
+    use crate::notifier::samples;
+
+    fn spec() -> DiscordSpec {
+        DiscordSpec { url: Secret::new("https://discord.example/api/webhooks/1/canary"), thread: Some("42".to_owned()) }
+    }
+
+    #[test]
+    fn messages_read_exactly_so() {
+        samples::assert_golden(&ChannelSpec::Discord(spec()));
+    }
+
+    #[test]
+    fn texts_fit_and_call_nobody() {
+        let body = samples::hostile_body(&spec());
+        let embed = &body["embeds"][0];
+        for (field, limit) in [(&embed["title"], TITLE), (&embed["description"], TEXT), (&embed["footer"]["text"], FOOTER)] {
+            assert!(limit.unit.of(field.as_str().expect("a text")) <= limit.max, "{field}");
+        }
+        let text = body.to_string();
+        assert!(!text.contains("@everyone") && !text.contains("\\n**b**"), "{text}");
+        assert_eq!(body["allowed_mentions"], json!({"parse": []}));
+    }
+
+    #[test]
+    fn answers_are_told_apart() {
+        samples::assert_judged(
+            &spec(),
+            &[
+                (200, "{\"id\":\"1\"}", None, "accepted"),
+                (204, "", None, "accepted"),
+                (429, "{\"message\":\"canary\",\"retry_after\":64.57,\"global\":false}", None, "later 64: answered 429"),
+                (429, "{\"retry_after\":0.2}", Some("7"), "later 7"),
+                (404, "{\"code\":10015}", None, "permanent: Discord answered 404 (10015): the webhook was deleted"),
+                (401, "{\"message\":\"canary\"}", None, "permanent: answered 401"),
+                (502, "<html>canary", None, "transient"),
+            ],
+        );
+    }
+}

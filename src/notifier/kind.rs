@@ -1,0 +1,74 @@
+//! The seam between channels and the rest: a kind says what to send and what an answer means, and nothing else.
+//!
+//! Everything here is pure. Sending, waiting, giving up and remembering are the same for all kinds and live elsewhere; a kind that
+//! needs several requests is told what was answered so far and says what comes next.
+
+use crate::model::channel::ChannelSpec;
+use crate::model::time::UnixMillis;
+use crate::notifier::compose::Message;
+use crate::notifier::error::SendError;
+use crate::notifier::error::judge_status;
+use crate::notifier::request::Answer;
+use crate::notifier::request::Request;
+
+/// How one kind of channel is spoken to over HTTP.
+pub trait Kind: Sync {
+    /// The first request.
+    fn request(&self, message: &Message<'_>) -> Request;
+
+    /// An answer that accepts everything and finds nothing, for a preview of what would be sent.
+    fn blank_answer(&self) -> Answer {
+        Answer { status: 200, retry_after: None, body: b"{}".to_vec() }
+    }
+
+    /// What the answer to a request means.
+    ///
+    /// # Errors
+    /// [`SendError`] when the message was not accepted.
+    fn judge(&self, answer: &Answer, now: UnixMillis) -> Result<(), SendError> {
+        judge_status(answer.status, answer.retry_after.as_deref(), now)
+    }
+
+    /// What to send next, given the answers so far, the oldest first; `None` when all is said.
+    ///
+    /// # Errors
+    /// [`SendError`] when the message was not accepted.
+    fn next(&self, message: &Message<'_>, answers: &[Answer]) -> Result<Option<Request>, SendError> {
+        match answers.last() {
+            None => Ok(Some(self.request(message))),
+            Some(answer) => self.judge(answer, message.now).map(|()| None),
+        }
+    }
+}
+
+/// The kind of a channel.
+#[must_use]
+pub fn kind(spec: &ChannelSpec) -> &dyn Kind {
+    match spec {
+        ChannelSpec::Webhook(spec) => spec,
+        ChannelSpec::Slack(spec) => spec,
+        ChannelSpec::Discord(spec) => spec,
+        ChannelSpec::Teams(spec) => spec,
+        ChannelSpec::Mattermost(spec) => spec,
+        ChannelSpec::RocketChat(spec) => spec,
+        ChannelSpec::GoogleChat(spec) => spec,
+        ChannelSpec::Telegram(spec) => spec,
+        ChannelSpec::Matrix(spec) => spec,
+        ChannelSpec::Zulip(spec) => spec,
+        ChannelSpec::Ntfy(spec) => spec,
+        ChannelSpec::Gotify(spec) => spec,
+        ChannelSpec::Pushover(spec) => spec,
+        ChannelSpec::Pushbullet(spec) => spec,
+        ChannelSpec::Signal(spec) => spec,
+        ChannelSpec::Twilio(spec) => spec,
+        ChannelSpec::HomeAssistant(spec) => spec,
+        ChannelSpec::PagerDuty(spec) => spec,
+        ChannelSpec::Opsgenie(spec) => spec,
+        ChannelSpec::IncidentIo(spec) => spec,
+        ChannelSpec::GrafanaOncall(spec) => spec,
+        ChannelSpec::Alertmanager(spec) => spec,
+        ChannelSpec::Github(spec) => spec,
+        ChannelSpec::Gitlab(spec) => spec,
+        ChannelSpec::Apprise(spec) => spec,
+    }
+}

@@ -1,0 +1,101 @@
+//! The `matrix` channel: an event in a room, in plain text and in HTML.
+//!
+//! The transaction id is the message's key, so that a repeat is recognised by the homeserver. An empty `m.mentions` says that nobody is
+//! called, whatever the text looks like.
+
+use serde_json::Value;
+use serde_json::json;
+
+use crate::model::channel::spec::MatrixSpec;
+use crate::model::time::UnixMillis;
+use crate::notifier::compose::HTML;
+use crate::notifier::compose::Message;
+use crate::notifier::compose::PLAIN;
+use crate::notifier::error::Said;
+use crate::notifier::error::SendError;
+use crate::notifier::error::judge_said;
+use crate::notifier::kind::Kind;
+use crate::notifier::request::Answer;
+use crate::notifier::request::Request;
+use crate::notifier::request::encoded;
+use crate::notifier::shorten::Limit;
+
+/// An event has at most 64 KiB with everything; in JSON a text may become twice as long.
+const PLAIN_TEXT: Limit = Limit::bytes(8000);
+const HTML_TEXT: Limit = Limit::bytes(20_000);
+
+impl Kind for MatrixSpec {
+    fn request(&self, message: &Message<'_>) -> Request {
+        let (room, transaction) = (encoded(&self.room), encoded(&message.notification.key));
+        let url = format!("{}/_matrix/client/v3/rooms/{room}/send/m.room.message/{transaction}", self.url);
+        Request::json("PUT", url, &body(message)).bearer(&self.token)
+    }
+
+    fn judge(&self, answer: &Answer, now: UnixMillis) -> Result<(), SendError> {
+        let body = answer.json();
+        let word = body["errcode"].as_str().unwrap_or_default();
+        let wait = body["retry_after_ms"].as_f64().map(|ms| ms / 1000.0);
+        judge_said(answer, &Said { service: "Matrix", wait, word, known: KNOWN }, now)
+    }
+}
+
+/// Matrix's words for refusals.
+const KNOWN: &[(&str, &str)] = &[
+    ("m_unknown_token", "the access token is not valid (any more)"),
+    ("m_missing_token", "the access token did not arrive"),
+    ("m_forbidden", "the account is not in the room, or may not write there"),
+    ("m_not_found", "there is no such room"),
+    ("m_user_deactivated", "the account is deactivated"),
+    ("m_too_large", "the message is too long"),
+];
+
+fn body(message: &Message<'_>) -> Value {
+    let sign = message.tone().sign();
+    json!({
+        "msgtype": "m.text",
+        "body": format!("{sign} {}", message.text(&PLAIN, PLAIN_TEXT)),
+        "format": "org.matrix.custom.html",
+        "formatted_body": format!("{sign} {}", message.text(&HTML, HTML_TEXT)),
+        "m.mentions": {},
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::channel::ChannelSpec;
+    use crate::model::secret::Secret;
+    use crate::notifier::samples;
+
+    fn spec() -> MatrixSpec {
+        MatrixSpec { url: "https://matrix.example".to_owned(), token: Secret::new("canary"), room: "!abc:matrix.example".to_owned() }
+    }
+
+    #[test]
+    fn messages_read_exactly_so() {
+        samples::assert_golden(&ChannelSpec::Matrix(spec()));
+    }
+
+    #[test]
+    fn an_event_fits_and_its_html_is_ours() {
+        let body = samples::hostile_body(&spec());
+        assert!(body.to_string().len() < 60_000, "{}", body.to_string().len());
+        let html = body["formatted_body"].as_str().expect("a text");
+        assert!(html.contains("&lt;/b&gt;") && !html.contains("<@U1>"), "{html}");
+        assert_eq!(body["m.mentions"], json!({}));
+    }
+
+    #[test]
+    fn answers_are_told_apart() {
+        samples::assert_judged(
+            &spec(),
+            &[
+                (200, r#"{"event_id":"$x"}"#, None, "accepted"),
+                (429, r#"{"errcode":"M_LIMIT_EXCEEDED","retry_after_ms":2500}"#, None, "later 2: answered 429"),
+                (401, r#"{"errcode":"M_UNKNOWN_TOKEN","error":"canary"}"#, None, "permanent: Matrix answered 401 (m_unknown_token)"),
+                (403, r#"{"errcode":"M_FORBIDDEN"}"#, None, "permanent: Matrix answered 403 (m_forbidden): the account"),
+                (504, "", None, "transient"),
+            ],
+        );
+    }
+}

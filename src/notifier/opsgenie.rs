@@ -1,0 +1,136 @@
+//! The `opsgenie` channel: an alert under the monitor's alias, closed when it is over.
+
+use serde_json::Value;
+use serde_json::json;
+
+use crate::model::channel::spec::OpsgenieSpec;
+use crate::model::time::UnixMillis;
+use crate::notifier::compose::Message;
+use crate::notifier::compose::PLAIN;
+use crate::notifier::compose::Phase;
+use crate::notifier::compose::Tone;
+use crate::notifier::error::Said;
+use crate::notifier::error::SendError;
+use crate::notifier::error::judge_said;
+use crate::notifier::escape;
+use crate::notifier::kind::Kind;
+use crate::notifier::request::Answer;
+use crate::notifier::request::Request;
+use crate::notifier::request::encoded;
+use crate::notifier::shorten::Limit;
+use crate::notifier::shorten::within;
+
+/// What Opsgenie takes, in characters.
+const TITLE: Limit = Limit::chars(130);
+const TEXT: Limit = Limit::chars(15_000);
+const ALIAS: Limit = Limit::chars(512);
+const VALUE: Limit = Limit::chars(500);
+
+const SOURCE: &str = "vigilmon";
+
+impl Kind for OpsgenieSpec {
+    fn request(&self, message: &Message<'_>) -> Request {
+        let alias = within(&message.alarm(), ALIAS, escape::plain);
+        let authorization = format!("GenieKey {}", self.api_key.reveal_for_use());
+        let (path, body) = match message.phase() {
+            Phase::Over => {
+                let note = within(&message.payload().text, TEXT, escape::plain);
+                (format!("alerts/{}/close?identifierType=alias", encoded(&alias)), json!({"source": SOURCE, "note": note}))
+            }
+            Phase::Firing | Phase::Notice => ("alerts".to_owned(), self.alert(message, &alias)),
+        };
+        Request::json("POST", format!("{}/v2/{path}", self.api_url), &body).with("authorization", authorization)
+    }
+
+    fn judge(&self, answer: &Answer, now: UnixMillis) -> Result<(), SendError> {
+        let body = answer.json();
+        let word = body["message"].as_str().unwrap_or_default();
+        // Somebody has deleted the alert that was to be closed; then there is nothing left to close.
+        if answer.status == 404 && word.to_ascii_lowercase().contains("alert") {
+            return Ok(());
+        }
+        judge_said(answer, &Said { service: "Opsgenie", wait: None, word, known: KNOWN }, now)
+    }
+}
+
+impl OpsgenieSpec {
+    fn alert(&self, message: &Message<'_>, alias: &str) -> Value {
+        let payload = message.payload();
+        let priority = match message.tone() {
+            Tone::Bad => self.priority,
+            Tone::Warning => "P3",
+            Tone::Good | Tone::Neutral => "P5",
+        };
+        let details: serde_json::Map<String, Value> =
+            message.details().into_iter().map(|(label, value)| (label.to_owned(), within(&value, VALUE, escape::plain).into())).collect();
+        json!({
+            "message": within(&message.title(), TITLE, escape::plain),
+            "alias": alias,
+            "description": message.text(&PLAIN, TEXT),
+            "entity": within(&payload.monitor_name, VALUE, escape::plain),
+            "source": SOURCE,
+            "priority": priority,
+            "tags": self.tags,
+            "details": details,
+        })
+    }
+}
+
+/// Opsgenie's words for refusals.
+const KNOWN: &[(&str, &str)] = &[
+    ("key format is not valid", "`api_key` is not the key of an API integration"),
+    ("api key", "`api_key` is not (any more) the key of an API integration, or of another region"),
+    ("could not authenticate", "`api_key` is not (any more) the key of an API integration, or of another region"),
+    ("not allowed", "the integration may not create alerts"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::channel::ChannelSpec;
+    use crate::model::secret::Secret;
+    use crate::notifier::samples;
+
+    fn spec() -> OpsgenieSpec {
+        OpsgenieSpec {
+            api_key: Secret::new("canary"),
+            priority: "P1",
+            tags: vec!["vigilmon".to_owned()],
+            api_url: "https://api.opsgenie.com".to_owned(),
+        }
+    }
+
+    #[test]
+    fn messages_read_exactly_so() {
+        samples::assert_golden(&ChannelSpec::Opsgenie(spec()));
+    }
+
+    #[test]
+    fn texts_fit() {
+        let body = samples::hostile_body(&spec());
+        for (field, max) in [("message", 130), ("description", 15_000), ("alias", 512), ("entity", 512)] {
+            assert!(body[field].as_str().is_some_and(|text| (1..=max).contains(&text.chars().count())), "{field}");
+        }
+    }
+
+    #[test]
+    fn answers_are_told_apart() {
+        samples::assert_judged(
+            &spec(),
+            &[
+                (202, r#"{"result":"Request will be processed"}"#, None, "accepted"),
+                (
+                    422,
+                    r#"{"message":"Key format is not valid! canary"}"#,
+                    None,
+                    "permanent: Opsgenie answered 422 (key format is not valid)",
+                ),
+                (403, r#"{"message":"You are not allowed"}"#, None, "permanent: Opsgenie answered 403"),
+                (404, r#"{"message":"Alert does not exist"}"#, None, "accepted"),
+                (404, "", None, "permanent: answered 404"),
+                (429, r#"{"message":"You are making too many requests!"}"#, Some("3"), "later 3"),
+                (503, "", None, "transient"),
+            ],
+        );
+    }
+}

@@ -1,0 +1,97 @@
+//! What would be sent, as a text for people, with everything secret hidden. Pure.
+//!
+//! The secrets are taken out of the settings before the request is made of them, and not out of the request afterwards: so none can
+//! stay in it in some spelling.
+
+use std::fmt::Write;
+
+use serde_json::Value;
+
+use crate::model::channel::Channel;
+use crate::model::channel::ChannelSpec;
+use crate::model::secret::Secret;
+use crate::notifier::compose::Message;
+use crate::notifier::error::SendError;
+use crate::notifier::kind::kind;
+use crate::notifier::request::Answer;
+use crate::notifier::request::Request;
+
+/// Stands where a secret would.
+const HIDDEN: &str = "***";
+
+/// Requests that are shown; no kind has more.
+const N_REQUESTS_MAX: usize = 4;
+
+/// The settings with every secret replaced. Of an address the host stays, because it is what people look for.
+#[must_use]
+pub fn masked(spec: &ChannelSpec) -> ChannelSpec {
+    let mut spec = spec.clone();
+    for secret in spec.secrets_mut() {
+        *secret = Secret::new(hidden(secret.reveal_for_use()));
+    }
+    spec
+}
+
+fn hidden(text: &str) -> String {
+    match url::Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => format!("{}/{HIDDEN}", url.origin().ascii_serialization()),
+        Ok(_) | Err(_) => HIDDEN.to_owned(),
+    }
+}
+
+/// Every request that a message takes when the service accepts all of them and knows of nothing yet.
+///
+/// # Errors
+/// [`SendError`] when the channel would give up before anything is sent.
+pub fn preview(channel: &Channel, message: &Message<'_>) -> Result<String, SendError> {
+    let spec = masked(&channel.spec);
+    let blank = kind(&spec).blank_answer();
+    preview_with(&spec, message, &vec![blank; N_REQUESTS_MAX])
+}
+
+/// The same for certain answers of the service.
+///
+/// # Errors
+/// [`SendError`] when one of the answers is a refusal.
+pub fn preview_with(masked: &ChannelSpec, message: &Message<'_>, answers: &[Answer]) -> Result<String, SendError> {
+    let mut out = String::new();
+    for n in 0..=answers.len() {
+        let Some(request) = kind(masked).next(message, &answers[..n])? else { break };
+        if n > 0 {
+            out.push('\n');
+        }
+        out.push_str(&shown(&request));
+    }
+    Ok(out)
+}
+
+/// A request as it stands in RFC 9110, its body on lines of its own when it is JSON.
+fn shown(request: &Request) -> String {
+    let mut out = format!("{} {}\n", request.method, request.url.reveal_for_use());
+    for (name, value) in &request.headers {
+        // Made with the hidden secret, and therefore not what would be sent.
+        let value = if name == "x-vigilmon-signature" { "sha256=***" } else { value.reveal_for_use() };
+        // Writing to a text cannot fail.
+        let _ = writeln!(out, "{name}: {value}");
+    }
+    if !request.body.is_empty() {
+        let body = match serde_json::from_str::<Value>(&request.body) {
+            Ok(value) => format!("{value:#}"),
+            Err(_) => request.body.clone(),
+        };
+        let _ = write!(out, "\n{body}\n");
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_an_address_only_the_host_is_shown() {
+        assert_eq!(hidden("https://user:canary@hooks.example:8443/services/canary?x=canary"), "https://hooks.example:8443/***");
+        assert_eq!(hidden("canary"), "***");
+        assert_eq!(hidden("tgram://canary"), "***");
+    }
+}

@@ -364,7 +364,7 @@ pub const GOOGLE_CHAT: Markup = Markup {
 };
 
 /// The few tags that Telegram takes.
-pub const TELEGRAM: Markup = Markup { line_break: "\n", ..HTML };
+pub const TELEGRAM: Markup = Markup { escape: escape::telegram, line_break: "\n", ..HTML };
 
 /// The HTML that chat servers and mail programs take.
 pub const HTML: Markup = Markup {

@@ -23,12 +23,22 @@ pub fn html(c: char, out: &mut String) {
     }
 }
 
-/// Slack's three special characters; with them `<!channel>` and `<@U…>` are plain text.
+/// HTML for Telegram, which makes mentions of names by `@` wherever they stand outside of code.
+pub fn telegram(c: char, out: &mut String) {
+    match c {
+        '@' => out.extend([c, GAP]),
+        c => html(c, out),
+    }
+}
+
+/// Slack's three special characters; with them `<!channel>` and `<@U…>` are plain text. Servers that speak its language call people
+/// by `@` alone.
 pub fn slack(c: char, out: &mut String) {
     match c {
         '&' => out.push_str("&amp;"),
         '<' => out.push_str("&lt;"),
         '>' => out.push_str("&gt;"),
+        '@' => out.extend([c, GAP]),
         c => out.push(c),
     }
 }
@@ -102,7 +112,9 @@ mod tests {
     fn nobody_is_called_and_nothing_is_formatted() {
         assert_escaped(plain, "<@a>*b*", "<@a>*b*");
         assert_escaped(html, "<a href=\"x\" o='y'>&", "&lt;a href=&quot;x&quot; o=&#39;y&#39;&gt;&amp;");
+        assert_escaped(telegram, "@all <b>", "@\u{200b}all &lt;b&gt;");
         assert_escaped(slack, "<!channel> & x", "&lt;!channel&gt; &amp; x");
+        assert_escaped(slack, "@all <@U1>", "@\u{200b}all &lt;@\u{200b}U1&gt;");
         assert_escaped(
             markdown,
             "@all #1 [a](b) **c** <d> `e` _f_",

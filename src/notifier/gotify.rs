@@ -28,8 +28,8 @@ impl Kind for GotifySpec {
         let mut body = body(message);
         body["priority"] = match message.tone() {
             Tone::Bad => self.priority,
-            Tone::Warning | Tone::Good => PRIORITY_WARNING,
-            Tone::Neutral => PRIORITY_QUIET,
+            Tone::Warning | Tone::Good => PRIORITY_WARNING.min(self.priority),
+            Tone::Neutral => PRIORITY_QUIET.min(self.priority),
         }
         .into();
         Request::json("POST", format!("{}/message", self.url), &body).with("x-gotify-key", self.token.reveal_for_use())
@@ -69,6 +69,14 @@ mod tests {
         let body = samples::hostile_body(&spec());
         let text = body["message"].as_str().expect("a text");
         assert!(text.chars().count() <= TEXT.max && !samples::without_code(text).contains(" **b** "), "{text}");
+    }
+
+    #[test]
+    fn nothing_is_louder_than_an_outage() {
+        let spec = GotifySpec { priority: 2, ..spec() };
+        for world in [samples::World::down(), samples::World::recovered(crate::model::verdict::Verdict::Up)] {
+            assert!(spec.request(&world.message()).body.contains("\"priority\":2"));
+        }
     }
 
     #[test]

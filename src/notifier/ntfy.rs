@@ -29,14 +29,14 @@ const TITLE: Limit = Limit::bytes(250);
 const N_ACTIONS_MAX: usize = 3;
 const ADDRESS: usize = 500;
 
-/// What everything but an outage has.
+/// What everything but an outage has, unless outages have less.
 const PRIORITY_NORMAL: u64 = 3;
 
 impl Kind for NtfySpec {
     fn request(&self, message: &Message<'_>) -> Request {
         let mut body = body(message);
         body["topic"] = self.topic.reveal_for_use().into();
-        body["priority"] = if message.tone() == Tone::Bad { self.priority } else { PRIORITY_NORMAL }.into();
+        body["priority"] = if message.tone() == Tone::Bad { self.priority } else { PRIORITY_NORMAL.min(self.priority) }.into();
         let request = Request::json("POST", format!("{}/", self.url), &body);
         match &self.credentials {
             None => request,
@@ -108,6 +108,14 @@ mod tests {
         let body = samples::hostile_body(&spec());
         assert!(body["message"].as_str().is_some_and(|text| (1..=4096).contains(&text.len())), "{body}");
         assert!(body["title"].as_str().is_some_and(|text| text.len() <= 250), "{body}");
+    }
+
+    #[test]
+    fn nothing_is_louder_than_an_outage() {
+        let spec = NtfySpec { priority: 2, ..spec() };
+        for world in [samples::World::down(), samples::World::recovered(crate::model::verdict::Verdict::Up)] {
+            assert!(spec.request(&world.message()).body.contains("\"priority\":2"));
+        }
     }
 
     #[test]

@@ -41,8 +41,9 @@ impl Kind for PagerDutySpec {
 /// PagerDuty's words for refusals.
 const KNOWN: &[(&str, &str)] = &[
     ("invalid routing key", "`routing_key` is not the key of an Events API v2 integration"),
-    ("'routing_key'", "`routing_key` is not the key of an Events API v2 integration"),
+    // Before the next, which is a part of it.
     ("length of 'routing_key'", "`routing_key` is not whole"),
+    ("'routing_key'", "`routing_key` is not the key of an Events API v2 integration"),
 ];
 
 fn body(message: &Message<'_>) -> Value {
@@ -127,6 +128,12 @@ mod tests {
                     r#"{"status":"invalid event","errors":["Invalid routing key canary"]}"#,
                     None,
                     "permanent: PagerDuty answered 400 (invalid routing key)",
+                ),
+                (
+                    400,
+                    r#"{"errors":["Length of 'routing_key' is incorrect (should be 32 characters)"]}"#,
+                    None,
+                    "permanent: PagerDuty answered 400 (length of 'routing_key'): `routing_key` is not whole",
                 ),
                 (400, r#"{"errors":["canary"]}"#, None, "permanent: answered 400"),
                 (429, "", Some("60"), "later 60"),

@@ -7,10 +7,10 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::model::channel::spec::PushoverSpec;
+use crate::model::notification::EventKind;
 use crate::model::time::UnixMillis;
 use crate::notifier::compose::Message;
 use crate::notifier::compose::PLAIN;
-use crate::notifier::compose::Phase;
 use crate::notifier::compose::Tone;
 use crate::notifier::error::Said;
 use crate::notifier::error::SendError;
@@ -48,7 +48,9 @@ impl Kind for PushoverSpec {
     }
 
     fn next(&self, message: &Message<'_>, answers: &[Answer]) -> Result<Option<Request>, SendError> {
-        let stops_ringing = self.emergency && message.phase() == Phase::Over;
+        // Also when it is merely slow from now on: what rang was the outage.
+        let is_better = message.notification.event == EventKind::Recovered && message.tone() != Tone::Bad;
+        let stops_ringing = self.emergency && is_better;
         match (stops_ringing, answers) {
             (true, []) => Ok(Some(self.stop_ringing(message))),
             // What became of that is not important: a phone that goes on ringing is better than nobody hearing of the end.
@@ -140,6 +142,15 @@ mod tests {
         let next = spec.next(&world.message(), std::slice::from_ref(&refused)).expect("goes on").expect("a request");
         assert!(next.url.reveal_for_use().ends_with("/1/messages.json"));
         assert!(spec.next(&world.message(), &[refused.clone(), refused]).is_err());
+    }
+
+    #[test]
+    fn the_ringing_stops_also_when_the_outage_became_a_degradation() {
+        let world = samples::World::recovered(crate::model::verdict::Verdict::Degraded);
+        let first = spec().next(&world.message(), &[]).expect("begins").expect("a request");
+        assert!(first.url.reveal_for_use().contains("/receipts/cancel_by_tag/"));
+        let first = spec().next(&samples::World::down().message(), &[]).expect("begins").expect("a request");
+        assert!(first.url.reveal_for_use().ends_with("/1/messages.json"));
     }
 
     #[test]

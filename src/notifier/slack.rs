@@ -260,6 +260,13 @@ mod tests {
     }
 
     #[test]
+    fn a_recovery_by_a_webhook_reads_exactly_so() {
+        let spec = SlackSpec::Webhook { url: Secret::new("https://hooks.slack.example/services/canary") };
+        let (blank, world) = (spec.blank_answer(), samples::World::recovered(Verdict::Up));
+        samples::assert_conversation("slack-webhook", &ChannelSpec::Slack(spec), &world, &[blank]);
+    }
+
+    #[test]
     fn a_recovery_stands_in_the_thread_of_its_outage_and_marks_it() {
         let first = json!({"ts": "1782814981.0001", "text": "x is DOWN", "attachments": [{"id": 1, "color": "c62828", "blocks": [{"type": "divider"}]}],
             "metadata": {"event_type": EVENT_TYPE, "event_payload": {"incident": "k3v9q2m7x4t1a"}}});
@@ -343,7 +350,7 @@ mod tests {
         for call in ["<!channel", "<!here", "<@U1", "|!channel"] {
             assert!(!text.contains(call), "{text}");
         }
-        assert!(text.contains("&lt;!channel&gt; &amp; &lt;@U1&gt; is DOWN"), "{text}");
+        assert!(text.contains("&lt;!channel&gt; &amp; &lt;@\u{200b}U1&gt; is DOWN"), "{text}");
         assert!(text.contains("<https://x.example/?a=1&amp;b=%3C%7C!channel%3E|Runbook>"), "{text}");
     }
 

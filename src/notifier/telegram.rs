@@ -81,11 +81,13 @@ mod tests {
         let body = samples::hostile_body(&spec());
         let text = body["text"].as_str().expect("a text");
         assert!(text.encode_utf16().count() <= 4096, "{}", text.encode_utf16().count());
+        let outside_of_code = text.split("<code>").next().unwrap_or_default();
+        assert!(!outside_of_code.contains("@everyone") && outside_of_code.contains("@\u{200b}everyone"), "{text}");
         for tag in ["b", "code", "a"] {
             let opened = text.matches(&format!("<{tag}>")).count() + text.matches(&format!("<{tag} ")).count();
             assert_eq!(opened, text.matches(&format!("</{tag}>")).count(), "{tag} in {text}");
         }
-        assert!(text.contains("&lt;@U1&gt;") && !text.contains("<@U1>"), "{text}");
+        assert!(text.contains("&lt;@\u{200b}U1&gt;") && !text.contains("<@U1>"), "{text}");
     }
 
     #[test]

@@ -76,6 +76,7 @@ fn signature(secret: &Secret, timestamp: &str, body: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::channel::ChannelSpec;
     use crate::model::channel::Slot;
     use crate::model::channel::Template;
     use crate::model::channel::TemplatePart;
@@ -87,6 +88,14 @@ mod tests {
 
     fn header<'a>(request: &'a Request, name: &str) -> Vec<&'a str> {
         request.headers.iter().filter(|(n, _)| n == name).map(|(_, value)| value.reveal_for_use()).collect()
+    }
+
+    #[test]
+    fn messages_read_exactly_so() {
+        let mut spec = samples::webhook("https://ops.example.com/canary?key=canary");
+        spec.secret = Some(Secret::new("canary"));
+        spec.headers = vec![("Authorization".to_owned(), Secret::new("Bearer canary"))];
+        samples::assert_golden(&ChannelSpec::Webhook(spec));
     }
 
     #[test]

@@ -16,14 +16,10 @@ use common::Asked;
 use common::Instance;
 use common::Server;
 use common::beats::API;
+use common::beats::n_kills;
 use common::beats::urls;
 use common::request;
 use common::wait_for;
-
-/// Kills of the program: few by default; `VIGILMON_KILLS=200` is the whole of it.
-fn n_kills() -> usize {
-    std::env::var("VIGILMON_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(6)
-}
 
 /// The path of an address.
 fn path(url: &str) -> String {

@@ -23,6 +23,7 @@ use common::Answer;
 use common::Instance;
 use common::PATIENCE;
 use common::Server;
+use common::beats::n_kills;
 use common::wait_for;
 use serde::Deserialize;
 use serde_json::Value;
@@ -429,11 +430,6 @@ fn w25_what_cannot_be_stored_is_refused_and_sent_again_is_there_once() {
     wait_for("the store to take pings again", || (send(&instance.address, "GET", &path, (&[], b"")).0 == 200).then_some(()));
     assert_eq!(pings(&instance, "job").len(), 1);
     instance.wait_for_verdict("job", "up");
-}
-
-/// Kills of the program: few by default; `VIGILMON_KILLS=200` is the whole of it.
-fn n_kills() -> usize {
-    std::env::var("VIGILMON_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(5)
 }
 
 #[test]

@@ -6,23 +6,18 @@ use serde_json::json;
 
 use crate::model::channel::spec::GitlabSpec;
 use crate::model::time::UnixMillis;
-use crate::notifier::compose::MARKDOWN;
 use crate::notifier::compose::Message;
-use crate::notifier::compose::Phase;
 use crate::notifier::error::Said;
 use crate::notifier::error::SendError;
 use crate::notifier::error::judge_said;
 use crate::notifier::escape;
+use crate::notifier::issue;
+use crate::notifier::issue::Step;
 use crate::notifier::kind::Kind;
 use crate::notifier::request::Answer;
 use crate::notifier::request::Request;
 use crate::notifier::request::encoded;
-use crate::notifier::shorten::Limit;
 use crate::notifier::shorten::within;
-
-/// What GitLab takes; titles are not read as Markdown.
-const TITLE: Limit = Limit::chars(250);
-const TEXT: Limit = Limit::chars(30_000);
 
 impl Kind for GitlabSpec {
     fn request(&self, message: &Message<'_>) -> Request {
@@ -46,15 +41,12 @@ impl Kind for GitlabSpec {
         for answer in rest {
             self.judge(answer, message.now)?;
         }
-        let is_over = message.phase() == Phase::Over;
-        Ok(match (found.json()[0]["iid"].as_u64(), rest.len()) {
-            // Somebody has closed it already, or never heard of it.
-            (None, 0) if is_over => None,
-            (None, 0) => Some(self.open(message)),
-            (Some(number), 0) => Some(self.comment(message, number)),
-            (Some(number), 1) if is_over => Some(self.close(number)),
-            _ => None,
-        })
+        let step = issue::step(message, found.json()[0]["iid"].as_u64(), rest.len());
+        Ok(step.map(|step| match step {
+            Step::Open => self.open(message),
+            Step::Comment(number) => self.comment(message, number),
+            Step::Close(number) => self.close(number),
+        }))
     }
 }
 
@@ -70,13 +62,13 @@ impl GitlabSpec {
     fn open(&self, message: &Message<'_>) -> Request {
         let mut labels = self.labels.clone();
         labels.push(message.alarm_short());
-        let title = within(&message.title(), TITLE, escape::plain);
-        let body = json!({"title": title, "description": text(message), "labels": labels.join(",")});
+        let title = within(&message.title(), issue::TITLE, escape::plain);
+        let body = json!({"title": title, "description": issue::text(message), "labels": labels.join(",")});
         self.signed(Request::json("POST", self.to("issues"), &body))
     }
 
     fn comment(&self, message: &Message<'_>, number: u64) -> Request {
-        self.signed(Request::json("POST", self.to(&format!("issues/{number}/notes")), &json!({"body": text(message)})))
+        self.signed(Request::json("POST", self.to(&format!("issues/{number}/notes")), &json!({"body": issue::text(message)})))
     }
 
     fn close(&self, number: u64) -> Request {
@@ -92,16 +84,6 @@ const KNOWN: &[(&str, &str)] = &[
     ("403 forbidden", "the token may not write issues of this project"),
     ("404 project not found", "the project does not exist, or the token may not see it"),
 ];
-
-/// What an issue or a comment says. It begins with a sign, so that no value stands where a line begins.
-fn text(message: &Message<'_>) -> String {
-    format!(
-        "{} {}\n\n<sub>{}</sub>",
-        message.tone().sign(),
-        message.text(&MARKDOWN, TEXT),
-        within(&message.footer(), TITLE, escape::markdown)
-    )
-}
 
 #[cfg(test)]
 mod tests {

@@ -52,6 +52,7 @@ pub mod gotify;
 pub mod grafana_oncall;
 pub mod home_assistant;
 pub mod incident_io;
+mod issue;
 pub mod kind;
 pub mod matrix;
 pub mod mattermost;

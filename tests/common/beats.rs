@@ -12,6 +12,11 @@ use super::stderr;
 pub const API: &str =
     "auth: { tokens: [{ name: t, hash: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08, scope: write }] }\n";
 
+/// Kills of the program: few by default; `VIGILMON_KILLS=200` is the whole of it.
+pub fn n_kills() -> usize {
+    std::env::var("VIGILMON_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(6)
+}
+
 /// By what a heartbeat is pinged, as `vigilmon heartbeat url --json` says it.
 #[track_caller]
 pub fn urls(instance: &Instance, id: &str) -> BTreeMap<String, String> {

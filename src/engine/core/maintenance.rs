@@ -113,8 +113,7 @@ impl Core {
         if absence::is_implausible(now.wall) {
             return;
         }
-        let clocks = self.clocks();
-        let is_due = self.upkeep.next.is_some_and(|edge| clocks.reach(edge) <= now.wall);
+        let is_due = self.upkeep.next.is_some_and(|edge| self.clocks().reach(edge) <= now.wall);
         if !is_due && self.upkeep.looked_at <= now.wall + SET_BACK_MIN {
             return;
         }

@@ -19,6 +19,7 @@ use common::beats::API;
 use common::beats::n_kills;
 use common::beats::urls;
 use common::request;
+use common::try_request;
 use common::wait_for;
 
 /// The path of an address.
@@ -35,8 +36,7 @@ fn keys(asked: &[Asked], event: &str) -> BTreeSet<String> {
 /// Pings until it is acknowledged, as every client with retries does, while the program may be away.
 fn insist(address: &str, path: &str, gives_up: &AtomicBool) {
     while !gives_up.load(Ordering::Relaxed) {
-        let answered = std::panic::catch_unwind(|| request(address, "POST", path, &[], "").0);
-        if answered.is_ok_and(|status| status == 200) {
+        if try_request(address, "POST", path, &[], "").is_ok_and(|(status, ..)| status == 200) {
             return;
         }
         thread::sleep(Duration::from_millis(5));

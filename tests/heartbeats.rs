@@ -61,24 +61,35 @@ struct Step {
     has: Vec<String>,
 }
 
-/// A request with a body of bytes; gives status, head and body.
-fn send(address: &str, method: &str, path: &str, (headers, body): (&[(String, String)], &[u8])) -> (u16, String, Vec<u8>) {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+/// Status, head and body.
+type Answered = (u16, String, Vec<u8>);
+
+/// A request with a body of bytes.
+#[track_caller]
+fn send(address: &str, method: &str, path: &str, content: (&[(String, String)], &[u8])) -> Answered {
+    try_send(address, method, path, content).unwrap()
+}
+
+/// The same, of a program that may be killed meanwhile.
+fn try_send(address: &str, method: &str, path: &str, (headers, body): (&[(String, String)], &[u8])) -> std::io::Result<Answered> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
     let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n");
     let is_chunked = headers.iter().any(|(name, _)| name == "transfer-encoding");
     if !is_chunked {
         head.push_str(&format!("content-length: {}\r\n", body.len()));
     }
     headers.iter().for_each(|(name, value)| head.push_str(&format!("{name}: {value}\r\n")));
-    stream.write_all(format!("{head}\r\n").as_bytes()).unwrap();
-    stream.write_all(body).unwrap();
+    stream.write_all(format!("{head}\r\n").as_bytes())?;
+    stream.write_all(body)?;
     let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap();
-    let at = answer.windows(4).position(|four| four == b"\r\n\r\n").expect("an answer has a head");
+    stream.read_to_end(&mut answer)?;
+    let Some(at) = answer.windows(4).position(|four| four == b"\r\n\r\n") else {
+        return Err(std::io::Error::new(std::io::ErrorKind::UnexpectedEof, "an answer has a head"));
+    };
     let head = String::from_utf8_lossy(&answer[..at]).to_lowercase();
     let status = head.split_whitespace().nth(1).unwrap().parse().unwrap();
-    (status, head, answer[at + 4..].to_vec())
+    Ok((status, head, answer[at + 4..].to_vec()))
 }
 
 fn get(instance: &Instance, path: &str) -> (u16, Vec<u8>) {
@@ -432,20 +443,26 @@ fn w25_what_cannot_be_stored_is_refused_and_sent_again_is_there_once() {
     instance.wait_for_verdict("job", "up");
 }
 
+/// The newest pings of each heartbeat that are kept in the kill test: as many as the config allows.
+const PINGS_KEPT: usize = 100_000;
+
 #[test]
 fn x05_nothing_that_was_acknowledged_is_lost_whenever_the_program_is_killed() {
-    let config = format!(
-        "{API}retention: {{ pings: 100000 }}\nmonitors:\n  - {{ name: a, heartbeat: {{ interval: 1h }} }}\n  - {{ name: b, heartbeat: {{ interval: 1h }} }}\n"
-    );
+    // One for each sender: more pings of one than are kept would look like lost ones.
+    const JOBS: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    let mut config = format!("{API}retention: {{ pings: {PINGS_KEPT} }}\nmonitors:\n");
+    for id in JOBS {
+        config.push_str(&format!("  - {{ name: {id}, heartbeat: {{ interval: 1h }} }}\n"));
+    }
     let mut instance = Instance::start(&config);
-    let addresses = ["a", "b"].map(|id| (id, paths(&instance, id)["token"].clone()));
+    let addresses = JOBS.map(|id| (id, paths(&instance, id)["token"].clone()));
     let mut acknowledged: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     let mut wait = 17_u64;
     for round in 0..n_kills() {
         let stop = Arc::new(AtomicBool::new(false));
-        let senders: Vec<_> = (0..8)
+        let senders: Vec<_> = (0..JOBS.len())
             .map(|sender| {
-                let (id, path) = addresses[sender % 2].clone();
+                let (id, path) = addresses[sender].clone();
                 let (address, stop) = (instance.address.clone(), Arc::clone(&stop));
                 thread::spawn(move || {
                     let mut heard = Vec::new();
@@ -454,11 +471,10 @@ fn x05_nothing_that_was_acknowledged_is_lost_whenever_the_program_is_killed() {
                         let body = format!("{round}-{sender}-{n}");
                         n += 1;
                         // A connection that breaks acknowledges nothing.
-                        let answered = std::panic::catch_unwind(|| send(&address, "POST", &path, (&[], body.as_bytes())).0);
-                        match answered {
-                            Ok(200) => heard.push(body),
-                            Ok(503) => {}
-                            Ok(other) => panic!("{other}"),
+                        match try_send(&address, "POST", &path, (&[], body.as_bytes())) {
+                            Ok((200, ..)) => heard.push(body),
+                            Ok((503, ..)) => {}
+                            Ok((other, ..)) => panic!("{other}"),
                             Err(_) => break,
                         }
                     }
@@ -477,13 +493,15 @@ fn x05_nothing_that_was_acknowledged_is_lost_whenever_the_program_is_killed() {
         }
         instance.restart();
     }
+    let n_acknowledged: usize = acknowledged.values().map(BTreeSet::len).sum();
+    assert!(40 < n_acknowledged, "{n_acknowledged} pings are too few to say anything");
     for (id, expected) in acknowledged {
         // The API gives the newest thousand; the file has them all.
         let db = rusqlite::Connection::open(instance.path().join("state/vigilmon.db")).unwrap();
         let mut select = db.prepare("SELECT body FROM pings p JOIN monitors m ON m.key = p.monitor WHERE m.id = ?1").unwrap();
         let kept: BTreeSet<String> =
             select.query_map([id], |row| row.get::<_, Vec<u8>>(0)).unwrap().map(|body| String::from_utf8(body.unwrap()).unwrap()).collect();
-        assert!(20 < expected.len(), "too few pings to say anything");
+        assert!(expected.len() < PINGS_KEPT, "{id}: {} pings are more than are kept", expected.len());
         let lost: Vec<&String> = expected.difference(&kept).collect();
         assert!(lost.is_empty(), "{id}: {} of {} acknowledged pings are lost: {lost:?}", lost.len(), expected.len());
         assert_eq!(instance.verdict(id), "up");

@@ -348,21 +348,32 @@ impl Server {
     }
 }
 
-/// One request to an instance, raw: status, head, body.
-pub fn request(address: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, String, String) {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+/// Status, head, body.
+pub type Answered = (u16, String, String);
+
+/// One request to an instance, raw.
+#[track_caller]
+pub fn request(address: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answered {
+    try_request(address, method, path, headers, body).unwrap()
+}
+
+/// The same, of one that may be killed meanwhile.
+pub fn try_request(address: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> std::io::Result<Answered> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
     let mut text = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
     for (name, value) in headers {
         text.push_str(&format!("{name}: {value}\r\n"));
     }
-    write!(stream, "{text}\r\n{body}").unwrap();
+    write!(stream, "{text}\r\n{body}")?;
     let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap();
+    stream.read_to_end(&mut answer)?;
     let answer = String::from_utf8_lossy(&answer).into_owned();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let Some((head, body)) = answer.split_once("\r\n\r\n") else {
+        return Err(std::io::Error::new(std::io::ErrorKind::UnexpectedEof, "an answer has a head"));
+    };
     let status = head.split_whitespace().nth(1).unwrap().parse().unwrap();
-    (status, head.to_owned(), body.to_owned())
+    Ok((status, head.to_owned(), body.to_owned()))
 }
 
 /// A port on which nothing listens.

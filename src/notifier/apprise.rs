@@ -92,7 +92,7 @@ mod tests {
         assert_eq!(request.url.reveal_for_use(), "http://apprise.example:8000/notify");
         assert!(request.body.contains(r#""urls":["tgram://1:canary/2","json://canary"]"#), "{}", request.body);
         let masked = crate::notifier::preview::masked(&ChannelSpec::Apprise(spec));
-        let shown = crate::notifier::preview::preview_with(&masked, &world.message(), &[]).expect("a preview");
+        let shown = crate::notifier::preview::preview(&samples::channel("ops-webhook", masked), &world.message()).expect("a preview");
         assert!(!shown.contains("canary"), "{shown}");
     }
 

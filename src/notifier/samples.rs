@@ -36,7 +36,8 @@ use crate::model::verdict::Verdict;
 use crate::notifier::compose::Message;
 use crate::notifier::error::SendError;
 use crate::notifier::kind::Kind;
-use crate::notifier::kind::kind;
+use crate::notifier::kind::Way;
+use crate::notifier::kind::way;
 use crate::notifier::payload::BODY_BYTES_MAX;
 use crate::notifier::payload::Links;
 use crate::notifier::payload::SENT_BY;
@@ -193,6 +194,7 @@ pub(super) fn config(channels: &[&str]) -> Arc<Config> {
             vantage: Vantage::External,
             state_dir: PathBuf::from("data"),
             secret: None,
+            allow_commands: false,
         },
         server: server(),
         auth: Auth::default(),
@@ -212,13 +214,12 @@ pub(super) fn config(channels: &[&str]) -> Arc<Config> {
 /// The settings have `canary` in every secret, and none of them may be seen.
 #[track_caller]
 pub(super) fn assert_golden(spec: &ChannelSpec) {
-    let masked = preview::masked(spec);
     let mut out = String::new();
     for (what, world) in
         [("down", World::down()), ("degraded", World::degraded()), ("recovered", World::recovered(Verdict::Up)), ("self", World::notice())]
     {
-        let blank = kind(&masked).blank_answer();
-        let text = preview::preview_with(&masked, &world.message(), &vec![blank; 4]).expect("a blank answer accepts");
+        let channel = channel("ops-webhook", spec.clone());
+        let text = preview::preview(&channel, &world.message()).expect("a blank answer accepts");
         out.push_str(&format!("== {what}\n{text}\n"));
     }
     assert_golden_file(spec.kind(), &out);
@@ -227,7 +228,11 @@ pub(super) fn assert_golden(spec: &ChannelSpec) {
 /// The same for a conversation of several requests.
 #[track_caller]
 pub(super) fn assert_conversation(name: &str, spec: &ChannelSpec, world: &World, answers: &[Answer]) {
-    let text = preview::preview_with(&preview::masked(spec), &world.message(), answers).expect("no refusal");
+    let text = {
+        let masked = preview::masked(spec);
+        let Way::Http(kind) = way(&masked) else { panic!("not by requests") };
+        preview::preview_with(kind, &world.message(), answers).expect("no refusal")
+    };
     assert_golden_file(name, &text);
 }
 

@@ -65,14 +65,16 @@ fn judge(spec: &CommandSpec, outcome: io::Result<Outcome>) -> Result<(), SendErr
             let limit = crate::model::time::spoken(spec.timeout);
             Err(SendError::Transient(format!("the program did not end within {limit} and was killed{}", said(spec, &tail))))
         }
-        Err(error) => match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidInput => {
-                Err(SendError::Permanent(format!("the program cannot be run: {error}")))
-            }
-            // Out of processes, memory or files: that passes.
-            _ => Err(SendError::Transient(format!("the program cannot be run at the moment: {error}"))),
-        },
+        Err(error) if cannot_ever(&error) => Err(SendError::Permanent(format!("the program cannot be run: {error}"))),
+        // Out of processes, memory or files: that passes.
+        Err(error) => Err(SendError::Transient(format!("the program cannot be run at the moment: {error}"))),
     }
+}
+
+/// Whether it is missing, may not be run, or is no program.
+fn cannot_ever(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidInput)
+        || error.raw_os_error() == Some(rustix::io::Errno::NOEXEC.raw_os_error())
 }
 
 /// The end of its output, on one line and without the secrets it was given.

@@ -394,3 +394,30 @@ fn heartbeat_url_prints_every_address_and_lines_to_copy_without_a_running_instan
     let unknown = run(dir.path(), &["heartbeat", "url", "No such"]);
     assert_eq!(unknown.status.code(), Some(2), "{}", stderr(&unknown));
 }
+
+#[test]
+fn maintenance_list_says_what_is_covered_and_when() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "monitors:\n  - { name: api, group: prod, tcp: \"127.0.0.1:1\" }\n  - { name: db, tcp: \"127.0.0.1:2\" }\nmaintenance:\n\
+                \x20 - { name: Open, monitors: \"*\", schedule: { from: 2020-01-01T00:00:00Z, to: 2020-06-01T00:00:00Z } }\n\
+                \x20 - { name: Patching, groups: prod, schedule: { rrule: FREQ=DAILY, start: \"2190-06-01T22:00\", duration: 2h, timezone: Europe/Riga } }\n\
+                \x20 - { name: Now, monitors: db, schedule: { cron: \"0 0 * * *\", duration: 1d } }\n";
+    fs::write(dir.path().join("config.yaml"), text).unwrap();
+    let output = run(dir.path(), &["maintenance", "list"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let lines: Vec<Vec<String>> = stdout(&output)
+        .lines()
+        .map(|line| line.split("  ").map(|cell| cell.trim().to_owned()).filter(|cell| !cell.is_empty()).collect())
+        .collect();
+    assert_eq!(lines[0], ["NAME", "STATE", "FROM", "TO", "TIMEZONE", "MONITORS"]);
+    assert_eq!(lines[1], ["Open", "over", "–", "–", "UTC", "api, db"]);
+    assert_eq!(lines[2], ["Patching", "planned", "2190-06-01 22:00", "2190-06-02 00:00", "Europe/Riga", "api"]);
+    assert_eq!((lines[3][1].as_str(), lines[3].last().map(String::as_str)), ("open", Some("db")));
+    let json: serde_json::Value = serde_json::from_str(&stdout(&run(dir.path(), &["maintenance", "list", "--json"]))).unwrap();
+    assert_eq!((json[1]["state"].as_str(), json[1]["from"].as_str()), (Some("planned"), Some("2190-06-01T19:00:00Z")));
+    assert_eq!((json[0]["from"].is_null(), json[2]["monitors"][0].as_str()), (true, Some("db")));
+    fs::write(dir.path().join("config.yaml"), "monitors: [{ tcp: \"127.0.0.1:1\" }]\n").unwrap();
+    assert_eq!(stdout(&run(dir.path(), &["maintenance", "list"])), "no maintenance windows are configured\n");
+    fs::write(dir.path().join("config.yaml"), "monitors: [{ tcp: \"127.0.0.1:1\" }]\nmaintenance: [{ name: x }]\n").unwrap();
+    assert_eq!(run(dir.path(), &["maintenance", "list"]).status.code(), Some(2));
+}

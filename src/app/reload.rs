@@ -373,7 +373,13 @@ fn summary(change: &Change) -> String {
         (!parts.is_empty()).then(|| format!("{name}: {}", parts.join(", ")))
     };
     let settings = (!change.settings.is_empty()).then(|| format!("settings: {}", change.settings.join(", ")));
-    let parts = [group("monitors", &change.monitors), group("channels", &change.channels), group("status pages", &change.pages), settings];
+    let parts = [
+        group("monitors", &change.monitors),
+        group("channels", &change.channels),
+        group("status pages", &change.pages),
+        group("maintenance windows", &change.maintenance),
+        settings,
+    ];
     let text: Vec<String> = parts.into_iter().flatten().collect();
     if text.is_empty() { "only what needs a restart".to_owned() } else { text.join("; ") }
 }

@@ -94,6 +94,8 @@ pub(super) enum Subcommand {
     Peer(PeerOptions),
     /// Print by what a heartbeat is pinged
     Heartbeat(HeartbeatOptions),
+    /// Look at planned maintenance
+    Maintenance(MaintenanceOptions),
     /// Make the running instance read its config again, now
     Reload,
     /// Print a new one-time sign-in link of the running instance
@@ -320,6 +322,22 @@ pub(super) enum HeartbeatAction {
         /// What they begin with, instead of `server.public_url`
         #[arg(long, value_name = "URL")]
         base: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct MaintenanceOptions {
+    #[command(subcommand)]
+    pub(super) action: MaintenanceAction,
+}
+
+#[derive(Debug, Clone, clap::Subcommand)]
+pub(super) enum MaintenanceAction {
+    /// List the windows of the config, what they cover, and when they are now or next
+    List {
+        /// Print them as JSON
+        #[arg(long)]
+        json: bool,
     },
 }
 

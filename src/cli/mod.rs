@@ -12,6 +12,7 @@ mod exec;
 mod hash_password;
 mod heartbeat;
 mod init;
+mod maintenance;
 mod output;
 mod peer;
 mod plan;
@@ -90,6 +91,7 @@ pub fn main() -> ExitCode {
         Subcommand::Status(options) => status::run(&common, &options),
         Subcommand::Peer(options) => peer::run(&common, &options),
         Subcommand::Heartbeat(options) => heartbeat::run(&common, &options),
+        Subcommand::Maintenance(options) => maintenance::run(&common, &options),
         Subcommand::Reload => reload::run(&common),
         Subcommand::SignInLink => sign_in::run(&common),
         Subcommand::HashPassword => hash_password::run(),

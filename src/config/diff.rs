@@ -16,6 +16,7 @@ use crate::model::heartbeat::HeartbeatSpec;
 use crate::model::heartbeat::Identity;
 use crate::model::id::ChannelName;
 use crate::model::id::MonitorId;
+use crate::model::maintenance::Window;
 use crate::model::monitor::Confirm;
 use crate::model::monitor::HttpSpec;
 use crate::model::monitor::Monitor;
@@ -36,6 +37,8 @@ pub struct Change {
     pub channels: Group,
     /// Status pages, by slug.
     pub pages: Group,
+    /// Maintenance windows, by name.
+    pub maintenance: Group,
     /// Other settings that changed and take effect at once, such as `retention.results`.
     pub settings: Vec<String>,
     /// Settings that changed and take effect at the next start.
@@ -84,6 +87,9 @@ impl Change {
         };
         let page_map =
             |config: &Config| -> BTreeMap<String, _> { config.pages.iter().map(|page| (page.slug.to_string(), page.clone())).collect() };
+        let window_map = |config: &Config| -> BTreeMap<String, _> {
+            config.maintenance.iter().map(|window| (window.name.clone(), window.clone())).collect()
+        };
         let old_monitors = old.map(monitor_map).unwrap_or_default();
         let new_monitors = monitor_map(new);
         let renamed = new_monitors.iter().filter_map(|(id, monitor)| {
@@ -102,6 +108,7 @@ impl Change {
                 what
             }),
             pages: group(&old.map(page_map).unwrap_or_default(), &page_map(new), |a, b| page_changes(a, b)),
+            maintenance: group(&old.map(window_map).unwrap_or_default(), &window_map(new), |a, b| window_changes(a, b)),
             settings: old.map(|old| settings(old, new)).unwrap_or_default(),
             needs_restart: old.map(|old| needs_restart(old, new)).unwrap_or_default(),
         }
@@ -111,8 +118,8 @@ impl Change {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         let same = |group: &Group| group.added.is_empty() && group.removed.is_empty() && group.altered.is_empty();
-        let groups = same(&self.monitors) && same(&self.channels) && same(&self.pages);
-        groups && self.renamed.is_empty() && self.settings.is_empty() && self.needs_restart.is_empty()
+        let groups = [&self.monitors, &self.channels, &self.pages, &self.maintenance];
+        groups.into_iter().all(same) && self.renamed.is_empty() && self.settings.is_empty() && self.needs_restart.is_empty()
     }
 
     /// The same for programs.
@@ -125,6 +132,7 @@ impl Change {
             "renamed": renamed,
             "channels": group_json(&self.channels),
             "status_pages": group_json(&self.pages),
+            "maintenance": group_json(&self.maintenance),
             "settings": self.settings,
             "needs_restart": self.needs_restart,
         })
@@ -141,7 +149,13 @@ impl fmt::Display for Change {
         if self.is_empty() {
             return write!(f, "No changes. {} stay as they are.", counted(self.monitors.kept.len(), "monitor"));
         }
-        for (kind, group) in [("monitor", &self.monitors), ("channel", &self.channels), ("status page", &self.pages)] {
+        let groups = [
+            ("monitor", &self.monitors),
+            ("channel", &self.channels),
+            ("status page", &self.pages),
+            ("maintenance window", &self.maintenance),
+        ];
+        for (kind, group) in groups {
             group.added.iter().try_for_each(|key| writeln!(f, "  + {kind} {key}"))?;
             for Altered { key, what } in &group.altered {
                 writeln!(f, "  ~ {kind} {key}: {}", what.join(", "))?;
@@ -368,6 +382,13 @@ fn page_changes(a: &StatusPage, b: &StatusPage) -> Vec<String> {
         ("groups", *groups != b.groups),
         ("announcements", *announcements != b.announcements),
     ];
+    differing.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key.to_owned()).collect()
+}
+
+/// Which monitors a window covers follows from what it asks for and from the monitors, which are compared by themselves.
+fn window_changes(a: &Window, b: &Window) -> Vec<String> {
+    let Window { name: _, wanted, monitors: _, when, message, origin: _ } = a;
+    let differing = [("monitors", *wanted != b.wanted), ("schedule", *when != b.when), ("message", *message != b.message)];
     differing.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key.to_owned()).collect()
 }
 

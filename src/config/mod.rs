@@ -23,6 +23,7 @@ mod probe_hash;
 mod readers;
 mod reference;
 mod report;
+mod select;
 mod starter;
 mod yaml;
 mod yaml_words;
@@ -52,6 +53,7 @@ pub(crate) use crate::config::readers::size_text;
 pub use crate::config::reference::key_paths;
 pub use crate::config::reference::manual::reference_markdown;
 pub use crate::config::reference::schema::json_schema;
+pub use crate::config::select::selects;
 pub use crate::config::starter::starter_config;
 
 use crate::model::channel::Channel;
@@ -59,6 +61,7 @@ use crate::model::id::ChannelName;
 use crate::model::id::MonitorId;
 use crate::model::id::NodeName;
 use crate::model::id::Region;
+use crate::model::maintenance::Window;
 use crate::model::monitor::Monitor;
 use crate::model::net::HostPort;
 use crate::model::page::StatusPage;
@@ -81,6 +84,8 @@ pub struct Config {
     pub channels: BTreeMap<ChannelName, Arc<Channel>>,
     /// In the order of the files.
     pub pages: Vec<Arc<StatusPage>>,
+    /// Maintenance windows, in the order of the files.
+    pub maintenance: Vec<Arc<Window>>,
     /// Controls that tell a lost uplink from a lost target; empty means no guard.
     pub uplink: Vec<HostPort>,
     /// Who is told about vigilmon itself.

@@ -19,6 +19,7 @@ use crate::model::channel::Escaping;
 use crate::model::channel::Slot;
 use crate::model::channel::TemplatePart;
 use crate::model::expect::CertificateDays;
+use crate::model::maintenance::When;
 use crate::model::monitor::HttpAuth;
 use crate::model::monitor::Monitor;
 use crate::model::monitor::ProbeSpec;
@@ -311,6 +312,11 @@ status_pages:
     links: [{ title: x, url: "mailto:a@example.com" }]
     groups: [{ name: A, monitors: "*", match: { labels: {} } }]
     announcements: [{ at: 2026-06-30T10:00:00Z, text: x }]
+maintenance:
+  - name: x
+    monitors: "*"
+    match: { labels: { no: such } }
+    schedule: { cron: "0 22 * * TUE", duration: 2h }
 uplink: { probes: tcp://1.1.1.1:443 }
 self: { channels: [hook] }
 retention: { results: 1d, max_db_size: 1GiB }
@@ -434,4 +440,61 @@ fn what_is_valid_and_perhaps_not_meant_is_said() {
     assert_eq!(said.len(), 1);
     assert!(said[0].contains("monitors[0].heartbeat.max_runtime: a run that starts on time is missed"), "{said:?}");
     assert!(said[0].contains("hint: raise `grace`"), "{said:?}");
+}
+
+#[test]
+fn a_window_covers_what_any_part_of_it_names_and_what_matches_nothing_is_doubted() {
+    let text = "monitors:\n  - { name: \"[prod] api\", group: prod, tcp: \"a:1\" }\n  - { name: shop, labels: { team: web }, tcp: \"b:1\" }\n\
+                \x20 - { name: db, tcp: \"c:1\" }\n\
+                maintenance:\n  - name: all parts\n    monitors: [\"[prod]*\", \"[stage]*\"]\n    groups: prodd\n    match: { labels: { team: web } }\n\
+                \x20   schedule: { cron: \"0 22 * * TUE\", duration: 2h, timezone: Europe/Riga }\n\
+                \x20 - { name: always, monitors: db, match: { labels: { team: no } }, schedule: { cron: \"0 0 * * *\", duration: 1d } }\n";
+    let config = load(text);
+    let ids = |n: usize| config.maintenance[n].monitors.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!((ids(0), ids(1)), (vec!["prod-api".to_owned(), "shop".to_owned()], vec!["db".to_owned()]));
+    assert_eq!(config.maintenance[0].when.to_string(), "cron 0 22 * * TUE for 2h (Europe/Riga)");
+    let said: Vec<String> = config.doubts.iter().map(|doubt| format!("{}: {}", doubt.path, doubt.message)).collect();
+    assert_eq!(
+        said,
+        [
+            "maintenance[0].monitors[1]: no monitor has a name like `[stage]*`",
+            "maintenance[0].groups: no monitor is in a group like `prodd`",
+            "maintenance[1].match: no monitor has these labels",
+            "maintenance[1].schedule.duration: one window follows the other without any time between",
+        ]
+    );
+}
+
+#[test]
+fn times_of_a_window_are_by_the_clock_of_its_zone_or_have_their_offset() {
+    let window = |schedule: &str| {
+        let config = load(&format!(
+            "monitors: [{{ name: x, tcp: \"a:1\" }}]\nmaintenance: [{{ name: w, monitors: x, schedule: {{ {schedule} }} }}]\n"
+        ));
+        config.maintenance[0].when.clone()
+    };
+    let span = |schedule: &str| match window(schedule) {
+        When::Once(span, zone) => (span.from.rfc3339(), span.to.rfc3339(), zone.to_string()),
+        other @ (When::Cron(..) | When::Rule(..)) => panic!("{other}"),
+    };
+    let riga = ("2026-06-30T19:00:00Z".to_owned(), "2026-06-30T21:30:00Z".to_owned(), "Europe/Riga".to_owned());
+    assert_eq!(span("from: \"2026-06-30T22:00\", to: \"2026-07-01 00:30:00\", timezone: Europe/Riga"), riga);
+    assert_eq!(span("from: 2026-06-30T19:00:00Z, to: 2026-06-30T23:30:00+02:00, timezone: Europe/Riga"), riga);
+    assert_eq!(span("from: \"2026-06-30T22:00\", to: \"2026-06-30T23:00\"").2, "UTC");
+    let rule = window("rrule: \"FREQ=MONTHLY;BYDAY=2TU\", start: \"2026-01-06T22:00\", duration: 90m");
+    assert_eq!(rule.to_string(), "FREQ=MONTHLY;BYDAY=2TU for 1h30m (UTC)");
+}
+
+#[test]
+fn what_becomes_of_windows_is_a_change() {
+    let with = |windows: &str| load(&format!("monitors: [{{ name: x, tcp: \"a:1\" }}]\n{windows}"));
+    let window = |name: &str, hour: u32, line: &str| {
+        format!("maintenance:\n{line}  - {{ name: {name}, monitors: x, schedule: {{ cron: \"0 {hour} * * *\", duration: 1h }} }}\n")
+    };
+    let (none, one) = (with(""), with(&window("w", 1, "")));
+    let said = |old: &Config, new: &Config| Change::between(Some(old), new).to_string();
+    assert!(said(&none, &one).contains("  + maintenance window w\n"));
+    assert!(said(&one, &none).contains("  - maintenance window w\n"));
+    assert!(said(&one, &with(&window("w", 2, ""))).contains("  ~ maintenance window w: schedule\n"));
+    assert!(Change::between(Some(&one), &with(&window("w", 1, "  # a comment\n"))).is_empty(), "another line is no change");
 }

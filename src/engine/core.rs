@@ -11,6 +11,7 @@ mod cluster;
 mod create;
 mod guard;
 mod machine;
+mod maintenance;
 mod news;
 mod reload;
 mod settle;
@@ -29,6 +30,8 @@ use crate::engine::core::beats::Beats;
 use crate::engine::core::cluster::Cluster;
 use crate::engine::core::guard::Guard;
 use crate::engine::core::machine::Machine;
+use crate::engine::core::maintenance::Because;
+use crate::engine::core::maintenance::Upkeep;
 use crate::engine::event::Command;
 use crate::engine::event::Event;
 use crate::engine::event::Notice;
@@ -105,6 +108,7 @@ pub struct Core {
     /// Heartbeats that pings created.
     created: BTreeSet<MonitorId>,
     beats: Beats,
+    upkeep: Upkeep,
     /// For the log.
     notes: Vec<String>,
     reload: Arc<ReloadView>,
@@ -138,6 +142,7 @@ impl Core {
             written: Arc::clone(&beginning.config),
             created: create::created(&beginning.facts),
             beats: Beats::new(beginning.beats, beginning.last_ping.map(|(sequence, _)| sequence), now),
+            upkeep: Upkeep::default(),
             notes: Vec::new(),
             reload: beginning.reload,
             started_at: now.wall,
@@ -154,6 +159,7 @@ impl Core {
         };
         let mut change = StateChange::default();
         core.adopt(beginning.config, now, &mut change);
+        core.look_at_windows(now, Because::OfTime);
         core.bury_what_is_left(now, &mut change);
         core.remember(beginning.recent);
         core.replay(beginning.unfed, now, &mut change);
@@ -165,6 +171,7 @@ impl Core {
         }
         core.join(beginning.facts, beginning.last_alive, now, &mut change);
         core.wake_beats(now, &mut change);
+        core.follow_windows(now, &mut change);
         let mut commands = Vec::new();
         core.commit(&mut commands, change, None);
         core.publish(&mut commands);
@@ -189,6 +196,7 @@ impl Core {
         self.pass_time(now, &mut commands);
         self.notice_jumps(now, &mut commands);
         self.pass_beats(now, &mut commands);
+        self.pass_windows(now, &mut commands);
         match event {
             Event::Observed(observed) => self.observed(observed, now, &mut commands),
             Event::ControlsDone(round) => self.controls_done(round, now, &mut commands),
@@ -196,6 +204,8 @@ impl Core {
                 let mut change = StateChange::default();
                 self.reload = reload;
                 self.adopt(config, now, &mut change);
+                self.look_at_windows(now, Because::OfConfig);
+                self.follow_windows(now, &mut change);
                 self.rejoin(now, &mut change, &mut commands);
                 self.commit(&mut commands, change, None);
                 self.release_held(now, &mut commands);
@@ -245,7 +255,8 @@ impl Core {
         let check = due.map_or(latest, |(due, _)| *due);
         let company = self.cluster.as_ref().map_or(latest, Cluster::deadline);
         let beat = self.beats_deadline().unwrap_or(latest);
-        latest.min(check).min(self.guard.next_round().unwrap_or(latest)).min(company).min(beat)
+        let window = self.windows_deadline().unwrap_or(latest);
+        latest.min(check).min(self.guard.next_round().unwrap_or(latest)).min(company).min(beat).min(window)
     }
 
     /// The cluster after another config.
@@ -441,5 +452,7 @@ fn by_monitor(incidents: Vec<Incident>) -> BTreeMap<MonitorId, Vec<Incident>> {
 mod tests;
 #[cfg(test)]
 mod tests_beats;
+#[cfg(test)]
+mod tests_maintenance;
 #[cfg(test)]
 mod tests_together;

@@ -12,6 +12,8 @@ use crate::model::id::MonitorId;
 use crate::model::id::NodeName;
 use crate::model::id::Region;
 use crate::model::incident::Incident;
+use crate::model::maintenance::Span;
+use crate::model::maintenance::Window;
 use crate::model::monitor::Monitor;
 use crate::model::peer::Meta;
 use crate::model::peer::Vantage;
@@ -80,8 +82,19 @@ pub struct MonitorView {
     pub next_check_at: Option<UnixMillis>,
     /// Paused by an operator (not by `enabled: false`).
     pub paused_by_operator: bool,
+    /// The maintenance window that is open for it, if one is.
+    pub upkeep: Option<OpenWindow>,
     /// What a heartbeat is; `None` for monitors of other kinds.
     pub heartbeat: Option<Arc<HeartbeatView>>,
+}
+
+/// A maintenance window that is open.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpenWindow {
+    /// Which.
+    pub window: Arc<Window>,
+    /// From when to when.
+    pub span: Span,
 }
 
 /// A heartbeat at one moment. All times are those of the common clock.

@@ -71,6 +71,8 @@ pub struct Monitor {
     /// The newest checks were bad and are not confirmed yet.
     suspect: bool,
     paused_by_operator: bool,
+    /// The window that is open for it.
+    maintenance: Option<OpenWindow>,
     cause: Option<String>,
     cause_code: Option<&'static str>,
     regions_failing: Vec<String>,
@@ -87,6 +89,14 @@ pub struct Monitor {
     open_incidents: Vec<IncidentBody>,
     /// `None` for monitors that are checked.
     heartbeat: Option<heartbeats::Heartbeat>,
+}
+
+#[derive(Debug, Serialize)]
+struct OpenWindow {
+    name: String,
+    message: Option<String>,
+    from: String,
+    to: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -197,6 +207,12 @@ pub fn monitor(view: &MonitorView, now: UnixMillis) -> Monitor {
         since: view.since.rfc3339(),
         suspect: view.opinion.state == OpinionState::Suspect,
         paused_by_operator: view.paused_by_operator,
+        maintenance: view.upkeep.as_ref().map(|open| OpenWindow {
+            name: open.window.name.clone(),
+            message: open.window.message.clone(),
+            from: open.span.from.rfc3339(),
+            to: open.span.to.rfc3339(),
+        }),
         cause: views::cause(view),
         cause_code: regions::cause_code(view),
         regions_failing: names(&view.regions.failing),

@@ -176,6 +176,8 @@ enum Data {
         uptime: Option<f64>,
         /// Share of the time of which nothing is known.
         unknown: f64,
+        /// Share of the time in maintenance.
+        maintenance: f64,
     },
     Response {
         response_ms: u64,
@@ -275,8 +277,9 @@ fn told(view: &MonitorView) -> (usize, &'static str, Verdict) {
         (Verdict::Degraded, _) => 1,
         (_, Some(Nuance::Late)) => 2,
         (Verdict::Unknown, _) => 3,
-        (Verdict::Up, _) => 4,
-        (Verdict::Paused, _) => 5,
+        (Verdict::Maintenance, _) => 4,
+        (Verdict::Up, _) => 5,
+        (Verdict::Paused, _) => 6,
     };
     (rank, word, look)
 }
@@ -316,7 +319,7 @@ fn uptime(label: &str, stretch: Stretch, figure: Uptime) -> Face {
         label: format!("{label} {}", stretch.word()),
         message: figure.fraction.map_or_else(|| "no data".to_owned(), text::percent),
         look,
-        data: Data::Uptime { stretch: stretch.word(), uptime: figure.fraction, unknown: figure.unknown },
+        data: Data::Uptime { stretch: stretch.word(), uptime: figure.fraction, unknown: figure.unknown, maintenance: figure.maintenance },
     }
 }
 

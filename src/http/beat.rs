@@ -53,7 +53,7 @@ impl Nuance {
 pub fn nuance(view: &MonitorView) -> Option<Nuance> {
     let HeartbeatView { seen, is_overdue, .. } = view.heartbeat.as_deref()?;
     match (view.verdict, seen.phase) {
-        (Verdict::Down | Verdict::Paused | Verdict::Degraded, _) => None,
+        (Verdict::Down | Verdict::Paused | Verdict::Degraded | Verdict::Maintenance, _) => None,
         (Verdict::Up, Phase::Late) => Some(Nuance::Late),
         (Verdict::Up | Verdict::Unknown, _) if *is_overdue => Some(Nuance::Late),
         (Verdict::Unknown, Phase::Waiting) => Some(if was_pinged(view) { Nuance::Waiting } else { Nuance::NeverPinged }),

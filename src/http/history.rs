@@ -132,7 +132,7 @@ fn totals(changes: &[VerdictChange], from: UnixMillis, now: UnixMillis) -> Total
 }
 
 fn figure(totals: &Totals) -> Uptime {
-    Uptime { fraction: totals.available(), unknown: totals.unknown_share() }
+    Uptime { fraction: totals.available(), unknown: totals.unknown_share(), maintenance: totals.maintenance_share() }
 }
 
 /// `n` days of one monitor, the last one being that of `now`.
@@ -152,6 +152,7 @@ pub fn days(changes: &[VerdictChange], n: usize, now: UnixMillis) -> Vec<DayBar>
                 up_fraction: totals.available(),
                 worst: totals.worst(),
                 down_minutes: totals.down.as_secs().div_ceil(60),
+                maintenance_minutes: totals.maintenance.as_secs().div_ceil(60),
             }
         })
         .collect()
@@ -266,7 +267,7 @@ mod tests {
     #[test]
     fn time_before_the_first_verdict_is_not_unknown_time() {
         let list = changes(&[(NOON.minus(HOUR * 10), Verdict::Up), (NOON.minus(HOUR * 5), Verdict::Unknown)]);
-        assert_eq!(uptime(&list, NOON.minus(HOUR * 1000), NOON), Uptime { fraction: Some(1.0), unknown: 0.5 });
+        assert_eq!(uptime(&list, NOON.minus(HOUR * 1000), NOON), Uptime { fraction: Some(1.0), unknown: 0.5, maintenance: 0.0 });
         assert_eq!(uptime(&[], NOON.minus(HOUR), NOON), Uptime::default());
     }
 }

@@ -58,6 +58,7 @@ pub mod password;
 pub mod peer_views;
 pub mod peers;
 pub mod places;
+pub mod planned;
 pub mod public;
 pub mod random;
 pub mod regions;

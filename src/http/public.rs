@@ -17,6 +17,7 @@ use crate::http::beat::Nuance;
 use crate::http::history::MonitorPast;
 use crate::http::history::PagePast;
 use crate::http::history::date;
+use crate::http::planned;
 use crate::http::random::sha256;
 use crate::http::regions;
 use crate::http::views;
@@ -31,6 +32,7 @@ use crate::model::result::CheckResult;
 use crate::model::result::Outcome;
 use crate::model::time::UnixMillis;
 use crate::model::verdict::Verdict;
+use crate::ui::component::maintenance::WindowView;
 use crate::ui::component::notice::AnnouncementView;
 use crate::ui::links::Links;
 use crate::ui::page::status::GroupView;
@@ -106,6 +108,7 @@ pub fn project(page: &StatusPage, snapshot: &Snapshot, past: Option<&PagePast>, 
         troubled: troubled(page, snapshot),
         open: open.into_iter().map(|incident| public_incident(incident, page.show, snapshot)).collect(),
         past: past.map_or_else(Vec::new, |past| past_days(&past.closed, page.show, snapshot)),
+        maintenance: planned::of_page(page, snapshot, now),
         announcements: page.announcements.iter().map(|a| AnnouncementView { at: a.at, kind: a.kind, text: a.text.clone() }).collect(),
         footer: page.links.iter().filter(|link| is_safe_link(&link.url)).cloned().collect(),
     }
@@ -148,6 +151,7 @@ fn headline(page: &StatusPage, snapshot: &Snapshot) -> Headline {
         n_down: n(Verdict::Down),
         n_degraded: n(Verdict::Degraded),
         n_unknown: n(Verdict::Unknown),
+        n_maintenance: n(Verdict::Maintenance),
         n: states.len() - n(Verdict::Paused),
     }
 }
@@ -247,6 +251,19 @@ pub struct StatusJson<'a> {
     groups: Vec<GroupJson<'a>>,
     open_incidents: Vec<IncidentJson<'a>>,
     past_incidents: Vec<IncidentJson<'a>>,
+    /// Open and planned windows.
+    maintenance: Vec<WindowJson<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct WindowJson<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'a str>,
+    from: String,
+    to: String,
+    open: bool,
+    services: &'a [String],
 }
 
 #[derive(Debug, Serialize)]
@@ -264,6 +281,7 @@ struct ServiceJson<'a> {
     detail: Option<String>,
     uptime: Option<f64>,
     unknown: f64,
+    maintenance: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     response_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -314,6 +332,20 @@ impl<'a> From<&'a StatusView> for StatusJson<'a> {
                 .collect(),
             open_incidents: view.open.iter().map(IncidentJson::from).collect(),
             past_incidents: view.past.iter().flat_map(|day| &day.incidents).map(IncidentJson::from).collect(),
+            maintenance: view.maintenance.iter().map(WindowJson::from).collect(),
+        }
+    }
+}
+
+impl<'a> From<&'a WindowView> for WindowJson<'a> {
+    fn from(window: &'a WindowView) -> WindowJson<'a> {
+        WindowJson {
+            name: &window.name,
+            message: window.message.as_deref(),
+            from: window.from.rfc3339(),
+            to: window.to.rfc3339(),
+            open: window.is_open,
+            services: &window.services,
         }
     }
 }
@@ -326,6 +358,7 @@ impl<'a> From<&'a ServiceView> for ServiceJson<'a> {
             detail: service.said.map(|(_, word)| word.to_lowercase()),
             uptime: service.uptime.fraction,
             unknown: service.uptime.unknown,
+            maintenance: service.uptime.maintenance,
             response_ms: service.response_time.map(|took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
             response_from: service.response_from.as_deref(),
             target: service.target.as_deref(),

@@ -100,6 +100,7 @@ pub fn cause(view: &MonitorView) -> Option<String> {
         Verdict::Up if troubled(view).is_empty() => own().filter(|_| view.opinion.state == OpinionState::Suspect),
         Verdict::Up => voted().or_else(recorded),
         Verdict::Unknown => own(),
+        Verdict::Maintenance => voted(),
         Verdict::Paused => None,
     }
 }
@@ -276,8 +277,8 @@ pub fn cell(view: &MonitorView, (own_region, n_all): (&str, usize)) -> RegionsCe
 pub fn of_region(view: &MonitorView, region: &Region) -> Option<Verdict> {
     let there: Vec<Verdict> = view.votes.iter().filter(|vote| vote.region == *region).map(state).collect();
     let first = there.first()?;
-    Some(if view.verdict == Verdict::Paused {
-        Verdict::Paused
+    Some(if matches!(view.verdict, Verdict::Paused | Verdict::Maintenance) {
+        view.verdict
     } else {
         [Verdict::Down, Verdict::Degraded, Verdict::Up, Verdict::Unknown].into_iter().find(|s| there.contains(s)).unwrap_or(*first)
     })

@@ -30,6 +30,7 @@ use crate::http::local::addresses_of;
 use crate::http::local::public_base;
 use crate::http::peer_views;
 use crate::http::peer_views::LinkReport;
+use crate::http::planned;
 use crate::http::regions;
 use crate::http::route::ViewerRoute;
 use crate::http::views;
@@ -181,6 +182,7 @@ impl Desk {
             interval: view.monitor.interval,
             next_at: view.next_check_at,
             is_here: regions::is_checked_here(view),
+            maintenance: planned::of_monitor(view, snapshot, frame.now),
             origin: views::origin(&view.monitor.origin),
             runbook: view.monitor.runbook.clone(),
             beat,

@@ -40,7 +40,7 @@ use crate::ui::page::monitor::PauseState;
 use crate::ui::text;
 
 /// States in the order in which people want to hear of them.
-const WORST_FIRST: [Verdict; 5] = [Verdict::Down, Verdict::Degraded, Verdict::Unknown, Verdict::Paused, Verdict::Up];
+const WORST_FIRST: [Verdict; 6] = [Verdict::Down, Verdict::Degraded, Verdict::Unknown, Verdict::Maintenance, Verdict::Paused, Verdict::Up];
 
 /// Digits of the config's hash that are shown; enough to compare by eye.
 pub const HASH_DIGITS: usize = 12;
@@ -134,6 +134,7 @@ fn monitor_row(view: &MonitorView, regions: (&str, usize)) -> MonitorRow {
         suspect: view.opinion.state == OpinionState::Suspect,
         is_regional: !regions::troubled(view).is_empty(),
         is_here: regions::is_checked_here(view),
+        upkeep: view.upkeep.as_ref().map(|open| (open.window.name.clone(), open.span.to)),
         cause: cause(view),
         last: view.last.as_ref().map(|last| (last.at, last.timings.total)),
         next_at: view.next_check_at,

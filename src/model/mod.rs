@@ -31,6 +31,7 @@ pub mod expect;
 pub mod heartbeat;
 pub mod id;
 pub mod incident;
+pub mod maintenance;
 pub mod monitor;
 pub mod net;
 pub mod notification;

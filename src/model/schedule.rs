@@ -10,10 +10,16 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::civil::DateTime;
+use jiff::tz::AmbiguousOffset;
+
+use crate::model::time::UnixMillis;
 
 pub mod calendar;
 pub mod cron;
+pub mod recurrence;
 
 /// Longest text of a schedule, in bytes: nobody can read a longer one, and everything it says fits.
 pub const TEXT_BYTES_MAX: usize = 256;
@@ -214,6 +220,29 @@ impl Zone {
     #[must_use]
     pub fn rules(&self) -> &jiff::tz::TimeZone {
         &self.0
+    }
+
+    /// What its clock shows; `None` beyond the calendar's years.
+    #[must_use]
+    pub fn shown(&self, at: UnixMillis) -> Option<DateTime> {
+        Timestamp::from_millisecond(at.0).ok().map(|stamp| self.0.to_datetime(stamp))
+    }
+
+    /// When its clock shows this: the first time if it does so twice, and right after the gap if it is skipped. `None` beyond the
+    /// calendar's years.
+    #[must_use]
+    pub fn moment(&self, shown: DateTime) -> Option<UnixMillis> {
+        let stamp = match self.0.to_ambiguous_timestamp(shown).offset() {
+            AmbiguousOffset::Unambiguous { offset } => offset.to_timestamp(shown).ok()?,
+            AmbiguousOffset::Fold { before, .. } => before.to_timestamp(shown).ok()?,
+            AmbiguousOffset::Gap { before, .. } => {
+                // By the offset before the gap this is after it; the change lies before that.
+                let beyond = before.to_timestamp(shown).ok()?;
+                let after = Timestamp::from_millisecond(beyond.as_millisecond().checked_add(1)?).ok()?;
+                self.0.preceding(after).next()?.timestamp()
+            }
+        };
+        Some(UnixMillis(stamp.as_millisecond()))
     }
 }
 

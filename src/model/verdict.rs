@@ -45,9 +45,14 @@ pub enum Verdict {
     Unknown,
     /// Switched off.
     Paused,
+    /// In a maintenance window: whatever checks say, it is expected and not counted.
+    Maintenance,
 }
 
 impl Verdict {
+    /// Every verdict.
+    pub const ALL: [Verdict; 6] = [Verdict::Up, Verdict::Degraded, Verdict::Down, Verdict::Unknown, Verdict::Paused, Verdict::Maintenance];
+
     /// The word for it.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -57,6 +62,7 @@ impl Verdict {
             Verdict::Down => "down",
             Verdict::Unknown => "unknown",
             Verdict::Paused => "paused",
+            Verdict::Maintenance => "maintenance",
         }
     }
 }

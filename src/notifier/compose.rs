@@ -140,7 +140,7 @@ impl<'a> Message<'a> {
                 Verdict::Up => Tone::Good,
                 Verdict::Degraded => Tone::Warning,
                 Verdict::Down => Tone::Bad,
-                Verdict::Unknown | Verdict::Paused => Tone::Neutral,
+                Verdict::Unknown | Verdict::Paused | Verdict::Maintenance => Tone::Neutral,
             },
         }
     }
@@ -194,14 +194,14 @@ impl<'a> Message<'a> {
             EventKind::Reminder => match facts.status {
                 Verdict::Down => "Still DOWN",
                 Verdict::Degraded => "Still degraded",
-                Verdict::Up | Verdict::Unknown | Verdict::Paused => "Still DOWN from some regions",
+                Verdict::Up | Verdict::Unknown | Verdict::Paused | Verdict::Maintenance => "Still DOWN from some regions",
             },
             EventKind::SelfNotice => "Notice",
             EventKind::Recovered => match facts.status {
                 Verdict::Up => "Up",
                 Verdict::Degraded => "Degraded",
                 Verdict::Down => "DOWN",
-                Verdict::Unknown | Verdict::Paused => "Closed",
+                Verdict::Unknown | Verdict::Paused | Verdict::Maintenance => "Closed",
             },
         };
         format!("{word}: {name}")

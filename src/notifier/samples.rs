@@ -201,6 +201,7 @@ pub(super) fn config(channels: &[&str]) -> Arc<Config> {
         monitors: Vec::new(),
         channels: channels.iter().map(named).collect::<BTreeMap<_, _>>(),
         pages: Vec::new(),
+        maintenance: Vec::new(),
         uplink: Vec::new(),
         self_channels: Vec::new(),
         retention: Retention::default(),

@@ -70,7 +70,9 @@ fn recovered(facts: &IncidentFacts, now: UnixMillis) -> String {
             Verdict::Up => format!("{name} is up again after {lasted}"),
             Verdict::Degraded => format!("{name} is no longer down, but degraded, after {lasted}"),
             Verdict::Down => format!("{name} is no longer degraded, but DOWN, after {lasted}"),
-            Verdict::Unknown | Verdict::Paused => format!("{name} is no longer watched; its incident is closed after {lasted}"),
+            Verdict::Unknown | Verdict::Paused | Verdict::Maintenance => {
+                format!("{name} is no longer watched; its incident is closed after {lasted}")
+            }
         },
     }
 }
@@ -79,7 +81,7 @@ fn recovered(facts: &IncidentFacts, now: UnixMillis) -> String {
 fn state(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Down => "DOWN",
-        Verdict::Up | Verdict::Degraded | Verdict::Unknown | Verdict::Paused => verdict.word(),
+        Verdict::Up | Verdict::Degraded | Verdict::Unknown | Verdict::Paused | Verdict::Maintenance => verdict.word(),
     }
 }
 

@@ -251,7 +251,6 @@ fn incident(cluster: &str, key: &str, value: &str) -> Option<Incident> {
 }
 
 fn verdict((monitor, at, word): &(String, i64, String)) -> Option<VerdictChange> {
-    let all = [Verdict::Up, Verdict::Degraded, Verdict::Down, Verdict::Unknown, Verdict::Paused];
-    let verdict = all.into_iter().find(|verdict| verdict.word() == word)?;
+    let verdict = Verdict::ALL.into_iter().find(|verdict| verdict.word() == word)?;
     Some(VerdictChange { monitor: MonitorId::parse(monitor).ok()?, at: UnixMillis(*at), verdict })
 }

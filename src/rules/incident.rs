@@ -41,14 +41,15 @@ pub enum Move {
     Close(Lane, CloseReason),
 }
 
-/// What a verdict means for incidents that are or are not open. Unknown means nothing: missing knowledge neither opens nor closes.
+/// What a verdict means for incidents that are or are not open. Unknown means nothing: missing knowledge neither opens nor closes. Nor
+/// does maintenance by itself; what checks say meanwhile is asked for as usual, and [`in_maintenance`] leaves out what must wait.
 #[must_use]
 pub fn moves(verdict: Verdict, epochs: Epochs) -> Vec<Move> {
     let open = |lane: Lane| epochs.of(lane).is_open();
     let close = |lane: Lane, reason| open(lane).then_some(Move::Close(lane, reason));
     let begin = |lane: Lane| (!open(lane)).then_some(Move::Open(lane));
     let moves = match verdict {
-        Verdict::Unknown => [None, None, None],
+        Verdict::Unknown | Verdict::Maintenance => [None, None, None],
         Verdict::Up => [close(Lane::Outage, CloseReason::Recovered), close(Lane::Degradation, CloseReason::Recovered), None],
         Verdict::Down => [close(Lane::Degradation, CloseReason::Superseded), begin(Lane::Outage), None],
         Verdict::Degraded => [close(Lane::Outage, CloseReason::Recovered), begin(Lane::Degradation), None],
@@ -56,6 +57,17 @@ pub fn moves(verdict: Verdict, epochs: Epochs) -> Vec<Move> {
         Verdict::Paused => Lane::ALL.map(|lane| close(lane, CloseReason::Paused)),
     };
     moves.into_iter().flatten().collect()
+}
+
+/// Which moves may be made while a maintenance window is open: incidents end, and none begins, nor does one give way to another, because
+/// whoever was told of it would not hear of its end.
+#[must_use]
+pub fn in_maintenance(moves: Vec<Move>) -> Vec<Move> {
+    let may_be_made = |what: &Move| match what {
+        Move::Open(_) | Move::Close(_, CloseReason::Superseded) => false,
+        Move::Close(_, CloseReason::Recovered | CloseReason::RecoveredUnseen | CloseReason::Removed | CloseReason::Paused) => true,
+    };
+    moves.into_iter().filter(may_be_made).collect()
 }
 
 /// The event that a move is for people; `None` when they are told by another move of the same moment.
@@ -154,6 +166,17 @@ mod tests {
             ],
         );
         assert_walk(&[Verdict::Down, Verdict::Paused, Verdict::Up], &[&[Open(Outage)], &[Close(Outage, Paused)], &[]]);
+    }
+
+    #[test]
+    fn in_maintenance_incidents_end_and_none_begins() {
+        let epochs = |outage, degradation| Epochs { outage: Epoch(outage), degradation: Epoch(degradation), regional: Epoch(0) };
+        let allowed = |verdict, epochs| in_maintenance(moves(verdict, epochs));
+        assert_eq!(allowed(Verdict::Down, epochs(0, 0)), []);
+        assert_eq!(allowed(Verdict::Down, epochs(0, 1)), [], "who heard that it is slow will hear the end of that");
+        assert_eq!(allowed(Verdict::Degraded, epochs(1, 0)), [Move::Close(Lane::Outage, CloseReason::Recovered)]);
+        assert_eq!(allowed(Verdict::Up, epochs(1, 0)), [Move::Close(Lane::Outage, CloseReason::Recovered)]);
+        assert_eq!(allowed(Verdict::Paused, epochs(0, 1)), [Move::Close(Lane::Degradation, CloseReason::Paused)]);
     }
 
     #[test]

@@ -6,6 +6,7 @@ pub mod calendar;
 pub mod heartbeat;
 pub mod incident;
 pub mod judge;
+pub mod maintenance;
 pub mod opinion;
 pub mod schedule;
 pub mod uplink;

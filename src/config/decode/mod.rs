@@ -5,6 +5,7 @@ mod expect;
 mod heartbeat;
 mod http;
 mod instance;
+mod maintenance;
 mod monitor;
 mod page;
 mod peers;
@@ -43,6 +44,7 @@ pub(super) fn document(ctx: &Ctx<'_>, root: &Node, expanded: &Expanded) -> Optio
     let defaults = fields.take("defaults");
     let channels_at = fields.take("channels");
     let pages_at = fields.take("status_pages");
+    let maintenance_at = fields.take("maintenance");
     let uplink = fields.read("uplink", instance::uplink);
     let peers = fields.read("peers", peers::peers);
     let heartbeats_at = fields.take("heartbeats");
@@ -70,6 +72,7 @@ pub(super) fn document(ctx: &Ctx<'_>, root: &Node, expanded: &Expanded) -> Optio
     let heartbeats = heartbeats_at.and_then(|at| heartbeat::heartbeats(ctx, &at, (expanded.created.as_ref(), &names)));
     let (monitors, all_read) = monitors(ctx, expanded, &names);
     let pages = pages(ctx, pages_at.as_ref(), &monitors, all_read);
+    let maintenance = maintenance::windows(ctx, maintenance_at.as_ref(), &monitors, all_read);
     let self_items = self_at.map(|at| instance::self_channels(ctx, &at)).unwrap_or_default();
     Some(Config {
         instance: instance?,
@@ -78,6 +81,7 @@ pub(super) fn document(ctx: &Ctx<'_>, root: &Node, expanded: &Expanded) -> Optio
         monitors,
         channels,
         pages,
+        maintenance,
         uplink: uplink.unwrap_or_default(),
         self_channels: channel::references(ctx, &self_items, &names),
         retention: retention.unwrap_or_else(Retention::default),

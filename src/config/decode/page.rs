@@ -217,7 +217,7 @@ fn group(ctx: &Ctx<'_>, at: &At<'_>, monitors: &[Arc<Monitor>], all_read: bool) 
         }
         wanted.push(text);
     }
-    let labels = matching.as_ref().and_then(|at| match_labels(ctx, at));
+    let labels = matching.as_ref().and_then(|at| match_labels(ctx, at, "status_pages[].groups[].match"));
     let has_labels =
         |monitor: &Monitor, labels: &BTreeMap<String, String>| labels.iter().all(|(key, value)| monitor.labels.get(key) == Some(value));
     if let (Some(labels), Some(at)) = (&labels, &matching)
@@ -242,8 +242,9 @@ fn no_match(ctx: &Ctx<'_>, at: &At<'_>, text: &str, monitors: &[Arc<Monitor>]) {
     ctx.bad(at, format!("no monitor has a name like `{text}`"), hint);
 }
 
-fn match_labels(ctx: &Ctx<'_>, at: &At<'_>) -> Option<BTreeMap<String, String>> {
-    let mut fields = Fields::open(ctx, at, "status_pages[].groups[].match")?;
+/// Labels of a `match:`, in the section of the reference that has it.
+pub(super) fn match_labels(ctx: &Ctx<'_>, at: &At<'_>, section: &'static str) -> Option<BTreeMap<String, String>> {
+    let mut fields = Fields::open(ctx, at, section)?;
     let labels_at = fields.require("labels");
     fields.finish();
     let labels_at = labels_at?;

@@ -95,6 +95,13 @@ const TOP: &[Key] = &[
         "[{ slug: main, groups: [{ name: All, monitors: \"*\" }] }]",
     ),
     key(
+        "maintenance",
+        Kind::List(&Kind::Map("maintenance[]")),
+        "",
+        "Planned times in which failing is expected.",
+        "[{ name: Patching, monitors: \"*\", schedule: { cron: \"0 22 * * TUE\", duration: 2h } }]",
+    ),
+    key(
         "peers",
         Kind::Map("peers"),
         "",

@@ -140,8 +140,12 @@ impl Core {
                 state.opinion = opinion::unknown(since);
             }
             state.streak = Streak::default();
-            if !matches!(state.verdict, Verdict::Unknown | Verdict::Paused) {
-                let at = since.max(state.verdict_since);
+            // In maintenance nothing is expected of it; only what came after that is unknown.
+            let in_maintenance = state.verdict == Verdict::Maintenance;
+            let closed = machine.upkeep.as_ref().map(|open| open.span.to).or(machine.upkept_until).filter(|_| in_maintenance);
+            let is_open = machine.upkeep.as_ref().is_some_and(|open| in_maintenance && now.wall < open.span.to);
+            if !matches!(state.verdict, Verdict::Unknown | Verdict::Paused) && !is_open {
+                let at = since.max(state.verdict_since).max(closed.unwrap_or(since)).min(now.wall.max(state.verdict_since));
                 state.verdict = Verdict::Unknown;
                 state.verdict_since = at;
                 change.verdicts.push(VerdictChange { monitor: id.clone(), at, verdict: Verdict::Unknown });

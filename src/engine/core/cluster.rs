@@ -342,6 +342,15 @@ impl Cluster {
         self.clock_offset().is_some_and(|offset| CLOCK_OFF_MS < offset.abs())
     }
 
+    /// How far the clocks that are about right are ahead of this node's, in milliseconds: the furthest behind and the furthest ahead, its
+    /// own included unless it is the one that is wrong.
+    pub(super) fn clock_range(&self) -> (i64, i64) {
+        let common = self.clock_offset().unwrap_or(0);
+        let about_right = |offset: &i64| offset.abs_diff(common) <= CLOCK_OFF_MS.unsigned_abs();
+        let all = || self.offsets.values().copied().chain([0]).filter(about_right);
+        (all().min().unwrap_or(common), all().max().unwrap_or(common))
+    }
+
     /// A time of this node's clock by the common one. Small differences are left alone: they would only make times differ.
     pub(super) fn common(&self, at: UnixMillis) -> UnixMillis {
         let offset = self.clock_offset().filter(|offset| CLOCK_OFF_MS < offset.abs()).unwrap_or(0);

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::config::Config;
+use crate::config::selects;
 use crate::consensus::codec;
 use crate::engine::core::Core;
 use crate::engine::handle::Refused;
@@ -53,6 +54,9 @@ impl Core {
             let mut monitor = Monitor { id: id.clone(), name: id.to_string(), ..(*allowed.prototype).clone() };
             if let ProbeSpec::Heartbeat(spec) = &mut monitor.probe {
                 spec.identity.slug = id.to_string();
+            }
+            for window in whole.maintenance.iter_mut().filter(|window| selects(&window.wanted, &monitor)) {
+                Arc::make_mut(window).monitors.insert(id.clone());
             }
             whole.monitors.push(Arc::new(monitor));
         }

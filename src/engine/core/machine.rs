@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::core::beat::Beat;
+use crate::engine::core::maintenance::Open;
 use crate::engine::snapshot::Agreement;
 use crate::engine::snapshot::MonitorView;
 use crate::engine::snapshot::Recent;
@@ -90,6 +91,12 @@ pub(super) struct Machine {
     pub(super) is_probed: bool,
     /// What the votes of all say, and since when; unused when watching alone.
     pub(super) joint: Joint,
+    /// The maintenance window that is open for it, if one is.
+    pub(super) upkeep: Option<Open>,
+    /// When the last one closed, as far as that is still of interest.
+    pub(super) upkept_until: Option<UnixMillis>,
+    /// The verdict that would be shown without one.
+    pub(super) beneath: Verdict,
     /// Its heartbeat, if it is one; it is never checked then.
     pub(super) beat: Option<Box<Beat>>,
     /// The newest picture; `None` when something changed since.
@@ -113,6 +120,9 @@ impl Machine {
             recent: VecDeque::new(),
             last: None,
             unseen_since: None,
+            upkeep: None,
+            upkept_until: None,
+            beneath: Verdict::Unknown,
             beat: None,
             view: None,
         }

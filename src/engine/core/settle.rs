@@ -9,6 +9,7 @@ use crate::consensus::decide::Vote;
 use crate::consensus::identity;
 use crate::engine::core::Core;
 use crate::engine::core::machine::Machine;
+use crate::engine::core::maintenance;
 use crate::engine::event::Command;
 use crate::engine::snapshot::Recent;
 use crate::model::change::MonitorState;
@@ -141,6 +142,7 @@ impl Core {
     pub(super) fn hold(&mut self, id: &MonitorId, (verdict, since): (Verdict, UnixMillis), now: Now, change: &mut StateChange) {
         let Some(machine) = self.machines.get_mut(id) else { return };
         machine.view = None;
+        let (verdict, since) = maintenance::held(machine, (verdict, since));
         if verdict == machine.state.verdict {
             return;
         }
@@ -157,7 +159,7 @@ impl Core {
     /// Opens and closes what this verdict means, as this vantage saw it.
     fn move_lanes(&mut self, id: &MonitorId, verdict: Verdict, now: Now, change: &mut StateChange) {
         let Some(machine) = self.machines.get(id) else { return };
-        let moves = incident::moves(verdict, machine.epochs());
+        let moves = maintenance::permitted(machine, incident::moves(verdict, machine.epochs()));
         let from_outage = moves.contains(&Move::Close(Lane::Outage, CloseReason::Recovered));
         for what in moves {
             let detail = self.detail(id, what, now);
@@ -384,7 +386,7 @@ fn facts(machine: &Machine, incident: &Incident, n_voters: (usize, usize)) -> In
         status: match closed.map(|closed| closed.how) {
             Some(CloseReason::Removed) => Verdict::Unknown,
             Some(CloseReason::Recovered | CloseReason::RecoveredUnseen | CloseReason::Superseded | CloseReason::Paused) | None => {
-                machine.state.verdict
+                maintenance::beneath(machine)
             }
         },
         started_at: incident.opened_at,

@@ -34,13 +34,13 @@ use crate::rules::heartbeat::Said;
 use crate::rules::uplink::Round;
 
 /// 2026-06-30T10:00:00Z
-const START: i64 = 1_782_813_600_000;
+pub(super) const START: i64 = 1_782_813_600_000;
 
 fn at(seconds: u64) -> Now {
     Now { wall: UnixMillis(START + i64::try_from(seconds * 1000).expect("small")), mono: Mono(1_000_000_000 + seconds * 1_000_000) }
 }
 
-fn watched(id: &str) -> Monitor {
+pub(super) fn watched(id: &str) -> Monitor {
     Monitor { channels: vec![ChannelName::parse("ops").expect("a name")], ..testing::monitor(id) }
 }
 
@@ -59,6 +59,7 @@ pub(super) fn config(monitors: Vec<Monitor>, uplink: &[&str]) -> Arc<Config> {
         monitors: monitors.into_iter().map(Arc::new).collect(),
         channels: [(ops.name.clone(), Arc::clone(&ops))].into(),
         pages: Vec::new(),
+        maintenance: Vec::new(),
         uplink: uplink.iter().map(|text| HostPort::parse(text).expect("an address")).collect(),
         self_channels: vec![ops.name.clone()],
         retention: Retention::default(),
@@ -68,7 +69,7 @@ pub(super) fn config(monitors: Vec<Monitor>, uplink: &[&str]) -> Arc<Config> {
     })
 }
 
-fn reload() -> Arc<ReloadView> {
+pub(super) fn reload() -> Arc<ReloadView> {
     Arc::new(ReloadView {
         active_hash: String::new(),
         active_since: UnixMillis(START),
@@ -216,7 +217,7 @@ impl World {
         self.apply(Event::Pinged { arrived: Box::new(arrived), request: RequestId(1_000_000 + self.n_pings) });
     }
 
-    fn set(&mut self, id: &str, outcome: Outcome) {
+    pub(super) fn set(&mut self, id: &str, outcome: Outcome) {
         self.outcomes.insert(id.to_owned(), outcome);
     }
 
@@ -227,7 +228,7 @@ impl World {
     }
 
     /// Lets time pass in steps of half a second, as the shell does when nothing happens.
-    fn run_until(&mut self, seconds: u64) {
+    pub(super) fn run_until(&mut self, seconds: u64) {
         while self.seconds < seconds {
             self.seconds += 1;
             let half = Now { wall: at(self.seconds).wall.minus(Duration::from_millis(500)), mono: Mono(at(self.seconds).mono.0 - 500_000) };
@@ -332,13 +333,13 @@ impl World {
 
     /// Compares what was told since the last time.
     #[track_caller]
-    fn assert_told(&mut self, expected: &[&str]) {
+    pub(super) fn assert_told(&mut self, expected: &[&str]) {
         let story = std::mem::take(&mut self.story);
         let told: Vec<&str> = story.lines().collect();
         assert_eq!(told, expected, "\n{story}");
     }
 
-    fn checks_of(&self, id: &str) -> Vec<u64> {
+    pub(super) fn checks_of(&self, id: &str) -> Vec<u64> {
         self.checks.iter().filter(|(_, checked)| checked == id).map(|(second, _)| *second).collect()
     }
 }

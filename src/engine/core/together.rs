@@ -15,6 +15,7 @@ use crate::consensus::turn::Turn;
 use crate::engine::core::Core;
 use crate::engine::core::machine::Joint;
 use crate::engine::core::machine::Machine;
+use crate::engine::core::maintenance;
 use crate::engine::core::settle;
 use crate::engine::core::settle::Detail;
 use crate::engine::core::settle::Opening;
@@ -80,6 +81,8 @@ impl Core {
             !wanted || since.is_some_and(|since| partial_after <= now.mono.since(since))
         });
         let moves = wish.verdict.map(|verdict| incident::moves(verdict, machine.epochs())).unwrap_or_default();
+        let moves = maintenance::permitted(machine, moves);
+        let regional = maintenance::permitted_regional(machine, wish.verdict, regional);
         let regional = regional.filter(|wanted| *wanted != machine.state.regional.is_open());
         remember(&mut machine.joint, wish.verdict.filter(|_| !moves.is_empty()), regional, now.mono);
         // Whoever waits for `partial.after` looks again then.
@@ -217,14 +220,17 @@ impl Core {
                 (_, Some(blind)) if blind < SHOWN_AFTER => state.verdict,
                 (Decision::Insufficient, _) => Verdict::Unknown,
                 (Decision::Hold(Verdict::Up) | Decision::Regional, _) => Verdict::Up,
+                // A window has closed, and what is still wrong is recorded in a moment.
+                (Decision::Hold(_) | Decision::Contested, _) if state.verdict == Verdict::Maintenance => Verdict::Unknown,
                 // Said by the votes and not recorded yet, or as many say one thing as the other.
                 (Decision::Hold(_) | Decision::Contested, _) => state.verdict,
             };
             // A verdict of a lane that is closed by now, or of a pause that is over.
-            let is_left_over = matches!(shown, Verdict::Down | Verdict::Degraded | Verdict::Paused);
+            let is_left_over = matches!(shown, Verdict::Down | Verdict::Degraded | Verdict::Paused | Verdict::Maintenance);
             (if is_left_over { if count.solo == Decision::Insufficient { Verdict::Unknown } else { Verdict::Up } } else { shown }, None)
         };
-        if !is_ready && matches!(verdict, Verdict::Unknown | Verdict::Up) && !matches!(state.verdict, Verdict::Paused) {
+        let has_ended = matches!(state.verdict, Verdict::Paused | Verdict::Maintenance);
+        if !is_ready && matches!(verdict, Verdict::Unknown | Verdict::Up) && !has_ended && machine.upkeep.is_none() {
             // One that has just started knows less than it knew before.
             return;
         }

@@ -14,6 +14,7 @@ use crate::engine::core::votes::Voice;
 use crate::engine::snapshot::ClusterView;
 use crate::engine::snapshot::MonitorView;
 use crate::engine::snapshot::NodeView;
+use crate::engine::snapshot::OpenWindow;
 use crate::engine::snapshot::Snapshot;
 use crate::engine::snapshot::UplinkView;
 use crate::engine::snapshot::VoteView;
@@ -162,6 +163,7 @@ fn draw(machine: &Machine, votes: Votes, now: Now) -> MonitorView {
         incidents,
         next_check_at: due_in.map(|wait| UnixMillis(now.wall.0) + wait),
         paused_by_operator: machine.state.paused_at.is_some(),
+        upkeep: machine.upkeep.as_ref().map(|open| OpenWindow { window: Arc::clone(&open.window), span: open.span }),
         heartbeat: machine.beat.as_ref().map(|beat| Arc::new(beat.view())),
     }
 }

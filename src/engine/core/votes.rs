@@ -131,7 +131,9 @@ pub(super) fn side(decision: Decision) -> Side {
         Decision::Hold(Verdict::Down) => Side::Down,
         Decision::Hold(Verdict::Up | Verdict::Degraded) => Side::Up,
         Decision::Regional => Side::Regional,
-        Decision::Hold(Verdict::Unknown | Verdict::Paused) | Decision::Contested | Decision::Insufficient => Side::Unknown,
+        Decision::Hold(Verdict::Unknown | Verdict::Paused | Verdict::Maintenance) | Decision::Contested | Decision::Insufficient => {
+            Side::Unknown
+        }
     }
 }
 

@@ -326,7 +326,7 @@ pub fn flips(changes: &[VerdictChange], from: UnixMillis, to: UnixMillis) -> Fli
         let is_up = match change.verdict {
             Verdict::Up | Verdict::Degraded => true,
             Verdict::Down => false,
-            Verdict::Unknown | Verdict::Paused => continue,
+            Verdict::Unknown | Verdict::Paused | Verdict::Maintenance => continue,
         };
         if was_up != Some(is_up) && from <= change.at && change.at < to {
             flips.push(Flip { timestamp: iso(change.at), up: u8::from(is_up) });

@@ -93,7 +93,7 @@ async fn figures_come_from_the_history_and_go_back_as_far_as_the_page() {
     let svg = world.get("/badge/prod/api/uptime-7d.svg", &[]).await;
     assert!(svg.body.contains("<title>api 7d: 100 %</title>"), "{}", svg.body);
     let json = world.get("/badge/prod/uptime-90d.json", &[]).await.body;
-    assert_eq!(json, r#"{"label":"Status of prod 90d","stretch":"90d","uptime":1.0,"unknown":0.0}"#);
+    assert_eq!(json, r#"{"label":"Status of prod 90d","stretch":"90d","uptime":1.0,"unknown":0.0,"maintenance":0.0}"#);
     world.show(|snapshot| change_page(snapshot, |page| page.show.history = Duration::from_secs(30 * 86_400)));
     world.read_history().await;
     assert_eq!(world.get("/badge/prod/api/uptime-30d.svg", &[]).await.status, StatusCode::OK);

@@ -6,6 +6,7 @@ mod healthchecks;
 mod injection;
 mod pages;
 mod peers;
+mod planned;
 mod regions;
 mod rights;
 mod sign_in;

@@ -79,7 +79,13 @@ async fn a_status_page_of_fifty_monitors_and_ninety_days_stays_small() {
     for past in book.pages.get_mut(&slug("prod")).expect("the page was read").monitors.values_mut() {
         assert_eq!(past.days.len(), 90);
         for (i, day) in past.days.iter_mut().enumerate() {
-            *day = DayBar { worst: states[i % states.len()], up_fraction: Some(0.98), down_minutes: 20, date: day.date.clone() };
+            *day = DayBar {
+                worst: states[i % states.len()],
+                up_fraction: Some(0.98),
+                down_minutes: 20,
+                maintenance_minutes: if i % 7 == 2 { 120 } else { 0 },
+                date: day.date.clone(),
+            };
         }
     }
     book.generation += 1;
@@ -89,7 +95,7 @@ async fn a_status_page_of_fifty_monitors_and_ninety_days_stays_small() {
     assert_eq!(html.matches("<svg class=\"days\"").count(), 50);
     for bar in html.split("<svg class=\"days\"").skip(1) {
         let bar = bar.split("</svg>").next().expect("it ends");
-        assert_eq!(bar.matches("<path").count(), 5, "one per colour: {bar}");
-        assert!(bar.contains("last 90 days: 13 with an outage, 13 degraded, 13 without data"), "{bar}");
+        assert_eq!(bar.matches("<path").count(), 6, "one per colour, and one of marks: {bar}");
+        assert!(bar.contains("last 90 days: 13 with an outage, 13 degraded, 13 without data, 13 with maintenance"), "{bar}");
     }
 }

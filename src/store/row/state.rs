@@ -148,6 +148,7 @@ pub(in crate::store) fn verdict_of(word: &str) -> Result<Verdict, String> {
         "down" => Verdict::Down,
         "unknown" => Verdict::Unknown,
         "paused" => Verdict::Paused,
+        "maintenance" => Verdict::Maintenance,
         other => return Err(format!("`{other}` is not a verdict")),
     })
 }

@@ -16,6 +16,7 @@ pub fn class(state: Verdict) -> &'static str {
         Verdict::Down => "is-down",
         Verdict::Unknown => "is-unknown",
         Verdict::Paused => "is-paused",
+        Verdict::Maintenance => "is-maintenance",
     }
 }
 
@@ -28,6 +29,7 @@ pub fn word(state: Verdict) -> &'static str {
         Verdict::Down => "Down",
         Verdict::Unknown => "Unknown",
         Verdict::Paused => "Paused",
+        Verdict::Maintenance => "Maintenance",
     }
 }
 
@@ -42,7 +44,7 @@ pub fn of_outcome(outcome: Outcome) -> Verdict {
     }
 }
 
-/// The shape of a state: disc, triangle, square, ring, two bars. Tells them apart without colour.
+/// The shape of a state: disc, triangle, square, ring, two bars, diamond. Tells them apart without colour.
 #[must_use]
 pub fn shape(state: Verdict) -> Markup {
     html! {
@@ -53,6 +55,7 @@ pub fn shape(state: Verdict) -> Markup {
                 Verdict::Down => { path d="M1 1h10v10H1z" {} },
                 Verdict::Unknown => { circle.hollow cx="6" cy="6" r="4.2" stroke-dasharray="2.2 1.6" {} },
                 Verdict::Paused => { path d="M2 1h3v10H2zM7 1h3v10H7z" {} },
+                Verdict::Maintenance => { path d="M6 .2 11.8 6 6 11.8.2 6z" {} },
             }
         }
     }
@@ -98,6 +101,7 @@ fn ground(look: Verdict) -> &'static str {
         Verdict::Down => "#c0332b",
         Verdict::Unknown => "#656c7a",
         Verdict::Paused => "#4f6390",
+        Verdict::Maintenance => "#7a4fa3",
     }
 }
 
@@ -110,6 +114,7 @@ pub fn shields_colour(look: Verdict) -> &'static str {
         Verdict::Down => "critical",
         Verdict::Unknown => "inactive",
         Verdict::Paused => "informational",
+        Verdict::Maintenance => "blueviolet",
     }
 }
 
@@ -190,7 +195,7 @@ mod tests {
 
     #[test]
     fn every_state_has_its_own_word_and_shape() {
-        let all = [Verdict::Up, Verdict::Degraded, Verdict::Down, Verdict::Unknown, Verdict::Paused];
+        let all = Verdict::ALL;
         let mut seen: Vec<String> = all.iter().map(|s| shape(*s).into_string().replace(class(*s), "")).collect();
         seen.sort();
         seen.dedup();

@@ -24,6 +24,8 @@ pub struct DayBar {
     pub worst: Verdict,
     /// Minutes of down, begun ones counted.
     pub down_minutes: u64,
+    /// Minutes in maintenance, begun ones counted.
+    pub maintenance_minutes: u64,
 }
 
 /// Availability over a stretch.
@@ -33,13 +35,18 @@ pub struct Uptime {
     pub fraction: Option<f64>,
     /// Share of the stretch about which nothing is known.
     pub unknown: f64,
+    /// Share of the stretch in which it was in maintenance.
+    pub maintenance: f64,
 }
 
 /// Days that a tooltip names; a longer one would not fit beside the bar.
 const TOOLTIP_DAYS: usize = 5;
 
-/// Unknown shares below this are not worth a word: a restart takes a few seconds.
-const UNKNOWN_WORTH_SAYING: f64 = 0.001;
+/// Shares below this of what is neither up nor down are not worth a word: a restart takes a few seconds.
+const WORTH_SAYING: f64 = 0.001;
+
+/// How high the mark of a day with some maintenance is.
+const MARK_HEIGHT: usize = 7;
 
 /// The figure.
 #[must_use]
@@ -49,8 +56,10 @@ pub fn uptime(uptime: Uptime) -> Markup {
             @match uptime.fraction {
                 Some(share) => {
                     (text::percent(share)) " up"
-                    @if uptime.unknown >= UNKNOWN_WORTH_SAYING { span.quiet { ", " (text::percent(uptime.unknown)) " of the time unknown" } }
+                    @if uptime.unknown >= WORTH_SAYING { span.quiet { ", " (text::percent(uptime.unknown)) " of the time unknown" } }
+                    @if uptime.maintenance >= WORTH_SAYING { span.quiet { ", " (text::percent(uptime.maintenance)) " in maintenance" } }
                 }
+                None if uptime.maintenance >= WORTH_SAYING => { span.quiet { "in maintenance" } }
                 None => { span.quiet { "no data yet" } }
             }
         }
@@ -58,19 +67,25 @@ pub fn uptime(uptime: Uptime) -> Markup {
 }
 
 /// One stroke per day, oldest left. Days of the same state share one path, which keeps a page of fifty monitors small; the paths of
-/// days with trouble have a tooltip that names the newest of them.
+/// days with trouble or maintenance have a tooltip that names the newest of them. A day that was in maintenance for a while has a mark at its foot,
+/// in whatever state it was else.
 #[must_use]
 pub fn days(days: &[DayBar]) -> Markup {
     let width = days.len() * DAY_WIDTH;
     html! {
         svg.days viewBox={ "0 0 " (width) " " (HEIGHT) } preserveAspectRatio="none" role="img" aria-label=(summary(days)) {
-            @for state in [Verdict::Up, Verdict::Unknown, Verdict::Paused, Verdict::Degraded, Verdict::Down] {
+            @for state in [Verdict::Up, Verdict::Unknown, Verdict::Paused, Verdict::Maintenance, Verdict::Degraded, Verdict::Down] {
                 @let strokes = strokes(days, state);
                 @if !strokes.is_empty() {
                     path.(class(state)) d=(strokes) {
-                        @if matches!(state, Verdict::Degraded | Verdict::Down) { title { (tooltip(days, state)) } }
+                        @if matches!(state, Verdict::Degraded | Verdict::Down) { title { (tooltip(days, |day| day.worst == state, trouble_line)) } }
+                        @if state == Verdict::Maintenance { title { (tooltip(days, |day| day.worst == state, maintenance_line)) } }
                     }
                 }
+            }
+            @let marks = marks(days);
+            @if !marks.is_empty() {
+                path.mark.(class(Verdict::Maintenance)) d=(marks) { title { (tooltip(days, is_marked, maintenance_line)) } }
             }
         }
     }
@@ -84,10 +99,31 @@ fn stroke(day: usize) -> String {
     format!("M{} 0v{HEIGHT}", day * DAY_WIDTH + DAY_WIDTH / 2)
 }
 
-/// The newest days of this state, one line each.
-fn tooltip(days: &[DayBar], state: Verdict) -> String {
-    let mut newest = days.iter().rev().filter(|day| day.worst == state);
-    let mut lines: Vec<String> = newest.by_ref().take(TOOLTIP_DAYS).map(tooltip_line).collect();
+/// Whether the day has a mark for the maintenance in it.
+fn is_marked(day: &DayBar) -> bool {
+    day.maintenance_minutes > 0 && day.worst != Verdict::Maintenance
+}
+
+fn marks(days: &[DayBar]) -> String {
+    // Each from where the one before ends, which is shorter: windows of every night make many.
+    let mut at = (0, 0);
+    let marked = days.iter().enumerate().filter(|(_, day)| is_marked(day)).map(|(i, _)| i * DAY_WIDTH + DAY_WIDTH / 2);
+    let mut path = String::new();
+    for x in marked {
+        let top = HEIGHT - MARK_HEIGHT;
+        match at {
+            (_, 0) => path.push_str(&format!("M{x} {top}v{MARK_HEIGHT}")),
+            (before, _) => path.push_str(&format!("m{}-{MARK_HEIGHT}v{MARK_HEIGHT}", x - before)),
+        }
+        at = (x, HEIGHT);
+    }
+    path
+}
+
+/// The newest of these days, one line each.
+fn tooltip(days: &[DayBar], which: impl Fn(&DayBar) -> bool, line: fn(&DayBar) -> String) -> String {
+    let mut newest = days.iter().rev().filter(|day| which(day));
+    let mut lines: Vec<String> = newest.by_ref().take(TOOLTIP_DAYS).map(line).collect();
     let n_more = newest.count();
     if n_more > 0 {
         lines.push(format!("and {} more", text::count(n_more, "day")));
@@ -95,7 +131,11 @@ fn tooltip(days: &[DayBar], state: Verdict) -> String {
     lines.join("\n")
 }
 
-fn tooltip_line(day: &DayBar) -> String {
+fn maintenance_line(day: &DayBar) -> String {
+    format!("{}: in maintenance for {} min", day.date, day.maintenance_minutes)
+}
+
+fn trouble_line(day: &DayBar) -> String {
     let share = day.up_fraction.map_or_else(|| "no data".to_owned(), |share| format!("{} up", text::percent(share)));
     if day.down_minutes > 0 {
         format!("{}: {share}, down for {} min", day.date, day.down_minutes)
@@ -106,8 +146,10 @@ fn tooltip_line(day: &DayBar) -> String {
 
 fn summary(days: &[DayBar]) -> String {
     let n = |state: Verdict| days.iter().filter(|day| day.worst == state).count();
+    let n_planned = days.iter().filter(|day| day.maintenance_minutes > 0).count();
+    let planned = if n_planned == 0 { String::new() } else { format!(", {n_planned} with maintenance") };
     format!(
-        "last {}: {} with an outage, {} degraded, {} without data",
+        "last {}: {} with an outage, {} degraded, {} without data{planned}",
         text::count(days.len(), "day"),
         n(Verdict::Down),
         n(Verdict::Degraded),
@@ -120,7 +162,7 @@ mod tests {
     use super::*;
 
     fn day(worst: Verdict, down_minutes: u64) -> DayBar {
-        DayBar { date: "2026-06-30".to_owned(), up_fraction: Some(0.99), worst, down_minutes }
+        DayBar { date: "2026-06-30".to_owned(), up_fraction: Some(0.99), worst, down_minutes, maintenance_minutes: 0 }
     }
 
     #[test]
@@ -136,8 +178,23 @@ mod tests {
     }
 
     #[test]
+    fn maintenance_is_neither_up_nor_an_outage() {
+        let planned = |worst, minutes| DayBar { maintenance_minutes: minutes, ..day(worst, 0) };
+        let text = days(&[planned(Verdict::Up, 120), planned(Verdict::Maintenance, 1440), day(Verdict::Up, 0)]).into_string();
+        assert!(text.contains("0 with an outage, 0 degraded, 0 without data, 2 with maintenance"), "{text}");
+        assert_eq!(text.matches("is-maintenance").count(), 2, "a whole day and a mark: {text}");
+        assert!(text.contains("in maintenance for 120 min") && text.contains("in maintenance for 1440 min"));
+        let figure = uptime(Uptime { fraction: Some(1.0), unknown: 0.0, maintenance: 0.25 }).into_string();
+        assert!(figure.contains("25.00 % in maintenance"), "{figure}");
+        let only = uptime(Uptime { fraction: None, unknown: 0.0, maintenance: 1.0 }).into_string();
+        assert!(only.contains("in maintenance") && !only.contains("no data"), "{only}");
+    }
+
+    #[test]
     fn the_unknown_is_not_called_up() {
-        assert!(uptime(Uptime { fraction: Some(1.0), unknown: 0.2 }).into_string().contains("20.00 % of the time unknown"));
+        assert!(
+            uptime(Uptime { fraction: Some(1.0), unknown: 0.2, maintenance: 0.0 }).into_string().contains("20.00 % of the time unknown")
+        );
         assert!(uptime(Uptime::default()).into_string().contains("no data yet"));
     }
 }

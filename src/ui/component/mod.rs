@@ -5,6 +5,7 @@ pub mod bar;
 pub mod chart;
 pub mod heartbeat;
 pub mod incident;
+pub mod maintenance;
 pub mod notice;
 pub mod regions;
 pub mod runs;

@@ -245,6 +245,7 @@ fn mark(state: Verdict) -> &'static str {
         Verdict::Down => "■",
         Verdict::Unknown => "◌",
         Verdict::Paused => "‖",
+        Verdict::Maintenance => "◆",
     }
 }
 

@@ -54,6 +54,8 @@ pub struct MonitorRow {
     pub said: Option<(Verdict, &'static str)>,
     /// Since when.
     pub since: UnixMillis,
+    /// The maintenance window that is open for it, and its end.
+    pub upkeep: Option<(String, UnixMillis)>,
     /// It reports by itself: nothing is measured, and nothing is due from here.
     pub is_heartbeat: bool,
     /// When the next report is expected, of a heartbeat.
@@ -116,6 +118,7 @@ fn row(frame: &Frame, row: &MonitorRow, with_chart: bool) -> Markup {
             td {
                 a href=(frame.links.monitor(&row.id)) { (row.name) }
                 @if let Some(group) = &row.group { span.quiet { " " (group) } }
+                @if let Some((window, until)) = &row.upkeep { p.quiet { (window) ", ends " (text::until_words(*until, frame.now)) } }
                 @if let Some(cause) = &row.cause { p.cause { (cause) } }
             }
             td { (text::ago_bare(row.since, frame.now)) }

@@ -41,7 +41,7 @@ use crate::ui::page::peers::LinkCard;
 use crate::ui::page::peers::NodeCard;
 use crate::ui::page::peers::RefusedRow;
 
-const STATES: [Verdict; 5] = [Verdict::Up, Verdict::Degraded, Verdict::Down, Verdict::Unknown, Verdict::Paused];
+const STATES: [Verdict; 6] = Verdict::ALL;
 const NOON: UnixMillis = UnixMillis(1_782_820_800_000);
 
 /// The whole page.
@@ -52,7 +52,7 @@ pub fn page(links: &Links) -> Markup {
         section { h2 { "Badges" } @for state in STATES { p { (badge(state)) } } }
         section { h2 { "Badges for other pages" } @for state in STATES { p { (badge::drawing(&Drawing { label: "[prod-us] api /health".to_owned(), message: state.word().to_owned(), look: state })) } } }
         section { h2 { "Run times" } (runs::chart(&finished(), Limits { min: Some(Duration::from_secs(20)), max: Some(Duration::from_secs(110)) })) (runs::chart(&[], Limits { min: None, max: None })) }
-        section { h2 { "Days" } (bar::days(&days())) (bar::uptime(Uptime { fraction: Some(0.9987), unknown: 0.02 })) " " (bar::uptime(Uptime::default())) }
+        section { h2 { "Days" } (bar::days(&days())) (bar::uptime(Uptime { fraction: Some(0.9987), unknown: 0.02, maintenance: 0.01 })) " " (bar::uptime(Uptime::default())) }
         section { h2 { "Sparkline" } (chart::sparkline(&ticks())) (chart::sparkline(&[])) }
         section { h2 { "Response times" } (chart::response_times(&samples(), NOON.minus(Duration::from_secs(3600 * 24)), NOON)) }
         section { h2 { "Waterfall" } (waterfall(&timings())) (waterfall(&Timings::default())) }
@@ -88,11 +88,13 @@ fn days() -> Vec<DayBar> {
             worst: match i {
                 0..10 => Verdict::Unknown,
                 20 | 21 => Verdict::Paused,
+                25 => Verdict::Maintenance,
                 45 => Verdict::Degraded,
                 _ if i % 30 == 0 => Verdict::Down,
                 _ => Verdict::Up,
             },
             down_minutes: if i % 30 == 0 { 43 } else { 0 },
+            maintenance_minutes: if i % 7 == 4 { 120 } else { 0 },
         })
         .collect()
 }

@@ -23,6 +23,8 @@ use crate::ui::component::heartbeat;
 use crate::ui::component::heartbeat::BeatSection;
 use crate::ui::component::incident;
 use crate::ui::component::incident::IncidentRow;
+use crate::ui::component::maintenance;
+use crate::ui::component::maintenance::WindowView;
 use crate::ui::component::regions;
 use crate::ui::component::regions::RegionsView;
 use crate::ui::component::waterfall::waterfall;
@@ -61,6 +63,8 @@ pub struct MonitorPage {
     pub next_at: Option<UnixMillis>,
     /// This node checks it.
     pub is_here: bool,
+    /// The maintenance window that is open for it, or the next one.
+    pub maintenance: Option<WindowView>,
     /// `config.yaml:14`.
     pub origin: String,
     /// Link for whoever has to act.
@@ -200,6 +204,7 @@ fn facts(frame: &Frame, view: &MonitorPage) -> Markup {
     html! {
         dl.facts {
             div { dt { "State" } dd { @match view.said { Some((look, word)) => (badge_saying(look, word)), None => (badge(view.state)) } " " (text::ago(view.since, frame.now)) } }
+            @if let Some(window) = &view.maintenance { div.full { dt { "Maintenance" } dd { (maintenance::line(window, frame.now)) } } }
             @if let Some(cause) = &view.cause { div.full { dt { "Cause" } dd.cause { (cause) } } }
             div { dt { "Kind" } dd { (view.kind) } }
             @if view.beat.is_none() { div { dt { "Interval" } dd { (text::coarse(view.interval)) } } }

@@ -22,6 +22,8 @@ use crate::ui::component::bar;
 use crate::ui::component::bar::DayBar;
 use crate::ui::component::bar::Uptime;
 use crate::ui::component::incident::state_of;
+use crate::ui::component::maintenance;
+use crate::ui::component::maintenance::WindowView;
 use crate::ui::component::notice;
 use crate::ui::component::notice::AnnouncementView;
 use crate::ui::layout;
@@ -55,6 +57,8 @@ pub struct StatusView {
     pub open: Vec<PublicIncident>,
     /// Past ones by day, newest first.
     pub past: Vec<PastDay>,
+    /// Maintenance windows, open ones first.
+    pub maintenance: Vec<WindowView>,
     /// Messages of the operators, newest first.
     pub announcements: Vec<AnnouncementView>,
     /// Links in the footer.
@@ -78,6 +82,8 @@ pub enum Headline {
         n_unknown: usize,
         /// Up, and failing from some regions.
         n_regional: usize,
+        /// In maintenance.
+        n_maintenance: usize,
         /// All that are not paused.
         n: usize,
     },
@@ -166,6 +172,7 @@ impl Headline {
             Headline::Counted { n_degraded: 1.., .. } | Headline::Counted { n_unknown: 0, n_regional: 1.., .. } => Verdict::Degraded,
             Headline::Counted { n_unknown: 1.., .. } => Verdict::Unknown,
             Headline::Counted { n: 0, .. } => Verdict::Paused,
+            Headline::Counted { n_maintenance: 1.., .. } => Verdict::Maintenance,
             Headline::Counted { .. } => Verdict::Up,
         }
     }
@@ -174,18 +181,23 @@ impl Headline {
     #[must_use]
     pub fn sentence(self) -> String {
         let is = |n: usize| if n == 1 { "is" } else { "are" };
-        let Headline::Counted { n_down, n_degraded, n_unknown, n, n_regional: _ } = self else {
+        let Headline::Counted { n_down, n_degraded, n_unknown, n, n_maintenance, n_regional: _ } = self else {
             return if self == Headline::Stale { "No current data" } else { "Nothing is listed here yet" }.to_owned();
         };
         let services = text::count(n, "service");
-        match (n_down, n_degraded, n_unknown) {
+        let sentence = match (n_down, n_degraded, n_unknown) {
             (0, 0, 0) if n == 0 => "Monitoring is paused".to_owned(),
+            (0, 0, 0) if n_maintenance == n => return format!("{services} {} in maintenance", is(n)),
+            (0, 0, 0) if 0 < n_maintenance => {
+                return format!("Operational, {n_maintenance} of {services} {} in maintenance", is(n_maintenance));
+            }
             (0, 0, 0) => "All systems operational".to_owned(),
             (0, 0, unknown) => format!("The state of {unknown} of {services} is not known"),
             (0, degraded, _) => format!("{degraded} of {services} {} degraded", is(degraded)),
             (down, 0, _) => format!("{down} of {services} {} down", is(down)),
             (down, degraded, _) => format!("{down} of {services} {} down, {degraded} {} degraded", is(down), is(degraded)),
-        }
+        };
+        if 0 < n_maintenance { format!("{sentence}, {n_maintenance} {} in maintenance", is(n_maintenance)) } else { sentence }
     }
 }
 
@@ -194,10 +206,12 @@ impl StatusView {
     #[must_use]
     pub fn summary(&self) -> String {
         let sentence = self.headline.sentence();
-        let Headline::Counted { n_down, n_degraded, n_unknown, n_regional: n_regional @ 1.., n } = self.headline else { return sentence };
+        let Headline::Counted { n_down, n_degraded, n_unknown, n_regional: n_regional @ 1.., n_maintenance, n } = self.headline else {
+            return sentence;
+        };
         let place = if self.troubled.is_empty() { "some regions".to_owned() } else { self.troubled.join(", ") };
         let trouble = format!("{} trouble from {place}", if n_regional == 1 { "has" } else { "have" });
-        if (n_down, n_degraded, n_unknown) == (0, 0, 0) {
+        if (n_down, n_degraded, n_unknown, n_maintenance) == (0, 0, 0, 0) {
             format!("Operational, but {n_regional} of {} {trouble}", text::count(n, "service"))
         } else {
             format!("{sentence}, {n_regional} {trouble}")
@@ -229,6 +243,7 @@ pub fn page(view: &StatusView, now: UnixMillis) -> Markup {
                     @if !view.open.is_empty() {
                         section { h2 { "Open incidents" } @for incident in &view.open { (incident_line(incident, now)) } }
                     }
+                    (maintenance::list(&view.maintenance, now))
                     @for item in &view.groups { (group(item)) }
                     (matrix(&view.groups))
                     (past(&view.past, now))
@@ -361,7 +376,8 @@ mod tests {
 
     #[test]
     fn the_sentence_on_top_says_how_things_stand() {
-        let counted = |n_down, n_degraded, n_unknown, n| Headline::Counted { n_down, n_degraded, n_unknown, n_regional: 0, n };
+        let counted =
+            |n_down, n_degraded, n_unknown, n| Headline::Counted { n_down, n_degraded, n_unknown, n_regional: 0, n_maintenance: 0, n };
         for (headline, sentence) in [
             (counted(0, 0, 0, 12), "All systems operational"),
             (counted(1, 0, 0, 12), "1 of 12 services is down"),
@@ -378,10 +394,26 @@ mod tests {
     }
 
     #[test]
+    fn maintenance_is_said_and_is_no_trouble() {
+        let counted = |n_down, n_degraded, n_unknown, n_maintenance| {
+            let headline = Headline::Counted { n_down, n_degraded, n_unknown, n_regional: 0, n_maintenance, n: 12 };
+            (headline.sentence(), headline.state())
+        };
+        for (said, sentence, state) in [
+            (counted(0, 0, 0, 1), "Operational, 1 of 12 services is in maintenance", Verdict::Maintenance),
+            (counted(0, 0, 0, 12), "12 services are in maintenance", Verdict::Maintenance),
+            (counted(1, 0, 0, 2), "1 of 12 services is down, 2 are in maintenance", Verdict::Down),
+            (counted(0, 0, 1, 1), "The state of 1 of 12 services is not known, 1 is in maintenance", Verdict::Unknown),
+        ] {
+            assert_eq!(said, (sentence.to_owned(), state));
+        }
+    }
+
+    #[test]
     fn trouble_of_a_few_regions_is_said_on_top() {
         let view = |counts: [usize; 5], troubled: &[&str]| {
             let [n_down, n_degraded, n_unknown, n_regional, n] = counts;
-            let headline = Headline::Counted { n_down, n_degraded, n_unknown, n_regional, n };
+            let headline = Headline::Counted { n_down, n_degraded, n_unknown, n_regional, n_maintenance: 0, n };
             let troubled = troubled.iter().map(|name| (*name).to_owned()).collect();
             (StatusView { headline, troubled, ..empty() }.summary(), headline.state())
         };
@@ -411,6 +443,7 @@ mod tests {
             troubled: Vec::new(),
             open: Vec::new(),
             past: Vec::new(),
+            maintenance: Vec::new(),
             announcements: Vec::new(),
             footer: Vec::new(),
         }

@@ -1,4 +1,5 @@
-//! An outage from its beginning to its end on channels as they are: a mail server that is rude at first, Alertmanager, a program.
+//! An outage from its beginning to its end on channels as they are: a mail server that is rude at first and a real one, Alertmanager, a
+//! program.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 
 mod common;
@@ -24,6 +25,8 @@ use common::closed_port;
 use common::find_program;
 use common::request;
 use common::wait_for;
+use rcgen::CertifiedKey;
+use rcgen::generate_simple_self_signed;
 use serde_json::Value;
 
 /// Checks every second and confirms with the second failure.
@@ -83,6 +86,62 @@ fn serve(mut stream: TcpStream, is_put_off: bool) -> Option<String> {
     }
     stream.write_all(b"250 queued\r\n").ok()?;
     Some(mail)
+}
+
+/// Reads mails as mail programs do, and prints of each on a line of its own: subject, what it follows, recipients, kinds of its parts. A mail
+/// that is not as the standards want it is an error.
+const READ_MAILS: &str = r#"
+import email, email.policy, pathlib, sys
+mails = [email.message_from_bytes(path.read_bytes(), policy=email.policy.default) for path in pathlib.Path(sys.argv[1], "new").iterdir()]
+ids = {mail["Message-ID"]: mail["Subject"] for mail in mails}
+for mail in sorted(mails, key=lambda mail: mail["Date"].datetime):
+    parts = list(mail.iter_parts())
+    assert not mail.defects and not any(part.defects for part in parts), (mail.defects, [part.defects for part in parts])
+    assert all("shop ’ <b> is" in part.get_content() or "shop ’ &lt;b&gt; is" in part.get_content() for part in parts)
+    assert mail["Auto-Submitted"] == "auto-generated"
+    to = [f"{each.display_name}={each.addr_spec}" for each in mail["To"].addresses]
+    print(mail["Subject"], ids.get(mail["In-Reply-To"]), to, [part.get_content_type() for part in parts], sep=" | ")
+"#;
+
+/// A real one that keeps what it takes, with a certificate of its own.
+fn aiosmtpd(program: &Path, dir: &Path, certificate: [&str; 2], port: u16) -> Running {
+    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let (cert_file, key_file) = (dir.join("cert.pem"), dir.join("key.pem"));
+    fs::write(&cert_file, cert.pem()).unwrap();
+    fs::write(&key_file, signing_key.serialize_pem()).unwrap();
+    let mut command = Command::new(program);
+    command.args(["-n", "-l", &format!("127.0.0.1:{port}"), "-c", "aiosmtpd.handlers.Mailbox"]);
+    command.arg(certificate[0]).arg(&cert_file).arg(certificate[1]).arg(&key_file).arg(dir.join("mails"));
+    let running = Running(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+    wait_for("the mail server", || TcpStream::connect(("127.0.0.1", port)).ok());
+    running
+}
+
+#[test]
+fn a_real_mail_server_takes_mails_in_tls_only_and_they_can_be_read() {
+    let Some(program) = find_program("aiosmtpd") else { return };
+    for (tls, certificate) in [("starttls", ["--tlscert", "--tlskey"]), ("always", ["--smtpscert", "--smtpskey"])] {
+        let (dir, port) = (tempfile::tempdir().unwrap(), closed_port());
+        let _running = aiosmtpd(&program, dir.path(), certificate, port);
+        let shop = Server::start(Answer::Status(200, "ok"));
+        let channel = format!(
+            "channels: [{{ name: ops, email: {{ server: \"127.0.0.1:{port}\", tls: {tls}, ca: {}, from: vigilmon <alerts@example.com>, \
+             to: [ops@example.com, \"Jānis, the boss <boss@example.com>\"] }} }}]\n",
+            dir.path().join("cert.pem").display()
+        );
+        let instance =
+            Instance::start(&format!("{FAST}{channel}monitors: [{{ name: shop ’ <b>, id: shop, http: \"{}\" }}]\n", shop.url("/")));
+        instance.wait_for_verdict("shop", "up");
+        shop.set(Answer::Status(503, "busy"));
+        instance.wait_for_verdict("shop", "down");
+        shop.set(Answer::Status(200, "ok"));
+        let kept = dir.path().join("mails/new");
+        wait_for("two mails", || fs::read_dir(&kept).ok().filter(|_| 2 <= fs::read_dir(&kept).map_or(0, Iterator::count)));
+        let read = Command::new("python3").args(["-c", READ_MAILS]).arg(dir.path().join("mails")).output().unwrap();
+        let rest = "['=ops@example.com', 'Jānis, the boss=boss@example.com'] | ['text/plain', 'text/html']";
+        let expected = format!("🔴 DOWN: shop ’ <b> | None | {rest}\n🟢 Up: shop ’ <b> | 🔴 DOWN: shop ’ <b> | {rest}\n");
+        assert_eq!(common::stdout(&read), expected, "{tls}: {}", common::stderr(&read));
+    }
 }
 
 fn field<'a>(mail: &'a str, name: &str) -> Option<&'a str> {

@@ -17,6 +17,9 @@ use crate::config::Server;
 use crate::model::channel::Channel;
 use crate::model::channel::ChannelSpec;
 use crate::model::channel::WebhookSpec;
+use crate::model::channel::spec::EmailSpec;
+use crate::model::channel::spec::MailTls;
+use crate::model::channel::spec::Mailbox;
 use crate::model::id::ChannelName;
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
@@ -24,6 +27,7 @@ use crate::model::id::Region;
 use crate::model::incident::CloseReason;
 use crate::model::incident::Lane;
 use crate::model::monitor::Origin;
+use crate::model::net::HostPort;
 use crate::model::notification::EventKind;
 use crate::model::notification::IncidentFacts;
 use crate::model::notification::Notification;
@@ -171,6 +175,18 @@ pub(super) fn channel(name: &str, spec: ChannelSpec) -> Channel {
 
 pub(super) fn webhook(url: &str) -> WebhookSpec {
     WebhookSpec { url: Secret::new(url), method: "POST".to_owned(), headers: Vec::new(), secret: None, body: None }
+}
+
+pub(super) fn mail_to(host: &str) -> EmailSpec {
+    let mailbox = |address: &str| Mailbox { name: None, address: address.to_owned() };
+    EmailSpec {
+        server: HostPort { host: host.to_owned(), port: 587 },
+        tls: MailTls::StartTls,
+        ca: None,
+        credentials: None,
+        from: mailbox("alerts@example.com"),
+        to: vec![mailbox("ops@example.com")],
+    }
 }
 
 pub(super) fn server() -> Server {

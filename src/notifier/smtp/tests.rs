@@ -19,9 +19,9 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::PrivateKeyDer;
 
 use super::*;
-use crate::model::channel::spec::Mailbox;
 use crate::model::net::HostPort;
 use crate::model::secret::Secret;
+use crate::notifier::samples;
 
 /// What the server does next.
 #[derive(Clone, Copy)]
@@ -137,15 +137,7 @@ fn read_line(stream: &mut BufReader<Box<dyn Both>>) -> String {
 }
 
 fn spec(tls: MailTls, port: u16) -> EmailSpec {
-    let mailbox = |address: &str| Mailbox { name: None, address: address.to_owned() };
-    EmailSpec {
-        server: HostPort { host: "127.0.0.1".to_owned(), port },
-        tls,
-        ca: None,
-        credentials: None,
-        from: mailbox("alerts@example.com"),
-        to: vec![mailbox("ops@example.com")],
-    }
+    EmailSpec { server: HostPort { host: "127.0.0.1".to_owned(), port }, tls, ..samples::mail_to("") }
 }
 
 fn mail() -> Mail {

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub mod command;
+pub mod program;
 pub mod tail;
 
 /// Why the program ends although nobody asked it to.

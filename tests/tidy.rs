@@ -154,7 +154,7 @@ fn every_dependency_has_its_reason() {
     assert_none(&missing);
 }
 
-const CHANNELS: [&str; 25] = [
+const CHANNELS: [&str; 27] = [
     "webhook",
     "slack",
     "discord",
@@ -180,6 +180,8 @@ const CHANNELS: [&str; 25] = [
     "github",
     "gitlab",
     "apprise",
+    "email",
+    "command",
 ];
 
 #[test]

@@ -47,7 +47,7 @@ use crate::model::secret::Secret;
 use crate::model::time::UnixMillis;
 use crate::notifier::Notifier;
 use crate::notifier::shared::Shared;
-use crate::notifier::sink::HttpSink;
+use crate::notifier::sink::ChannelSink;
 use crate::peer::cluster::Cluster;
 use crate::probe::Prober;
 use crate::store::CommitError;
@@ -233,8 +233,8 @@ fn notifier(
     config: watch::Receiver<Arc<Config>>,
     owed: Arc<Notify>,
     shared: Option<Shared>,
-) -> Result<Notifier<Store, HttpSink>, StartError> {
-    let sink = HttpSink::new(clock.clone()).map_err(|error| StartError::System(error.to_string()))?;
+) -> Result<Notifier<Store, ChannelSink>, StartError> {
+    let sink = ChannelSink::new(clock.clone()).map_err(|error| StartError::System(error.to_string()))?;
     Ok(Notifier { outbox: store.clone(), sink, clock: clock.clone(), config, owed, shared, chance: crate::notifier::system_chance })
 }
 

@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::config::Peers;
 use crate::config::Problem;
 use crate::config::reference;
+use crate::model::channel::ChannelSpec;
 use crate::model::id::Region;
 use crate::model::monitor::Monitor;
 use crate::model::monitor::Quorum;
@@ -20,6 +21,19 @@ pub(super) fn problems(config: &Config) -> Vec<Problem> {
         match &config.peers {
             None => alone(config, monitor, &mut found),
             Some(peers) => together(peers, monitor, &mut found),
+        }
+    }
+    if !config.instance.allow_commands {
+        for channel in config.channels.values().filter(|channel| matches!(channel.spec, ChannelSpec::Command(_))) {
+            found.push(Problem {
+                file: (*channel.origin.file).clone(),
+                line: channel.origin.line,
+                column: 0,
+                path: format!("channel `{}`: command", channel.name),
+                message: "running programs is not allowed on this instance".to_owned(),
+                hint: "write `instance: { allow_commands: true }` when everybody who may change the config may also run programs"
+                    .to_owned(),
+            });
         }
     }
     found

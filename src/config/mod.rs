@@ -162,6 +162,8 @@ pub struct Instance {
     pub state_dir: PathBuf,
     /// Derives tokens and keys; `None` means one is generated and kept in the state directory.
     pub secret: Option<Secret>,
+    /// Whether the config may name programs that are run.
+    pub allow_commands: bool,
 }
 
 /// How the instance is reached.

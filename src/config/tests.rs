@@ -244,7 +244,7 @@ fn a_certificate_that_is_half_written_keeps_the_other_default() {
 /// Uses every section, so that each of them is compared with the reference when it is closed.
 const EVERYTHING: &str = r##"
 include: []
-instance: { region: eu-west, vantage: internal, state_dir: /var/lib/vigilmon, secret: { file: token } }
+instance: { region: eu-west, vantage: internal, allow_commands: true, state_dir: /var/lib/vigilmon, secret: { file: token } }
 server: { listen: ["127.0.0.1:1", "[::1]:1"], public_url: https://status.example.com/, base_path: /v, trusted_proxies: 10.0.0.1, tls: { cert: ca.pem, key: client.key } }
 auth:
   users: [{ name: ops, password_hash: "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$MDEyMzQ1Njc4OWFiY2RlZg" }]
@@ -302,6 +302,8 @@ channels:
   - { name: github, github: { repository: a/b, token: x, labels: incident } }
   - { name: gitlab, gitlab: { project: a/b, token: x } }
   - { name: apprise, apprise: { url: "http://apprise.example.com:8000", urls: ["tgram://x/y"] } }
+  - { name: mail, email: { server: smtp.example.com, tls: always, user: a, password: b, from: a@example.com, to: "Ops <b@example.com>" } }
+  - { name: page, command: { run: [/usr/bin/page, x], env: { A: b }, timeout: 5s } }
 status_pages:
   - slug: a
     visibility: { password_hash: "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$MDEyMzQ1Njc4OWFiY2RlZg" }

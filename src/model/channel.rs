@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use crate::model::channel::spec::AlertmanagerSpec;
 use crate::model::channel::spec::AppriseSpec;
 use crate::model::channel::spec::AppriseTo;
+use crate::model::channel::spec::CommandSpec;
 use crate::model::channel::spec::DiscordSpec;
+use crate::model::channel::spec::EmailSpec;
 use crate::model::channel::spec::GithubSpec;
 use crate::model::channel::spec::GitlabSpec;
 use crate::model::channel::spec::GoogleChatSpec;
@@ -101,6 +103,10 @@ pub enum ChannelSpec {
     Gitlab(GitlabSpec),
     /// An Apprise API server.
     Apprise(AppriseSpec),
+    /// Mail.
+    Email(EmailSpec),
+    /// A program of the operator's.
+    Command(CommandSpec),
 }
 
 impl ChannelSpec {
@@ -133,6 +139,8 @@ impl ChannelSpec {
             ChannelSpec::Github(_) => "github",
             ChannelSpec::Gitlab(_) => "gitlab",
             ChannelSpec::Apprise(_) => "apprise",
+            ChannelSpec::Email(_) => "email",
+            ChannelSpec::Command(_) => "command",
         }
     }
 
@@ -175,6 +183,8 @@ impl ChannelSpec {
             ChannelSpec::Gitlab(spec) => vec![&mut spec.token],
             ChannelSpec::Apprise(AppriseSpec { to: AppriseTo::Stored { key, .. }, .. }) => vec![key],
             ChannelSpec::Apprise(AppriseSpec { to: AppriseTo::Urls(urls), .. }) => urls.iter_mut().collect(),
+            ChannelSpec::Email(spec) => spec.credentials.as_mut().map(|(_, password)| password).into_iter().collect(),
+            ChannelSpec::Command(spec) => spec.env.iter_mut().map(|(_, value)| value).collect(),
         }
     }
 }

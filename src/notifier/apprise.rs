@@ -44,8 +44,9 @@ impl Kind for AppriseSpec {
     fn judge(&self, answer: &Answer, now: UnixMillis) -> Result<(), SendError> {
         match answer.status {
             204 => Err(SendError::Permanent("Apprise answered 204: nothing is configured under this key and tag".to_owned())),
-            // It goes on to the others and says it at the end; a repeat reaches those again, and a loss would reach nobody.
-            424 => Err(SendError::Transient("Apprise answered 424: not every service behind it took the message".to_owned())),
+            // It goes on to the others and says it at the end. A repeat reaches those again: a few times that is better than a message that
+            // did not arrive, a whole day of it is not.
+            424 => Err(SendError::Permanent("Apprise answered 424: not every service behind it took the message".to_owned())),
             status => judge_status(status, answer.retry_after.as_deref(), now),
         }
     }
@@ -92,7 +93,7 @@ mod tests {
         assert_eq!(request.url.reveal_for_use(), "http://apprise.example:8000/notify");
         assert!(request.body.contains(r#""urls":["tgram://1:canary/2","json://canary"]"#), "{}", request.body);
         let masked = crate::notifier::preview::masked(&ChannelSpec::Apprise(spec));
-        let shown = crate::notifier::preview::preview_with(&masked, &world.message(), &[]).expect("a preview");
+        let shown = crate::notifier::preview::preview(&samples::channel("ops-webhook", masked), &world.message()).expect("a preview");
         assert!(!shown.contains("canary"), "{shown}");
     }
 
@@ -109,7 +110,7 @@ mod tests {
             &[
                 (200, "{}", None, "accepted"),
                 (204, "", None, "permanent: Apprise answered 204: nothing is configured"),
-                (424, "canary", None, "transient: Apprise answered 424"),
+                (424, "canary", None, "permanent: Apprise answered 424"),
                 (400, "", None, "permanent: answered 400"),
                 (500, "", None, "transient"),
             ],

@@ -60,10 +60,15 @@ fn body(message: &Message<'_>) -> Value {
         "timestamp": message.notification.at.rfc3339(),
         "footer": {"text": within(&message.footer(), FOOTER, escape::plain)},
     });
-    if let Some(url) = message.click() {
+    if let Some(url) = message.click().filter(|url| has_public_host(url)) {
         embed["url"] = url.into();
     }
     json!({"embeds": [embed], "allowed_mentions": {"parse": []}})
+}
+
+/// Discord refuses a whole message for the address of a host without a dot, such as one of a home network. The text has the link anyway.
+fn has_public_host(url: &str) -> bool {
+    url::Url::parse(url).is_ok_and(|url| url.host_str().is_some_and(|host| host.contains('.')))
 }
 
 #[cfg(test)]
@@ -92,6 +97,22 @@ mod tests {
         let text = body.to_string();
         assert!(!text.contains("@everyone") && !text.contains("\\n**b**"), "{text}");
         assert_eq!(body["allowed_mentions"], json!({"parse": []}));
+    }
+
+    #[test]
+    fn addresses_that_discord_would_refuse_stand_only_in_the_text() {
+        for (url, expected) in [("http://nas:8080", None), ("http://192.0.2.1:8080", Some("http://192.0.2.1:8080/incidents/k3v9q2m7x4t1a"))]
+        {
+            let mut world = samples::World::down();
+            world.links =
+                crate::notifier::payload::Links::new(&crate::config::Server { public_url: Some(url.to_owned()), ..samples::server() });
+            let body = body(&world.message());
+            assert_eq!(body["embeds"][0]["url"].as_str(), expected);
+            assert!(
+                body["embeds"][0]["description"].as_str().is_some_and(|text| text.contains(&format!("[Incident]({url}/incidents/"))),
+                "{body}"
+            );
+        }
     }
 
     #[test]

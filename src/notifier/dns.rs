@@ -54,10 +54,20 @@ pub struct Lookup;
 impl Resolve for Lookup {
     fn resolve(&self, name: Name) -> Resolving {
         Box::pin(async move {
-            let addresses = look_up(name.as_str()).await?;
-            let addresses: Addrs = Box::new(allowed(addresses)?.into_iter().map(|address| SocketAddr::new(address, 0)));
+            let addresses: Addrs = Box::new(addresses(name.as_str()).await?.into_iter().map(|address| SocketAddr::new(address, 0)));
             Ok(addresses)
         })
+    }
+}
+
+/// The addresses of a host that a channel may be at, itself when it is one.
+///
+/// # Errors
+/// [`LookupError`] when there is none.
+pub async fn addresses(host: &str) -> Result<Vec<IpAddr>, LookupError> {
+    match host.parse() {
+        Ok(address) => allowed(vec![address]),
+        Err(_) => allowed(look_up(host).await?),
     }
 }
 

@@ -1,15 +1,32 @@
 //! The seam between channels and the rest: a kind says what to send and what an answer means, and nothing else.
 //!
 //! Everything here is pure. Sending, waiting, giving up and remembering are the same for all kinds and live elsewhere; a kind that
-//! needs several requests is told what was answered so far and says what comes next.
+//! needs several requests is told what was answered so far and says what comes next. Two kinds do not speak HTTP, and have a way of
+//! their own: mail, and programs.
+
+use std::time::Duration;
 
 use crate::model::channel::ChannelSpec;
+use crate::model::channel::spec::CommandSpec;
+use crate::model::channel::spec::EmailSpec;
 use crate::model::time::UnixMillis;
+use crate::notifier::command;
 use crate::notifier::compose::Message;
 use crate::notifier::error::SendError;
 use crate::notifier::error::judge_status;
+use crate::notifier::outbox::LEASE;
 use crate::notifier::request::Answer;
 use crate::notifier::request::Request;
+
+/// How long requests may take, from the look-up of the name to the end of the last answer. Chat servers answer in well under a second.
+pub const SEND_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a mail may take. Servers greet late to annoy senders of spam, and read a mail before they accept it; who hung up then would
+/// send it twice. Must end before [`crate::notifier::outbox::LEASE`].
+pub const MAIL_TIMEOUT: Duration = Duration::from_secs(25);
+
+/// An attempt must have ended, and be written down, before its message counts as forgotten.
+const _: () = assert!(MAIL_TIMEOUT.as_secs() < LEASE.as_secs() && SEND_TIMEOUT.as_secs() < MAIL_TIMEOUT.as_secs());
 
 /// How one kind of channel is spoken to over HTTP.
 pub trait Kind: Sync {
@@ -41,10 +58,20 @@ pub trait Kind: Sync {
     }
 }
 
-/// The kind of a channel.
+/// How a channel is reached.
+pub enum Way<'a> {
+    /// By requests.
+    Http(&'a dyn Kind),
+    /// By a mail.
+    Mail(&'a EmailSpec),
+    /// By running a program.
+    Program(&'a CommandSpec),
+}
+
+/// The way to a channel.
 #[must_use]
-pub fn kind(spec: &ChannelSpec) -> &dyn Kind {
-    match spec {
+pub fn way(spec: &ChannelSpec) -> Way<'_> {
+    Way::Http(match spec {
         ChannelSpec::Webhook(spec) => spec,
         ChannelSpec::Slack(spec) => spec,
         ChannelSpec::Discord(spec) => spec,
@@ -70,5 +97,18 @@ pub fn kind(spec: &ChannelSpec) -> &dyn Kind {
         ChannelSpec::Github(spec) => spec,
         ChannelSpec::Gitlab(spec) => spec,
         ChannelSpec::Apprise(spec) => spec,
+        ChannelSpec::Email(spec) => return Way::Mail(spec),
+        ChannelSpec::Command(spec) => return Way::Program(spec),
+    })
+}
+
+/// How long one attempt may take in all. Whoever takes longer is treated like one that is down, and gets the message again under the
+/// same key.
+#[must_use]
+pub fn patience(spec: &ChannelSpec) -> Duration {
+    match way(spec) {
+        Way::Http(_) => SEND_TIMEOUT,
+        Way::Mail(_) => MAIL_TIMEOUT,
+        Way::Program(spec) => command::patience(spec),
     }
 }

@@ -40,9 +40,11 @@ use crate::supervise::caught;
 pub mod alertmanager;
 pub mod apprise;
 pub mod backoff;
+pub mod command;
 pub mod compose;
 pub mod discord;
 pub mod dns;
+pub mod email;
 pub mod error;
 pub mod escape;
 pub mod github;
@@ -72,6 +74,7 @@ pub mod shorten;
 pub mod signal;
 pub mod sink;
 pub mod slack;
+pub mod smtp;
 pub mod teams;
 pub mod telegram;
 pub mod template;
@@ -90,10 +93,14 @@ const NAP: Duration = Duration::from_secs(30);
 /// Pause after trouble of our own, such as a database that does not answer.
 const PAUSE: Duration = Duration::from_secs(5);
 
+/// How long attempts may take to end when the program is to end: long enough for a request and a commit, and shorter than what the program
+/// itself is given.
+const LAST_ATTEMPTS: Duration = Duration::from_secs(kind::SEND_TIMEOUT.as_secs() + 2);
+
 /// Ends of workers that may be waiting to be noticed; beyond that they wait in line.
 const ENDS_MAX: usize = 64;
 
-/// Everything the notifier needs. `O` is the store and `S` an [`sink::HttpSink`], except in tests.
+/// Everything the notifier needs. `O` is the store and `S` an [`sink::ChannelSink`], except in tests.
 #[derive(Debug)]
 pub struct Notifier<O, S> {
     /// Where the messages are.
@@ -114,7 +121,7 @@ pub struct Notifier<O, S> {
 
 impl<O: Outbox, S: Sink> Notifier<O, S> {
     /// Runs until `stop` is cancelled; then finishes the attempts that are under way and notes their outcomes, which takes at most
-    /// [`sink::SEND_TIMEOUT`] and a commit. When the future is dropped instead, all work stops where it is, as in a crash.
+    /// [`LAST_ATTEMPTS`]. What takes longer is given up as in a crash, and its message is sent again after the next start. When the future is dropped instead, all work stops where it is, as in a crash.
     pub async fn run(self, stop: CancellationToken) {
         let dropped = CancellationToken::new();
         let jobs = Jobs::new(dropped.clone());
@@ -161,7 +168,9 @@ impl<O: Outbox, S: Sink> Notifier<O, S> {
         }
         // Workers must not wait in line to be noticed by somebody who no longer looks.
         drop(ends);
-        jobs.drained().await;
+        if tokio::time::timeout(LAST_ATTEMPTS, jobs.drained()).await.is_err() {
+            tracing::warn!("messages were still being sent at the end; they will be sent again");
+        }
     }
 }
 
@@ -257,13 +266,13 @@ pub async fn send_test(sink: &impl Sink, channel: &Channel, server: &Server, clo
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::notifier::sink::HttpSink;
+    use crate::notifier::sink::ChannelSink;
     use crate::store::Store;
     use crate::supervise::Supervisor;
 
     /// Never called: that it compiles is the test.
     #[expect(dead_code, reason = "compiling is the test")]
-    fn the_supervisor_can_run_it(supervisor: &mut Supervisor, notifier: Notifier<Store, HttpSink>) {
+    fn the_supervisor_can_run_it(supervisor: &mut Supervisor, notifier: Notifier<Store, ChannelSink>) {
         let stop = supervisor.stopping();
         supervisor.task("notifier", notifier.run(stop));
     }

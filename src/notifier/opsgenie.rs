@@ -24,6 +24,8 @@ use crate::notifier::shorten::within;
 const TITLE: Limit = Limit::chars(130);
 const TEXT: Limit = Limit::chars(15_000);
 const ALIAS: Limit = Limit::chars(512);
+const TAG: Limit = Limit::chars(50);
+const N_TAGS_MAX: usize = 20;
 const VALUE: Limit = Limit::chars(500);
 
 const SOURCE: &str = "vigilmon";
@@ -70,7 +72,7 @@ impl OpsgenieSpec {
             "entity": within(&payload.monitor_name, VALUE, escape::plain),
             "source": SOURCE,
             "priority": priority,
-            "tags": self.tags,
+            "tags": self.tags.iter().take(N_TAGS_MAX).map(|tag| within(tag, TAG, escape::plain)).collect::<Vec<_>>(),
             "details": details,
         })
     }
@@ -107,7 +109,10 @@ mod tests {
 
     #[test]
     fn texts_fit() {
-        let body = samples::hostile_body(&spec());
+        let tags = (0..30).map(|n| format!("{n} {}", "t".repeat(80))).collect();
+        let body = samples::hostile_body(&OpsgenieSpec { tags, ..spec() });
+        let tags = body["tags"].as_array().expect("a list");
+        assert!(tags.len() == 20 && tags.iter().all(|tag| tag.as_str().is_some_and(|tag| tag.chars().count() <= 50)), "{tags:?}");
         for (field, max) in [("message", 130), ("description", 15_000), ("alias", 512), ("entity", 512)] {
             assert!(body[field].as_str().is_some_and(|text| (1..=max).contains(&text.chars().count())), "{field}");
         }

@@ -9,10 +9,19 @@ use serde_json::Value;
 
 use crate::model::channel::Channel;
 use crate::model::channel::ChannelSpec;
+use crate::model::channel::spec::CommandSpec;
+use crate::model::channel::spec::EmailSpec;
+use crate::model::channel::spec::MailTls;
 use crate::model::secret::Secret;
+use crate::notifier::command;
 use crate::notifier::compose::Message;
+use crate::notifier::email;
+use crate::notifier::email::Mail;
 use crate::notifier::error::SendError;
-use crate::notifier::kind::kind;
+use crate::notifier::kind::Kind;
+use crate::notifier::kind::Way;
+use crate::notifier::kind::way;
+use crate::notifier::payload::json;
 use crate::notifier::request::Answer;
 use crate::notifier::request::Request;
 
@@ -39,24 +48,49 @@ fn hidden(text: &str) -> String {
     }
 }
 
-/// Every request that a message takes when the service accepts all of them and knows of nothing yet.
+/// What a message takes, every request of it, when the service accepts all of them and knows of nothing yet.
 ///
 /// # Errors
 /// [`SendError`] when the channel would give up before anything is sent.
 pub fn preview(channel: &Channel, message: &Message<'_>) -> Result<String, SendError> {
     let spec = masked(&channel.spec);
-    let blank = kind(&spec).blank_answer();
-    preview_with(&spec, message, &vec![blank; N_REQUESTS_MAX])
+    match way(&spec) {
+        Way::Http(kind) => preview_with(kind, message, &vec![kind.blank_answer(); N_REQUESTS_MAX]),
+        Way::Mail(spec) => Ok(conversation(spec, &email::mail(spec, message)?)),
+        Way::Program(spec) => Ok(errand(spec, message)),
+    }
 }
 
-/// The same for certain answers of the service.
+/// What a mail server would be told.
+fn conversation(spec: &EmailSpec, mail: &Mail) -> String {
+    let tls = match spec.tls {
+        MailTls::StartTls => "STARTTLS\n",
+        MailTls::Tls | MailTls::None => "",
+    };
+    let scheme = if spec.tls == MailTls::Tls { "smtps" } else { "smtp" };
+    let sign_in =
+        spec.credentials.as_ref().map(|(user, password)| format!("AUTH {user} {}\n", password.reveal_for_use())).unwrap_or_default();
+    let to: Vec<String> = mail.to.iter().map(|to| format!("RCPT TO:<{to}>\n")).collect();
+    let text = mail.text.replace("\r\n", "\n");
+    format!("{scheme}://{}\n{tls}{sign_in}MAIL FROM:<{}>\n{}DATA\n\n{text}", spec.server, mail.from, to.concat())
+}
+
+/// What a program would get.
+fn errand(spec: &CommandSpec, message: &Message<'_>) -> String {
+    let run: Vec<String> = spec.run.iter().map(|part| format!("{part:?}")).collect();
+    let variables = command::variables(spec, message);
+    let variables: Vec<String> = variables.into_iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+    format!("run: [{}]\n{}\n{}\n", run.join(", "), variables.concat(), laid_out(&json(message.notification, message.links)))
+}
+
+/// The requests of a message for certain answers of the service.
 ///
 /// # Errors
 /// [`SendError`] when one of the answers is a refusal.
-pub fn preview_with(masked: &ChannelSpec, message: &Message<'_>, answers: &[Answer]) -> Result<String, SendError> {
+pub fn preview_with(kind: &dyn Kind, message: &Message<'_>, answers: &[Answer]) -> Result<String, SendError> {
     let mut out = String::new();
     for n in 0..=answers.len() {
-        let Some(request) = kind(masked).next(message, &answers[..n])? else { break };
+        let Some(request) = kind.next(message, &answers[..n])? else { break };
         if n > 0 {
             out.push('\n');
         }
@@ -75,13 +109,17 @@ fn shown(request: &Request) -> String {
         let _ = writeln!(out, "{name}: {value}");
     }
     if !request.body.is_empty() {
-        let body = match serde_json::from_str::<Value>(&request.body) {
-            Ok(value) => format!("{value:#}"),
-            Err(_) => request.body.clone(),
-        };
-        let _ = write!(out, "\n{body}\n");
+        let _ = write!(out, "\n{}\n", laid_out(&request.body));
     }
     out
+}
+
+/// JSON on lines of its own; anything else as it is.
+fn laid_out(body: &str) -> String {
+    match serde_json::from_str::<Value>(body) {
+        Ok(value) => format!("{value:#}"),
+        Err(_) => body.to_owned(),
+    }
 }
 
 #[cfg(test)]

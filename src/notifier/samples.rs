@@ -17,6 +17,9 @@ use crate::config::Server;
 use crate::model::channel::Channel;
 use crate::model::channel::ChannelSpec;
 use crate::model::channel::WebhookSpec;
+use crate::model::channel::spec::EmailSpec;
+use crate::model::channel::spec::MailTls;
+use crate::model::channel::spec::Mailbox;
 use crate::model::id::ChannelName;
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
@@ -24,6 +27,7 @@ use crate::model::id::Region;
 use crate::model::incident::CloseReason;
 use crate::model::incident::Lane;
 use crate::model::monitor::Origin;
+use crate::model::net::HostPort;
 use crate::model::notification::EventKind;
 use crate::model::notification::IncidentFacts;
 use crate::model::notification::Notification;
@@ -36,7 +40,8 @@ use crate::model::verdict::Verdict;
 use crate::notifier::compose::Message;
 use crate::notifier::error::SendError;
 use crate::notifier::kind::Kind;
-use crate::notifier::kind::kind;
+use crate::notifier::kind::Way;
+use crate::notifier::kind::way;
 use crate::notifier::payload::BODY_BYTES_MAX;
 use crate::notifier::payload::Links;
 use crate::notifier::payload::SENT_BY;
@@ -172,6 +177,18 @@ pub(super) fn webhook(url: &str) -> WebhookSpec {
     WebhookSpec { url: Secret::new(url), method: "POST".to_owned(), headers: Vec::new(), secret: None, body: None }
 }
 
+pub(super) fn mail_to(host: &str) -> EmailSpec {
+    let mailbox = |address: &str| Mailbox { name: None, address: address.to_owned() };
+    EmailSpec {
+        server: HostPort { host: host.to_owned(), port: 587 },
+        tls: MailTls::StartTls,
+        ca: None,
+        credentials: None,
+        from: mailbox("alerts@example.com"),
+        to: vec![mailbox("ops@example.com")],
+    }
+}
+
 pub(super) fn server() -> Server {
     Server {
         listen: Vec::new(),
@@ -193,6 +210,7 @@ pub(super) fn config(channels: &[&str]) -> Arc<Config> {
             vantage: Vantage::External,
             state_dir: PathBuf::from("data"),
             secret: None,
+            allow_commands: false,
         },
         server: server(),
         auth: Auth::default(),
@@ -213,13 +231,12 @@ pub(super) fn config(channels: &[&str]) -> Arc<Config> {
 /// The settings have `canary` in every secret, and none of them may be seen.
 #[track_caller]
 pub(super) fn assert_golden(spec: &ChannelSpec) {
-    let masked = preview::masked(spec);
     let mut out = String::new();
     for (what, world) in
         [("down", World::down()), ("degraded", World::degraded()), ("recovered", World::recovered(Verdict::Up)), ("self", World::notice())]
     {
-        let blank = kind(&masked).blank_answer();
-        let text = preview::preview_with(&masked, &world.message(), &vec![blank; 4]).expect("a blank answer accepts");
+        let channel = channel("ops-webhook", spec.clone());
+        let text = preview::preview(&channel, &world.message()).expect("a blank answer accepts");
         out.push_str(&format!("== {what}\n{text}\n"));
     }
     assert_golden_file(spec.kind(), &out);
@@ -228,7 +245,11 @@ pub(super) fn assert_golden(spec: &ChannelSpec) {
 /// The same for a conversation of several requests.
 #[track_caller]
 pub(super) fn assert_conversation(name: &str, spec: &ChannelSpec, world: &World, answers: &[Answer]) {
-    let text = preview::preview_with(&preview::masked(spec), &world.message(), answers).expect("no refusal");
+    let text = {
+        let masked = preview::masked(spec);
+        let Way::Http(kind) = way(&masked) else { panic!("not by requests") };
+        preview::preview_with(kind, &world.message(), answers).expect("no refusal")
+    };
     assert_golden_file(name, &text);
 }
 

@@ -1,4 +1,4 @@
-//! Where notifications go: over HTTP in the program, into a list in tests.
+//! Where notifications go: over the network or to a program, and into a list in tests.
 
 use std::error::Error;
 use std::future::Future;
@@ -8,29 +8,32 @@ use std::time::Duration;
 use reqwest::redirect::Policy;
 use rustls::ClientConfig;
 use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use url::Host;
 use url::Url;
 
 use crate::clock::Clock;
 use crate::model::channel::Channel;
+use crate::model::channel::spec::EmailSpec;
 use crate::model::notification::Notification;
 use crate::model::time::UnixMillis;
+use crate::notifier::command;
 use crate::notifier::compose::Message;
 use crate::notifier::dns::Lookup;
 use crate::notifier::dns::LookupError;
 use crate::notifier::dns::may_use;
+use crate::notifier::email;
 use crate::notifier::error::SendError;
 use crate::notifier::kind::Kind;
-use crate::notifier::kind::kind;
+use crate::notifier::kind::Way;
+use crate::notifier::kind::way;
 use crate::notifier::payload::Links;
 use crate::notifier::payload::SENT_BY;
 use crate::notifier::request::Answer;
 use crate::notifier::request::Request;
 use crate::notifier::shorten::fit;
-
-/// How long one attempt may take in all, from the look-up of the name to the end of the answer. Chat servers answer in well under a second;
-/// one that needs longer is treated like one that is down, and will get the message again under the same key.
-pub const SEND_TIMEOUT: Duration = Duration::from_secs(10);
+use crate::notifier::smtp;
 
 /// What is read of an answer. Of most only the first words are of interest; the longest is a list of messages or issues.
 const ANSWER_BYTES_MAX: usize = 256 * 1024;
@@ -74,23 +77,28 @@ pub trait Sink: Send + Sync + 'static {
 #[error("cannot set up the HTTP client for channels")]
 pub struct SetupError(#[source] Box<dyn Error + Send + Sync>);
 
-/// Takes messages to channels over HTTP. Cheap to clone: all clones share one client and its connections.
+/// Takes messages to channels. Cheap to clone: all clones share one HTTP client and its connections.
 #[derive(Debug, Clone)]
-pub struct HttpSink {
+pub struct ChannelSink {
     client: reqwest::Client,
+    /// Whom mail servers are believed, and what that makes of TLS.
+    roots: Arc<RootCertStore>,
+    tls: Arc<ClientConfig>,
     clock: Clock,
 }
 
-impl HttpSink {
+impl ChannelSink {
     /// Reads the system's root certificates and sets the client up. Blocks for some milliseconds.
     ///
     /// Proxies of the environment are not used: what a proxy would connect to cannot be checked here.
     ///
     /// # Errors
     /// [`SetupError`] when the client cannot be built.
-    pub fn new(clock: Clock) -> Result<HttpSink, SetupError> {
+    pub fn new(clock: Clock) -> Result<ChannelSink, SetupError> {
+        let roots = Arc::new(roots());
+        let tls = tls_with(RootCertStore::clone(&roots)).map_err(|error| SetupError(error.into()))?;
         let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls().map_err(|error| SetupError(error.into()))?)
+            .tls_backend_preconfigured(tls.clone())
             .redirect(Policy::none())
             .dns_resolver(Lookup)
             .no_proxy()
@@ -99,7 +107,7 @@ impl HttpSink {
             .user_agent(SENT_BY)
             .build()
             .map_err(|error| SetupError(error.into()))?;
-        Ok(HttpSink { client, clock })
+        Ok(ChannelSink { client, roots, tls: Arc::new(tls), clock })
     }
 
     async fn exchange(&self, request: Request) -> Result<Answer, SendError> {
@@ -135,13 +143,30 @@ impl HttpSink {
     }
 }
 
-impl Sink for HttpSink {
+impl Sink for ChannelSink {
     async fn send(&self, envelope: Envelope<'_>) -> Result<(), SendError> {
-        self.converse(kind(&envelope.channel.spec), &envelope.message(self.clock.now().wall)).await
+        let message = envelope.message(self.clock.now().wall);
+        match way(&envelope.channel.spec) {
+            Way::Http(kind) => self.converse(kind, &message).await,
+            Way::Mail(spec) => smtp::send(spec, self.tls_for(spec)?, &email::mail(spec, &message)?).await,
+            Way::Program(spec) => command::send(spec, &message).await,
+        }
     }
 }
 
-impl HttpSink {
+impl ChannelSink {
+    /// Trusts an authority of the operator's as well, if there is one.
+    fn tls_for(&self, spec: &EmailSpec) -> Result<Arc<ClientConfig>, SendError> {
+        let Some(pem) = &spec.ca else { return Ok(Arc::clone(&self.tls)) };
+        let mut roots = RootCertStore::clone(&self.roots);
+        let (n_added, _) = roots.add_parsable_certificates(CertificateDer::pem_slice_iter(pem).filter_map(Result::ok));
+        if n_added == 0 {
+            return Err(SendError::Permanent("the channel's `ca` holds no certificate that can be read".to_owned()));
+        }
+        let config = tls_with(roots).map_err(|error| SendError::Transient(error.to_string()))?;
+        Ok(Arc::new(config))
+    }
+
     async fn converse(&self, kind: &dyn Kind, message: &Message<'_>) -> Result<(), SendError> {
         let mut answers = Vec::new();
         while let Some(request) = kind.next(&Message { now: self.clock.now().wall, ..*message }, &answers)? {
@@ -159,6 +184,10 @@ impl HttpSink {
 /// # Errors
 /// The TLS library has no safe protocol version; a bug.
 pub fn tls() -> Result<ClientConfig, rustls::Error> {
+    tls_with(roots())
+}
+
+fn roots() -> RootCertStore {
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(found.certs);
@@ -166,6 +195,10 @@ pub fn tls() -> Result<ClientConfig, rustls::Error> {
     if roots.is_empty() {
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     }
+    roots
+}
+
+fn tls_with(roots: RootCertStore) -> Result<ClientConfig, rustls::Error> {
     let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
     Ok(builder.with_safe_default_protocol_versions()?.with_root_certificates(roots).with_no_client_auth())
 }

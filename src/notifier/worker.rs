@@ -29,13 +29,13 @@ use crate::notifier::backoff::Rest;
 use crate::notifier::backoff::after_failure;
 use crate::notifier::changed;
 use crate::notifier::error::SendError;
+use crate::notifier::kind::patience;
 use crate::notifier::outbox::Mark;
 use crate::notifier::outbox::Outbox;
 use crate::notifier::payload::Links;
 use crate::notifier::shared::Shared;
 use crate::notifier::shared::Verdict;
 use crate::notifier::sink::Envelope;
-use crate::notifier::sink::SEND_TIMEOUT;
 use crate::notifier::sink::Sink;
 use crate::store::CommitError;
 use crate::store::OutboxRow;
@@ -375,16 +375,17 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
     }
 }
 
-/// One attempt within [`SEND_TIMEOUT`]. A panic while a message is written is a bug that would come back with the same message, so it
+/// One attempt within [`patience`]. A panic while a message is written is a bug that would come back with the same message, so it
 /// counts as a refusal of that message and stops no other.
 pub(super) async fn deliver(sink: &impl Sink, envelope: Envelope<'_>) -> Result<(), SendError> {
-    match tokio::time::timeout(SEND_TIMEOUT, caught(sink.send(envelope))).await {
+    let patience = patience(&envelope.channel.spec);
+    match tokio::time::timeout(patience, caught(sink.send(envelope))).await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(panic)) => {
             tracing::error!(channel = %envelope.channel.name, error = %panic, "writing a message panicked: {panic}");
             Err(SendError::Permanent("writing the message failed, which is a bug of vigilmon".to_owned()))
         }
-        Err(_) => Err(SendError::Transient(format!("no answer within {}", spoken(SEND_TIMEOUT)))),
+        Err(_) => Err(SendError::Transient(format!("no answer within {}", spoken(patience)))),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod alarm;
 mod chat;
+mod own;
 mod push;
 
 use std::collections::BTreeSet;
@@ -86,6 +87,8 @@ const KINDS: &[Kind] = &[
     Kind { word: "github", decode: alarm::github },
     Kind { word: "gitlab", decode: alarm::gitlab },
     Kind { word: "apprise", decode: push::apprise },
+    Kind { word: "email", decode: own::email },
+    Kind { word: "command", decode: own::command },
 ];
 
 /// What this version can tell of.

@@ -36,7 +36,13 @@ pub(super) fn instance(ctx: &Ctx<'_>, at: Option<&At<'_>>) -> Option<Instance> {
     };
     let region_default = || Region::parse("local").ok();
     let Some(at) = at else {
-        return Some(Instance { region: region_default()?, vantage: Vantage::External, state_dir: state_dir_default(), secret: None });
+        return Some(Instance {
+            region: region_default()?,
+            vantage: Vantage::External,
+            state_dir: state_dir_default(),
+            secret: None,
+            allow_commands: false,
+        });
     };
     let mut fields = Fields::open(ctx, at, "instance")?;
     let region = fields.read("region", |ctx, at| readers::parsed(ctx, at, Region::parse));
@@ -44,12 +50,14 @@ pub(super) fn instance(ctx: &Ctx<'_>, at: Option<&At<'_>>) -> Option<Instance> {
     let vantage = fields.read("vantage", |ctx, at| readers::choice(ctx, at, &vantages));
     let state_dir = fields.read("state_dir", readers::full_text);
     let secret = fields.read("secret", readers::secret);
+    let allow_commands = fields.read("allow_commands", readers::boolean);
     fields.finish();
     Some(Instance {
         region: region.or_else(region_default)?,
         vantage: vantage.unwrap_or(Vantage::External),
         state_dir: state_dir.map_or_else(state_dir_default, PathBuf::from),
         secret,
+        allow_commands: allow_commands.unwrap_or(false),
     })
 }
 

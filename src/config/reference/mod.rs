@@ -114,11 +114,10 @@ pub(super) fn is_later(path: &str, key: &str) -> bool {
 /// would promise what does not happen.
 const LATER: &[(&str, &[&str])] = &[
     ("", &["policies", "metrics"]),
-    ("instance", &["allow_commands"]),
     ("templates.*", LATER_MONITOR),
     ("monitors[]", LATER_MONITOR),
     ("monitors[].expect", &["records"]),
-    ("channels[]", &["quiet_hours", "email", "command"]),
+    ("channels[]", &["quiet_hours"]),
     ("self", &["heartbeat_url"]),
 ];
 

@@ -137,6 +137,13 @@ const INSTANCE: &[Key] = &[
         "/var/lib/vigilmon",
     ),
     key("secret", Kind::Secret, "generated and kept in the state directory", "Derives tokens and keys.", "{ file: /run/secrets/vigilmon }"),
+    key(
+        "allow_commands",
+        Kind::Bool,
+        "false",
+        "Whether channels may run programs, with the rights of vigilmon itself. Whoever may change the config can then run anything.",
+        "true",
+    ),
 ];
 
 const SERVER: &[Key] = &[

@@ -82,6 +82,16 @@ pub(super) const SECTIONS: &[Section] = &[
         doc: "Passes messages on through an Apprise API server, to any of the services it knows.",
         keys: APPRISE,
     },
+    Section {
+        path: "channels[].email",
+        doc: "Sends mail by SMTP. Messages about one incident stand in one thread. A recipient whom the server refuses does not keep the mail from the others; who must never depend on that gets a channel of their own.",
+        keys: EMAIL,
+    },
+    Section {
+        path: "channels[].command",
+        doc: "Runs a program, without a shell, when `instance.allow_commands` is on. It gets the message as JSON on its standard input, in the same form as a webhook, and in environment variables such as `VIGILMON_EVENT`, `VIGILMON_TEXT` and `VIGILMON_MONITOR_NAME`; of vigilmon's own environment only `PATH`, `HOME`, `LANG` and `TZ`. The exit code 0 means that people were told. With 64, 65, 77, 78, 126 or 127 (it is called or set up wrongly) it is tried a few times more, with any other for a day. The end of its output is kept with the failed attempt.",
+        keys: COMMAND,
+    },
 ];
 
 const CHANNEL: &[Key] = &[
@@ -249,6 +259,20 @@ const CHANNEL: &[Key] = &[
         "",
         "Passes messages on through an Apprise API server, to any of the services it knows.",
         "{ url: http://apprise.example.com:8000, key: vigilmon }",
+    ),
+    key(
+        "email",
+        Kind::Map("channels[].email"),
+        "",
+        "Sends mail by SMTP.",
+        "{ server: smtp.example.com, user: alerts, password: { env: SMTP_PASSWORD }, from: alerts@example.com, to: ops@example.com }",
+    ),
+    key(
+        "command",
+        Kind::Map("channels[].command"),
+        "",
+        "Runs a program; only with `instance.allow_commands`.",
+        "{ run: [/usr/local/bin/page, --team, ops] }",
     ),
 ];
 
@@ -479,4 +503,41 @@ const APPRISE: &[Key] = &[
     key("key", Kind::Secret, "", "Of a configuration that is stored on the server.", "vigilmon"),
     key("tag", Kind::Text, "all of them", "Only what has these tags there.", "ops"),
     key("urls", Kind::OneOrMany(&Kind::Secret), "", "Apprise URLs, instead of a `key`.", "[{ env: APPRISE_URL }]"),
+];
+
+const EMAIL: &[Key] = &[
+    must(
+        "server",
+        Kind::Shape("host, or host:port"),
+        "The server that takes the mail. Without a port it is 587, with `tls: always` 465, with `tls: none` 25.",
+        "smtp.example.com:587",
+    ),
+    key(
+        "tls",
+        Kind::Word(&["starttls", "always", "none"]),
+        "starttls; for a server on the same machine none",
+        "`starttls` asks for TLS and sends nothing without it, `always` begins with it, `none` sends in the clear.",
+        "always",
+    ),
+    key("ca", Kind::File, "", "A certificate authority in PEM, trusted besides the system's.", "/etc/ssl/our-ca.pem"),
+    key("user", Kind::Text, "", "Signs in; needs `password`.", "alerts"),
+    key("password", Kind::Secret, "", "Of that user.", "{ env: SMTP_PASSWORD }"),
+    must("from", Kind::Shape("an email address, or a name and an address in `<…>`"), "Who writes.", "vigilmon <alerts@example.com>"),
+    must(
+        "to",
+        Kind::OneOrMany(&Kind::Shape("an email address, or a name and an address in `<…>`")),
+        "Who is written to.",
+        "[ops@example.com]",
+    ),
+];
+
+const COMMAND: &[Key] = &[
+    must(
+        "run",
+        Kind::OneOrMany(&Kind::Text),
+        "The program and its arguments, each an item of the list. A program without `/` is looked for in `PATH`.",
+        "[/usr/local/bin/page, --team, ops]",
+    ),
+    key("env", Kind::Free(&Kind::Secret), "{}", "More environment variables for it.", "{ PAGER_TOKEN: { env: PAGER_TOKEN } }"),
+    key("timeout", Kind::Duration, "10s", "How long it may run, at most 25 s; then it and all it started are killed.", "20s"),
 ];

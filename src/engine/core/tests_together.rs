@@ -129,7 +129,13 @@ fn config(setup: &Setup, me: &str) -> Arc<Config> {
     let nodes: Vec<Node> = setup.nodes.iter().map(node).collect();
     let own = nodes.iter().find(|node| node.name.as_str() == me).expect("configured");
     Arc::new(Config {
-        instance: Instance { region: own.region.clone(), vantage: own.vantage, state_dir: PathBuf::from("data"), secret: None },
+        instance: Instance {
+            region: own.region.clone(),
+            vantage: own.vantage,
+            state_dir: PathBuf::from("data"),
+            secret: None,
+            allow_commands: false,
+        },
         server: Server { listen: Vec::new(), public_url: None, base_path: String::new(), trusted_proxies: Vec::new(), tls: None },
         auth: Auth::default(),
         monitors: setup.monitors.iter().cloned().map(Arc::new).collect(),

@@ -490,6 +490,7 @@ pub(super) fn config() -> Config {
             vantage: Vantage::External,
             state_dir: PathBuf::from("/nowhere"),
             secret: None,
+            allow_commands: false,
         },
         server: Server {
             listen: vec!["127.0.0.1:0".parse().unwrap()],

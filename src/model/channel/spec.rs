@@ -1,5 +1,8 @@
 //! The settings of each kind of channel. Addresses without a secret in them have no slash at their end.
 
+use std::time::Duration;
+
+use crate::model::net::HostPort;
 use crate::model::secret::Secret;
 
 /// How Slack is called.
@@ -302,4 +305,52 @@ pub enum AppriseTo {
     },
     /// These Apprise URLs.
     Urls(Vec<Secret>),
+}
+
+/// How mail is sent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EmailSpec {
+    /// The server that takes it.
+    pub server: HostPort,
+    /// How the way there is protected.
+    pub tls: MailTls,
+    /// A certificate authority in PEM, trusted besides the system's.
+    pub ca: Option<Vec<u8>>,
+    /// User and password.
+    pub credentials: Option<(String, Secret)>,
+    /// Who writes.
+    pub from: Mailbox,
+    /// Who is written to; at least one.
+    pub to: Vec<Mailbox>,
+}
+
+/// How the way to a mail server is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MailTls {
+    /// Asked for before anything else is said, and insisted on.
+    StartTls,
+    /// From the first byte.
+    Tls,
+    /// Not at all.
+    None,
+}
+
+/// An address of a mailbox, perhaps with a name. Both are one line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mailbox {
+    /// The name that is shown.
+    pub name: Option<String>,
+    /// `local@domain`, ASCII only.
+    pub address: String,
+}
+
+/// How a program is run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CommandSpec {
+    /// The program and its arguments; no shell is between.
+    pub run: Vec<String>,
+    /// Given to it besides the message.
+    pub env: Vec<(String, Secret)>,
+    /// How long it may run.
+    pub timeout: Duration,
 }

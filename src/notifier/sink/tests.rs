@@ -72,8 +72,8 @@ fn read_request(stream: &mut TcpStream) -> String {
     }
 }
 
-fn sink() -> HttpSink {
-    HttpSink::new(Clock::manual(Now { wall: samples::TEN_TWENTY_THREE, mono: Mono(0) })).expect("set up")
+fn sink() -> ChannelSink {
+    ChannelSink::new(Clock::manual(Now { wall: samples::TEN_TWENTY_THREE, mono: Mono(0) })).expect("set up")
 }
 
 /// Long enough for a machine that is busy with other tests; only tests of silence wait so long, and they say how long.

@@ -10,13 +10,16 @@ use tokio::sync::Notify;
 use super::*;
 use crate::engine::announce::Announce;
 use crate::model::change::StoredFact;
+use crate::model::channel::ChannelSpec;
 use crate::model::id::MonitorId;
 use crate::model::id::NodeName;
 use crate::model::peer::Record;
 use crate::model::peer::Roster;
 use crate::model::time::Mono;
 use crate::model::time::Now;
+use crate::notifier::LAST_ATTEMPTS;
 use crate::notifier::Notifier;
+use crate::notifier::kind::MAIL_TIMEOUT;
 use crate::notifier::outbox::LEASE;
 use crate::notifier::samples;
 use crate::notifier::samples::channel_name;
@@ -463,6 +466,41 @@ async fn an_orderly_stop_finishes_the_attempt_and_notes_it() {
     assert_eq!(world.clock.now().wall.since(samples::TEN_TWENTY_THREE).as_secs(), 10, "it ends when the attempt does");
     assert_eq!(world.outbox.lock().rows[0].n_attempts, 1);
     assert_eq!(world.log().len(), 1, "nothing new is begun");
+}
+
+/// One message is owed to a mail server that says nothing.
+async fn mail_that_hangs() -> World {
+    let world = World::new(&[], |_, _| Reply::Hang);
+    let mail = samples::channel("mail", ChannelSpec::Email(samples::mail_to("smtp.example.com")));
+    world.config.send_modify(|config| {
+        let mut changed = Config::clone(config);
+        changed.channels.insert(mail.name.clone(), Arc::new(mail));
+        *config = Arc::new(changed);
+    });
+    world.owe("mail", "m", "x").await;
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mail_may_take_longer_than_a_request() {
+    let world = mail_that_hangs().await;
+    world.live(MAIL_TIMEOUT - SECOND).await;
+    assert_eq!(world.outbox.lock().rows[0].n_attempts, 0, "it may still be accepted");
+    world.live(MAIL_TIMEOUT + SECOND * 2).await;
+    assert_eq!(world.outbox.lock().rows[0].n_attempts, 1, "it has failed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mail_does_not_hold_up_the_end_of_the_program() {
+    let (world, stop) = (mail_that_hangs().await, CancellationToken::new());
+    let stopper = async {
+        tokio::time::sleep(SECOND).await;
+        stop.cancel();
+    };
+    tokio::join!(world.live_until(HOUR, stop.clone()), stopper);
+    let lasted = world.clock.now().wall.since(samples::TEN_TWENTY_THREE);
+    assert!((LAST_ATTEMPTS..=LAST_ATTEMPTS + SECOND).contains(&lasted), "{lasted:?}");
+    assert_eq!((world.log().len(), world.outbox.n_waiting()), (1, 1), "it was under way, and is still owed");
 }
 
 #[tokio::test(start_paused = true)]

@@ -176,6 +176,7 @@ impl Core {
         for id in std::mem::take(&mut self.upkeep.changed) {
             self.follow_window_of_beat(&id, now, change);
             self.decide(&id, now, change);
+            self.look_at_alerts(&id, None, now, change);
         }
     }
 

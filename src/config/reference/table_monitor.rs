@@ -189,6 +189,7 @@ const TEMPLATE: &[Key] = &[
     INTERNAL_KEY,
     CHANNELS_KEY,
     REMIND_KEY,
+    DEPENDS_KEY,
     RUNBOOK_KEY,
     SLO_KEY,
     ENABLED_KEY,

@@ -64,6 +64,9 @@ use crate::rules::policy::Repeat;
 /// Where no policy says anything: the channels of the monitor, at once.
 const AT_ONCE: [Step; 1] = [Step { after: Duration::ZERO, channels: None, unless_acknowledged: false }];
 
+/// After a start nobody is told of what the last run left before it was looked at once, but not for longer than this.
+const WAKING: Duration = Duration::from_secs(60);
+
 /// What is known of all alerts together.
 #[derive(Debug, Default)]
 pub(super) struct Alerts {
@@ -149,7 +152,7 @@ impl Core {
     }
 
     /// Looks at a monitor as soon as possible, if there is anything to be told of it.
-    fn look_soon(&mut self, id: &MonitorId, now: Now) {
+    pub(super) fn look_soon(&mut self, id: &MonitorId, now: Now) {
         let at = self.common(now);
         let has_any = |machine: &Machine| !machine.state.alerts.is_empty() || machine.state.owed_end.is_some();
         if self.machines.get(id).is_some_and(has_any) {
@@ -316,6 +319,10 @@ impl Core {
         if machine.state.alerts.is_empty() && machine.state.owed_end.is_none() && machine.telling.shown.is_empty() {
             return self.set_alert_look(id, None);
         }
+        let awake_at = self.started_at + WAKING;
+        if !machine.is_probed && machine.is_active() && now.wall < awake_at && self.started_at <= now.wall {
+            return self.set_alert_look(id, Some(at + awake_at.since(now.wall)));
+        }
         let is_calm = machine.telling.flaps.calm_down(at) || machine.telling.flaps.calm_at(at).is_none();
         let before = (machine.state.alerts.clone(), machine.state.owed_end.clone(), machine.state.told.clone());
         if is_calm && machine.state.owed_end.is_some() {
@@ -433,7 +440,13 @@ impl Core {
         let Some(machine) = self.machines.get(&incident.monitor) else { return };
         let alert = AlertFacts { acknowledged: message.acknowledged.clone(), again, ..AlertFacts::default() };
         let duration = self.common(now).since(incident.opened_at);
-        let facts = IncidentFacts { alert, duration, ..settle::facts(machine, incident, self.n_voters(&incident.monitor)) };
+        // It is open, whatever is known at this very moment.
+        let status = match incident.lane {
+            Lane::Outage => Verdict::Down,
+            Lane::Degradation => Verdict::Degraded,
+            Lane::Regional => Verdict::Up,
+        };
+        let facts = IncidentFacts { alert, duration, status, ..settle::facts(machine, incident, self.n_voters(&incident.monitor)) };
         for name in channels {
             let hears = self.config.channels.get(name).is_some_and(|channel| channel.on.contains(&event));
             if hears && machine.state.told.contains(name) {
@@ -447,7 +460,8 @@ impl Core {
     fn hold_of(&mut self, id: &MonitorId, incident: &Incident, is_one_too_many: bool, now: Now) -> Option<Hold> {
         let at = self.common(now);
         let machine = self.machines.get(id)?;
-        if let Some(open) = &machine.upkeep {
+        // What opened in a window was opened by another node, which has none; it is told, lest that node dies.
+        if let Some(open) = machine.upkeep.as_ref().filter(|open| incident.confirmed_at < open.since) {
             // The window itself looks again when it closes.
             return Some(Hold { why: Held::Maintenance(open.span.to), is_for_all: true, look_at: None });
         }

@@ -38,7 +38,7 @@ pub(super) struct Open {
     pub(super) window: Arc<Window>,
     pub(super) span: Span,
     /// Since when it counts: its beginning, or when it was first heard of. What was before that was not planned.
-    since: UnixMillis,
+    pub(super) since: UnixMillis,
 }
 
 impl Open {

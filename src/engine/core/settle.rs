@@ -55,7 +55,7 @@ impl Core {
         let Some(machine) = self.machines.get_mut(&id) else { return };
         machine.await_nothing();
         machine.view = None;
-        machine.is_probed = true;
+        let is_first = !std::mem::replace(&mut machine.is_probed, true);
         self.is_dirty = true;
         let before = machine.state.clone();
         let seen = Evidence { outcome: result.outcome, failure: result.failure.as_ref(), at: result.at };
@@ -78,6 +78,9 @@ impl Core {
         self.say_opinion(&id);
         self.decide(&id, now, &mut change);
         self.tell_children(&id, now);
+        if is_first {
+            self.look_soon(&id, now);
+        }
         self.keep_state(&id, &before, &mut change);
         self.commit(commands, change, None);
         self.reschedule(&id, next.filter(|_| self.machines.get(&id).is_some_and(Machine::is_active)));

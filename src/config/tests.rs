@@ -270,7 +270,7 @@ monitors:
       certificate: { degraded: 21d }
       any: [{ status: 204 }]
   - { name: basic, http: { url: https://example.com, auth: { basic: { user: a, password: b } } } }
-  - { name: redis, tcp: redis:6379, slo: 99%, depends_on: [all, ba*], remind: { every: 1h, backoff: 1.5, max: 12h }, partial: { after: 1m }, internal: { tcp: redis.internal:6379 } }
+  - { name: redis, tcp: redis:6379, slo: 99%, partial: { after: 1m }, internal: { tcp: redis.internal:6379 }, depends_on: [jo?], remind: { every: 1h, backoff: 1.5, max: 12h } }
   - { name: job, heartbeat: { interval: 1d, grace: 30m, body: { limit: 100KiB, keep: tail }, keywords: { failure: [ERR] } } }
 heartbeats: { auto_create: { template: unused-job, limit: 5 }, ping_key: 0123456789abcdef-key }
 peers: { cluster: acme, secret: 0123456789abcdef, solo_after: never, nodes: [{ name: a, region: eu-west, vantage: internal }, { name: b, region: us, url: "wss://b.example.com/peer" }] }

@@ -1,6 +1,7 @@
 //! Stories about several vantages, in virtual time: one core each, news that travels in a fifth of a second, and no network. What the
 //! network does to news is the simulation's business; here it is about what follows from news.
 
+mod alerts;
 mod maintenance;
 
 use std::collections::BTreeMap;

@@ -92,6 +92,7 @@ fn state(monitor: &MonitorId, n: u64) -> StateChange {
         paused_at: None,
         told: std::collections::BTreeSet::new(),
         remote: None,
+        warned: None,
     };
     StateChange { states: vec![state], ..StateChange::default() }
 }

@@ -1,5 +1,7 @@
 //! Names that every node derives alike, so that concurrent openers of one incident need no exchange to agree on it.
 
+use std::time::Duration;
+
 use data_encoding::BASE32_NOPAD;
 use data_encoding::HEXLOWER;
 use ring::digest::SHA256;
@@ -25,6 +27,13 @@ pub fn incident_id(cluster: &str, monitor: &MonitorId, lane: Lane, epoch: Epoch)
 #[must_use]
 pub fn notification_key(incident: &IncidentId, event: EventKind, epoch: Epoch, channel: &ChannelName) -> String {
     HEXLOWER.encode(&hash(&[incident.as_str(), event.word(), &epoch.0.to_string(), channel.as_str()])[..16])
+}
+
+/// The key of a further warning within an incident, at this limit.
+#[must_use]
+pub fn warning_key(incident: &IncidentId, limit: Duration, channel: &ChannelName) -> String {
+    let limit = limit.as_millis().to_string();
+    HEXLOWER.encode(&hash(&[incident.as_str(), EventKind::Certificate.word(), "at", &limit, channel.as_str()])[..16])
 }
 
 /// The key of a notice about this instance itself: `what` and `at` tell two notices apart.

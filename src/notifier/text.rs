@@ -11,6 +11,7 @@ use crate::model::time::UnixMillis;
 use crate::model::time::spoken;
 use crate::model::verdict::Confidence;
 use crate::model::verdict::Verdict;
+use crate::rules::certificate;
 
 /// Regions that are named in a sentence; of more only their number is said.
 const REGIONS_NAMED: usize = 12;
@@ -44,7 +45,7 @@ fn incident(event: EventKind, facts: &IncidentFacts, now: UnixMillis) -> String 
         EventKind::Reminder => {
             format!("{name} is still {}, for {} now, since {since}: {cause}{regions}", state(facts.status), spoken(facts.duration))
         }
-        EventKind::Certificate => format!("{name}: {cause}"),
+        EventKind::Certificate => format!("{name}: {cause}{regions}"),
         // The subject says it is about an incident, so this cannot be; saying the facts is better than saying nothing.
         EventKind::SelfNotice => format!("{name}: {cause}"),
     }
@@ -63,6 +64,7 @@ fn recovered(facts: &IncidentFacts, now: UnixMillis) -> String {
         Some(CloseReason::Removed) => format!("{name} is no longer in the config; its incident is closed after {lasted}"),
         Some(CloseReason::Paused) => format!("{name} is paused; its incident is closed after {lasted}"),
         None | Some(CloseReason::Recovered | CloseReason::Superseded) => match facts.status {
+            Verdict::Up if facts.cause_code == certificate::CODE => format!("{name} is fine again after {lasted}: {}", facts.cause),
             Verdict::Up if facts.lane == Lane::Degradation => format!("{name} is fine again; it was degraded for {lasted}"),
             Verdict::Up if facts.lane == Lane::Regional && !facts.regions_failed.is_empty() => {
                 format!("{name} is fine from {} again; it was down from there for {lasted}", named(&facts.regions_failed))

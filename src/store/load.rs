@@ -113,6 +113,7 @@ fn unknown(monitor: MonitorId, since: UnixMillis) -> MonitorState {
         paused_at: None,
         told: BTreeSet::new(),
         remote: None,
+        warned: None,
     }
 }
 

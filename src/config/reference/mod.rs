@@ -118,7 +118,6 @@ const LATER: &[(&str, &[&str])] = &[
     ("monitors[]", LATER_MONITOR),
     ("monitors[].expect", &["records"]),
     ("channels[]", &["quiet_hours"]),
-    ("self", &["heartbeat_url"]),
 ];
 
 const LATER_MONITOR: &[&str] = &["dns", "tls", "ping", "grpc", "websocket", "domain", "ssh", "udp", "command", "depends_on"];

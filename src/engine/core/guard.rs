@@ -186,7 +186,7 @@ impl Core {
 
 fn lost_notice(region: &str, at: UnixMillis) -> Notice {
     Notice {
-        about: "uplink-lost",
+        about: "uplink-lost".into(),
         title: format!("the vantage {region} lost its uplink"),
         text: format!(
             "Since {} this vantage reaches none of its controls. Targets beyond the uplink are unknown until it is back.",
@@ -197,7 +197,7 @@ fn lost_notice(region: &str, at: UnixMillis) -> Notice {
 
 fn back_notice(region: &str, after: &str) -> Notice {
     Notice {
-        about: "uplink-back",
+        about: "uplink-back".into(),
         title: format!("the vantage {region} has its uplink again"),
         text: format!("The uplink was lost for {after}. Nothing was judged meanwhile."),
     }

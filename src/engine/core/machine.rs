@@ -201,5 +201,6 @@ pub(super) fn fresh(monitor: MonitorId, probe_hash: u32, now: UnixMillis) -> Mon
         paused_at: None,
         told: BTreeSet::new(),
         remote: None,
+        warned: None,
     }
 }

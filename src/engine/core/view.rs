@@ -68,6 +68,7 @@ impl Core {
             uplink,
             cluster,
             reload: Arc::clone(&self.reload),
+            troubles: self.own.troubles(),
         }
     }
 }

@@ -1,12 +1,14 @@
 //! Durable form of [`MonitorState`], and the words for verdicts that columns and JSON share.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde::Serialize;
 
 use crate::model::change::MonitorState;
 use crate::model::change::Streak;
+use crate::model::change::Warned;
 use crate::model::id::ChannelName;
 use crate::model::id::MonitorId;
 use crate::model::incident::Epoch;
@@ -41,6 +43,9 @@ struct StateRow {
     #[serde(default)]
     told: Vec<String>,
     remote: Option<IpAddr>,
+    /// Epoch and limit in milliseconds.
+    #[serde(default)]
+    warned: Option<(u64, u64)>,
 }
 
 /// JSON text of a state, without the monitor: that is the key of the row.
@@ -58,6 +63,7 @@ pub(in crate::store) fn to_json(state: &MonitorState) -> String {
         paused_at,
         told,
         remote,
+        warned,
     } = state;
     let Opinion { state: opinion, since, failure } = opinion;
     let Streak { n_down, n_bad, n_better, bad_since, down_since, better_since, n_unknown, unknown_since } = *streak;
@@ -82,6 +88,7 @@ pub(in crate::store) fn to_json(state: &MonitorState) -> String {
         paused_at: paused_at.map(|at| at.0),
         told: told.iter().map(|name| name.as_str().to_owned()).collect(),
         remote: *remote,
+        warned: warned.map(|warned| (warned.epoch.0, u64::try_from(warned.limit.as_millis()).unwrap_or(u64::MAX))),
     })
 }
 
@@ -114,6 +121,7 @@ pub(in crate::store) fn from_json(monitor: MonitorId, text: &str) -> Result<Moni
         paused_at: row.paused_at.map(UnixMillis),
         told: row.told.iter().filter_map(|name| ChannelName::parse(name).ok()).collect(),
         remote: row.remote,
+        warned: row.warned.map(|(epoch, limit)| Warned { epoch: Epoch(epoch), limit: Duration::from_millis(limit) }),
     })
 }
 

@@ -236,6 +236,7 @@ pub(super) fn state(monitor: &str, n: u32) -> MonitorState {
         paused_at: None,
         told: std::collections::BTreeSet::new(),
         remote: None,
+        warned: None,
     }
 }
 

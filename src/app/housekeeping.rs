@@ -28,7 +28,7 @@ pub async fn run(store: Store, clock: Clock, config: watch::Receiver<Arc<Config>
             tracing::error!("{text}");
             // The engine is gone only when the program ends.
             let _ = events.send(event).await;
-            if matches!(notice, StoreNotice::SetAside(_) | StoreNotice::Recreated) {
+            if is_another(&notice) {
                 let _ = events.send(Event::StoreReplaced).await;
             }
         }
@@ -53,10 +53,18 @@ fn told(notice: &StoreNotice) -> (String, Event) {
     match notice {
         StoreNotice::SetAside(name) => (damaged(name), news("store-set-aside", &damaged(name))),
         StoreNotice::Recreated => {
-            let text =
-                "the database file was removed or replaced by somebody else; it was written again from what was still open".to_owned();
-            let event = news("store-recreated", &text);
-            (text, event)
+            let text = "the database file was removed by somebody else; it was written again from what was still open";
+            (text.to_owned(), news("store-recreated", text))
+        }
+        StoreNotice::Replaced => {
+            let text = "somebody put another database file in the place of the one in use, perhaps a backup; that one is used now, with what \
+                        this program still knew added to it";
+            (text.to_owned(), news("store-replaced", text))
+        }
+        StoreNotice::Begun => {
+            let text = "the database file was gone when it was to be opened again; a new one was begun, with what this program still knew. \
+                        Earlier history is lost";
+            (text.to_owned(), news("store-begun", text))
         }
         StoreNotice::DiskFull => {
             let text = "Alerts still go out, results wait in memory; free some room.".to_owned();
@@ -64,6 +72,14 @@ fn told(notice: &StoreNotice) -> (String, Event) {
             (said, full(Some(Trouble { title: "the disk is full".to_owned(), text })))
         }
         StoreNotice::RoomAgain => ("the disk has room again".to_owned(), full(None)),
+    }
+}
+
+/// Whether the database is not the one from before, so that what is in memory must be written into it.
+fn is_another(notice: &StoreNotice) -> bool {
+    match notice {
+        StoreNotice::SetAside(_) | StoreNotice::Recreated | StoreNotice::Replaced | StoreNotice::Begun => true,
+        StoreNotice::DiskFull | StoreNotice::RoomAgain => false,
     }
 }
 

@@ -296,6 +296,32 @@ mod tests {
     }
 
     #[test]
+    fn a_certificate_says_whose_it_is_how_long_it_has_and_how_it_ended() {
+        let about = |facts: &mut IncidentFacts| {
+            facts.regions_failing.truncate(1);
+            (facts.lane, facts.status, facts.n_voters) = (Lane::Degradation, Verdict::Degraded, (1, 1));
+            facts.cause_code = certificate::CODE.to_owned();
+            let ends = "the certificate for api.example.com ends in 6 days (2026-07-06T12:00:00Z)";
+            facts.cause = format!("{ends}; this is the warning at 7 d");
+        };
+        assert_says(
+            EventKind::Certificate,
+            about,
+            "[prod-us] api /health: the certificate for api.example.com ends in 6 days (2026-07-06T12:00:00Z); this is the warning at 7 d",
+        );
+        assert_says(
+            EventKind::Recovered,
+            |facts| {
+                about(facts);
+                (facts.closed, facts.status) = (Some(CloseReason::Recovered), Verdict::Up);
+                facts.duration = Duration::from_secs(5 * 86_400);
+                facts.cause = "its certificate was renewed and ends on 2026-10-01T00:00:00Z".to_owned();
+            },
+            "[prod-us] api /health is fine again after 5 d: its certificate was renewed and ends on 2026-10-01T00:00:00Z",
+        );
+    }
+
+    #[test]
     fn what_may_be_a_repeat_says_so() {
         let told = samples::notification(samples::facts());
         let again = Notification { may_be_repeat: true, ..told.clone() };

@@ -31,6 +31,9 @@ const PAUSE: Duration = Duration::from_secs(1800);
 /// The same for a config: people mend it and break it again within minutes, and want to hear how it stands.
 const CONFIG_PAUSE: Duration = Duration::from_secs(60);
 
+/// The same for the uplink: a flapping line is one story, and a line that is cut again later is another one.
+const UPLINK_PAUSE: Duration = Duration::from_secs(300);
+
 /// What happens in a moment and has no end is told again only after this.
 pub const NEWS_PAUSE: Duration = Duration::from_secs(600);
 
@@ -62,6 +65,8 @@ pub enum Topic {
     Database,
     /// The clock is wrong.
     Clock,
+    /// The uplink is lost.
+    Uplink,
     /// This vantage contradicts all others.
     Outlier,
     /// No peer is heard.
@@ -80,6 +85,7 @@ impl Topic {
             Topic::DiskFull => "disk-full".to_owned(),
             Topic::Database => "database".to_owned(),
             Topic::Clock => "clock".to_owned(),
+            Topic::Uplink => "uplink".to_owned(),
             Topic::Outlier => "outlier".to_owned(),
             Topic::Alone => "alone".to_owned(),
             Topic::Peer(node) => format!("peer/{node}"),
@@ -89,7 +95,8 @@ impl Topic {
     /// The topic of its word; `None` for words of another build.
     #[must_use]
     pub fn of_word(word: &str) -> Option<Topic> {
-        let plain = [Topic::Config, Topic::DiskLow, Topic::DiskFull, Topic::Database, Topic::Clock, Topic::Outlier, Topic::Alone];
+        let plain =
+            [Topic::Config, Topic::DiskLow, Topic::DiskFull, Topic::Database, Topic::Clock, Topic::Uplink, Topic::Outlier, Topic::Alone];
         let peer = || Some(Topic::Peer(NodeName::parse(word.strip_prefix("peer/")?).ok()?));
         plain.into_iter().find(|topic| topic.word() == word).or_else(peer)
     }
@@ -97,7 +104,7 @@ impl Topic {
     /// How long it must last before it is told.
     fn patience(&self) -> Duration {
         match self {
-            Topic::Config | Topic::DiskLow | Topic::DiskFull | Topic::Outlier => Duration::ZERO,
+            Topic::Config | Topic::DiskLow | Topic::DiskFull | Topic::Uplink | Topic::Outlier => Duration::ZERO,
             Topic::Database => DATABASE_PATIENCE,
             Topic::Clock => CLOCK_PATIENCE,
             Topic::Alone | Topic::Peer(_) => PEER_PATIENCE,
@@ -107,7 +114,8 @@ impl Topic {
     /// How long it must be gone before that is told.
     fn calm(&self) -> Duration {
         match self {
-            Topic::Config => Duration::ZERO,
+            // Both are believed only when they are proved.
+            Topic::Config | Topic::Uplink => Duration::ZERO,
             Topic::DiskLow | Topic::DiskFull | Topic::Database | Topic::Clock | Topic::Outlier | Topic::Alone | Topic::Peer(_) => CALM,
         }
     }
@@ -116,6 +124,7 @@ impl Topic {
     fn pause(&self) -> Duration {
         match self {
             Topic::Config => CONFIG_PAUSE,
+            Topic::Uplink => UPLINK_PAUSE,
             Topic::DiskLow | Topic::DiskFull | Topic::Database | Topic::Clock | Topic::Outlier | Topic::Alone | Topic::Peer(_) => PAUSE,
         }
     }
@@ -134,9 +143,13 @@ impl Topic {
             Topic::DiskFull => ("the disk is no longer full", format!("It was for {lasted}. Everything is written again.")),
             Topic::Database => ("the database takes writes again", format!("It took none for {lasted}.")),
             Topic::Clock => ("the clock is right again", format!("It was wrong for {lasted}.")),
+            Topic::Uplink => {
+                let text = format!("The uplink was lost for {lasted}. Nothing beyond it was judged meanwhile.");
+                return (format!("the vantage {place} has its uplink again"), text);
+            }
             Topic::Outlier => ("this vantage agrees with the others again", format!("Its votes did not count for {lasted}.")),
             Topic::Alone => ("this node hears its peers again", format!("It heard none of them for {lasted}.")),
-            Topic::Peer(node) => return (format!("the peer {node} is back"), format!("It was not heard for {lasted}. Told by {place}.")),
+            Topic::Peer(node) => return (format!("the peer {node} is back"), format!("It was not heard for {lasted}.")),
         };
         (format!("{title} ({place})"), text)
     }
@@ -289,7 +302,14 @@ impl Ledger {
     pub fn keep_peers(&mut self, expected: &BTreeSet<NodeName>) {
         self.entries.retain(|topic, _| match topic {
             Topic::Peer(node) => expected.contains(node),
-            Topic::Config | Topic::DiskLow | Topic::DiskFull | Topic::Database | Topic::Clock | Topic::Outlier | Topic::Alone => true,
+            Topic::Config
+            | Topic::DiskLow
+            | Topic::DiskFull
+            | Topic::Database
+            | Topic::Clock
+            | Topic::Uplink
+            | Topic::Outlier
+            | Topic::Alone => true,
         });
     }
 
@@ -446,7 +466,7 @@ mod tests {
             &Topic::Peer(node("us")),
             |second| (10..1000).contains(&second),
             3000,
-            &["310: it began: Mend it.", "1030: the peer us is back: It was not heard for 16 min 30 s. Told by eu."],
+            &["310: it began: Mend it.", "1030: the peer us is back: It was not heard for 16 min 30 s."],
         );
         assert_story(
             &Topic::Clock,

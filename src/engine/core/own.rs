@@ -58,7 +58,7 @@ impl Own {
         let is_said_here = |topic: &Topic| match topic {
             Topic::DiskLow | Topic::DiskFull | Topic::Database | Topic::Clock | Topic::Peer(_) => true,
             // The pages have banners of their own for these.
-            Topic::Config | Topic::Outlier | Topic::Alone => false,
+            Topic::Config | Topic::Uplink | Topic::Outlier | Topic::Alone => false,
         };
         let open = self.ledger.open().filter(|(topic, ..)| is_said_here(topic));
         open.map(|(_, trouble, since)| TroubleView { title: trouble.title.clone(), text: trouble.text.clone(), since }).collect()
@@ -108,8 +108,8 @@ impl Core {
             let notice = Notice { about: about.into(), title, text };
             change.notifications.extend(self.notifications_of(&notice, now));
             change.facts.push(fact(&topic, kept));
-            // The one who reads files has said it in the log, in more words.
-            if topic != Topic::Config {
+            // Of these the log has heard already, in more words.
+            if !matches!(topic, Topic::Config | Topic::Uplink) {
                 commands.push(Command::Note(format!("{}: {}", notice.title, notice.text)));
             }
         }

@@ -108,7 +108,7 @@ pub(super) struct World {
     seconds: u64,
     /// Outcome of each monitor from now on; up when absent.
     outcomes: BTreeMap<String, Outcome>,
-    controls_ok: usize,
+    pub(super) controls_ok: usize,
     remote: Option<IpAddr>,
     /// When the certificate ends that all targets show.
     pub(super) certificate: Option<UnixMillis>,

@@ -153,3 +153,32 @@ fn a_monitor_that_is_slow_says_of_its_certificate_as_well() {
     world.run(120);
     assert_eq!(world.story.matches("-> ops a certificate degraded").count(), 1, "{}", world.story);
 }
+
+#[test]
+fn a_lost_uplink_is_told_once_and_so_is_its_return_when_the_program_was_restarted_in_between() {
+    let mut world = World::new(config(vec![watched("a")], &["1.1.1.1:443", "9.9.9.9:443"]));
+    world.run(60);
+    world.controls_ok = 0;
+    world.set("a", Outcome::Down);
+    world.run(120);
+    assert_eq!(world.story.matches("-> ops").count(), 1, "{}", world.story);
+    world.restart(30);
+    world.run(120);
+    assert_eq!(world.story.matches("-> ops the vantage eu lost its uplink").count(), 1, "{}", world.story);
+    world.controls_ok = 2;
+    world.set("a", Outcome::Up);
+    world.run(60);
+    assert_eq!(world.story.matches("-> ops the vantage eu has its uplink again").count(), 1, "{}", world.story);
+    assert_eq!(world.story.matches("-> ops").count(), 2, "{}", world.story);
+    // One that came back while nobody looked is told as well.
+    world.run(600);
+    world.controls_ok = 0;
+    world.set("a", Outcome::Down);
+    world.run(120);
+    world.controls_ok = 2;
+    world.set("a", Outcome::Up);
+    world.restart(30);
+    world.story.clear();
+    world.run(120);
+    assert_eq!(world.story.matches("-> ops the vantage eu has its uplink again").count(), 1, "{}", world.story);
+}

@@ -309,6 +309,7 @@ fn beginning(disk: &Disk, config: &Arc<Config>, facts: Vec<Record>, edition: u64
         unfed: kept.unfed(),
         last_ping: kept.pings.last().map(|entry| (entry.stamp.sequence, entry.stamp.at)),
         version: "simulated".to_owned(),
+        own: Vec::new(),
     })
 }
 

@@ -157,7 +157,8 @@ pub async fn run(options: Options) -> Result<(), StartError> {
         announce: voice,
     };
     let engine = start_engine(beginning, parts, checks.handle(), &mut supervisor);
-    let notifier = notifier((&store, &clock), active.clone(), owed, shared.clone())?;
+    let secret = secret(&loaded.config, &store).await?;
+    let notifier = notifier((&store, &clock), active.clone(), owed, (secret.clone(), shared.clone()))?;
     supervisor.task("notifier", notifier.run(supervisor.stopping()));
     let reloader = Reloader {
         path: path_of(&found),
@@ -181,14 +182,7 @@ pub async fn run(options: Options) -> Result<(), StartError> {
         cluster::start(cluster, shared, around, &mut supervisor)
     });
     keep_house((&store, &clock), active, events, pulse, &mut supervisor);
-    let parts = http::Parts {
-        engine,
-        store: store.clone(),
-        clock,
-        reloads: Reloads(reload_asked),
-        secret: secret(&loaded.config, &store).await?,
-        peers,
-    };
+    let parts = http::Parts { engine, store: store.clone(), clock, reloads: Reloads(reload_asked), secret, peers };
     let sign_in_link = http::start(bound, parts, &mut supervisor).await.map_err(|error| StartError::System(error.to_string()))?;
 
     announce(&options, &found, &own_url, &sign_in_link);
@@ -232,10 +226,10 @@ fn notifier(
     (store, clock): (&Store, &Clock),
     config: watch::Receiver<Arc<Config>>,
     owed: Arc<Notify>,
-    shared: Option<Shared>,
+    (secret, shared): (Secret, Option<Shared>),
 ) -> Result<Notifier<Store, ChannelSink>, StartError> {
     let sink = ChannelSink::new(clock.clone()).map_err(|error| StartError::System(error.to_string()))?;
-    Ok(Notifier { outbox: store.clone(), sink, clock: clock.clone(), config, owed, shared, chance: crate::notifier::system_chance })
+    Ok(Notifier { outbox: store.clone(), sink, clock: clock.clone(), config, owed, secret, shared, chance: crate::notifier::system_chance })
 }
 
 fn first_view(loaded: &Loaded, problems: Vec<Problem>, now: UnixMillis) -> ReloadView {

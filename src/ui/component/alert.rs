@@ -145,7 +145,7 @@ pub fn section(frame: &Frame, view: &AlertSection) -> Markup {
                 div.full { dt { "Acknowledged" } dd { @match &view.acknowledged { Some(ack) => (acknowledged(ack, frame.now)), None => span.quiet { "by nobody yet" } } } }
                 div { dt { "Told so far" } dd { @if view.told.is_empty() { span.quiet { "nobody" } } @else { (view.told.join(", ")) } } }
                 @if !view.waiting.is_empty() { div { dt { "To be told" } dd { (view.waiting.join(", ")) } } }
-                @if let Some(at) = view.next_at { div { dt { "Told next" } dd { (text::until(at, frame.now)) } } }
+                @if let Some(at) = view.next_at.filter(|_| view.waits.is_none()) { div { dt { "Told next" } dd { (text::until(at, frame.now)) } } }
                 @if let Some(why) = &view.waits { div.full { dt { "Held back" } dd { (waits(why)) } } }
             }
             @if frame.may_operate { (forms(frame, view)) }

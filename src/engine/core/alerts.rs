@@ -202,13 +202,14 @@ impl Core {
         if machine.beat.as_ref().is_some_and(|beat| beat.is_hushed) {
             return;
         }
-        let mut progress = Progress::new(incident.lane, incident.epoch, incident.confirmed_at, occasion.event);
+        // Whoever decided may have a clock that is ahead of ours; what is due at once is due now.
+        let base = incident.confirmed_at.min(at);
+        let mut progress = Progress::new(incident.lane, incident.epoch, base, occasion.event);
         progress.from_outage = occasion.from_outage;
         machine.state.alerts.retain(|known| known.lane != incident.lane);
         if !is_told {
             let plan = plan(&config, machine);
-            let by = at.max(progress.base);
-            policy::advance(&plan, Case::default(), &mut progress, by);
+            policy::advance(&plan, Case::default(), &mut progress, at);
             let hears = |name: &ChannelName| config.channels.get(name).is_some_and(|channel| incident::hears(&channel.on, occasion, false));
             progress.told.retain(hears);
             machine.state.told.extend(progress.told.iter().cloned());
@@ -320,7 +321,8 @@ impl Core {
             return self.set_alert_look(id, None);
         }
         let awake_at = self.started_at + WAKING;
-        if !machine.is_probed && machine.is_active() && now.wall < awake_at && self.started_at <= now.wall {
+        let is_from_before = machine.state.alerts.iter().all(|progress| progress.base < self.started_at);
+        if is_from_before && !machine.is_probed && machine.is_active() && now.wall < awake_at && self.started_at <= now.wall {
             return self.set_alert_look(id, Some(at + awake_at.since(now.wall)));
         }
         let is_calm = machine.telling.flaps.calm_down(at) || machine.telling.flaps.calm_at(at).is_none();
@@ -454,6 +456,20 @@ impl Core {
                 change.notifications.push(notification(key, name, event, facts.clone(), now));
             }
         }
+    }
+
+    /// The channels that the plan for an open incident has reached by now, whether they were told or wanted to hear nothing of its beginning;
+    /// `None` when nobody is told of anything at the moment.
+    pub(super) fn channels_reached(&mut self, incident: &Incident, now: Now) -> Option<Vec<ChannelName>> {
+        if self.hold_of(&incident.monitor, incident, false, now).is_some_and(|hold| hold.is_for_all) {
+            return None;
+        }
+        let machine = self.machines.get(&incident.monitor)?;
+        let progress = machine.state.alerts.iter().find(|known| known.lane == incident.lane && known.epoch == incident.epoch)?;
+        let plan = plan(&self.config, machine);
+        let taken = (0u8..).zip(plan.steps).filter(|(place, _)| progress.taken.contains(place));
+        let named: BTreeSet<&ChannelName> = taken.flat_map(|(_, step)| step.channels.as_deref().unwrap_or(plan.channels)).collect();
+        Some(named.into_iter().filter(|name| !progress.waiting.contains(*name)).cloned().collect())
     }
 
     /// What holds messages about this incident back. `is_one_too_many`: it has to be told that it goes up and down, now.

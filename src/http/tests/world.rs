@@ -508,6 +508,7 @@ pub(super) fn config() -> Config {
         maintenance: Vec::new(),
         uplink: Vec::new(),
         self_channels: Vec::new(),
+        self_heartbeat: None,
         retention: Retention::default(),
         heartbeats: crate::config::Heartbeats::default(),
         doubts: Vec::new(),
@@ -538,6 +539,7 @@ pub(super) fn snapshot(mut config: Config, views: Vec<MonitorView>) -> Snapshot 
             checked_at: NOON,
             needs_restart: Vec::new(),
         }),
+        troubles: Vec::new(),
     }
 }
 

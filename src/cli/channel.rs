@@ -78,8 +78,8 @@ fn test(config: &Config, channels: &[Arc<Channel>]) -> Exit {
     }
     let mut exit = Exit::Fine;
     for channel in channels {
-        let outcome = runtime.block_on(send_test(&sink, channel, &config.server, &clock));
-        match outcome {
+        let tried = runtime.block_on(send_test(&sink, channel, &config.server, &clock));
+        match tried.outcome {
             Ok(()) => output::data(&format!("{}: accepted\n", channel.name)),
             Err(error) => {
                 output::data(&format!("{}: {}\n", channel.name, refused(&error)));

@@ -42,6 +42,7 @@ use crate::model::ping::PingEntry;
 use crate::model::rollup::Rollup;
 use crate::model::secret::Secret;
 use crate::model::time::UnixMillis;
+use crate::store::DeliveryFilter;
 use crate::store::IncidentFilter;
 use crate::store::ReadError;
 use crate::ui::component::bar::Uptime;
@@ -270,7 +271,7 @@ impl Desk {
             Ok(found) => found.or_else(open).ok_or(Refusal::NotFound)?,
             Err(error) => open().ok_or_else(|| Refusal::Internal(format!("cannot read incident {id}: {error}")))?,
         };
-        let deliveries = within(self.archive.deliveries(Some(id), ROWS_SHOWN)).await.unwrap_or_else(|error| {
+        let deliveries = within(self.archive.deliveries(&DeliveryFilter::Incident(id.clone()), ROWS_SHOWN)).await.unwrap_or_else(|error| {
             unreadable(&error);
             Vec::new()
         });
@@ -282,7 +283,7 @@ impl Desk {
     }
 
     async fn channels(&self, snapshot: &Snapshot) -> ChannelsView {
-        let (deliveries, is_unreadable) = match within(self.archive.deliveries(None, ROWS_SHOWN)).await {
+        let (deliveries, is_unreadable) = match within(self.archive.deliveries(&DeliveryFilter::All, ROWS_SHOWN)).await {
             Ok(found) => (found.iter().map(views::delivery_row).collect(), false),
             Err(error) => {
                 unreadable(&error);

@@ -2,6 +2,7 @@
 //! elements with the same attributes as with harmless texts.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::engine::snapshot::HeartbeatView;
 use crate::engine::snapshot::Ignored;
@@ -42,6 +43,10 @@ use crate::peer::port::Dialer;
 use crate::peer::port::LinkState;
 use crate::peer::port::LinkView;
 use crate::peer::port::RefusedLink;
+use crate::store::Answered;
+use crate::store::AnsweredBy;
+use crate::store::Attempt;
+use crate::store::AttemptOutcome;
 use crate::store::Delivery;
 use crate::store::DeliveryState;
 use crate::ui::layout::Frame;
@@ -191,7 +196,17 @@ async fn with_texts(texts: &[String]) -> World {
     world.show(|snapshot| snapshot.cluster = Some(Arc::new(cluster(nodes))));
     let incidents = world.engine.snapshot().monitors.values().flat_map(|view| view.incidents.clone()).collect();
     *world.shelf.incidents.lock().unwrap() = incidents;
+    let attempt = |text: &String| Attempt {
+        at: NOON,
+        took: Duration::from_secs(1),
+        outcome: AttemptOutcome::Failed,
+        reason: Some(text.clone()),
+        answer: Some(Answered { by: AnsweredBy::Http, code: 500, said: text.clone() }),
+    };
     let delivery = |text: &String| Delivery {
+        id: 1,
+        about: text.clone(),
+        attempts: vec![(1, attempt(text))],
         key: text.clone(),
         channel: ChannelName::parse("mail").unwrap(),
         event: text.clone(),

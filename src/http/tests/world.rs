@@ -53,6 +53,7 @@ use crate::model::heartbeat::Ping;
 use crate::model::heartbeat::PingKind;
 use crate::model::heartbeat::PingStamp;
 use crate::model::heartbeat::RunId;
+use crate::model::id::ChannelName;
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
 use crate::model::id::NodeName;
@@ -99,9 +100,13 @@ use crate::rules::heartbeat::Input;
 use crate::rules::heartbeat::Moment;
 use crate::rules::heartbeat::Phase;
 use crate::store::CommitError;
+use crate::store::ChannelFacts;
 use crate::store::Delivery;
+use crate::store::DeliveryFilter;
+use crate::store::DeliveryState;
 use crate::store::IncidentFilter;
 use crate::store::ReadError;
+use crate::store::Revived;
 use crate::store::SessionRow;
 use crate::supervise::Jobs;
 
@@ -114,6 +119,11 @@ pub(super) struct Shelf {
     pub(super) incidents: Mutex<Vec<Incident>>,
     pub(super) sessions: Mutex<Vec<SessionRow>>,
     pub(super) deliveries: Mutex<Vec<Delivery>>,
+    pub(super) channels: Mutex<Vec<ChannelFacts>>,
+    /// Channels that took a test message.
+    pub(super) proved: Mutex<Vec<String>>,
+    /// Messages that were asked for again; 0 for all of a channel.
+    pub(super) revived: Mutex<Vec<i64>>,
     /// Newest first.
     pub(super) pings: Mutex<Vec<PingEntry>>,
     pub(super) is_broken: std::sync::atomic::AtomicBool,
@@ -139,8 +149,41 @@ impl Shelf {
 }
 
 impl Archive for Shelf {
-    fn deliveries<'a>(&'a self, _: Option<&'a IncidentId>, _: usize) -> Later<'a, Result<Vec<Delivery>, ReadError>> {
-        self.read(self.deliveries.lock().unwrap().clone())
+    fn deliveries<'a>(&'a self, filter: &'a DeliveryFilter, limit: usize) -> Later<'a, Result<Vec<Delivery>, ReadError>> {
+        let is_wanted = |found: &&Delivery| match filter {
+            DeliveryFilter::All => true,
+            DeliveryFilter::Incident(id) => found.incident.as_ref() == Some(id),
+            DeliveryFilter::Channel { name, before, dead } => {
+                let is_dead = matches!(found.state, DeliveryState::Dead(_));
+                found.channel == *name && before.is_none_or(|before| found.id < before) && (is_dead || !dead)
+            }
+        };
+        self.read(self.deliveries.lock().unwrap().iter().filter(is_wanted).take(limit).cloned().collect())
+    }
+
+    fn channels(&self) -> Later<'_, Result<Vec<ChannelFacts>, ReadError>> {
+        self.read(self.channels.lock().unwrap().clone())
+    }
+
+    fn channel_accepted<'a>(&'a self, name: &'a ChannelName, _: UnixMillis) -> Later<'a, Result<(), CommitError>> {
+        self.proved.lock().unwrap().push(name.to_string());
+        Box::pin(async { Ok(()) })
+    }
+
+    fn revive<'a>(&'a self, channel: &'a ChannelName, id: i64, _: UnixMillis) -> Later<'a, Result<Revived, CommitError>> {
+        let found = self.deliveries.lock().unwrap().iter().find(|found| found.channel == *channel && found.id == id).cloned();
+        let revived = match found.map(|found| found.state) {
+            Some(DeliveryState::Dead(_)) => Revived::Waiting(1),
+            Some(DeliveryState::Sent(_)) => Revived::Outdated,
+            Some(DeliveryState::Waiting(_)) | None => Revived::NotDead,
+        };
+        self.revived.lock().unwrap().push(id);
+        Box::pin(async move { Ok(revived) })
+    }
+
+    fn revive_all<'a>(&'a self, _: &'a ChannelName, _: UnixMillis) -> Later<'a, Result<usize, CommitError>> {
+        self.revived.lock().unwrap().push(0);
+        Box::pin(async { Ok(2) })
     }
 
     fn rollups<'a>(&'a self, _: &'a MonitorId, _: UnixMillis, _: UnixMillis) -> Later<'a, Result<Vec<Rollup>, ReadError>> {

@@ -40,12 +40,16 @@ use crate::engine::shell::Shell;
 use crate::engine::snapshot::ReloadView;
 use crate::http;
 use crate::http::Reloads;
+use crate::http::channels::ChannelDesk;
+use crate::http::courier::Courier;
+use crate::http::courier::Mail;
 use crate::http::server::BindError;
 use crate::http::server::Server;
 use crate::model::peer::DeliveryFact;
 use crate::model::secret::Secret;
 use crate::model::time::UnixMillis;
 use crate::notifier::Notifier;
+use crate::notifier::lookout::Lookout;
 use crate::notifier::shared::Shared;
 use crate::notifier::sink::ChannelSink;
 use crate::peer::cluster::Cluster;
@@ -157,7 +161,8 @@ pub async fn run(options: Options) -> Result<(), StartError> {
         announce: voice,
     };
     let engine = start_engine(beginning, parts, checks.handle(), &mut supervisor);
-    let notifier = notifier((&store, &clock), active.clone(), owed, shared.clone())?;
+    let notifier = notifier((&store, &clock), active.clone(), Arc::clone(&owed), shared.clone())?;
+    let channels = channels(&notifier, &mut supervisor);
     supervisor.task("notifier", notifier.run(supervisor.stopping()));
     let reloader = Reloader {
         path: path_of(&found),
@@ -186,6 +191,7 @@ pub async fn run(options: Options) -> Result<(), StartError> {
         store: store.clone(),
         clock,
         reloads: Reloads(reload_asked),
+        channels,
         secret: secret(&loaded.config, &store).await?,
         peers,
     };
@@ -236,6 +242,17 @@ fn notifier(
 ) -> Result<Notifier<Store, ChannelSink>, StartError> {
     let sink = ChannelSink::new(clock.clone()).map_err(|error| StartError::System(error.to_string()))?;
     Ok(Notifier { outbox: store.clone(), sink, clock: clock.clone(), config, owed, shared, chance: crate::notifier::system_chance })
+}
+
+/// Looks after the channels, and lets people see and test them.
+fn channels(notifier: &Notifier<Store, ChannelSink>, supervisor: &mut Supervisor) -> ChannelDesk {
+    let Notifier { outbox, sink, clock, config, owed, .. } = notifier;
+    let (show, shown) = watch::channel(Arc::default());
+    let lookout =
+        Lookout { store: outbox.clone(), clock: clock.clone(), config: config.clone(), owed: Arc::clone(owed), shown: show };
+    supervisor.task("channels", lookout.run(supervisor.stopping()));
+    let mail = Mail { sink: sink.clone(), clock: clock.clone() };
+    ChannelDesk { shown, courier: Courier::new(Arc::new(mail), Arc::clone(owed)) }
 }
 
 fn first_view(loaded: &Loaded, problems: Vec<Problem>, now: UnixMillis) -> ReloadView {

@@ -7,6 +7,7 @@
 mod args;
 mod channel;
 mod control;
+mod deliveries;
 mod demo;
 mod exec;
 mod hash_password;

@@ -1,4 +1,4 @@
-//! The control socket: what `vigilmon status`, `peer`, `reload` and `sign-in-link` ask for. Whoever may open the socket is the user that
+//! The control socket: what `vigilmon status`, `channel`, `peer`, `reload` and `sign-in-link` ask for. Whoever may open the socket is the user that
 //! vigilmon runs as, so nothing more is asked of them.
 
 use hyper::StatusCode;
@@ -6,13 +6,13 @@ use hyper::StatusCode;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::Server;
-use crate::engine::handle::EngineHandle;
 use crate::http::PeerParts;
 use crate::http::Reloads;
 use crate::http::answer;
 use crate::http::answer::Answer;
 use crate::http::api;
 use crate::http::auth::Local;
+use crate::http::channels;
 use crate::http::error::Refusal;
 use crate::http::heartbeat::identity::roots;
 use crate::http::heartbeat::snippets::Addresses;
@@ -22,6 +22,7 @@ use crate::http::one_time::OneTimeLinks;
 use crate::http::operator;
 use crate::http::peer_views::LinkReport;
 use crate::http::route::LocalRoute;
+use crate::http::viewer::Desk;
 use crate::http::visit::Visit;
 use crate::model::id::MonitorId;
 use crate::model::id::NodeName;
@@ -30,10 +31,9 @@ use crate::model::time::Mono;
 use crate::ui::links::Links;
 
 /// What the control socket works with.
-#[derive(Debug)]
 pub struct Control<'a> {
-    /// For the status.
-    pub engine: &'a EngineHandle,
+    /// For the status and the channels.
+    pub desk: &'a Desk,
     /// For reloads.
     pub reloads: &'a Reloads,
     /// For sign-in links.
@@ -53,34 +53,40 @@ pub struct Control<'a> {
 /// # Errors
 /// [`Refusal`].
 pub async fn answer(control: &Control<'_>, route: LocalRoute, visit: &Visit, _proof: &Local) -> Result<Answer, Refusal> {
+    let (snapshot, who) = (control.desk.engine.snapshot(), "the command line");
+    let office = control.desk.office(&snapshot, visit.now.wall);
     match route {
-        LocalRoute::Status => Ok(answer::json(StatusCode::OK, &api::status(&control.engine.snapshot()))),
+        LocalRoute::Channels => office.list_json().await,
+        LocalRoute::Deliveries(name) => office.log_json(&name, &visit.query, true).await,
+        LocalRoute::RetryMessage(name, id) => office.retry(&name, id, who).await.map(channels::retried),
+        LocalRoute::RetryChannel(name) => office.retry_all(&name, who).await.map(channels::retried),
+        LocalRoute::Status => Ok(answer::json(StatusCode::OK, &api::status(&control.desk.engine.snapshot()))),
         LocalRoute::Reload => {
             let asked = tokio::time::timeout(RELOAD_TIMEOUT, control.reloads.ask()).await;
             let reloaded = asked.map_err(|_| Refusal::Busy)?.ok_or(Refusal::Busy)?;
             Ok(answer::json(StatusCode::OK, &api::reloaded(&reloaded)))
         }
         LocalRoute::SignInLink => {
-            let server = &control.engine.snapshot().config.server;
+            let server = &control.desk.engine.snapshot().config.server;
             let url = sign_in_url(control.links, server, control.own_url, visit.now.mono);
             let url = url.map_err(|error| Refusal::Internal(format!("no randomness for a sign-in link: {error}")))?;
             Ok(answer::json(StatusCode::OK, &api::SignInLink { url, valid_minutes: LINK_AGE.as_secs() / 60 }))
         }
         LocalRoute::Peers => {
             let report = LinkReport::of(control.peers);
-            Ok(answer::json(StatusCode::OK, &api::peers::peers(&control.engine.snapshot(), &report)))
+            Ok(answer::json(StatusCode::OK, &api::peers::peers(&control.desk.engine.snapshot(), &report)))
         }
         LocalRoute::Heartbeat(id) => Ok(answer::json(StatusCode::OK, &addresses(control, &id).ok_or(Refusal::NotFound)?)),
         LocalRoute::PingPeer(node) => Ok(answer::json(StatusCode::OK, &ping(control, &node).await?)),
         LocalRoute::ForgetPeer(node) => {
-            operator::forget_node(control.engine, &node, "the command line").await?;
+            operator::forget_node(&control.desk.engine, &node, who).await?;
             Ok(answer::json(StatusCode::OK, &api::Done { done: true }))
         }
     }
 }
 
 fn addresses(control: &Control<'_>, id: &MonitorId) -> Option<Addresses> {
-    addresses_of(&control.engine.snapshot().config, (control.secret, control.own_url), id)
+    addresses_of(&control.desk.engine.snapshot().config, (control.secret, control.own_url), id)
 }
 
 /// By what a heartbeat is pinged; `None`: there is no such heartbeat. `secret` and `own_url` are the instance's.

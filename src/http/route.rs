@@ -5,16 +5,20 @@
 //! was sent: nothing is decoded, folded or collapsed, so `%2e`, `//`, a trailing slash and upper case are other paths, and those
 //! do not exist.
 
+use percent_encoding::percent_decode_str;
+
 use crate::http::badge;
 use crate::http::badge::Asked;
 use crate::http::healthchecks;
 use crate::http::heartbeat::path;
 use crate::http::heartbeat::path::PingPath;
+use crate::model::id::ChannelName;
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
 use crate::model::id::NodeName;
 use crate::model::id::PageSlug;
 use crate::ui::links::Act;
+use crate::ui::links::path_segment;
 
 /// What is asked for, sorted by the right it needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,8 +109,14 @@ pub enum ViewerRoute {
     Incident(IncidentId),
     /// The config.
     Config,
-    /// Channels and deliveries.
+    /// Channels and how they are.
     Channels,
+    /// One channel and its messages.
+    Channel(ChannelName),
+    /// Channels as JSON.
+    ApiChannels,
+    /// The messages of a channel as JSON.
+    ApiDeliveries(ChannelName),
     /// All monitors as JSON.
     ApiStatus,
     /// One monitor as JSON.
@@ -137,6 +147,12 @@ pub enum Deed {
     Monitor(Act, MonitorId),
     /// A node is gone for good.
     ForgetNode(NodeName),
+    /// A test message.
+    TestChannel(ChannelName),
+    /// A message that was given up is to be tried again.
+    RetryMessage(ChannelName, i64),
+    /// All of a channel's.
+    RetryChannel(ChannelName),
 }
 
 /// Routes of the control socket.
@@ -156,6 +172,14 @@ pub enum LocalRoute {
     ForgetPeer(NodeName),
     /// By what a heartbeat is pinged.
     Heartbeat(MonitorId),
+    /// How the channels are.
+    Channels,
+    /// The messages of a channel.
+    Deliveries(ChannelName),
+    /// A message that was given up is to be tried again.
+    RetryMessage(ChannelName, i64),
+    /// All of a channel's.
+    RetryChannel(ChannelName),
 }
 
 /// How answers, errors above all, are written.
@@ -208,11 +232,14 @@ impl ViewerRoute {
             ViewerRoute::Incident(id) => Some(format!("/incidents/{id}")),
             ViewerRoute::Config => Some("/config".to_owned()),
             ViewerRoute::Channels => Some("/channels".to_owned()),
+            ViewerRoute::Channel(name) => Some(format!("/channels/{}", path_segment(name.as_str()))),
             ViewerRoute::Peers => Some("/peers".to_owned()),
             ViewerRoute::ApiStatus
             | ViewerRoute::ApiMonitor(_)
             | ViewerRoute::ApiPings(_)
             | ViewerRoute::ApiPingBody(..)
+            | ViewerRoute::ApiChannels
+            | ViewerRoute::ApiDeliveries(_)
             | ViewerRoute::ApiPeers => None,
         }
     }
@@ -302,6 +329,9 @@ fn viewer(segments: &[&str]) -> Option<ViewerRoute> {
         ["incidents", id] => incident(id).map(ViewerRoute::Incident),
         ["config"] => Some(ViewerRoute::Config),
         ["channels"] => Some(ViewerRoute::Channels),
+        ["channels", name] => channel(name).map(ViewerRoute::Channel),
+        ["api", "v1", "channels"] => Some(ViewerRoute::ApiChannels),
+        ["api", "v1", "channels", name, "deliveries"] => channel(name).map(ViewerRoute::ApiDeliveries),
         ["api", "v1", "status"] => Some(ViewerRoute::ApiStatus),
         ["api", "v1", "monitors", id] => monitor(id).map(ViewerRoute::ApiMonitor),
         ["api", "v1", "monitors", id, "pings"] => monitor(id).map(ViewerRoute::ApiPings),
@@ -323,6 +353,9 @@ fn operator(segments: &[&str]) -> Option<OperatorRoute> {
             Deed::Monitor(act, monitor(id)?)
         }
         ["peers", name, "forget"] => Deed::ForgetNode(node(name)?),
+        ["channels", name, "test"] => Deed::TestChannel(channel(name)?),
+        ["channels", name, "retry"] => Deed::RetryChannel(channel(name)?),
+        ["channels", name, "deliveries", id, "retry"] => Deed::RetryMessage(channel(name)?, row(id)?),
         _ => return None,
     };
     Some(OperatorRoute { deed, wire })
@@ -332,6 +365,8 @@ fn local_get(segments: &[&str]) -> Option<Route> {
     match segments {
         ["local", "status"] => Some(Route::Local(LocalRoute::Status)),
         ["local", "peers"] => Some(Route::Local(LocalRoute::Peers)),
+        ["local", "channels"] => Some(Route::Local(LocalRoute::Channels)),
+        ["local", "channels", name, "deliveries"] => channel(name).map(|name| Route::Local(LocalRoute::Deliveries(name))),
         ["local", "heartbeats", id] => monitor(id).map(|id| Route::Local(LocalRoute::Heartbeat(id))),
         _ => None,
     }
@@ -341,6 +376,10 @@ fn local_post(segments: &[&str]) -> Option<Route> {
     match segments {
         ["local", "reload"] => Some(Route::Local(LocalRoute::Reload)),
         ["local", "sign-in-link"] => Some(Route::Local(LocalRoute::SignInLink)),
+        ["local", "channels", name, "retry"] => channel(name).map(|name| Route::Local(LocalRoute::RetryChannel(name))),
+        ["local", "channels", name, "deliveries", id, "retry"] => {
+            Some(Route::Local(LocalRoute::RetryMessage(channel(name)?, row(id)?)))
+        }
         ["local", "peers", name, "ping"] => node(name).map(|node| Route::Local(LocalRoute::PingPeer(node))),
         ["local", "peers", name, "forget"] => node(name).map(|node| Route::Local(LocalRoute::ForgetPeer(node))),
         _ => None,
@@ -362,6 +401,17 @@ fn node(text: &str) -> Option<NodeName> {
 fn incident(text: &str) -> Option<IncidentId> {
     let fits = (1..=INCIDENT_CHARS_MAX).contains(&text.len()) && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
     fits.then(|| IncidentId::from_derived(text))
+}
+
+/// A channel's name, which may be anything, as we write it: one way only.
+fn channel(text: &str) -> Option<ChannelName> {
+    let name = percent_decode_str(text).decode_utf8().ok()?;
+    ChannelName::parse(&name).ok().filter(|_| path_segment(&name) == text)
+}
+
+/// The row of a message.
+fn row(text: &str) -> Option<i64> {
+    number(text).and_then(|n| i64::try_from(n).ok())
 }
 
 /// A number as we write it: one way only.
@@ -412,6 +462,20 @@ mod tests {
             ("GET", "/incidents/abc234", Right::Viewer),
             ("GET", "/config", Right::Viewer),
             ("GET", "/channels", Right::Viewer),
+            ("GET", "/channels/ops", Right::Viewer),
+            ("GET", "/channels/the%20ops%2Fteam", Right::Viewer),
+            ("GET", "/api/v1/channels", Right::Viewer),
+            ("GET", "/api/v1/channels/", Right::Key),
+            ("GET", "/api/v1/channels/ops/deliveries", Right::Viewer),
+            ("POST", "/channels/ops/test", Right::Operator),
+            ("POST", "/channels/ops/retry", Right::Operator),
+            ("POST", "/channels/ops/deliveries/7/retry", Right::Operator),
+            ("POST", "/api/v1/channels/ops/test", Right::Operator),
+            ("POST", "/api/v1/channels/ops/deliveries/7/retry", Right::Operator),
+            ("GET", "/local/channels", Right::Local),
+            ("GET", "/local/channels/ops/deliveries", Right::Local),
+            ("POST", "/local/channels/ops/retry", Right::Local),
+            ("POST", "/local/channels/ops/deliveries/7/retry", Right::Local),
             ("GET", "/api/v1/status", Right::Viewer),
             ("GET", "/api/v1/monitors/api", Right::Viewer),
             ("POST", "/monitors/api/pause", Right::Operator),

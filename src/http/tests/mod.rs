@@ -2,6 +2,7 @@
 
 mod badges;
 mod beats;
+mod channels;
 mod healthchecks;
 mod injection;
 mod pages;

@@ -39,13 +39,17 @@ use crate::http::ReloadAnswer;
 use crate::http::Reloads;
 use crate::http::archive::Archive;
 use crate::http::archive::Later;
+use crate::http::channels::ChannelDesk;
 use crate::http::colleagues::Colleagues;
+use crate::http::courier::Courier;
+use crate::http::courier::Post;
 use crate::http::history;
 use crate::http::history::Book;
 use crate::http::password::tests::cheap_hash;
 use crate::http::site::Site;
 use crate::http::visit::Peer;
 use crate::model::change::VerdictChange;
+use crate::model::channel::Channel;
 use crate::model::heartbeat::Heartbeat;
 use crate::model::heartbeat::HeartbeatSpec;
 use crate::model::heartbeat::Identity;
@@ -94,12 +98,18 @@ use crate::model::verdict::Opinion;
 use crate::model::verdict::OpinionState;
 use crate::model::verdict::RegionView;
 use crate::model::verdict::Verdict;
+use crate::notifier::attempt::Tried;
+use crate::notifier::error::SendError;
 use crate::rules::heartbeat as beats;
 use crate::rules::heartbeat::Belief;
 use crate::rules::heartbeat::Input;
 use crate::rules::heartbeat::Moment;
 use crate::rules::heartbeat::Phase;
 use crate::store::CommitError;
+use crate::store::Answered;
+use crate::store::AnsweredBy;
+use crate::store::Attempt;
+use crate::store::AttemptOutcome;
 use crate::store::ChannelFacts;
 use crate::store::Delivery;
 use crate::store::DeliveryFilter;
@@ -236,6 +246,29 @@ impl Archive for Shelf {
     }
 }
 
+/// A post that takes everything, or refuses it with an answer that holds a secret.
+#[derive(Debug, Default)]
+pub(super) struct Mailbox {
+    pub(super) sent: Mutex<Vec<String>>,
+    pub(super) refuses: std::sync::atomic::AtomicBool,
+}
+
+impl Post for Mailbox {
+    fn test<'a>(&'a self, channel: &'a Channel, _: &'a Server) -> Later<'a, Tried> {
+        self.sent.lock().unwrap().push(channel.name.to_string());
+        let outcome = if self.refuses.load(std::sync::atomic::Ordering::Relaxed) {
+            Err(SendError::Permanent("answered 401: it does not accept the credentials".to_owned()))
+        } else {
+            Ok(())
+        };
+        let (end, code) = if outcome.is_ok() { (AttemptOutcome::Accepted, 200) } else { (AttemptOutcome::Refused, 401) };
+        let answer = Some(Answered { by: AnsweredBy::Http, code, said: "go away".to_owned() });
+        let reason = outcome.as_ref().err().map(ToString::to_string);
+        let record = Attempt { at: NOON, took: Duration::from_millis(120), outcome: end, reason, answer };
+        Box::pin(async move { Tried { outcome, record } })
+    }
+}
+
 /// A server with everything around it.
 pub(in crate::http) struct World {
     pub(in crate::http) site: Arc<Site>,
@@ -244,6 +277,9 @@ pub(in crate::http) struct World {
     pub(super) asked: Arc<Mutex<Vec<Operation>>>,
     pub(super) engine: EngineHandle,
     pub(super) book: watch::Sender<Arc<Book>>,
+    /// How the channels are, as pages see it that do not wait for the database.
+    pub(super) facts: watch::Sender<Arc<Vec<ChannelFacts>>>,
+    pub(super) post: Arc<Mailbox>,
     snapshots: watch::Sender<Arc<Snapshot>>,
     _jobs: Jobs,
 }
@@ -298,10 +334,13 @@ impl World {
             }
         });
         let archive: Arc<dyn Archive> = shelf.clone();
+        let (facts, shown) = watch::channel(Arc::default());
+        let post = Arc::new(Mailbox::default());
+        let channels = ChannelDesk { shown, courier: Courier::new(post.clone(), Arc::default()) };
         let own_url = "http://localhost:8080".to_owned();
         let own = crate::http::Own::new(own_url, crate::model::secret::Secret::new("secret"));
-        let (site, book) = crate::http::site(&engine, archive, clock.clone(), Reloads(reloads), own).await.unwrap();
-        World { site: Arc::new(site), shelf, clock, asked, engine, book, snapshots, _jobs: jobs }
+        let (site, book) = crate::http::site((&engine, archive), clock.clone(), Reloads(reloads), channels, own).await.unwrap();
+        World { site: Arc::new(site), shelf, clock, asked, engine, book, facts, post, snapshots, _jobs: jobs }
     }
 
     /// Before it answers anything.

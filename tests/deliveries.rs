@@ -93,7 +93,10 @@ fn a_channel_that_refuses_everything_says_so_everywhere_and_gets_a_second_chance
 
     // The other channel hears of it, once.
     let told = wait_for("a notice", || notices(&second).into_iter().next());
-    assert!(told.contains("the channel `ops` does not deliver") && told.contains("answered 401: it does not accept the credentials"), "{told}");
+    assert!(
+        told.contains("the channel `ops` does not deliver") && told.contains("answered 401: it does not accept the credentials"),
+        "{told}"
+    );
     hurry(&instance);
     let asked = broken.asked();
     assert_eq!((asked.len(), asked.iter().filter(|each| key_of(each) == key_of(&asked[0])).count()), (3, 3), "three tries of one message");

@@ -248,8 +248,7 @@ fn notifier(
 fn channels(notifier: &Notifier<Store, ChannelSink>, supervisor: &mut Supervisor) -> ChannelDesk {
     let Notifier { outbox, sink, clock, config, owed, .. } = notifier;
     let (show, shown) = watch::channel(Arc::default());
-    let lookout =
-        Lookout { store: outbox.clone(), clock: clock.clone(), config: config.clone(), owed: Arc::clone(owed), shown: show };
+    let lookout = Lookout { store: outbox.clone(), clock: clock.clone(), config: config.clone(), owed: Arc::clone(owed), shown: show };
     supervisor.task("channels", lookout.run(supervisor.stopping()));
     let mail = Mail { sink: sink.clone(), clock: clock.clone() };
     ChannelDesk { shown, courier: Courier::new(Arc::new(mail), Arc::clone(owed)) }

@@ -151,7 +151,10 @@ pub(super) fn retry(common: &Common, name: &str, id: Option<i64>) -> Exit {
                 output::say(&format!("nothing of `{name}` can be tried again: nothing was given up, or something newer has arrived"));
                 return Exit::No;
             }
-            output::data(&format!("{n} {} again; `vigilmon channel log` shows how it goes\n", if n == 1 { "message waits" } else { "messages wait" }));
+            output::data(&format!(
+                "{n} {} again; `vigilmon channel log` shows how it goes\n",
+                if n == 1 { "message waits" } else { "messages wait" }
+            ));
             Exit::Fine
         }
         Ok(Answered::Refused(why)) => {

@@ -74,6 +74,7 @@ pub fn row(known: &Known, config: &Config, now: Option<UnixMillis>) -> ChannelRo
         }),
         reason: facts.reason.clone(),
         accepted_at: facts.accepted_at,
+        elsewhere_at: facts.elsewhere_at,
         n_waiting: facts.n_waiting,
         oldest: facts.oldest,
         next_at: facts.next_at,

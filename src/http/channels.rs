@@ -78,7 +78,8 @@ impl Office<'_> {
 
     /// The page of all channels.
     pub async fn list(&self, frame: &Frame) -> maud::Markup {
-        let (facts, log) = tokio::join!(within(self.archive.channels()), within(self.archive.deliveries(&DeliveryFilter::All, DELIVERIES_SHOWN)));
+        let (facts, log) =
+            tokio::join!(within(self.archive.channels()), within(self.archive.deliveries(&DeliveryFilter::All, DELIVERIES_SHOWN)));
         let is_readable = facts.is_ok();
         let facts: Vec<ChannelFacts> = facts.unwrap_or_default();
         let is_unproven = is_readable && health::is_unproven(self.config, &facts, self.now);
@@ -144,7 +145,8 @@ impl Office<'_> {
     }
 
     async fn page(&self, name: &ChannelName, query: &str) -> Result<Page, ReadError> {
-        let field = |name: &str| url::form_urlencoded::parse(query.as_bytes()).find(|(n, _)| n == name).map(|(_, value)| value.into_owned());
+        let field =
+            |name: &str| url::form_urlencoded::parse(query.as_bytes()).find(|(n, _)| n == name).map(|(_, value)| value.into_owned());
         let before = field("before").and_then(|text| text.parse().ok());
         let dead_only = field("state").as_deref() == Some("given_up");
         let filter = DeliveryFilter::Channel { name: name.clone(), before, dead: dead_only };

@@ -203,14 +203,7 @@ async fn site(
     let site = Site {
         pages: Pages::new(engine.clone(), shown, own.pass_key.as_ref()),
         sign_in: SignIn::new(Auth::new(Sessions::load(rows))?),
-        desk: Desk {
-            engine: engine.clone(),
-            archive,
-            channels,
-            colleagues: None,
-            secret: own.secret.clone(),
-            own_url: own.url.clone(),
-        },
+        desk: Desk { engine: engine.clone(), archive, channels, colleagues: None, secret: own.secret.clone(), own_url: own.url.clone() },
         receiver: Receiver::new(engine.clone(), own.secret)?,
         reloads,
         own_url: own.url,

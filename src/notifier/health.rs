@@ -84,7 +84,8 @@ fn is_late(facts: &ChannelFacts, now: UnixMillis) -> bool {
 #[must_use]
 pub fn is_unproven(config: &Config, all: &[ChannelFacts], now: UnixMillis) -> bool {
     let is_proof = |facts: &ChannelFacts| {
-        config.channels.contains_key(&facts.name) && facts.accepted_at.is_some_and(|at| now.since(at) < UNPROVEN_AFTER)
+        let proved_at = facts.accepted_at.max(facts.elsewhere_at);
+        config.channels.contains_key(&facts.name) && proved_at.is_some_and(|at| now.since(at) < UNPROVEN_AFTER)
     };
     !config.channels.is_empty() && !all.iter().any(is_proof)
 }

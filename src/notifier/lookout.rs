@@ -94,7 +94,9 @@ fn log(facts: &ChannelFacts, mark: ChannelMark, n_told: usize) {
             let (since, n_waiting) = (since.rfc3339(), facts.n_waiting);
             tracing::error!(%channel, n_waiting, n_told, "the channel `{channel}` does not deliver since {since}; channels that are told of it: {n_told}");
         }
-        ChannelMark::Told(_) => tracing::error!(%channel, n_told, "a message to the channel `{channel}` was given up; channels that are told of it: {n_told}"),
+        ChannelMark::Told(_) => {
+            tracing::error!(%channel, n_told, "a message to the channel `{channel}` was given up; channels that are told of it: {n_told}")
+        }
         ChannelMark::Mended(_) => tracing::info!(%channel, n_told, "the channel `{channel}` delivers again"),
     }
 }

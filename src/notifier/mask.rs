@@ -38,7 +38,8 @@ impl Mask {
     pub fn of(spec: &ChannelSpec) -> Mask {
         let mut spec = spec.clone();
         let secrets = spec.secrets_mut();
-        let mut all: Vec<String> = secrets.into_iter().flat_map(|secret| parts(secret.reveal_for_use())).flat_map(|part| spelt(&part)).collect();
+        let mut all: Vec<String> =
+            secrets.into_iter().flat_map(|secret| parts(secret.reveal_for_use())).flat_map(|part| spelt(&part)).collect();
         all.sort();
         all.dedup();
         Mask { spellings: all.into_iter().filter(|text| !text.is_empty()).map(|text| text.to_ascii_lowercase().into_bytes()).collect() }
@@ -121,7 +122,8 @@ fn spelt(text: &str) -> Vec<String> {
         out
     });
     let decoded = percent_decode_str(text).decode_utf8_lossy().into_owned();
-    let mut all = vec![text.to_owned(), encoded(text), encoded(text).replace("%20", "+"), json[1..json.len() - 1].to_owned(), html, decoded];
+    let mut all =
+        vec![text.to_owned(), encoded(text), encoded(text).replace("%20", "+"), json[1..json.len() - 1].to_owned(), html, decoded];
     all.extend((0..3).flat_map(|before| in_base64(text.as_bytes(), before)));
     all
 }
@@ -135,7 +137,8 @@ fn in_base64(bytes: &[u8], before: usize) -> [String; 2] {
     let whole = all.len() / 3 * 4;
     let certain = |text: String| if first < whole { text[first..whole].to_owned() } else { String::new() };
     // Of very short ones so few digits are certain that they would be found everywhere.
-    [certain(BASE64_NOPAD.encode(&all)), certain(BASE64URL_NOPAD.encode(&all))].map(|text| if text.len() < PART_BYTES_MIN { String::new() } else { text })
+    [certain(BASE64_NOPAD.encode(&all)), certain(BASE64URL_NOPAD.encode(&all))]
+        .map(|text| if text.len() < PART_BYTES_MIN { String::new() } else { text })
 }
 
 #[cfg(test)]
@@ -157,7 +160,8 @@ mod tests {
     fn every_spelling_of_a_secret_is_hidden() {
         let password = "p4ss \"w/ö<d";
         let mask = Mask::of(&webhook("https://hooks.example:8443/services/T0CANARY/B0?key=qu3ry%2Fvalue", password));
-        let basic = |user: &str| Request::get("https://a.example").basic(user, &Secret::new(password)).headers[0].1.reveal_for_use().to_owned();
+        let basic =
+            |user: &str| Request::get("https://a.example").basic(user, &Secret::new(password)).headers[0].1.reveal_for_use().to_owned();
         for (said, expected) in [
             (format!("bad password {password}!"), "bad password ***!"),
             (format!("bad password {}", password.to_uppercase().replace('Ö', "ö")), "bad password ***"),

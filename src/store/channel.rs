@@ -57,6 +57,17 @@ pub(super) fn note_given_up(desk: &Desk, message: i64, at: UnixMillis) -> rusqli
     Ok(())
 }
 
+/// Another node says that a channel took a message.
+pub(super) fn note_elsewhere(desk: &Desk, key: &str, at: UnixMillis) -> rusqlite::Result<()> {
+    desk.conn
+        .prepare_cached(
+            "INSERT INTO channels (name, elsewhere_at) SELECT channel, ?2 FROM outbox WHERE key = ?1
+             ON CONFLICT DO UPDATE SET elsewhere_at = max(coalesce(elsewhere_at, 0), excluded.elsewhere_at)",
+        )?
+        .execute((key, at.0))?;
+    Ok(())
+}
+
 /// Marks a channel and owes the messages that tell of it, if it is still as it was; says whether it was.
 pub(super) fn mark(desk: &Desk, name: &ChannelName, mark: ChannelMark, tell: &[Notification]) -> rusqlite::Result<bool> {
     let name = name.as_str();
@@ -117,7 +128,7 @@ pub(super) fn all(conn: &Connection) -> rusqlite::Result<Vec<ChannelFacts>> {
 
 fn marked(conn: &Connection) -> rusqlite::Result<Vec<ChannelFacts>> {
     let mut select = conn.prepare_cached(
-        "SELECT name, accepted_at, failing_since, rests_until, broken_since, mended_at, told_at, given_up_at, reason FROM channels",
+        "SELECT name, accepted_at, failing_since, rests_until, broken_since, mended_at, told_at, given_up_at, reason, elsewhere_at FROM channels",
     )?;
     readable(&mut select.query([])?, "channel", |row| {
         let at = |i: usize| -> Result<Option<UnixMillis>, Unreadable> { Ok(row.get::<_, Option<i64>>(i)?.map(UnixMillis)) };
@@ -130,6 +141,7 @@ fn marked(conn: &Connection) -> rusqlite::Result<Vec<ChannelFacts>> {
             told_at: at(6)?,
             given_up_at: at(7)?,
             reason: row.get(8)?,
+            elsewhere_at: at(9)?,
             ..ChannelFacts::new(ChannelName::parse(&row.get::<_, String>(0)?)?)
         })
     })

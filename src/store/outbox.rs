@@ -187,21 +187,26 @@ pub(super) const ELSEWHERE: &str = "sent by another node";
 
 /// Notes that another node sent a message.
 pub(super) fn elsewhere(desk: &Desk, id: i64, at: UnixMillis) -> rusqlite::Result<()> {
-    desk.conn
-        .prepare_cached("UPDATE outbox SET state = 'sent', ended_at = ?2, leased = 0, last_error = ?3 WHERE id = ?1 AND state = 'waiting'")?
-        .execute((id, at.0, ELSEWHERE))?;
-    Ok(())
+    let key: Option<String> = desk
+        .conn
+        .prepare_cached(
+            "UPDATE outbox SET state = 'sent', ended_at = ?2, leased = 0, last_error = ?3 WHERE id = ?1 AND state = 'waiting' RETURNING key",
+        )?
+        .query_row((id, at.0, ELSEWHERE), |row| row.get(0))
+        .optional()?;
+    key.map_or(Ok(()), |key| channel::note_elsewhere(desk, &key, at))
 }
 
 /// The same, by key.
 pub(super) fn elsewhere_by_key(desk: &Desk, key: &str, at: UnixMillis) -> rusqlite::Result<()> {
-    desk.conn
+    let n = desk
+        .conn
         .prepare_cached(
             "UPDATE outbox SET state = 'sent', ended_at = ?2, leased = 0, last_error = ?3
              WHERE key = ?1 AND state = 'waiting' AND leased = 0",
         )?
         .execute((key, at.0, ELSEWHERE))?;
-    Ok(())
+    if n == 0 { Ok(()) } else { channel::note_elsewhere(desk, key, at) }
 }
 
 /// Rows that were leased become due then.

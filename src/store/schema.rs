@@ -122,7 +122,7 @@ CREATE TABLE attempts (
 -- What the attempts say of a channel. `broken_since` is when it was marked as not delivering, by its first failed attempt.
 CREATE TABLE channels (
     name TEXT PRIMARY KEY, accepted_at INTEGER, failing_since INTEGER, reason TEXT, rests_until INTEGER,
-    broken_since INTEGER, mended_at INTEGER, told_at INTEGER, given_up_at INTEGER
+    broken_since INTEGER, mended_at INTEGER, told_at INTEGER, given_up_at INTEGER, elsewhere_at INTEGER
 ) STRICT, WITHOUT ROWID;
 
 -- When a message that was given up was asked for again.

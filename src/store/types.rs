@@ -202,6 +202,8 @@ pub struct ChannelFacts {
     pub name: ChannelName,
     /// When it last took a message of this node.
     pub accepted_at: Option<UnixMillis>,
+    /// When another node last said that it took one.
+    pub elsewhere_at: Option<UnixMillis>,
     /// Since when it takes none: the first failed attempt after the last success.
     pub failing_since: Option<UnixMillis>,
     /// Why the last attempt failed; `None` once one was accepted.
@@ -239,6 +241,7 @@ impl ChannelFacts {
         ChannelFacts {
             name,
             accepted_at: None,
+            elsewhere_at: None,
             failing_since: None,
             reason: None,
             rests_until: None,

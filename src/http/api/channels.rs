@@ -26,6 +26,8 @@ struct Channel {
     on: Vec<&'static str>,
     state: &'static str,
     last_success_at: Option<String>,
+    /// The last one of another node.
+    last_success_elsewhere_at: Option<String>,
     failing_since: Option<String>,
     not_delivering_since: Option<String>,
     resting_until: Option<String>,
@@ -119,6 +121,7 @@ fn channel(Known { facts, channel }: &Known, now: UnixMillis) -> Channel {
         on: channel.iter().flat_map(|channel| channel.on.iter().map(|event| event.word())).collect(),
         state: health::health(facts, now).word(),
         last_success_at: time(facts.accepted_at),
+        last_success_elsewhere_at: time(facts.elsewhere_at),
         failing_since: time(facts.failing_since),
         not_delivering_since: time(facts.broken_since.filter(|_| facts.mended_at.is_none())),
         resting_until: time(facts.rests_until.filter(|until| now < *until)),

@@ -229,9 +229,15 @@ async fn readers_see_states_and_neither_answers_nor_buttons() {
         assert_eq!(as_token(&world, "neither", line).await.status, StatusCode::UNAUTHORIZED, "{line}");
     }
     let page = as_token(&world, "reader", "GET /channels/ops").await.body;
-    assert!(page.contains("3 attempts, HTTP 401") && !page.contains("who are") && !page.contains("/retry") && !page.contains("/test"), "{page}");
+    assert!(
+        page.contains("3 attempts, HTTP 401") && !page.contains("who are") && !page.contains("/retry") && !page.contains("/test"),
+        "{page}"
+    );
     let log = json(&as_token(&world, "reader", "GET /api/v1/channels/ops/deliveries").await);
-    assert_eq!((&log["deliveries"][0]["attempts"][0]["answer"]["code"], &log["deliveries"][0]["attempts"][0]["answer"]["text"]), (&401.into(), &Value::Null));
+    assert_eq!(
+        (&log["deliveries"][0]["attempts"][0]["answer"]["code"], &log["deliveries"][0]["attempts"][0]["answer"]["text"]),
+        (&401.into(), &Value::Null)
+    );
     assert!(world.post.sent.lock().unwrap().is_empty() && world.shelf.revived.lock().unwrap().is_empty());
 }
 
@@ -240,7 +246,10 @@ async fn programs_get_the_same() {
     let world = world().await;
     let all = json(&as_token(&world, "writer", "GET /api/v1/channels").await);
     let (ops, night) = (&all["channels"][0], &all["channels"][1]);
-    assert_eq!((&ops["state"], &ops["waiting"], &ops["given_up"], &ops["undeliverable"]), (&"not_delivering".into(), &3.into(), &1.into(), &true.into()));
+    assert_eq!(
+        (&ops["state"], &ops["waiting"], &ops["given_up"], &ops["undeliverable"]),
+        (&"not_delivering".into(), &3.into(), &1.into(), &true.into())
+    );
     assert_eq!((&ops["kind"], &ops["not_delivering_since"]), (&"webhook".into(), &NOON.minus(MINUTE * 30).rfc3339().into()));
     assert_eq!((&night["name"], &night["state"], &night["undeliverable"]), (&"the night/shift".into(), &"fine".into(), &false.into()));
     let log = json(&as_token(&world, "writer", "GET /api/v1/channels/ops/deliveries").await);
@@ -277,7 +286,10 @@ async fn the_pages_are_there_while_the_database_is_not() {
     world.shelf.is_broken.store(true, Ordering::Relaxed);
     for path in ["/channels", "/channels/ops"] {
         let page = world.get(path, &[("cookie", &cookie)]).await;
-        assert!(page.status == StatusCode::OK && page.body.contains("cannot be read at the moment") && page.body.contains("not known"), "{path}");
+        assert!(
+            page.status == StatusCode::OK && page.body.contains("cannot be read at the moment") && page.body.contains("not known"),
+            "{path}"
+        );
     }
     assert_eq!(as_token(&world, "writer", "GET /api/v1/channels").await.status, StatusCode::INTERNAL_SERVER_ERROR);
 }

@@ -92,7 +92,11 @@ fn a_channel_that_is_down_is_told_of_once_and_once_more_when_it_is_back() {
     let told = play(&script, HOUR * 4);
     assert_eq!(words(&told), [(610, "broken", true), (10_810, "mended", true)]);
     let text = |n: usize| told[n].2.clone().unwrap_or_default();
-    assert!(text(0).starts_with("the channel `a` does not deliver: It has taken nothing since 2026-06-30 10:23 UTC; 1 message waits."), "{}", text(0));
+    assert!(
+        text(0).starts_with("the channel `a` does not deliver: It has taken nothing since 2026-06-30 10:23 UTC; 1 message waits."),
+        "{}",
+        text(0)
+    );
     assert_eq!(text(1), "the channel `a` delivers again: It delivers again after 3 h; 2 messages were late, none was given up.");
 }
 
@@ -108,7 +112,8 @@ fn short_trouble_is_nobodys_business() {
 
 #[test]
 fn a_message_that_is_given_up_is_told_at_once() {
-    let script = [(5, Event::Owed), (6, Event::Failed), (66, Event::Failed), (300, Event::GivenUp), (400, Event::Owed), (401, Event::Accepted)];
+    let script =
+        [(5, Event::Owed), (6, Event::Failed), (66, Event::Failed), (300, Event::GivenUp), (400, Event::Owed), (401, Event::Accepted)];
     let told = play(&script, HOUR * 3);
     assert_eq!(words(&told), [(300, "broken", true), (410, "mended", true)]);
     assert!(told[1].2.as_ref().is_some_and(|text| text.ends_with("1 message was late, 1 given up.")), "{told:?}");
@@ -119,7 +124,13 @@ fn one_that_takes_every_other_message_is_told_of_once_an_hour() {
     let mut script = Vec::new();
     for n in 0..60 {
         let at = 10 + n * 120;
-        script.extend([(at, Event::Owed), (at + 1, Event::Failed), (at + 20, Event::GivenUp), (at + 21, Event::Owed), (at + 25, Event::Accepted)]);
+        script.extend([
+            (at, Event::Owed),
+            (at + 1, Event::Failed),
+            (at + 20, Event::GivenUp),
+            (at + 21, Event::Owed),
+            (at + 25, Event::Accepted),
+        ]);
     }
     let told = play(&script, HOUR * 2);
     let n_told = told.iter().filter(|(_, word, title)| title.is_some() && *word != "mended").count();
@@ -202,5 +213,6 @@ fn thirty_days_without_a_success_prove_nothing() {
     assert!(is_unproven(&config, &[of("a", None), of("gone", Some(T0))], T0));
     assert!(!is_unproven(&config, &[of("a", Some(T0))], T0 + (UNPROVEN_AFTER - SECOND)));
     assert!(is_unproven(&config, &[of("a", Some(T0))], T0 + UNPROVEN_AFTER));
+    assert!(!is_unproven(&config, &[ChannelFacts { elsewhere_at: Some(T0), ..of("a", None) }], T0), "another node got through");
     assert!(!is_unproven(&samples::config(&[]), &[], T0));
 }

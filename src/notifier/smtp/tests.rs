@@ -300,7 +300,8 @@ async fn one_signs_in_as_the_server_wants() {
         let keys = authority("127.0.0.1");
         let (port, _hearing) = server(script, keys.server);
         let spec = EmailSpec { credentials: Some(("alerts".to_owned(), Secret::new("open sesame"))), ..spec(MailTls::None, port) };
-        let got = send(&spec, keys.client, &mail(), &Heard::default()).await.map_or_else(|error| error.to_string(), |()| "accepted".to_owned());
+        let got =
+            send(&spec, keys.client, &mail(), &Heard::default()).await.map_or_else(|error| error.to_string(), |()| "accepted".to_owned());
         assert_eq!(got, expected);
     }
 }

@@ -190,7 +190,6 @@ impl Outbox for FakeOutbox {
         }
         Ok(backlog.into_iter().map(|(channel, (n, oldest))| (channel, n, oldest)).collect())
     }
-
 }
 
 impl FakeOutbox {

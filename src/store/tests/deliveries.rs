@@ -108,7 +108,10 @@ async fn what_is_known_of_a_channel_follows_its_attempts() {
     let later = Attempt { outcome: AttemptOutcome::Later(at(700)), ..refused(20) };
     store.outbox_retry(k3, at(700), ("later", Some(&later))).await.expect("commits");
     let found = facts(&store, "mail").await;
-    assert_eq!((found.accepted_at, found.failing_since, found.rests_until), (Some(at(5)), Some(at(10) + Duration::from_millis(40)), Some(at(700))));
+    assert_eq!(
+        (found.accepted_at, found.failing_since, found.rests_until),
+        (Some(at(5)), Some(at(10) + Duration::from_millis(40)), Some(at(700)))
+    );
     let since = found.failing_since.expect("it fails");
     // What was decided on facts that are over is not done.
     let broken = |since| ChannelMark::Broken { since, told_at: Some(at(600)) };
@@ -120,7 +123,10 @@ async fn what_is_known_of_a_channel_follows_its_attempts() {
     store.outbox_dead(k2, at(800), ("no", Some(&refused(800)))).await.expect("commits");
     let found = facts(&store, "mail").await;
     assert_eq!((found.broken_since, found.told_at, found.n_lost, found.n_dead), (Some(since), Some(at(600)), 1, 1));
-    assert_eq!((found.given_up_at, found.dead_at, found.reason.as_deref()), (Some(at(800)), Some(at(800)), Some("answered 401 the 800. time")));
+    assert_eq!(
+        (found.given_up_at, found.dead_at, found.reason.as_deref()),
+        (Some(at(800)), Some(at(800)), Some("answered 401 the 800. time"))
+    );
     store.outbox_sent(k3, at(900), Some(&accepted(900))).await.expect("commits");
     let found = facts(&store, "mail").await;
     assert_eq!((found.mended_at, found.n_late, found.n_waiting), (Some(at(900)), 2, 1), "one came late, one still waits");
@@ -198,4 +204,16 @@ async fn a_log_is_read_in_pages() {
     let second = page(Some(first[2].0), false).await;
     assert_eq!(second.iter().map(|(_, key)| key.as_str()).collect::<Vec<_>>(), ["k3", "k2", "k1"]);
     assert_eq!(page(None, true).await.iter().map(|(_, key)| key.as_str()).collect::<Vec<_>>(), ["k2"]);
+}
+
+#[tokio::test]
+async fn what_another_node_sent_proves_the_channel_too() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    let messages = ["k1", "k2"].map(|key| notification(key, "mail", key, EventKind::Down)).to_vec();
+    store.commit(owed(messages)).await.expect("commits");
+    store.outbox_elsewhere(row_of(&store, "k1").await, at(70)).await.expect("commits");
+    store.outbox_sent_elsewhere(vec![("k2".to_owned(), at(60), None), ("unknown".to_owned(), at(99), None)]).await.expect("commits");
+    let found = facts(&store, "mail").await;
+    assert_eq!((found.accepted_at, found.elsewhere_at, found.n_waiting), (None, Some(at(70)), 0));
 }

@@ -95,8 +95,14 @@ async fn an_upgrade_keeps_a_copy_and_works_step_by_step() {
     store.close().await;
     drop(store);
     let mut conn = Connection::open(fixture.db()).expect("opens");
-    let better =
-        [RELEASED[0], RELEASED[1], MIGRATIONS[2], MIGRATIONS[3], "CREATE TABLE extra (x INTEGER) STRICT;", "CREATE TABLE broken (x NOTYPE) STRICT;"];
+    let better = [
+        RELEASED[0],
+        RELEASED[1],
+        MIGRATIONS[2],
+        MIGRATIONS[3],
+        "CREATE TABLE extra (x INTEGER) STRICT;",
+        "CREATE TABLE broken (x NOTYPE) STRICT;",
+    ];
     let dir = fixture.dir.path();
     let migrated = schema::migrate(&mut conn, dir, &better[..5], 5).expect("migrates");
     assert_eq!(migrated, Migrated::From(4, "vigilmon.db.before-5".to_owned()));

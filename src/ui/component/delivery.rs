@@ -102,7 +102,7 @@ fn line(row: &DeliveryRow, columns: Columns, frame: &Frame) -> Markup {
                 @if columns.about { p { (row.about) } }
             }
             td { (text::short(row.at, frame.now)) }
-            td.wide { (attempts(row, frame.now)) }
+            td.wide { (attempts(row)) }
         }
     }
 }
@@ -113,13 +113,14 @@ fn try_again(row: &DeliveryRow, frame: &Frame) -> Markup {
     }
 }
 
-fn attempts(row: &DeliveryRow, now: UnixMillis) -> Markup {
+fn attempts(row: &DeliveryRow) -> Markup {
     let made = match row.n_attempts {
         0 => "none yet".to_owned(),
         n => text::count(usize::try_from(n).unwrap_or(usize::MAX), "attempt"),
     };
     let answer = row.attempts.last().and_then(|last| last.answer.clone()).map(|answer| format!(", {answer}")).unwrap_or_default();
     html! {
+        @if let Some(error) = &row.last_error { p.cause[!matches!(row.state, Sending::Sent(_))].quiet[matches!(row.state, Sending::Sent(_))] { (error) } }
         @if row.attempts.is_empty() { span.quiet { (made) } } @else {
             details {
                 summary { (made) (answer) }
@@ -127,23 +128,22 @@ fn attempts(row: &DeliveryRow, now: UnixMillis) -> Markup {
                     @for (i, each) in row.attempts.iter().enumerate() {
                         @let n_before = if i == 0 { 0 } else { row.attempts[i - 1].number };
                         @if each.number > n_before + 1 { li.quiet.gap { (text::count(usize::try_from(each.number - n_before - 1).unwrap_or(0), "attempt")) " in between" } }
-                        (attempt(each, now))
+                        (attempt(each))
                     }
                 }
             }
         }
-        @if let Some(error) = &row.last_error { p.cause[!matches!(row.state, Sending::Sent(_))].quiet[matches!(row.state, Sending::Sent(_))] { (error) } }
     }
 }
 
 /// One attempt of a list.
 #[must_use]
-pub fn attempt(row: &AttemptRow, now: UnixMillis) -> Markup {
+pub fn attempt(row: &AttemptRow) -> Markup {
     let look = if row.is_accepted { Verdict::Up } else { Verdict::Down };
     html! {
         li.(class(look)) {
             span.badge { (shape(look)) " " @if row.is_accepted { "accepted" } @else { "not accepted" } }
-            " " (text::short(row.at, now)) span.quiet { ", took " (text::latency(row.took)) @if let Some(answer) = &row.answer { ", " (answer) } }
+            " " (text::time(row.at)) span.quiet { ", took " (text::latency(row.took)) @if let Some(answer) = &row.answer { ", " (answer) } }
             @if let Some(reason) = &row.reason { p { (reason) } }
             @if let Some(said) = row.said.as_ref().filter(|said| !said.is_empty()) { pre.said { (said) } }
         }
@@ -197,7 +197,12 @@ mod tests {
             state: Sending::Sent(UnixMillis(0)),
             last_error: None,
         };
-        let html = attempts(&row, UnixMillis(0)).into_string();
-        assert!(html.contains("9 attempts, HTTP 503</summary>") && html.matches("in between").count() == 1 && html.contains("5 attempts in between"), "{html}");
+        let html = attempts(&row).into_string();
+        assert!(
+            html.contains("9 attempts, HTTP 503</summary>")
+                && html.matches("in between").count() == 1
+                && html.contains("5 attempts in between"),
+            "{html}"
+        );
     }
 }

@@ -43,6 +43,8 @@ pub struct ChannelRow {
     pub reason: Option<String>,
     /// When it last took a message.
     pub accepted_at: Option<UnixMillis>,
+    /// When another node last said that it took one.
+    pub elsewhere_at: Option<UnixMillis>,
     /// Messages that wait.
     pub n_waiting: u64,
     /// Since when the oldest should be there.
@@ -154,7 +156,11 @@ fn stand(stand: Option<Stand>, now: UnixMillis) -> Markup {
 }
 
 fn last_success(row: &ChannelRow, now: UnixMillis) -> Markup {
-    html! { @match row.accepted_at { Some(at) => (text::ago(at, now)), None => span.quiet { "never" } } }
+    let elsewhere = row.elsewhere_at.filter(|at| row.accepted_at < Some(*at));
+    html! {
+        @match row.accepted_at { Some(at) => (text::ago(at, now)), None => span.quiet { "never" @if elsewhere.is_some() { " from here" } } }
+        @if let Some(at) = elsewhere { p.quiet { "by another node " (text::ago(at, now)) } }
+    }
 }
 
 fn waiting(row: &ChannelRow, now: UnixMillis) -> Markup {
@@ -189,7 +195,7 @@ pub fn one(frame: &Frame, view: &ChannelView) -> Markup {
             @if let Some(at) = row.next_at.filter(|_| row.n_waiting > 0) { div { dt { "Next attempt" } dd { (text::until(at, frame.now)) } } }
             div { dt { "Given up" } dd { (row.n_dead) } }
         }
-        @if let Some(test) = &view.test { section { h2 { "Last test message" } ul.attempts { (delivery::attempt(test, frame.now)) } } }
+        @if let Some(test) = &view.test { section { h2 { "Last test message" } ul.attempts { (delivery::attempt(test)) } } }
         section {
             div.title-row { h2 { @if view.dead_only { "Given up" } @else { "Messages" } } (filters(frame, view)) }
             @if view.unreadable { (unreadable()) } @else { (delivery::table(&view.deliveries, Columns { channel: false, about: true }, frame)) }

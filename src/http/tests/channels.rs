@@ -51,7 +51,7 @@ fn with_channels() -> Config {
             body: None,
         };
         let origin = Origin { file: Arc::new("config.yaml".into()), line: 9 };
-        let channel = Channel { name: name(text), spec: ChannelSpec::Webhook(spec), on: EventKind::ALL.into(), origin };
+        let channel = Channel { name: name(text), spec: ChannelSpec::Webhook(spec), on: EventKind::ALL.into(), quiet_hours: None, origin };
         config.channels.insert(name(text), Arc::new(channel));
     }
     let token = |name: &str, scope| {

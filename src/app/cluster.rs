@@ -25,6 +25,7 @@ use crate::peer::cluster::Cluster;
 use crate::peer::link::links::Identity;
 use crate::peer::link::links::Links;
 use crate::peer::link::websocket::WebSocketWire;
+use crate::store::DeliveryFilter;
 use crate::store::DeliveryState;
 use crate::store::ReadError;
 use crate::store::Store;
@@ -87,7 +88,7 @@ pub(super) fn facts(stored: &[StoredFact]) -> (Vec<Record>, Vec<DeliveryFact>) {
 pub(super) async fn told(store: &Store, open: &[Incident]) -> Result<Vec<DeliveryFact>, ReadError> {
     let mut told = Vec::new();
     for incident in open {
-        for delivery in store.deliveries(Some(&incident.id), DELIVERIES_MAX).await? {
+        for delivery in store.deliveries(&DeliveryFilter::Incident(incident.id.clone()), DELIVERIES_MAX).await? {
             if let DeliveryState::Sent(at) = delivery.state {
                 told.push(DeliveryFact { key: delivery.key, step: DeliveryStep::Sent { at } });
             }

@@ -42,12 +42,17 @@ use crate::engine::shell::Shell;
 use crate::engine::snapshot::ReloadView;
 use crate::http;
 use crate::http::Reloads;
+use crate::http::channels::ChannelDesk;
+use crate::http::courier::Courier;
+use crate::http::courier::Mail;
 use crate::http::server::BindError;
 use crate::http::server::Server;
 use crate::model::peer::DeliveryFact;
 use crate::model::secret::Secret;
 use crate::model::time::UnixMillis;
 use crate::notifier::Notifier;
+use crate::notifier::lookout::Lookout;
+use crate::notifier::shared::Shared;
 use crate::notifier::sink::ChannelSink;
 use crate::peer::cluster::Cluster;
 use crate::probe::Prober;
@@ -159,25 +164,16 @@ pub async fn run(options: Options) -> Result<(), StartError> {
     };
     let engine = start_engine(beginning, parts, checks.handle(), &mut supervisor);
     let secret = secret(&loaded.config, &store).await?;
-    let sink = ChannelSink::new(clock.clone()).map_err(|error| StartError::System(error.to_string()))?;
+    let notifier = notifier((&store, &clock), active.clone(), Arc::clone(&owed), (secret.clone(), shared.clone()))?;
+    let channels = channels(&notifier, &mut supervisor);
     let health = Health {
         store: store.clone(),
         clock: clock.clone(),
         config: active.clone(),
         events: events.clone(),
         pulse: Arc::clone(&pulse),
-        sink: sink.clone(),
+        sink: notifier.sink.clone(),
         state_dir: state_dir.clone(),
-    };
-    let notifier = Notifier {
-        outbox: store.clone(),
-        sink,
-        clock: clock.clone(),
-        config: active.clone(),
-        owed,
-        secret: secret.clone(),
-        shared: shared.clone(),
-        chance: crate::notifier::system_chance,
     };
     supervisor.task("notifier", notifier.run(supervisor.stopping()));
     let reloader = Reloader {
@@ -203,7 +199,7 @@ pub async fn run(options: Options) -> Result<(), StartError> {
         cluster::start(cluster, shared, around, &mut supervisor)
     });
     keep_house((&store, &clock), active, events, pulse, &mut supervisor);
-    let parts = http::Parts { engine, store: store.clone(), clock, reloads: Reloads(reload_asked), secret, peers };
+    let parts = http::Parts { engine, store: store.clone(), clock, reloads: Reloads(reload_asked), channels, secret, peers };
     let sign_in_link = http::start(bound, parts, &mut supervisor).await.map_err(|error| StartError::System(error.to_string()))?;
 
     announce(&options, &found, &own_url, &sign_in_link);
@@ -241,6 +237,26 @@ async fn cluster(
     let cluster = cluster::begin(peers, store, clock, supervisor).await?;
     let voice = cluster.voice();
     Ok((Some(cluster), voice))
+}
+
+fn notifier(
+    (store, clock): (&Store, &Clock),
+    config: watch::Receiver<Arc<Config>>,
+    owed: Arc<Notify>,
+    (secret, shared): (Secret, Option<Shared>),
+) -> Result<Notifier<Store, ChannelSink>, StartError> {
+    let sink = ChannelSink::new(clock.clone()).map_err(|error| StartError::System(error.to_string()))?;
+    Ok(Notifier { outbox: store.clone(), sink, clock: clock.clone(), config, owed, secret, shared, chance: crate::notifier::system_chance })
+}
+
+/// Looks after the channels, and lets people see and test them.
+fn channels(notifier: &Notifier<Store, ChannelSink>, supervisor: &mut Supervisor) -> ChannelDesk {
+    let Notifier { outbox, sink, clock, config, owed, .. } = notifier;
+    let (show, shown) = watch::channel(Arc::default());
+    let lookout = Lookout { store: outbox.clone(), clock: clock.clone(), config: config.clone(), owed: Arc::clone(owed), shown: show };
+    supervisor.task("channels", lookout.run(supervisor.stopping()));
+    let mail = Mail { sink: sink.clone(), clock: clock.clone() };
+    ChannelDesk { shown, courier: Courier::new(Arc::new(mail), Arc::clone(owed)) }
 }
 
 fn first_view(loaded: &Loaded, problems: Vec<Problem>, now: UnixMillis) -> ReloadView {

@@ -84,7 +84,7 @@ pub(super) enum Subcommand {
     Schema(SchemaOptions),
     /// Make one check now and show each phase; stores nothing
     Probe(ProbeOptions),
-    /// Try a channel, or see what it would send
+    /// Look after channels: how they are, what became of messages, tests, what they would send
     Channel(ChannelOptions),
     /// Run a command and report its start, its end and the end of its output to a heartbeat
     Exec(ExecOptions),
@@ -249,6 +249,39 @@ pub(super) enum ChannelAction {
         #[arg(value_name = "NAME", required_unless_present = "all", conflicts_with = "all")]
         name: Option<String>,
         /// All channels, one after the other
+        #[arg(long)]
+        all: bool,
+    },
+    /// Show how the channels of the running instance are; exit code 1 when messages did not arrive
+    List {
+        /// Print them as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what became of the messages to a channel, with every attempt and its answer
+    Log {
+        /// The channel's name
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Only what was given up
+        #[arg(long)]
+        given_up: bool,
+        /// Only messages before this one, for the next page
+        #[arg(long, value_name = "ID")]
+        before: Option<i64>,
+        /// Print it as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Try messages again that were given up, under their keys
+    Retry {
+        /// The channel's name
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// The message, by its number in the log; what was given up after it about the same monitor comes along
+        #[arg(value_name = "ID", required_unless_present = "all", conflicts_with = "all")]
+        id: Option<i64>,
+        /// All that are not outdated by something newer that arrived
         #[arg(long)]
         all: bool,
     },

@@ -1,4 +1,5 @@
-//! `vigilmon channel`: try a channel, and see what it would send. Neither needs a running instance, and neither keeps anything.
+//! `vigilmon channel`: try a channel, and see what it would send. Neither needs a running instance, and neither keeps anything. What is
+//! about messages of the running instance is in `deliveries`.
 
 use std::sync::Arc;
 
@@ -7,6 +8,8 @@ use crate::cli::Exit;
 use crate::cli::args::ChannelAction;
 use crate::cli::args::ChannelOptions;
 use crate::cli::args::Common;
+use crate::cli::deliveries;
+use crate::cli::deliveries::Asked;
 use crate::cli::output;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -25,24 +28,31 @@ use crate::notifier::sink::ChannelSink;
 use crate::probe::Prober;
 
 pub(super) fn run(common: &Common, options: &ChannelOptions) -> Exit {
+    match &options.action {
+        ChannelAction::List { json } => deliveries::list(common, *json),
+        ChannelAction::Log { name, given_up, before, json } => {
+            let asked = Asked { name, given_up: *given_up, before: *before };
+            deliveries::log(common, &asked, *json)
+        }
+        ChannelAction::Retry { name, id, all: _ } => deliveries::retry(common, name, *id),
+        ChannelAction::Test { name, all: _ } => with_config(common, |config| match name {
+            Some(name) => find(config, name).map_or_else(|exit| exit, |channel| test(config, &[channel])),
+            None => test(config, &config.channels.values().cloned().collect::<Vec<_>>()),
+        }),
+        ChannelAction::Preview { name, event } => {
+            with_config(common, |config| find(config, name).map_or_else(|exit| exit, |channel| show(config, &channel, *event)))
+        }
+    }
+}
+
+fn with_config(common: &Common, run: impl FnOnce(&Config) -> Exit) -> Exit {
     let prober = Prober::new(crate::app::user_agent("channel"), Clock::system());
-    let config = match find_config(common.config.as_deref()).load(&prober) {
-        Ok(loaded) => loaded.config,
+    match find_config(common.config.as_deref()).load(&prober) {
+        Ok(loaded) => run(&loaded.config),
         Err(problems) => {
             output::problems(&problems);
-            return Exit::Usage;
+            Exit::Usage
         }
-    };
-    match &options.action {
-        ChannelAction::Test { name: Some(name), all: false } => match find(&config, name) {
-            Ok(channel) => test(&config, &[channel]),
-            Err(exit) => exit,
-        },
-        ChannelAction::Test { .. } => test(&config, &config.channels.values().cloned().collect::<Vec<_>>()),
-        ChannelAction::Preview { name, event } => match find(&config, name) {
-            Ok(channel) => show(&config, &channel, *event),
-            Err(exit) => exit,
-        },
     }
 }
 
@@ -80,8 +90,8 @@ fn test(config: &Config, channels: &[Arc<Channel>]) -> Exit {
     }
     let mut exit = Exit::Fine;
     for channel in channels {
-        let outcome = runtime.block_on(send_test(&sink, channel, &config.server, &clock));
-        match outcome {
+        let tried = runtime.block_on(send_test(&sink, channel, &config.server, &clock));
+        match tried.outcome {
             Ok(()) => output::data(&format!("{}: accepted\n", channel.name)),
             Err(error) => {
                 output::data(&format!("{}: {}\n", channel.name, refused(&error)));

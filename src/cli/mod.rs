@@ -8,6 +8,7 @@ mod acts;
 mod args;
 mod channel;
 mod control;
+mod deliveries;
 mod demo;
 mod exec;
 mod hash_password;

@@ -1,6 +1,7 @@
 //! Wire types of the API and of the control socket. What is written here is a promise: fields are added, never renamed.
 
 pub mod acts;
+pub mod channels;
 pub mod healthchecks;
 pub mod heartbeats;
 pub mod peers;

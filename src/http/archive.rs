@@ -5,6 +5,7 @@ use std::pin::Pin;
 
 use crate::http::limits::READ_TIMEOUT;
 use crate::model::change::VerdictChange;
+use crate::model::id::ChannelName;
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
 use crate::model::incident::Incident;
@@ -12,10 +13,13 @@ use crate::model::ping::PingEntry;
 use crate::model::rollup::Resolution;
 use crate::model::rollup::Rollup;
 use crate::model::time::UnixMillis;
+use crate::store::ChannelFacts;
 use crate::store::CommitError;
 use crate::store::Delivery;
+use crate::store::DeliveryFilter;
 use crate::store::IncidentFilter;
 use crate::store::ReadError;
+use crate::store::Revived;
 use crate::store::SessionRow;
 use crate::store::Store;
 
@@ -33,7 +37,15 @@ pub async fn within<T>(read: Later<'_, Result<T, ReadError>>) -> Result<T, ReadE
 /// Reads for pages, and the keeping of sessions. Errors are those of the store.
 pub trait Archive: Send + Sync {
     /// See [`Store::deliveries`].
-    fn deliveries<'a>(&'a self, incident: Option<&'a IncidentId>, limit: usize) -> Later<'a, Result<Vec<Delivery>, ReadError>>;
+    fn deliveries<'a>(&'a self, filter: &'a DeliveryFilter, limit: usize) -> Later<'a, Result<Vec<Delivery>, ReadError>>;
+    /// See [`Store::channels`].
+    fn channels(&self) -> Later<'_, Result<Vec<ChannelFacts>, ReadError>>;
+    /// See [`Store::channel_accepted`].
+    fn channel_accepted<'a>(&'a self, name: &'a ChannelName, at: UnixMillis) -> Later<'a, Result<(), CommitError>>;
+    /// See [`Store::outbox_revive`].
+    fn revive<'a>(&'a self, channel: &'a ChannelName, id: i64, now: UnixMillis) -> Later<'a, Result<Revived, CommitError>>;
+    /// See [`Store::outbox_revive_all`].
+    fn revive_all<'a>(&'a self, channel: &'a ChannelName, now: UnixMillis) -> Later<'a, Result<usize, CommitError>>;
     /// See [`Store::rollups`]; five-minute ones.
     fn rollups<'a>(&'a self, monitor: &'a MonitorId, from: UnixMillis, to: UnixMillis) -> Later<'a, Result<Vec<Rollup>, ReadError>>;
     /// See [`Store::verdicts`].
@@ -62,8 +74,24 @@ pub trait Archive: Send + Sync {
 }
 
 impl Archive for Store {
-    fn deliveries<'a>(&'a self, incident: Option<&'a IncidentId>, limit: usize) -> Later<'a, Result<Vec<Delivery>, ReadError>> {
-        Box::pin(Store::deliveries(self, incident, limit))
+    fn deliveries<'a>(&'a self, filter: &'a DeliveryFilter, limit: usize) -> Later<'a, Result<Vec<Delivery>, ReadError>> {
+        Box::pin(Store::deliveries(self, filter, limit))
+    }
+
+    fn channels(&self) -> Later<'_, Result<Vec<ChannelFacts>, ReadError>> {
+        Box::pin(Store::channels(self))
+    }
+
+    fn channel_accepted<'a>(&'a self, name: &'a ChannelName, at: UnixMillis) -> Later<'a, Result<(), CommitError>> {
+        Box::pin(Store::channel_accepted(self, name, at))
+    }
+
+    fn revive<'a>(&'a self, channel: &'a ChannelName, id: i64, now: UnixMillis) -> Later<'a, Result<Revived, CommitError>> {
+        Box::pin(Store::outbox_revive(self, channel, id, now))
+    }
+
+    fn revive_all<'a>(&'a self, channel: &'a ChannelName, now: UnixMillis) -> Later<'a, Result<usize, CommitError>> {
+        Box::pin(Store::outbox_revive_all(self, channel, now))
     }
 
     fn rollups<'a>(&'a self, monitor: &'a MonitorId, from: UnixMillis, to: UnixMillis) -> Later<'a, Result<Vec<Rollup>, ReadError>> {

@@ -95,7 +95,7 @@ pub fn parse(segments: &[&str]) -> Option<Asked> {
         ["api", "v3", rest @ ..] => (3, rest),
         _ => return None,
     };
-    if version == 1 && rest == ["status"] {
+    if version == 1 && matches!(rest, ["status"] | ["channels"]) {
         return None;
     }
     let rest = match rest {

@@ -109,3 +109,9 @@ pub const LINKS_MAX: usize = 16;
 
 /// How long the password of a status page is remembered by the browser.
 pub const PAGE_PASS_AGE: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Test messages that are under way at the same time; each may take as long as a mail server takes. Beyond it the answer is 409.
+pub const TESTS_AT_ONCE: usize = 4;
+
+/// Messages on one page of a delivery log, and in one answer about it.
+pub const DELIVERIES_SHOWN: usize = 50;

@@ -1,5 +1,5 @@
-//! The control socket: what `vigilmon status`, `peer`, `ack`, `silence`, `reload` and `sign-in-link` ask for. Whoever may open the socket is the user that
-//! vigilmon runs as, so nothing more is asked of them.
+//! The control socket: what `vigilmon status`, `channel`, `peer`, `ack`, `silence`, `reload` and `sign-in-link` ask for. Whoever may open the
+//! socket is the user that vigilmon runs as, so nothing more is asked of them.
 
 use hyper::StatusCode;
 
@@ -16,6 +16,7 @@ use crate::http::api;
 use crate::http::api::acts::Acted;
 use crate::http::api::acts::ActedOn;
 use crate::http::auth::Local;
+use crate::http::channels;
 use crate::http::error::Refusal;
 use crate::http::heartbeat::identity::roots;
 use crate::http::heartbeat::snippets::Addresses;
@@ -25,6 +26,7 @@ use crate::http::one_time::OneTimeLinks;
 use crate::http::operator;
 use crate::http::peer_views::LinkReport;
 use crate::http::route::LocalRoute;
+use crate::http::viewer::Desk;
 use crate::http::views;
 use crate::http::visit::Visit;
 use crate::model::id::MonitorId;
@@ -35,10 +37,9 @@ use crate::model::time::Mono;
 use crate::ui::links::Links;
 
 /// What the control socket works with.
-#[derive(Debug)]
 pub struct Control<'a> {
-    /// For the status.
-    pub engine: &'a EngineHandle,
+    /// For the status and the channels.
+    pub desk: &'a Desk,
     /// For reloads.
     pub reloads: &'a Reloads,
     /// For sign-in links.
@@ -58,40 +59,46 @@ pub struct Control<'a> {
 /// # Errors
 /// [`Refusal`].
 pub async fn answer(control: &Control<'_>, route: LocalRoute, visit: &Visit, _proof: &Local) -> Result<Answer, Refusal> {
+    let (snapshot, who) = (control.desk.engine.snapshot(), "the command line");
+    let office = control.desk.office(&snapshot, visit.now.wall);
     match route {
-        LocalRoute::Status => Ok(answer::json(StatusCode::OK, &api::status(&control.engine.snapshot()))),
+        LocalRoute::Channels => office.list_json().await,
+        LocalRoute::Deliveries(name) => office.log_json(&name, &visit.query, true).await,
+        LocalRoute::RetryMessage(name, id) => office.retry(&name, id, who).await.map(channels::retried),
+        LocalRoute::RetryChannel(name) => office.retry_all(&name, who).await.map(channels::retried),
+        LocalRoute::Status => Ok(answer::json(StatusCode::OK, &api::status(&control.desk.engine.snapshot()))),
         LocalRoute::Reload => {
             let asked = tokio::time::timeout(RELOAD_TIMEOUT, control.reloads.ask()).await;
             let reloaded = asked.map_err(|_| Refusal::Busy)?.ok_or(Refusal::Busy)?;
             Ok(answer::json(StatusCode::OK, &api::reloaded(&reloaded)))
         }
         LocalRoute::SignInLink => {
-            let server = &control.engine.snapshot().config.server;
+            let server = &control.desk.engine.snapshot().config.server;
             let url = sign_in_url(control.links, server, control.own_url, visit.now.mono);
             let url = url.map_err(|error| Refusal::Internal(format!("no randomness for a sign-in link: {error}")))?;
             Ok(answer::json(StatusCode::OK, &api::SignInLink { url, valid_minutes: LINK_AGE.as_secs() / 60 }))
         }
         LocalRoute::Peers => {
             let report = LinkReport::of(control.peers);
-            Ok(answer::json(StatusCode::OK, &api::peers::peers(&control.engine.snapshot(), &report)))
+            Ok(answer::json(StatusCode::OK, &api::peers::peers(&control.desk.engine.snapshot(), &report)))
         }
         LocalRoute::Heartbeat(id) => Ok(answer::json(StatusCode::OK, &addresses(control, &id).ok_or(Refusal::NotFound)?)),
         LocalRoute::PingPeer(node) => Ok(answer::json(StatusCode::OK, &ping(control, &node).await?)),
         LocalRoute::ForgetPeer(node) => {
-            operator::forget_node(control.engine, &node, "the command line").await?;
+            operator::forget_node(&control.desk.engine, &node, who).await?;
             Ok(answer::json(StatusCode::OK, &api::Done { done: true }))
         }
         LocalRoute::Acknowledge | LocalRoute::Withdraw => {
             let is_withdrawn = route == LocalRoute::Withdraw;
-            Ok(answer::json(StatusCode::OK, &acknowledge(control.engine, visit, is_withdrawn).await?))
+            Ok(answer::json(StatusCode::OK, &acknowledge(&control.desk.engine, visit, is_withdrawn).await?))
         }
-        LocalRoute::Silences => Ok(answer::json(StatusCode::OK, &api::acts::silences(&control.engine.snapshot()))),
+        LocalRoute::Silences => Ok(answer::json(StatusCode::OK, &api::acts::silences(&control.desk.engine.snapshot()))),
         LocalRoute::Silence => {
             let silence = Wish::of_form(visit)?.silence(by(visit), visit.now.wall)?;
-            Ok(answer::json(StatusCode::OK, &operator::silence(control.engine, silence).await?))
+            Ok(answer::json(StatusCode::OK, &operator::silence(&control.desk.engine, silence).await?))
         }
         LocalRoute::EndSilence(id) => {
-            operator::end_silence(control.engine, &id, COMMAND_LINE).await?;
+            operator::end_silence(&control.desk.engine, &id, COMMAND_LINE).await?;
             Ok(answer::json(StatusCode::OK, &api::Done { done: true }))
         }
     }
@@ -130,7 +137,7 @@ async fn acknowledge(engine: &EngineHandle, visit: &Visit, is_withdrawn: bool) -
 }
 
 fn addresses(control: &Control<'_>, id: &MonitorId) -> Option<Addresses> {
-    addresses_of(&control.engine.snapshot().config, (control.secret, control.own_url), id)
+    addresses_of(&control.desk.engine.snapshot().config, (control.secret, control.own_url), id)
 }
 
 /// By what a heartbeat is pinged; `None`: there is no such heartbeat. `secret` and `own_url` are the instance's.

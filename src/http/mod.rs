@@ -20,6 +20,7 @@ use crate::http::act_link::ActLinks;
 use crate::http::archive::Archive;
 use crate::http::auth::Auth;
 use crate::http::auth::OWNER;
+use crate::http::channels::ChannelDesk;
 use crate::http::colleagues::Colleagues;
 use crate::http::heartbeat::receiver::Receiver;
 use crate::http::history::Book;
@@ -47,7 +48,10 @@ pub mod auth;
 pub mod badge;
 pub mod beat;
 pub mod beat_views;
+pub mod channel_views;
+pub mod channels;
 pub mod colleagues;
+pub mod courier;
 pub mod error;
 pub mod healthchecks;
 pub mod heartbeat;
@@ -92,6 +96,8 @@ pub struct Parts {
     pub clock: Clock,
     /// Where reloads are asked for.
     pub reloads: Reloads,
+    /// How channels are, and the way to test them.
+    pub channels: ChannelDesk,
     /// The instance's secret; keys of the server are derived from it.
     pub secret: Secret,
     /// Where nodes of the cluster are let in; `None` when watching alone.
@@ -165,7 +171,7 @@ impl Reloads {
 pub async fn start(bound: Bound, parts: Parts, supervisor: &mut Supervisor) -> Result<String, StartError> {
     let archive: Arc<dyn Archive> = Arc::new(parts.store);
     let own = Own::new(bound.own_url(), parts.secret);
-    let (site, book) = site(&parts.engine, Arc::clone(&archive), parts.clock, parts.reloads, own).await?;
+    let (site, book) = site((&parts.engine, Arc::clone(&archive)), parts.clock, parts.reloads, parts.channels, own).await?;
     let colleagues = parts.peers.as_ref().map(|peers| Arc::new(peers.links.clone()) as Arc<dyn Colleagues>);
     let desk = Desk { colleagues, ..site.desk };
     let site = Arc::new(Site { peers: parts.peers, desk, ..site });
@@ -187,10 +193,10 @@ pub async fn start(bound: Bound, parts: Parts, supervisor: &mut Supervisor) -> R
 }
 
 async fn site(
-    engine: &EngineHandle,
-    archive: Arc<dyn Archive>,
+    (engine, archive): (&EngineHandle, Arc<dyn Archive>),
     clock: Clock,
     reloads: Reloads,
+    channels: ChannelDesk,
     own: Own,
 ) -> Result<(Site, watch::Sender<Arc<Book>>), StartError> {
     let rows = archive.sessions().await.unwrap_or_else(|error| {
@@ -201,7 +207,7 @@ async fn site(
     let site = Site {
         pages: Pages::new(engine.clone(), shown, own.pass_key.as_ref()),
         sign_in: SignIn::new(Auth::new(Sessions::load(rows))?),
-        desk: Desk { engine: engine.clone(), archive, colleagues: None, secret: own.secret.clone(), own_url: own.url.clone() },
+        desk: Desk { engine: engine.clone(), archive, channels, colleagues: None, secret: own.secret.clone(), own_url: own.url.clone() },
         act_links: ActLinks::default(),
         receiver: Receiver::new(engine.clone(), own.secret)?,
         reloads,

@@ -11,11 +11,13 @@ use crate::http::answer::Answer;
 use crate::http::api;
 use crate::http::api::acts::Silenced;
 use crate::http::auth::Operator;
+use crate::http::channels;
 use crate::http::error::Refusal;
 use crate::http::random::short_id;
 use crate::http::route::Deed;
 use crate::http::route::OperatorRoute;
 use crate::http::route::Wire;
+use crate::http::viewer::Desk;
 use crate::http::visit::Visit;
 use crate::model::id::IncidentId;
 use crate::model::id::NodeName;
@@ -28,8 +30,11 @@ use crate::ui::links::Act;
 ///
 /// # Errors
 /// [`Refusal`], as the engine refused it.
-pub async fn act(engine: &EngineHandle, route: &OperatorRoute, visit: &Visit, operator: &Operator) -> Result<Answer, Refusal> {
+pub async fn act(desk: &Desk, route: &OperatorRoute, visit: &Visit, operator: &Operator) -> Result<Answer, Refusal> {
     let who = operator.viewer().name();
+    let (engine, snapshot) = (&desk.engine, desk.engine.snapshot());
+    let office = desk.office(&snapshot, visit.now.wall);
+    let is_json = route.wire == Wire::Json;
     let back = match &route.deed {
         Deed::Monitor(act, monitor) => {
             let operation = match act {
@@ -70,6 +75,27 @@ pub async fn act(engine: &EngineHandle, route: &OperatorRoute, visit: &Visit, op
         Deed::EndSilence(id) => {
             end_silence(engine, id, who).await?;
             visit.links.silences()
+        }
+        Deed::TestChannel(name) => {
+            let attempt = office.test(name, who).await?;
+            if is_json {
+                return Ok(channels::tested(&attempt));
+            }
+            channels::page_of(visit, name)
+        }
+        Deed::RetryMessage(name, id) => {
+            let waiting = office.retry(name, *id, who).await?;
+            if is_json {
+                return Ok(channels::retried(waiting));
+            }
+            channels::page_of(visit, name)
+        }
+        Deed::RetryChannel(name) => {
+            let waiting = office.retry_all(name, who).await?;
+            if is_json {
+                return Ok(channels::retried(waiting));
+            }
+            channels::page_of(visit, name)
         }
     };
     Ok(match route.wire {

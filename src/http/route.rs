@@ -5,11 +5,14 @@
 //! was sent: nothing is decoded, folded or collapsed, so `%2e`, `//`, a trailing slash and upper case are other paths, and those
 //! do not exist.
 
+use percent_encoding::percent_decode_str;
+
 use crate::http::badge;
 use crate::http::badge::Asked;
 use crate::http::healthchecks;
 use crate::http::heartbeat::path;
 use crate::http::heartbeat::path::PingPath;
+use crate::model::id::ChannelName;
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
 use crate::model::id::NodeName;
@@ -17,6 +20,7 @@ use crate::model::id::PageSlug;
 use crate::model::policy::SilenceId;
 use crate::notifier::signed::TOKEN_CHARS_MAX as ACT_CHARS_MAX;
 use crate::ui::links::Act;
+use crate::ui::links::path_segment;
 
 /// What is asked for, sorted by the right it needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,8 +119,14 @@ pub enum ViewerRoute {
     ApiSilences,
     /// The config.
     Config,
-    /// Channels and deliveries.
+    /// Channels and how they are.
     Channels,
+    /// One channel and its messages.
+    Channel(ChannelName),
+    /// Channels as JSON.
+    ApiChannels,
+    /// The messages of a channel as JSON.
+    ApiDeliveries(ChannelName),
     /// All monitors as JSON.
     ApiStatus,
     /// One monitor as JSON.
@@ -157,6 +167,12 @@ pub enum Deed {
     Silence,
     /// It is over.
     EndSilence(SilenceId),
+    /// A test message.
+    TestChannel(ChannelName),
+    /// A message that was given up is to be tried again.
+    RetryMessage(ChannelName, i64),
+    /// All of a channel's.
+    RetryChannel(ChannelName),
 }
 
 /// Routes of the control socket.
@@ -186,6 +202,14 @@ pub enum LocalRoute {
     Silence,
     /// It is over.
     EndSilence(SilenceId),
+    /// How the channels are.
+    Channels,
+    /// The messages of a channel.
+    Deliveries(ChannelName),
+    /// A message that was given up is to be tried again.
+    RetryMessage(ChannelName, i64),
+    /// All of a channel's.
+    RetryChannel(ChannelName),
 }
 
 /// How answers, errors above all, are written.
@@ -239,12 +263,15 @@ impl ViewerRoute {
             ViewerRoute::Silences => Some("/silences".to_owned()),
             ViewerRoute::Config => Some("/config".to_owned()),
             ViewerRoute::Channels => Some("/channels".to_owned()),
+            ViewerRoute::Channel(name) => Some(format!("/channels/{}", path_segment(name.as_str()))),
             ViewerRoute::Peers => Some("/peers".to_owned()),
             ViewerRoute::ApiStatus
             | ViewerRoute::ApiMonitor(_)
             | ViewerRoute::ApiPings(_)
             | ViewerRoute::ApiPingBody(..)
             | ViewerRoute::ApiSilences
+            | ViewerRoute::ApiChannels
+            | ViewerRoute::ApiDeliveries(_)
             | ViewerRoute::ApiPeers => None,
         }
     }
@@ -342,6 +369,9 @@ fn viewer(segments: &[&str]) -> Option<ViewerRoute> {
         ["api", "v1", "silences"] => Some(ViewerRoute::ApiSilences),
         ["config"] => Some(ViewerRoute::Config),
         ["channels"] => Some(ViewerRoute::Channels),
+        ["channels", name] => channel(name).map(ViewerRoute::Channel),
+        ["api", "v1", "channels"] => Some(ViewerRoute::ApiChannels),
+        ["api", "v1", "channels", name, "deliveries"] => channel(name).map(ViewerRoute::ApiDeliveries),
         ["api", "v1", "status"] => Some(ViewerRoute::ApiStatus),
         ["api", "v1", "monitors", id] => monitor(id).map(ViewerRoute::ApiMonitor),
         ["api", "v1", "monitors", id, "pings"] => monitor(id).map(ViewerRoute::ApiPings),
@@ -368,6 +398,9 @@ fn operator(segments: &[&str]) -> Option<OperatorRoute> {
             Deed::Monitor(act, monitor(id)?)
         }
         ["peers", name, "forget"] => Deed::ForgetNode(node(name)?),
+        ["channels", name, "test"] => Deed::TestChannel(channel(name)?),
+        ["channels", name, "retry"] => Deed::RetryChannel(channel(name)?),
+        ["channels", name, "deliveries", id, "retry"] => Deed::RetryMessage(channel(name)?, row(id)?),
         _ => return None,
     };
     Some(OperatorRoute { deed, wire })
@@ -395,6 +428,8 @@ fn local_get(segments: &[&str]) -> Option<Route> {
         ["local", "status"] => Some(Route::Local(LocalRoute::Status)),
         ["local", "peers"] => Some(Route::Local(LocalRoute::Peers)),
         ["local", "silences"] => Some(Route::Local(LocalRoute::Silences)),
+        ["local", "channels"] => Some(Route::Local(LocalRoute::Channels)),
+        ["local", "channels", name, "deliveries"] => channel(name).map(|name| Route::Local(LocalRoute::Deliveries(name))),
         ["local", "heartbeats", id] => monitor(id).map(|id| Route::Local(LocalRoute::Heartbeat(id))),
         _ => None,
     }
@@ -408,6 +443,8 @@ fn local_post(segments: &[&str]) -> Option<Route> {
         ["local", "silences"] => Some(Route::Local(LocalRoute::Silence)),
         ["local", "silences", id, "end"] => silence(id).map(|id| Route::Local(LocalRoute::EndSilence(id))),
         ["local", "sign-in-link"] => Some(Route::Local(LocalRoute::SignInLink)),
+        ["local", "channels", name, "retry"] => channel(name).map(|name| Route::Local(LocalRoute::RetryChannel(name))),
+        ["local", "channels", name, "deliveries", id, "retry"] => Some(Route::Local(LocalRoute::RetryMessage(channel(name)?, row(id)?))),
         ["local", "peers", name, "ping"] => node(name).map(|node| Route::Local(LocalRoute::PingPeer(node))),
         ["local", "peers", name, "forget"] => node(name).map(|node| Route::Local(LocalRoute::ForgetPeer(node))),
         _ => None,
@@ -435,6 +472,17 @@ fn silence(text: &str) -> Option<SilenceId> {
     SilenceId::parse(text).ok()
 }
 
+/// A channel's name, which may be anything, as we write it: one way only.
+fn channel(text: &str) -> Option<ChannelName> {
+    let name = percent_decode_str(text).decode_utf8().ok()?;
+    ChannelName::parse(&name).ok().filter(|_| path_segment(&name) == text)
+}
+
+/// The row of a message.
+fn row(text: &str) -> Option<i64> {
+    number(text).and_then(|n| i64::try_from(n).ok())
+}
+
 /// A number as we write it: one way only.
 fn number(text: &str) -> Option<u64> {
     text.parse().ok().filter(|n: &u64| n.to_string() == text)
@@ -457,6 +505,33 @@ fn token_within(text: &str, chars_max: usize) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn routes_of_channels_have_their_rights() {
+        for (method, path, right) in [
+            ("GET", "/channels/ops", Right::Viewer),
+            ("GET", "/channels/the%20ops%2Fteam", Right::Viewer),
+            ("GET", "/api/v1/channels", Right::Viewer),
+            ("GET", "/api/v1/channels/", Right::Key),
+            ("GET", "/api/v1/channels/ops/deliveries", Right::Viewer),
+            ("POST", "/channels/ops/test", Right::Operator),
+            ("POST", "/channels/ops/retry", Right::Operator),
+            ("POST", "/channels/ops/deliveries/7/retry", Right::Operator),
+            ("POST", "/api/v1/channels/ops/test", Right::Operator),
+            ("POST", "/api/v1/channels/ops/deliveries/7/retry", Right::Operator),
+            ("GET", "/local/channels", Right::Local),
+            ("GET", "/local/channels/ops/deliveries", Right::Local),
+            ("POST", "/local/channels/ops/retry", Right::Local),
+            ("POST", "/local/channels/ops/deliveries/7/retry", Right::Local),
+        ] {
+            assert_eq!(route(method, path).map(|found| found.right()), Ok(right), "{method} {path}");
+        }
+        for path in
+            ["/channels/", "/channels/%6fps", "/channels/the ops", "/channels/a%2fb", "/channels/%ff", "/channels/ops/deliveries/07/retry"]
+        {
+            assert_eq!(route("GET", path), Err(NoRoute::NotFound), "{path}");
+        }
+    }
 
     #[test]
     fn every_route_has_its_right() {

@@ -182,12 +182,12 @@ impl Site {
                 };
                 let viewer = self.identify(visit, config).await.ok_or(stranger)?;
                 let operator = self.sign_in.auth.operator(viewer, visit)?;
-                operator::act(&self.desk.engine, &route, visit, &operator).await
+                operator::act(&self.desk, &route, visit, &operator).await
             }
             Route::Local(route) => {
                 let proof = auth::local(visit)?;
                 let control = Control {
-                    engine: &self.desk.engine,
+                    desk: &self.desk,
                     reloads: &self.reloads,
                     links: &self.sign_in.links,
                     peers: self.peers.as_ref(),

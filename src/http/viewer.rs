@@ -22,6 +22,9 @@ use crate::http::beat;
 use crate::http::beat::Nuance;
 use crate::http::beat_views;
 use crate::http::beat_views::Sources;
+use crate::http::channel_views;
+use crate::http::channels::ChannelDesk;
+use crate::http::channels::Office;
 use crate::http::colleagues;
 use crate::http::colleagues::AllTold;
 use crate::http::colleagues::Colleagues;
@@ -43,6 +46,7 @@ use crate::model::ping::PingEntry;
 use crate::model::rollup::Rollup;
 use crate::model::secret::Secret;
 use crate::model::time::UnixMillis;
+use crate::store::DeliveryFilter;
 use crate::store::IncidentFilter;
 use crate::store::ReadError;
 use crate::ui::component::bar::Uptime;
@@ -51,8 +55,6 @@ use crate::ui::component::heartbeat::BeatSection;
 use crate::ui::component::incident::IncidentRow;
 use crate::ui::layout::Frame;
 use crate::ui::links::Links;
-use crate::ui::page::channels;
-use crate::ui::page::channels::ChannelsView;
 use crate::ui::page::config;
 use crate::ui::page::dashboard;
 use crate::ui::page::incidents;
@@ -89,6 +91,8 @@ pub struct Desk {
     pub engine: EngineHandle,
     /// The past.
     pub archive: Arc<dyn Archive>,
+    /// How channels are, and the way to test them.
+    pub channels: ChannelDesk,
     /// The other nodes; `None` when watching alone.
     pub colleagues: Option<Arc<dyn Colleagues>>,
     /// From which names of heartbeats are derived.
@@ -110,6 +114,10 @@ impl Desk {
         if *route != ViewerRoute::Peers {
             frame.banners.extend(peer_views::banners(&snapshot, report, &visit.links));
         }
+        if !matches!(route, ViewerRoute::Channels | ViewerRoute::Channel(_)) {
+            frame.banners.extend(channel_views::banner(&self.channels.shown.borrow(), &visit.links, now));
+        }
+        let office = self.office(&snapshot, now);
         let page = match route {
             ViewerRoute::Dashboard => dashboard::page(&frame, &views::dashboard(&snapshot, now)),
             ViewerRoute::Monitor(id) => monitor::page(&frame, &self.monitor(&snapshot, id, &frame).await?),
@@ -118,7 +126,10 @@ impl Desk {
             ViewerRoute::Silences => silences::page(&frame, &alert_views::silences(&snapshot)),
             ViewerRoute::ApiSilences => return Ok(answer::json(StatusCode::OK, &api::acts::silences(&snapshot))),
             ViewerRoute::Config => config::page(&frame, &views::config(&snapshot)),
-            ViewerRoute::Channels => channels::page(&frame, &self.channels(&snapshot).await),
+            ViewerRoute::Channels => office.list(&frame).await,
+            ViewerRoute::Channel(name) => office.one(&frame, name, &visit.query).await?,
+            ViewerRoute::ApiChannels => return office.list_json().await,
+            ViewerRoute::ApiDeliveries(name) => return office.log_json(name, &visit.query, frame.may_operate).await,
             ViewerRoute::Peers => match peer_views::page(&snapshot, report) {
                 Some(view) => peers::page(&frame, &view),
                 None => peers::alone(&frame, &peer_views::snippet(&snapshot.config)),
@@ -138,6 +149,12 @@ impl Desk {
             }
         };
         Ok(answer::page(StatusCode::OK, page))
+    }
+
+    /// Everything at hand for a question about channels.
+    #[must_use]
+    pub fn office<'a>(&'a self, snapshot: &'a Snapshot, now: UnixMillis) -> Office<'a> {
+        Office { config: &snapshot.config, archive: self.archive.as_ref(), desk: &self.channels, now }
     }
 
     /// The pings of a heartbeat, newest first.
@@ -275,7 +292,7 @@ impl Desk {
             Ok(found) => found.or_else(open).ok_or(Refusal::NotFound)?,
             Err(error) => open().ok_or_else(|| Refusal::Internal(format!("cannot read incident {id}: {error}")))?,
         };
-        let deliveries = within(self.archive.deliveries(Some(id), ROWS_SHOWN)).await.unwrap_or_else(|error| {
+        let deliveries = within(self.archive.deliveries(&DeliveryFilter::Incident(id.clone()), ROWS_SHOWN)).await.unwrap_or_else(|error| {
             unreadable(&error);
             Vec::new()
         });
@@ -283,18 +300,7 @@ impl Desk {
             Some(view) => self.told(view, frame.now).await,
             None => AllTold::new(),
         };
-        Ok(incidents::page(frame, &views::incident(&incident, &deliveries, snapshot, (frame.now, &told))))
-    }
-
-    async fn channels(&self, snapshot: &Snapshot) -> ChannelsView {
-        let (deliveries, is_unreadable) = match within(self.archive.deliveries(None, ROWS_SHOWN)).await {
-            Ok(found) => (found.iter().map(views::delivery_row).collect(), false),
-            Err(error) => {
-                unreadable(&error);
-                (Vec::new(), true)
-            }
-        };
-        ChannelsView { channels: views::channels(snapshot), deliveries, unreadable: is_unreadable }
+        Ok(incidents::page(frame, &views::incident(&incident, (&deliveries, frame.may_operate), snapshot, (frame.now, &told))))
     }
 }
 

@@ -10,6 +10,7 @@ use crate::http::alert_views;
 use crate::http::auth::Viewer;
 use crate::http::beat;
 use crate::http::beat::Nuance;
+use crate::http::channel_views::delivery_row;
 use crate::http::colleagues::AllTold;
 use crate::http::limits::FRESH_FOR;
 use crate::http::regions;
@@ -21,16 +22,12 @@ use crate::model::time::UnixMillis;
 use crate::model::verdict::OpinionState;
 use crate::model::verdict::Verdict;
 use crate::store::Delivery;
-use crate::store::DeliveryState;
 use crate::ui::component::chart::Tick;
 use crate::ui::component::incident::IncidentRow;
 use crate::ui::component::notice::Banner;
 use crate::ui::component::notice::ProblemView;
 use crate::ui::layout::Frame;
 use crate::ui::links::Links;
-use crate::ui::page::channels::ChannelRow;
-use crate::ui::page::channels::DeliveryRow;
-use crate::ui::page::channels::Sending;
 use crate::ui::page::config::ConfigView;
 use crate::ui::page::dashboard::DashboardView;
 use crate::ui::page::dashboard::MonitorRow;
@@ -215,7 +212,12 @@ pub fn regions_of(incident: &Incident) -> Vec<String> {
 
 /// An incident in full.
 #[must_use]
-pub fn incident(incident: &Incident, deliveries: &[Delivery], snapshot: &Snapshot, (now, told): (UnixMillis, &AllTold)) -> IncidentView {
+pub fn incident(
+    incident: &Incident,
+    (deliveries, may_operate): (&[Delivery], bool),
+    snapshot: &Snapshot,
+    (now, told): (UnixMillis, &AllTold),
+) -> IncidentView {
     let shared = snapshot.monitors.get(&incident.monitor).filter(|view| regions::is_shared(view) && incident.closed.is_none());
     let names = |regions: &[crate::model::id::Region]| regions.iter().map(ToString::to_string).collect();
     IncidentView {
@@ -235,40 +237,8 @@ pub fn incident(incident: &Incident, deliveries: &[Delivery], snapshot: &Snapsho
             failing: regions::failing_rows(view, told),
         }),
         evidence: incident.evidence.clone(),
-        deliveries: deliveries.iter().map(delivery_row).collect(),
+        deliveries: deliveries.iter().map(|delivery| delivery_row(delivery, may_operate)).collect(),
     }
-}
-
-/// A message in the delivery log.
-#[must_use]
-pub fn delivery_row(delivery: &Delivery) -> DeliveryRow {
-    DeliveryRow {
-        at: delivery.at,
-        channel: delivery.channel.to_string(),
-        event: delivery.event.clone(),
-        incident: delivery.incident.clone(),
-        n_attempts: delivery.n_attempts,
-        state: match delivery.state {
-            DeliveryState::Waiting(at) => Sending::Waiting(at),
-            DeliveryState::Sent(at) => Sending::Sent(at),
-            DeliveryState::Dead(at) => Sending::Dead(at),
-        },
-        last_error: delivery.last_error.clone(),
-    }
-}
-
-/// The configured channels.
-#[must_use]
-pub fn channels(snapshot: &Snapshot) -> Vec<ChannelRow> {
-    let config = &snapshot.config;
-    let row = |channel: &Arc<crate::model::channel::Channel>| ChannelRow {
-        name: channel.name.to_string(),
-        kind: channel.spec.kind(),
-        on: channel.on.iter().map(|event| event.word()).collect::<Vec<_>>().join(", "),
-        n_monitors: config.monitors.iter().filter(|monitor| monitor.channels.contains(&channel.name)).count(),
-        origin: origin(&channel.origin),
-    };
-    config.channels.values().map(row).collect()
 }
 
 /// The config page.

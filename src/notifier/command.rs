@@ -9,8 +9,11 @@ use std::time::Duration;
 use crate::model::channel::spec::CommandSpec;
 use crate::notifier::compose::Message;
 use crate::notifier::error::SendError;
+use crate::notifier::heard::Heard;
+use crate::notifier::mask::HIDDEN;
 use crate::notifier::payload::json;
 use crate::notifier::shorten::fit;
+use crate::store::AnsweredBy;
 use crate::supervise::command::Ended;
 use crate::supervise::program::Outcome;
 use crate::supervise::program::Program;
@@ -25,9 +28,6 @@ const TAIL_BYTES: usize = 300;
 /// of programs that cannot be run.
 const REFUSALS: [u8; 6] = [64, 65, 77, 78, 126, 127];
 
-/// Stands where a secret would.
-const HIDDEN: &str = "***";
-
 /// Besides the program's own time: to start it and to kill it.
 const AROUND: Duration = Duration::from_secs(2);
 
@@ -41,12 +41,31 @@ pub fn patience(spec: &CommandSpec) -> Duration {
 ///
 /// # Errors
 /// [`SendError`] when it could not be run or did not end with 0.
-pub async fn send(spec: &CommandSpec, message: &Message<'_>) -> Result<(), SendError> {
+pub async fn send(spec: &CommandSpec, message: &Message<'_>, heard: &Heard) -> Result<(), SendError> {
     let inherited = INHERITED.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)));
     let env = inherited.chain(variables(spec, message)).collect();
     let input = json(message.notification, message.links).into_bytes();
-    let program = Program { run: spec.run.clone(), env, input, timeout: spec.timeout, tail_bytes: TAIL_BYTES };
-    judge(spec, program.finished().await)
+    let program = Program { run: spec.run.clone(), env, input, timeout: spec.timeout, tail_bytes: tail_bytes(spec) };
+    let outcome = program.finished().await;
+    match &outcome {
+        Ok(Outcome::Ended(ended, tail)) => heard.note(AnsweredBy::Program, ended.shell_code(), whole_words(spec, tail)),
+        Ok(Outcome::TooLong(_)) | Err(_) => {}
+    }
+    judge(spec, outcome)
+}
+
+/// The end of an output without its beginning where that may be the second half of a secret.
+fn whole_words<'a>(spec: &CommandSpec, tail: &'a [u8]) -> &'a [u8] {
+    if tail.len() < tail_bytes(spec) { tail } else { &tail[longest(spec)..] }
+}
+
+/// More than is kept, so that no secret is cut through in what is.
+fn tail_bytes(spec: &CommandSpec) -> usize {
+    TAIL_BYTES + longest(spec)
+}
+
+fn longest(spec: &CommandSpec) -> usize {
+    spec.env.iter().map(|(_, secret)| secret.reveal_for_use().len()).max().unwrap_or(0)
 }
 
 fn judge(spec: &CommandSpec, outcome: io::Result<Outcome>) -> Result<(), SendError> {
@@ -79,7 +98,7 @@ fn cannot_ever(error: &io::Error) -> bool {
 
 /// The end of its output, on one line and without the secrets it was given.
 fn said(spec: &CommandSpec, tail: &[u8]) -> String {
-    let mut text = String::from_utf8_lossy(tail).trim().to_owned();
+    let mut text = String::from_utf8_lossy(whole_words(spec, tail)).trim().to_owned();
     for (_, secret) in &spec.env {
         text = text.replace(secret.reveal_for_use(), HIDDEN);
     }

@@ -25,7 +25,8 @@ use crate::model::channel::Channel;
 use crate::model::id::ChannelName;
 use crate::model::peer::Roster;
 use crate::model::secret::Secret;
-use crate::notifier::error::SendError;
+use crate::notifier::attempt::Tried;
+use crate::notifier::attempt::attempt;
 use crate::notifier::outbox::Outbox;
 use crate::notifier::payload::Links;
 use crate::notifier::payload::test_notice;
@@ -34,12 +35,12 @@ use crate::notifier::sink::Envelope;
 use crate::notifier::sink::Sink;
 use crate::notifier::worker::Desk;
 use crate::notifier::worker::Worker;
-use crate::notifier::worker::deliver;
 use crate::supervise::Jobs;
 use crate::supervise::caught;
 
 pub mod alertmanager;
 pub mod apprise;
+pub mod attempt;
 pub mod backoff;
 pub mod command;
 pub mod compose;
@@ -53,10 +54,14 @@ pub mod gitlab;
 pub mod googlechat;
 pub mod gotify;
 pub mod grafana_oncall;
+pub mod health;
+pub mod heard;
 pub mod home_assistant;
 pub mod incident_io;
 mod issue;
 pub mod kind;
+pub mod lookout;
+pub mod mask;
 pub mod matrix;
 pub mod mattermost;
 pub mod ntfy;
@@ -260,12 +265,9 @@ pub fn system_chance() -> f64 {
 }
 
 /// Sends a test message, once; nothing is stored.
-///
-/// # Errors
-/// [`SendError`] when the channel did not accept it.
-pub async fn send_test(sink: &impl Sink, channel: &Channel, server: &Server, clock: &Clock) -> Result<(), SendError> {
+pub async fn send_test(sink: &impl Sink, channel: &Channel, server: &Server, clock: &Clock) -> Tried {
     let notification = test_notice(channel.name.clone(), clock.now().wall);
-    deliver(sink, Envelope { channel, notification: &notification, links: &Links::new(server) }).await
+    attempt(sink, clock, Envelope { channel, notification: &notification, links: &Links::new(server) }).await
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::model::change::StateChange;
 use crate::model::change::StoredFact;
 use crate::model::id::ChannelName;
-use crate::model::notification::Notification;
 use crate::model::time::UnixMillis;
+use crate::store::Attempt;
 use crate::store::CommitError;
 use crate::store::OutboxRow;
 use crate::store::ReadError;
@@ -77,14 +77,11 @@ pub trait Outbox: Send + Sync + 'static {
     /// When the next row is due; `None` when nothing is owed.
     fn next_due(&self, channel: &ChannelName) -> impl Future<Output = Result<Option<UnixMillis>, ReadError>> + Send;
 
-    /// Notes what became of an attempt.
-    fn mark(&self, id: i64, mark: &Mark) -> impl Future<Output = Result<(), CommitError>> + Send;
+    /// Notes what became of a row and, in the same transaction, the record of the attempt if there was one.
+    fn mark(&self, id: i64, mark: &Mark, record: Option<&Attempt>) -> impl Future<Output = Result<(), CommitError>> + Send;
 
     /// Channels that are owed something: how many messages, and when the oldest was decided.
     fn backlog(&self) -> impl Future<Output = Result<Vec<(ChannelName, u64, UnixMillis)>, ReadError>> + Send;
-
-    /// Adds messages of the notifier's own; one whose key is there already is left out.
-    fn owe(&self, notifications: Vec<Notification>) -> impl Future<Output = Result<(), CommitError>> + Send;
 }
 
 impl Outbox for Store {
@@ -112,21 +109,17 @@ impl Outbox for Store {
         self.outbox_next_due(channel).await
     }
 
-    async fn mark(&self, id: i64, mark: &Mark) -> Result<(), CommitError> {
+    async fn mark(&self, id: i64, mark: &Mark, record: Option<&Attempt>) -> Result<(), CommitError> {
         match mark {
-            Mark::Sent { at } => self.outbox_sent(id, *at).await,
+            Mark::Sent { at } => self.outbox_sent(id, *at, record).await,
             Mark::Waits { next_at } => self.outbox_wait(id, *next_at).await,
             Mark::Elsewhere { at } => self.outbox_elsewhere(id, *at).await,
-            Mark::Retry { next_at, error } => self.outbox_retry(id, *next_at, error).await,
-            Mark::Dead { at, error } => self.outbox_dead(id, *at, error).await,
+            Mark::Retry { next_at, error } => self.outbox_retry(id, *next_at, (error, record)).await,
+            Mark::Dead { at, error } => self.outbox_dead(id, *at, (error, record)).await,
         }
     }
 
     async fn backlog(&self) -> Result<Vec<(ChannelName, u64, UnixMillis)>, ReadError> {
         self.outbox_backlog().await
-    }
-
-    async fn owe(&self, notifications: Vec<Notification>) -> Result<(), CommitError> {
-        self.commit(StateChange { notifications, ..StateChange::default() }).await
     }
 }

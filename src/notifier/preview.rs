@@ -21,12 +21,10 @@ use crate::notifier::error::SendError;
 use crate::notifier::kind::Kind;
 use crate::notifier::kind::Way;
 use crate::notifier::kind::way;
+use crate::notifier::mask::HIDDEN;
 use crate::notifier::payload::json;
 use crate::notifier::request::Answer;
 use crate::notifier::request::Request;
-
-/// Stands where a secret would.
-const HIDDEN: &str = "***";
 
 /// Requests that are shown; no kind has more.
 const N_REQUESTS_MAX: usize = 4;

@@ -26,6 +26,7 @@ use crate::notifier::dns::LookupError;
 use crate::notifier::dns::may_use;
 use crate::notifier::email;
 use crate::notifier::error::SendError;
+use crate::notifier::heard::Heard;
 use crate::notifier::kind::Kind;
 use crate::notifier::kind::Way;
 use crate::notifier::kind::way;
@@ -35,6 +36,7 @@ use crate::notifier::request::Answer;
 use crate::notifier::request::Request;
 use crate::notifier::shorten::fit;
 use crate::notifier::smtp;
+use crate::store::AnsweredBy;
 
 /// What is read of an answer. Of most only the first words are of interest; the longest is a list of messages or issues.
 const ANSWER_BYTES_MAX: usize = 256 * 1024;
@@ -69,8 +71,8 @@ impl<'a> Envelope<'a> {
 
 /// Takes messages to channels.
 pub trait Sink: Send + Sync + 'static {
-    /// Makes one attempt. The caller limits its time and drops it when that is over.
-    fn send(&self, envelope: Envelope<'_>) -> impl Future<Output = Result<(), SendError>> + Send;
+    /// Makes one attempt, and takes down what is answered. The caller limits its time and drops it when that is over.
+    fn send(&self, envelope: Envelope<'_>, heard: &Heard) -> impl Future<Output = Result<(), SendError>> + Send;
 }
 
 /// Why the HTTP client cannot be set up; a bug or a broken installation.
@@ -116,14 +118,14 @@ impl ChannelSink {
     /// # Errors
     /// [`SendError`], without the address, when the call did not arrive or was not accepted.
     pub async fn call(&self, url: &Secret) -> Result<(), SendError> {
-        let answer = self.exchange(Request::get(url.reveal_for_use())).await?;
+        let answer = self.exchange(Request::get(url.reveal_for_use()), &Heard::default()).await?;
         if (200..300).contains(&answer.status) {
             return Ok(());
         }
         Err(SendError::Transient(format!("it answered {}", answer.status)))
     }
 
-    async fn exchange(&self, request: Request) -> Result<Answer, SendError> {
+    async fn exchange(&self, request: Request, heard: &Heard) -> Result<Answer, SendError> {
         let url = checked(&request)?;
         let method = reqwest::Method::from_bytes(request.method.as_bytes())
             .map_err(|_| SendError::Permanent("the channel's `method` is not an HTTP method".to_owned()))?;
@@ -142,6 +144,8 @@ impl ChannelSink {
         let header = response.headers().get(http::header::RETRY_AFTER);
         let retry_after = header.and_then(|value| value.to_str().ok()).map(str::to_owned);
         let mut body = Vec::new();
+        // For an answer that never ends.
+        heard.note(AnsweredBy::Http, status, &body);
         // An answer that breaks off counts by its status only when that is a refusal: an acceptance that did not arrive whole is
         // none, and the repeat has the same key.
         loop {
@@ -149,20 +153,24 @@ impl ChannelSink {
                 Ok(Some(chunk)) if body.len() + chunk.len() <= ANSWER_BYTES_MAX => body.extend_from_slice(&chunk),
                 Ok(_) => break,
                 Err(_) if status >= 300 => break,
-                Err(_) => return Err(SendError::Transient(format!("answered {status}, and the connection broke before the end"))),
+                Err(_) => {
+                    heard.note(AnsweredBy::Http, status, &body);
+                    return Err(SendError::Transient(format!("answered {status}, and the connection broke before the end")));
+                }
             }
         }
+        heard.note(AnsweredBy::Http, status, &body);
         Ok(Answer { status, retry_after, body })
     }
 }
 
 impl Sink for ChannelSink {
-    async fn send(&self, envelope: Envelope<'_>) -> Result<(), SendError> {
+    async fn send(&self, envelope: Envelope<'_>, heard: &Heard) -> Result<(), SendError> {
         let message = envelope.message(self.clock.now().wall);
         match way(&envelope.channel.spec) {
-            Way::Http(kind) => self.converse(kind, &message).await,
-            Way::Mail(spec) => smtp::send(spec, self.tls_for(spec)?, &email::mail(spec, &message)?).await,
-            Way::Program(spec) => command::send(spec, &message).await,
+            Way::Http(kind) => self.converse(kind, &message, heard).await,
+            Way::Mail(spec) => smtp::send(spec, self.tls_for(spec)?, &email::mail(spec, &message)?, heard).await,
+            Way::Program(spec) => command::send(spec, &message, heard).await,
         }
     }
 }
@@ -180,13 +188,13 @@ impl ChannelSink {
         Ok(Arc::new(config))
     }
 
-    async fn converse(&self, kind: &dyn Kind, message: &Message<'_>) -> Result<(), SendError> {
+    async fn converse(&self, kind: &dyn Kind, message: &Message<'_>, heard: &Heard) -> Result<(), SendError> {
         let mut answers = Vec::new();
         while let Some(request) = kind.next(&Message { now: self.clock.now().wall, ..*message }, &answers)? {
             if N_REQUESTS_MAX <= answers.len() {
                 return Err(SendError::Permanent("the service asks for more requests than one message may take".to_owned()));
             }
-            answers.push(self.exchange(request).await?);
+            answers.push(self.exchange(request, heard).await?);
         }
         Ok(())
     }

@@ -1,8 +1,8 @@
 //! Mail to a server, as RFC 5321 has it: one connection, one mail, every answer judged.
 //!
 //! TLS comes before anything worth reading: with [`MailTls::StartTls`] nothing but the greetings is said in the clear, a server that does not
-//! offer it gets no mail, and one that said more than it was asked before the encryption began is not believed. Nothing that a server says is
-//! ever repeated but its numbers. A mail counts as accepted at the 250 after its end, whatever happens afterwards.
+//! offer it gets no mail, and one that said more than it was asked before the encryption began is not believed. Of what a server says errors
+//! repeat only the numbers; its words are taken down for the delivery log. A mail counts as accepted at the 250 after its end, whatever happens afterwards.
 
 use std::net::IpAddr;
 use std::net::SocketAddr;
@@ -25,7 +25,9 @@ use crate::notifier::dns::LookupError;
 use crate::notifier::dns::addresses;
 use crate::notifier::email::Mail;
 use crate::notifier::error::SendError;
+use crate::notifier::heard::Heard;
 use crate::notifier::shorten::fit;
+use crate::store::AnsweredBy;
 
 /// How long one address may take to answer before the next one is tried.
 const ONE_CONNECT: Duration = Duration::from_secs(5);
@@ -44,13 +46,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
 ///
 /// # Errors
 /// [`SendError`] when nobody of the recipients will get it.
-pub async fn send(spec: &EmailSpec, tls: Arc<ClientConfig>, mail: &Mail) -> Result<(), SendError> {
+pub async fn send(spec: &EmailSpec, tls: Arc<ClientConfig>, mail: &Mail, heard: &Heard) -> Result<(), SendError> {
     let stream = connect(spec).await?;
     let me = stream.local_addr().map_err(|error| broken(&error))?.ip();
     let mut talk = match spec.tls {
-        MailTls::Tls => Talk::new(encrypted(spec, tls, Box::new(stream)).await?),
-        MailTls::StartTls => start_tls(spec, tls, Talk::new(Box::new(stream)), me).await?,
-        MailTls::None => Talk::new(Box::new(stream)),
+        MailTls::Tls => Talk::new(encrypted(spec, tls, Box::new(stream)).await?, heard),
+        MailTls::StartTls => start_tls(spec, tls, Talk::new(Box::new(stream), heard), me).await?,
+        MailTls::None => Talk::new(Box::new(stream), heard),
     };
     if spec.tls != MailTls::StartTls {
         talk.expect("the greeting").await?;
@@ -89,7 +91,7 @@ async fn encrypted(spec: &EmailSpec, tls: Arc<ClientConfig>, stream: Box<dyn Wir
 
 /// From the greeting to the encryption. That a server does not offer it may be the doing of somebody on the way, who must not be able to
 /// have messages given up after a few tries: so it is tried again for a day like everything that may pass.
-async fn start_tls(spec: &EmailSpec, tls: Arc<ClientConfig>, mut talk: Talk, me: IpAddr) -> Result<Talk, SendError> {
+async fn start_tls<'a>(spec: &EmailSpec, tls: Arc<ClientConfig>, mut talk: Talk<'a>, me: IpAddr) -> Result<Talk<'a>, SendError> {
     talk.expect("the greeting").await?;
     if !talk.hello(me).await?.iter().any(|offer| offer.eq_ignore_ascii_case("STARTTLS")) {
         let text =
@@ -100,7 +102,7 @@ async fn start_tls(spec: &EmailSpec, tls: Arc<ClientConfig>, mut talk: Talk, me:
     if !talk.heard.is_empty() {
         return Err(SendError::Transient("somebody spoke between STARTTLS and the encryption; nothing was sent".to_owned()));
     }
-    Ok(Talk::new(encrypted(spec, tls, talk.wire).await?))
+    Ok(Talk::new(encrypted(spec, tls, talk.wire).await?, talk.notes))
 }
 
 fn broken(error: &dyn std::fmt::Display) -> SendError {
@@ -108,8 +110,10 @@ fn broken(error: &dyn std::fmt::Display) -> SendError {
 }
 
 /// A conversation with a server.
-struct Talk {
+struct Talk<'a> {
     wire: Box<dyn Wire>,
+    /// Takes down what is said.
+    notes: &'a Heard,
     /// Read and not yet understood.
     heard: Vec<u8>,
 }
@@ -154,9 +158,9 @@ fn meaning(code: u16) -> &'static str {
     }
 }
 
-impl Talk {
-    fn new(wire: Box<dyn Wire>) -> Talk {
-        Talk { wire, heard: Vec::new() }
+impl<'a> Talk<'a> {
+    fn new(wire: Box<dyn Wire>, notes: &'a Heard) -> Talk<'a> {
+        Talk { wire, notes, heard: Vec::new() }
     }
 
     /// Introduces us by our address, which unlike a name is always true; returns what the server can do.
@@ -243,7 +247,10 @@ impl Talk {
             let code: u16 = code.and_then(|code| code.parse().ok()).ok_or_else(strange)?;
             lines.push(line.get(4..).unwrap_or_default().to_owned());
             match line.as_bytes().get(3) {
-                None | Some(b' ') => return Ok(Answer { code, lines }),
+                None | Some(b' ') => {
+                    self.notes.note(AnsweredBy::Smtp, code, lines.join("\n").as_bytes());
+                    return Ok(Answer { code, lines });
+                }
                 Some(b'-') => {}
                 Some(_) => return Err(strange()),
             }

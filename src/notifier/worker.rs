@@ -14,15 +14,14 @@ use crate::config::Config;
 use crate::model::channel::Channel;
 use crate::model::channel::ChannelSpec;
 use crate::model::id::ChannelName;
-use crate::model::notification::EventKind;
-use crate::model::notification::Notification;
-use crate::model::notification::Subject;
 use crate::model::peer::DeliveryStep;
 use crate::model::secret::Secret;
 use crate::model::time::UnixMillis;
 use crate::model::time::spoken;
 use crate::notifier::NAP;
 use crate::notifier::PAUSE;
+use crate::notifier::attempt::Tried;
+use crate::notifier::attempt::attempt;
 use crate::notifier::backoff::History;
 use crate::notifier::backoff::KEPT_FOR;
 use crate::notifier::backoff::Next;
@@ -30,7 +29,6 @@ use crate::notifier::backoff::Rest;
 use crate::notifier::backoff::after_failure;
 use crate::notifier::changed;
 use crate::notifier::error::SendError;
-use crate::notifier::kind::patience;
 use crate::notifier::outbox::Mark;
 use crate::notifier::outbox::Outbox;
 use crate::notifier::payload::Links;
@@ -39,9 +37,9 @@ use crate::notifier::shared::Verdict;
 use crate::notifier::signed::LinkKeys;
 use crate::notifier::sink::Envelope;
 use crate::notifier::sink::Sink;
+use crate::store::Attempt;
 use crate::store::CommitError;
 use crate::store::OutboxRow;
-use crate::supervise::caught;
 
 /// Wait for a row that is due and yet cannot be claimed, because an older one of the same monitor goes first. When that one is settled
 /// the worker looks again at once; this is for its being due itself.
@@ -170,8 +168,8 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
                     row.notification.may_be_repeat = may_be_repeat;
                     self.attempt_for_all(row, attempt, channel, &links).await;
                 }
-                Verdict::Sent(at) => self.settle(row, Mark::Elsewhere { at }).await,
-                Verdict::Wait(wait) => self.settle(row, Mark::Waits { next_at: self.now() + wait.clamp(WAIT_MIN, WAIT_MAX) }).await,
+                Verdict::Sent(at) => self.settle(row, Mark::Elsewhere { at }, None).await,
+                Verdict::Wait(wait) => self.settle(row, Mark::Waits { next_at: self.now() + wait.clamp(WAIT_MIN, WAIT_MAX) }, None).await,
             }
         }
         if rows.is_empty() { self.next_due(now).await } else { Step::Again }
@@ -200,37 +198,39 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
     }
 
     async fn attempt(&mut self, row: &OutboxRow, channel: &Channel, links: &Links) {
-        let outcome = deliver(&*self.desk.sink, Envelope { channel, notification: &row.notification, links }).await;
+        let envelope = Envelope { channel, notification: &row.notification, links };
+        let Tried { outcome, record } = attempt(&*self.desk.sink, &self.desk.clock, envelope).await;
         let now = self.now();
         self.rest.note(outcome.as_ref().copied(), now, (self.desk.chance)());
         match outcome {
-            Ok(()) => self.settle(row, Mark::Sent { at: now }).await,
+            Ok(()) => self.settle(row, Mark::Sent { at: now }, Some(&record)).await,
             Err(error) => {
                 let mark = self.after(row, &error, now);
-                self.settle(row, mark).await;
+                self.settle(row, mark, Some(&record)).await;
             }
         }
     }
 
     /// An attempt that stands for the whole cluster: the others are told before and after. How long the cluster waits between attempts is
     /// decided by all of them together; here only a channel's own "slow down" is kept to.
-    async fn attempt_for_all(&mut self, row: &OutboxRow, attempt: u32, channel: &Channel, links: &Links) {
+    async fn attempt_for_all(&mut self, row: &OutboxRow, number: u32, channel: &Channel, links: &Links) {
         let Some(shared) = self.desk.shared.clone() else { return };
         let key = row.notification.key.as_str();
-        shared.say(key, DeliveryStep::Claimed { attempt });
+        shared.say(key, DeliveryStep::Claimed { attempt: number });
         if shared.has_company() {
             let ahead = if shared.has_new_order() { CLAIM_FIRST_ANEW } else { CLAIM_FIRST };
             tokio::time::sleep(ahead).await;
-            if shared.gives_way(key, attempt) {
-                return self.settle(row, Mark::Waits { next_at: self.now() + WAIT_MIN }).await;
+            if shared.gives_way(key, number) {
+                return self.settle(row, Mark::Waits { next_at: self.now() + WAIT_MIN }, None).await;
             }
         }
-        let outcome = deliver(&*self.desk.sink, Envelope { channel, notification: &row.notification, links }).await;
+        let envelope = Envelope { channel, notification: &row.notification, links };
+        let Tried { outcome, record } = attempt(&*self.desk.sink, &self.desk.clock, envelope).await;
         let now = self.now();
         match outcome {
             Ok(()) => {
                 self.rest.note(Ok(()), now, (self.desk.chance)());
-                self.settle(row, Mark::Sent { at: now }).await;
+                self.settle(row, Mark::Sent { at: now }, Some(&record)).await;
                 if let Err(error) = self.desk.outbox.keep(shared.fact(key, now).into_iter().collect()).await {
                     tracing::warn!(%error, "cannot keep that message `{key}` was sent: {error}");
                 }
@@ -245,8 +245,8 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
                     (Mark::Retry { error: text, .. }, _) => Mark::Retry { next_at: now, error: text },
                     (mark, _) => mark,
                 };
-                self.settle(row, mark).await;
-                shared.say(key, DeliveryStep::Failed { attempt });
+                self.settle(row, mark, Some(&record)).await;
+                shared.say(key, DeliveryStep::Failed { attempt: number });
             }
         }
     }
@@ -258,7 +258,7 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
             *n_refused += 1;
         }
         let n_attempts = row.n_attempts.saturating_add(1);
-        let history = History { owed_since: row.notification.at, n_attempts, n_refused: *n_refused };
+        let history = History { owed_since: row.owed_since, n_attempts, n_refused: *n_refused };
         match after_failure(error, history, now, (self.desk.chance)()) {
             Next::RetryAt(next_at) => Mark::Retry { next_at, error: error.to_string() },
             Next::GiveUp => Mark::Dead { at: now, error: error.to_string() },
@@ -271,11 +271,11 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
         let mut n_buried = 0;
         for row in &rows {
             let error = format!("the channel `{}` is not in the config", self.channel);
-            if now.since(row.notification.at) >= KEPT_FOR {
+            if now.since(row.owed_since) >= KEPT_FOR {
                 n_buried += 1;
-                self.settle(row, Mark::Dead { at: now, error }).await;
+                self.settle(row, Mark::Dead { at: now, error }, None).await;
             } else {
-                self.settle(row, Mark::Retry { next_at: now, error }).await;
+                self.settle(row, Mark::Retry { next_at: now, error }, None).await;
             }
         }
         if n_buried > 0 {
@@ -296,23 +296,20 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
         }
     }
 
-    /// Makes the outcome of an attempt durable and says it. Until that has worked nothing else is sent: a message that was accepted
+    /// Makes the outcome of an attempt durable, with the record of it if there was one, and says it. Until that has worked nothing else is sent: a message that was accepted
     /// and not noted would be sent again, and with a full disk again and again.
-    async fn settle(&mut self, row: &OutboxRow, mark: Mark) {
+    async fn settle(&mut self, row: &OutboxRow, mark: Mark, record: Option<&Attempt>) {
         self.log(row, &mark);
         if !matches!(mark, Mark::Retry { .. } | Mark::Waits { .. }) {
             self.n_refused.remove(&row.id);
         }
-        while let Err(error) = self.desk.outbox.mark(row.id, &mark).await {
+        while let Err(error) = self.desk.outbox.mark(row.id, &mark, record).await {
             let key = &row.notification.key;
             tracing::error!(channel = %self.channel, key, %error, "cannot note what became of message `{key}`: {error}");
             if error == CommitError::Closed || self.desk.stop.is_cancelled() {
                 return;
             }
             tokio::time::sleep(PAUSE).await;
-        }
-        if matches!(mark, Mark::Dead { .. }) {
-            self.tell_undeliverable(&row.notification).await;
         }
     }
 
@@ -333,37 +330,6 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
         }
     }
 
-    /// Tells the channels that want to know about vigilmon itself, at most once a day for each broken channel. The reason is not
-    /// part of the message: it differs between attempts, and it is on the dashboard. What is lost about vigilmon itself is not told
-    /// of again, or two broken channels would complain about each other for ever.
-    async fn tell_undeliverable(&self, lost: &Notification) {
-        if matches!(lost.subject, Subject::SelfNotice { .. }) {
-            return;
-        }
-        let config = Arc::clone(&self.desk.config.borrow());
-        let at = self.now();
-        let day = at.0.div_euclid(86_400_000);
-        let hears = |to: &&ChannelName| config.channels.get(*to).is_some_and(|channel| channel.on.contains(&EventKind::SelfNotice));
-        let notices = config.self_channels.iter().filter(|to| **to != self.channel).filter(hears).map(|to| Notification {
-            key: format!("self:undeliverable:{}:{day}:{to}", self.channel),
-            channel: to.clone(),
-            event: EventKind::SelfNotice,
-            at,
-            subject: Subject::SelfNotice {
-                title: format!("the channel `{}` does not accept messages", self.channel),
-                text: "at least one alert was given up; the dashboard shows which, and why".to_owned(),
-            },
-            may_be_repeat: false,
-        });
-        let notices: Vec<Notification> = notices.collect();
-        if notices.is_empty() {
-            return;
-        }
-        if let Err(error) = self.desk.outbox.owe(notices).await {
-            tracing::error!(channel = %self.channel, %error, "cannot tell anybody that channel `{}` is broken: {error}", self.channel);
-        }
-    }
-
     async fn wait(&mut self, at: UnixMillis) {
         let pause = at.since(self.now()).min(NAP);
         tokio::select! {
@@ -376,20 +342,6 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
 
     fn now(&self) -> UnixMillis {
         self.desk.clock.now().wall
-    }
-}
-
-/// One attempt within [`patience`]. A panic while a message is written is a bug that would come back with the same message, so it
-/// counts as a refusal of that message and stops no other.
-pub(super) async fn deliver(sink: &impl Sink, envelope: Envelope<'_>) -> Result<(), SendError> {
-    let patience = patience(&envelope.channel.spec);
-    match tokio::time::timeout(patience, caught(sink.send(envelope))).await {
-        Ok(Ok(outcome)) => outcome,
-        Ok(Err(panic)) => {
-            tracing::error!(channel = %envelope.channel.name, error = %panic, "writing a message panicked: {panic}");
-            Err(SendError::Permanent("writing the message failed, which is a bug of vigilmon".to_owned()))
-        }
-        Err(_) => Err(SendError::Transient(format!("no answer within {}", spoken(patience)))),
     }
 }
 

@@ -12,6 +12,7 @@ use crate::store::CommitError;
 use crate::store::ReadError;
 use crate::store::Store;
 use crate::store::StoreRetention;
+use crate::store::attempt;
 use crate::store::connection;
 use crate::store::desk::Desk;
 use crate::store::fact;
@@ -141,6 +142,7 @@ impl Store {
         self.repeat(move |desk| prune::delete_closed(desk, now.minus(rollup_1h))).await?;
         self.repeat(move |desk| outbox::delete_ended(desk, now.minus(rollup_1h.min(outbox::LOG_MAX)))).await?;
         self.repeat(|desk| outbox::drop_excess(desk, outbox::ROWS_MAX)).await?;
+        self.repeat(|desk| attempt::drop_excess(desk, attempt::ROWS_MAX)).await?;
         self.repeat(move |desk| fact::delete_ended(desk, now)).await?;
         self.forget_retired(now.minus(rollup_1h)).await
     }

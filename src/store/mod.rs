@@ -4,7 +4,9 @@
 //! the connections in `pool`. `schema` has the tables, `rescue` opens whatever is there, `history` is about results and sums,
 //! `change` about states, verdicts and incidents, `outbox` about messages. Nothing here decides what is down or who is told.
 
+mod attempt;
 mod change;
+mod channel;
 mod checkpoint;
 mod connection;
 mod desk;
@@ -55,6 +57,7 @@ use crate::model::id::ChannelName;
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
 use crate::model::incident::Incident;
+use crate::model::notification::Notification;
 use crate::model::ping::PingEntry;
 use crate::model::result::CheckResult;
 use crate::model::rollup::Resolution;
@@ -70,13 +73,21 @@ use crate::store::pool::QUERY_MAX;
 use crate::store::shared::Shared;
 pub use crate::store::shared::StoreNotice;
 use crate::store::shared::locked;
+pub use crate::store::types::Answered;
+pub use crate::store::types::AnsweredBy;
+pub use crate::store::types::Attempt;
+pub use crate::store::types::AttemptOutcome;
+pub use crate::store::types::ChannelFacts;
+pub use crate::store::types::ChannelMark;
 pub use crate::store::types::Delivery;
+pub use crate::store::types::DeliveryFilter;
 pub use crate::store::types::DeliveryState;
 pub use crate::store::types::IncidentFilter;
 pub use crate::store::types::Loaded;
 pub use crate::store::types::OpenOptions;
 pub use crate::store::types::Opened;
 pub use crate::store::types::OutboxRow;
+pub use crate::store::types::Revived;
 pub use crate::store::types::SessionRow;
 pub use crate::store::types::StoreRetention;
 use crate::store::work::Duty;
@@ -421,30 +432,31 @@ impl Store {
         self.read(move |conn| outbox::next_due(conn, &channel)).await
     }
 
-    /// Notes that the channel accepted a message. Durable.
+    /// Notes that the channel accepted a message, and the attempt. Durable.
     ///
     /// # Errors
     /// [`CommitError`].
-    pub async fn outbox_sent(&self, id: i64, at: UnixMillis) -> Result<(), CommitError> {
-        self.write(Duty::Promised, move |desk| outbox::sent(desk, id, at)).await
+    pub async fn outbox_sent(&self, id: i64, at: UnixMillis, attempt: Option<&Attempt>) -> Result<(), CommitError> {
+        let attempt = attempt.cloned();
+        self.write(Duty::Promised, move |desk| outbox::sent(desk, id, at, attempt.as_ref())).await
     }
 
-    /// Notes a failed attempt and when to try again. Durable.
+    /// Notes a failed attempt, why it failed, and when to try again. Durable.
     ///
     /// # Errors
     /// [`CommitError`].
-    pub async fn outbox_retry(&self, id: i64, next_at: UnixMillis, error: &str) -> Result<(), CommitError> {
-        let error = error.to_owned();
-        self.write(Duty::Promised, move |desk| outbox::retry(desk, id, next_at, &error)).await
+    pub async fn outbox_retry(&self, id: i64, next_at: UnixMillis, (error, attempt): (&str, Option<&Attempt>)) -> Result<(), CommitError> {
+        let (error, attempt) = (error.to_owned(), attempt.cloned());
+        self.write(Duty::Promised, move |desk| outbox::retry(desk, id, next_at, (&error, attempt.as_ref()))).await
     }
 
     /// Gives a message up; it stays visible in the delivery log. Durable.
     ///
     /// # Errors
     /// [`CommitError`].
-    pub async fn outbox_dead(&self, id: i64, at: UnixMillis, error: &str) -> Result<(), CommitError> {
-        let error = error.to_owned();
-        self.write(Duty::Promised, move |desk| outbox::dead(desk, id, at, &error)).await
+    pub async fn outbox_dead(&self, id: i64, at: UnixMillis, (error, attempt): (&str, Option<&Attempt>)) -> Result<(), CommitError> {
+        let (error, attempt) = (error.to_owned(), attempt.cloned());
+        self.write(Duty::Promised, move |desk| outbox::dead(desk, id, at, (&error, attempt.as_ref()))).await
     }
 
     /// Channels that are owed something, configured or not, each with the number of waiting rows and the oldest one's time.
@@ -455,13 +467,58 @@ impl Store {
         self.read(outbox::backlog).await
     }
 
-    /// The newest deliveries, newest first; of one incident, or of all.
+    /// Deliveries with their attempts, newest first, at most `limit`.
     ///
     /// # Errors
     /// [`ReadError`].
-    pub async fn deliveries(&self, incident: Option<&IncidentId>, limit: usize) -> Result<Vec<Delivery>, ReadError> {
-        let incident = incident.cloned();
-        self.read(move |conn| outbox::deliveries(conn, incident.as_ref(), limit)).await
+    pub async fn deliveries(&self, filter: &DeliveryFilter, limit: usize) -> Result<Vec<Delivery>, ReadError> {
+        let filter = filter.clone();
+        self.read(move |conn| outbox::deliveries(conn, &filter, limit)).await
+    }
+
+    /// What is known of every channel that ever was owed something, configured or not.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn channels(&self) -> Result<Vec<ChannelFacts>, ReadError> {
+        self.read(channel::all).await
+    }
+
+    /// Marks a channel, and owes the messages that tell of it; neither, when the channel is no longer as it was when this was decided.
+    /// Durable.
+    ///
+    /// # Errors
+    /// [`CommitError`].
+    pub async fn channel_mark(&self, name: &ChannelName, mark: ChannelMark, tell: Vec<Notification>) -> Result<bool, CommitError> {
+        let name = name.clone();
+        self.write(Duty::Promised, move |desk| channel::mark(desk, &name, mark, &tell)).await
+    }
+
+    /// Notes what became of a test message; a refused one says nothing of the others. Durable.
+    ///
+    /// # Errors
+    /// [`CommitError`].
+    pub async fn channel_accepted(&self, name: &ChannelName, at: UnixMillis) -> Result<(), CommitError> {
+        let name = name.clone();
+        self.write(Duty::Promised, move |desk| channel::note_accepted(desk, name.as_str(), at)).await
+    }
+
+    /// Lets a message that was given up wait again, under its key, with what was given up after it about the same monitor. Durable.
+    ///
+    /// # Errors
+    /// [`CommitError`].
+    pub async fn outbox_revive(&self, channel: &ChannelName, id: i64, now: UnixMillis) -> Result<Revived, CommitError> {
+        let channel = channel.clone();
+        self.write(Duty::Promised, move |desk| outbox::revive(desk, &channel, id, now)).await
+    }
+
+    /// The same with all of a channel; what is outdated stays given up. Says how many wait again. Durable.
+    ///
+    /// # Errors
+    /// [`CommitError`].
+    pub async fn outbox_revive_all(&self, channel: &ChannelName, now: UnixMillis) -> Result<usize, CommitError> {
+        let channel = channel.clone();
+        self.write(Duty::Promised, move |desk| outbox::revive_all(desk, &channel, now)).await
     }
 
     /// Single results, newest first, at most `limit` (1000 at the most), from `from` (inclusive) to `to` (exclusive).

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use rusqlite::Connection;
+use rusqlite::OptionalExtension;
 use rusqlite::Row;
 
 use crate::model::id::ChannelName;
@@ -14,9 +15,14 @@ use crate::model::notification::EventKind;
 use crate::model::notification::Notification;
 use crate::model::notification::Subject;
 use crate::model::time::UnixMillis;
+use crate::store::Attempt;
 use crate::store::Delivery;
+use crate::store::DeliveryFilter;
 use crate::store::DeliveryState;
 use crate::store::OutboxRow;
+use crate::store::Revived;
+use crate::store::attempt;
+use crate::store::channel;
 use crate::store::desk::Desk;
 use crate::store::row::message;
 use crate::store::rows::Unreadable;
@@ -100,7 +106,7 @@ pub(super) fn claim(desk: &Desk, claim: &Claim) -> rusqlite::Result<Vec<OutboxRo
     let sql = format!(
         "UPDATE outbox SET leased = 1, due_at = ?3 WHERE state = 'waiting' AND id IN (
              SELECT o.id FROM ({HEADS}) AS head JOIN outbox o ON o.id = head.id WHERE o.due_at <= ?2 ORDER BY o.id LIMIT ?4)
-         RETURNING id, n_attempts, key, event, at, subject"
+         RETURNING id, n_attempts, key, event, at, subject, again_at"
     );
     let limit = i64::try_from(claim.limit).unwrap_or(i64::MAX);
     let until = claim.now + claim.lease;
@@ -118,7 +124,7 @@ pub(super) fn claim(desk: &Desk, claim: &Claim) -> rusqlite::Result<Vec<OutboxRo
     for (id, why) in unreadable {
         // It would hold back all later ones for ever.
         tracing::error!(error = why, "a stored message to `{}` cannot be read and is given up: {why}", claim.channel);
-        dead(desk, id, claim.now, &format!("the stored message cannot be read: {why}"))?;
+        dead(desk, id, claim.now, (&format!("the stored message cannot be read: {why}"), None))?;
     }
     claimed.sort_by_key(|row| row.id);
     Ok(claimed)
@@ -129,6 +135,7 @@ fn outbox_row(channel: &ChannelName, row: &Row<'_>) -> Result<OutboxRow, Unreada
     Ok(OutboxRow {
         id: row.get(0)?,
         n_attempts: row.get(1)?,
+        owed_since: UnixMillis(row.get::<_, Option<i64>>(6)?.map_or_else(|| row.get(4), Ok)?),
         notification: Notification {
             key: row.get(2)?,
             channel: channel.clone(),
@@ -148,23 +155,25 @@ pub(super) fn next_due(conn: &Connection, channel: &ChannelName) -> rusqlite::Re
 }
 
 /// Notes that a message was accepted. What is not waiting any more stays as it is.
-pub(super) fn sent(desk: &Desk, id: i64, at: UnixMillis) -> rusqlite::Result<()> {
-    desk.conn
+pub(super) fn sent(desk: &Desk, id: i64, at: UnixMillis, attempt: Option<&Attempt>) -> rusqlite::Result<()> {
+    let n = desk
+        .conn
         .prepare_cached(
             "UPDATE outbox SET state = 'sent', ended_at = ?2, leased = 0, n_attempts = n_attempts + 1 WHERE id = ?1 AND state = 'waiting'",
         )?
         .execute((id, at.0))?;
-    Ok(())
+    attempt.filter(|_| n == 1).map_or(Ok(()), |attempt| attempt::put(desk, id, attempt, at))
 }
 
 /// Notes a failed attempt.
-pub(super) fn retry(desk: &Desk, id: i64, next_at: UnixMillis, error: &str) -> rusqlite::Result<()> {
-    desk.conn
+pub(super) fn retry(desk: &Desk, id: i64, next_at: UnixMillis, (error, attempt): (&str, Option<&Attempt>)) -> rusqlite::Result<()> {
+    let n = desk
+        .conn
         .prepare_cached(
             "UPDATE outbox SET due_at = ?2, last_error = ?3, leased = 0, n_attempts = n_attempts + 1 WHERE id = ?1 AND state = 'waiting'",
         )?
         .execute((id, next_at.0, error))?;
-    Ok(())
+    attempt.filter(|_| n == 1).map_or(Ok(()), |attempt| attempt::put(desk, id, attempt, attempt.at + attempt.took))
 }
 
 /// Lets a row go that is not to be sent now; that is no attempt.
@@ -174,25 +183,30 @@ pub(super) fn wait(desk: &Desk, id: i64, next_at: UnixMillis) -> rusqlite::Resul
 }
 
 /// What the delivery log says of a message that another node sent.
-const ELSEWHERE: &str = "sent by another node";
+pub(super) const ELSEWHERE: &str = "sent by another node";
 
 /// Notes that another node sent a message.
 pub(super) fn elsewhere(desk: &Desk, id: i64, at: UnixMillis) -> rusqlite::Result<()> {
-    desk.conn
-        .prepare_cached("UPDATE outbox SET state = 'sent', ended_at = ?2, leased = 0, last_error = ?3 WHERE id = ?1 AND state = 'waiting'")?
-        .execute((id, at.0, ELSEWHERE))?;
-    Ok(())
+    let key: Option<String> = desk
+        .conn
+        .prepare_cached(
+            "UPDATE outbox SET state = 'sent', ended_at = ?2, leased = 0, last_error = ?3 WHERE id = ?1 AND state = 'waiting' RETURNING key",
+        )?
+        .query_row((id, at.0, ELSEWHERE), |row| row.get(0))
+        .optional()?;
+    key.map_or(Ok(()), |key| channel::note_elsewhere(desk, &key, at))
 }
 
 /// The same, by key.
 pub(super) fn elsewhere_by_key(desk: &Desk, key: &str, at: UnixMillis) -> rusqlite::Result<()> {
-    desk.conn
+    let n = desk
+        .conn
         .prepare_cached(
             "UPDATE outbox SET state = 'sent', ended_at = ?2, leased = 0, last_error = ?3
              WHERE key = ?1 AND state = 'waiting' AND leased = 0",
         )?
         .execute((key, at.0, ELSEWHERE))?;
-    Ok(())
+    if n == 0 { Ok(()) } else { channel::note_elsewhere(desk, key, at) }
 }
 
 /// Rows that were leased become due then.
@@ -202,14 +216,53 @@ pub(super) fn hold_leases(desk: &Desk, until: UnixMillis) -> rusqlite::Result<()
 }
 
 /// Gives a message up.
-pub(super) fn dead(desk: &Desk, id: i64, at: UnixMillis, error: &str) -> rusqlite::Result<()> {
-    desk.conn
+pub(super) fn dead(desk: &Desk, id: i64, at: UnixMillis, (error, attempt): (&str, Option<&Attempt>)) -> rusqlite::Result<()> {
+    let n = desk
+        .conn
         .prepare_cached(
             "UPDATE outbox SET state = 'dead', ended_at = ?2, last_error = ?3, leased = 0, n_attempts = n_attempts + 1
              WHERE id = ?1 AND state = 'waiting'",
         )?
         .execute((id, at.0, error))?;
-    Ok(())
+    if n == 0 {
+        return Ok(());
+    }
+    channel::note_given_up(desk, id, at)?;
+    attempt.map_or(Ok(()), |attempt| attempt::put(desk, id, attempt, at))
+}
+
+/// Of every queue of a channel the newest message that arrived, and rows that were given up after it. Notices about vigilmon itself have
+/// nothing to do with each other.
+const REVIVE: &str = "
+    WITH arrived AS MATERIALIZED (
+        SELECT queue, max(id) AS id FROM outbox WHERE channel = ?1 AND state = 'sent' AND queue <> '' GROUP BY queue
+    )
+    UPDATE outbox SET state = 'waiting', due_at = ?2, again_at = ?2, ended_at = NULL, leased = 0
+    WHERE state = 'dead' AND channel = ?1 AND coalesce((SELECT arrived.id FROM arrived WHERE arrived.queue = outbox.queue), 0) < id";
+
+/// Lets a message that was given up wait again, and with it what was given up after it about the same monitor: an outage without its end
+/// would be a lie.
+pub(super) fn revive(desk: &Desk, channel: &ChannelName, id: i64, now: UnixMillis) -> rusqlite::Result<Revived> {
+    let queue: Option<String> = desk
+        .conn
+        .prepare_cached("SELECT queue FROM outbox WHERE id = ?1 AND channel = ?2 AND state = 'dead'")?
+        .query_row((id, channel.as_str()), |row| row.get(0))
+        .optional()?;
+    let Some(queue) = queue else { return Ok(Revived::NotDead) };
+    let n = if queue.is_empty() {
+        desk.conn.prepare_cached(&format!("{REVIVE} AND id = ?3"))?.execute((channel.as_str(), now.0, id))?
+    } else {
+        desk.conn.prepare_cached(&format!("{REVIVE} AND ?3 <= id AND queue = ?4"))?.execute((channel.as_str(), now.0, id, queue))?
+    };
+    // What was given up later may be up to date when this is not; it is asked for by itself.
+    let is_waiting: bool =
+        desk.conn.prepare_cached("SELECT state = 'waiting' FROM outbox WHERE id = ?1")?.query_row([id], |row| row.get(0))?;
+    Ok(if is_waiting { Revived::Waiting(n) } else { Revived::Outdated })
+}
+
+/// The same with all of a channel.
+pub(super) fn revive_all(desk: &Desk, channel: &ChannelName, now: UnixMillis) -> rusqlite::Result<usize> {
+    desk.conn.prepare_cached(REVIVE)?.execute((channel.as_str(), now.0))
 }
 
 /// Channels that are owed something.
@@ -223,38 +276,50 @@ pub(super) fn backlog(conn: &Connection) -> rusqlite::Result<Vec<(ChannelName, u
 }
 
 /// The newest deliveries.
-pub(super) fn deliveries(conn: &Connection, incident: Option<&IncidentId>, limit: usize) -> rusqlite::Result<Vec<Delivery>> {
-    let columns = "key, channel, event, incident, at, n_attempts, state, due_at, ended_at, last_error";
+pub(super) fn deliveries(conn: &Connection, filter: &DeliveryFilter, limit: usize) -> rusqlite::Result<Vec<Delivery>> {
     let limit = i64::try_from(limit.min(DELIVERIES_MAX)).unwrap_or(0);
-    match incident {
-        Some(id) => {
-            let sql = format!("SELECT {columns} FROM outbox WHERE incident = ?1 ORDER BY id DESC LIMIT ?2");
-            readable(&mut conn.prepare_cached(&sql)?.query((id.as_str(), limit))?, "message", delivery)
+    let select = |rest: &str| {
+        let columns = "id, key, channel, event, incident, at, n_attempts, state, due_at, ended_at, last_error, subject";
+        conn.prepare_cached(&format!("SELECT {columns} FROM outbox {rest} ORDER BY id DESC LIMIT ?1"))
+    };
+    let mut found = match filter {
+        DeliveryFilter::All => readable(&mut select("")?.query([limit])?, "message", delivery)?,
+        DeliveryFilter::Incident(id) => readable(&mut select("WHERE incident = ?2")?.query((limit, id.as_str()))?, "message", delivery)?,
+        DeliveryFilter::Channel { name, before, dead } => {
+            let rest = if *dead { "WHERE channel = ?2 AND id < ?3 AND state = 'dead'" } else { "WHERE channel = ?2 AND id < ?3" };
+            readable(&mut select(rest)?.query((limit, name.as_str(), before.unwrap_or(i64::MAX)))?, "message", delivery)?
         }
-        None => {
-            let sql = format!("SELECT {columns} FROM outbox ORDER BY id DESC LIMIT ?1");
-            readable(&mut conn.prepare_cached(&sql)?.query([limit])?, "message", delivery)
-        }
+    };
+    for delivery in &mut found {
+        delivery.attempts = attempt::of(conn, delivery.id)?;
     }
+    Ok(found)
 }
 
 fn delivery(row: &Row<'_>) -> Result<Delivery, Unreadable> {
-    let state: String = row.get(6)?;
-    let ended_at = || row.get::<_, Option<i64>>(8).map(|at| UnixMillis(at.unwrap_or(0)));
+    let state: String = row.get(7)?;
+    let ended_at = || row.get::<_, Option<i64>>(9).map(|at| UnixMillis(at.unwrap_or(0)));
     Ok(Delivery {
-        key: row.get(0)?,
-        channel: ChannelName::parse(&row.get::<_, String>(1)?)?,
-        event: row.get(2)?,
-        incident: row.get::<_, Option<String>>(3)?.map(|id| IncidentId::from_derived(&id)),
-        at: UnixMillis(row.get(4)?),
-        n_attempts: row.get(5)?,
+        id: row.get(0)?,
+        key: row.get(1)?,
+        channel: ChannelName::parse(&row.get::<_, String>(2)?)?,
+        event: row.get(3)?,
+        incident: row.get::<_, Option<String>>(4)?.map(|id| IncidentId::from_derived(&id)),
+        about: match message::from_json(&row.get::<_, String>(11)?) {
+            Ok(Subject::Incident(facts)) => facts.monitor_name,
+            Ok(Subject::SelfNotice { title, text: _ }) => title,
+            Err(_) => "not readable any more".to_owned(),
+        },
+        at: UnixMillis(row.get(5)?),
+        n_attempts: row.get(6)?,
+        attempts: Vec::new(),
         state: match state.as_str() {
-            "waiting" => DeliveryState::Waiting(UnixMillis(row.get(7)?)),
+            "waiting" => DeliveryState::Waiting(UnixMillis(row.get(8)?)),
             "sent" => DeliveryState::Sent(ended_at()?),
             "dead" => DeliveryState::Dead(ended_at()?),
             other => return Err(Unreadable(format!("`{other}` is not a state"))),
         },
-        last_error: row.get(9)?,
+        last_error: row.get(10)?,
     })
 }
 

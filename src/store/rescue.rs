@@ -26,8 +26,19 @@ pub(super) const CHECK_AT_OPEN_BYTES: u64 = 16 * 1024 * 1024;
 
 /// What a start and the delivery of messages cannot do without, in an order in which references are kept. Single results and
 /// roll-ups are not in the list: they may be a gigabyte, and monitoring must go on within seconds.
-const PRECIOUS: [&str; 10] =
-    ["monitors", "monitor_states", "heartbeats", "incidents", "outbox", "sessions", "named_values", "alive", "verdicts", "facts"];
+const PRECIOUS: [&str; 11] = [
+    "monitors",
+    "monitor_states",
+    "heartbeats",
+    "incidents",
+    "outbox",
+    "channels",
+    "sessions",
+    "named_values",
+    "alive",
+    "verdicts",
+    "facts",
+];
 
 /// Rows that are carried over of one table at most; more would keep the start waiting.
 const CARRIED_ROWS_MAX: usize = 200_000;

@@ -14,7 +14,7 @@ use crate::store::error::OpenError;
 use crate::store::files;
 
 /// SQL that leads from version `i` to version `i + 1`.
-pub(super) const MIGRATIONS: &[&str] = &[V1, V2, V3];
+pub(super) const MIGRATIONS: &[&str] = &[V1, V2, V3, V4];
 
 /// Tables are STRICT, so that a wrong type is an error where it is written and not where it is read years later. Monitors have
 /// small integer keys because millions of rows carry one. Rows with a `WITHOUT ROWID` key are always read in the order of that key.
@@ -108,6 +108,27 @@ CREATE TABLE pings (
 ) STRICT, WITHOUT ROWID;
 -- News of one ping may come more than once.
 CREATE UNIQUE INDEX pings_of_others ON pings (monitor, node, sequence) WHERE method IS NULL;
+";
+
+/// What became of every attempt to deliver a message, and of every channel.
+const V4: &str = "
+-- `n` counts the attempts of a message. `code` is a status of HTTP, a reply of SMTP or an exit code, by `answered_by`.
+CREATE TABLE attempts (
+    message INTEGER NOT NULL REFERENCES outbox (id) ON DELETE CASCADE, n INTEGER NOT NULL,
+    at INTEGER NOT NULL, took_ms INTEGER NOT NULL, outcome TEXT NOT NULL, until INTEGER, reason TEXT,
+    answered_by TEXT, code INTEGER, said TEXT, PRIMARY KEY (message, n)
+) STRICT, WITHOUT ROWID;
+
+-- What the attempts say of a channel. `broken_since` is when it was marked as not delivering, by its first failed attempt.
+CREATE TABLE channels (
+    name TEXT PRIMARY KEY, accepted_at INTEGER, failing_since INTEGER, reason TEXT, rests_until INTEGER,
+    broken_since INTEGER, mended_at INTEGER, told_at INTEGER, given_up_at INTEGER, elsewhere_at INTEGER
+) STRICT, WITHOUT ROWID;
+
+-- When a message that was given up was asked for again.
+ALTER TABLE outbox ADD COLUMN again_at INTEGER;
+CREATE INDEX outbox_by_channel ON outbox (channel, id);
+CREATE INDEX outbox_dead ON outbox (channel, id, ended_at) WHERE state = 'dead';
 ";
 
 /// What the versions in a database say.

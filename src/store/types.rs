@@ -58,6 +58,8 @@ pub struct OutboxRow {
     pub id: i64,
     /// Attempts that were made before this one.
     pub n_attempts: u32,
+    /// Since when it is owed: since it was decided, or since somebody asked for it again after it had been given up.
+    pub owed_since: UnixMillis,
     /// What to say.
     pub notification: Notification,
 }
@@ -65,6 +67,8 @@ pub struct OutboxRow {
 /// What became of a notification; for the delivery log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
+    /// Its row.
+    pub id: i64,
     /// Its key.
     pub key: String,
     /// To whom.
@@ -73,10 +77,14 @@ pub struct Delivery {
     pub event: String,
     /// Which incident; `None` for notices about vigilmon itself.
     pub incident: Option<IncidentId>,
+    /// The name of the monitor, or the title of the notice.
+    pub about: String,
     /// When it was decided.
     pub at: UnixMillis,
     /// How many attempts were made.
     pub n_attempts: u32,
+    /// Attempts that are kept, oldest first, each with its number: the first few and the last ones.
+    pub attempts: Vec<(u32, Attempt)>,
     /// Where it stands.
     pub state: DeliveryState,
     /// What went wrong last, secrets masked.
@@ -92,6 +100,191 @@ pub enum DeliveryState {
     Sent(UnixMillis),
     /// Given up then.
     Dead(UnixMillis),
+}
+
+/// One attempt to deliver a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// When it began.
+    pub at: UnixMillis,
+    /// How long it took.
+    pub took: Duration,
+    /// How it ended.
+    pub outcome: AttemptOutcome,
+    /// Why it was not accepted, in one sentence.
+    pub reason: Option<String>,
+    /// What the other side said, if it said anything.
+    pub answer: Option<Answered>,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AttemptOutcome {
+    /// The channel took the message.
+    Accepted,
+    /// It will not take it in this way.
+    Refused,
+    /// It did not take it, and may later.
+    Failed,
+    /// It asked to be left alone until then.
+    Later(UnixMillis),
+}
+
+impl AttemptOutcome {
+    /// Stable word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            AttemptOutcome::Accepted => "accepted",
+            AttemptOutcome::Refused => "refused",
+            AttemptOutcome::Failed => "failed",
+            AttemptOutcome::Later(_) => "later",
+        }
+    }
+}
+
+/// What a channel said to an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    /// What kind of number `code` is.
+    pub by: AnsweredBy,
+    /// A status of HTTP, a reply of SMTP, an exit code.
+    pub code: i32,
+    /// The beginning of what came with it, secrets masked; may be empty.
+    pub said: String,
+}
+
+/// Who answers with a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnsweredBy {
+    /// A web server, with a status.
+    Http,
+    /// A mail server, with a reply.
+    Smtp,
+    /// A program, with its exit code; 128 and the number for one that a signal ended.
+    Program,
+}
+
+impl AnsweredBy {
+    /// Stable word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            AnsweredBy::Http => "http",
+            AnsweredBy::Smtp => "smtp",
+            AnsweredBy::Program => "exit",
+        }
+    }
+}
+
+/// Which deliveries to read; newest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeliveryFilter {
+    /// All.
+    All,
+    /// Those about one incident.
+    Incident(IncidentId),
+    /// Those to one channel.
+    Channel {
+        /// Which.
+        name: ChannelName,
+        /// Only those whose row is before this one: the next page.
+        before: Option<i64>,
+        /// Only those that were given up.
+        dead: bool,
+    },
+}
+
+/// What is known of a channel by what became of its messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChannelFacts {
+    /// Which.
+    pub name: ChannelName,
+    /// When it last took a message of this node.
+    pub accepted_at: Option<UnixMillis>,
+    /// When another node last said that it took one.
+    pub elsewhere_at: Option<UnixMillis>,
+    /// Since when it takes none: the first failed attempt after the last success.
+    pub failing_since: Option<UnixMillis>,
+    /// Why the last attempt failed; `None` once one was accepted.
+    pub reason: Option<String>,
+    /// Until when it asked to be left alone.
+    pub rests_until: Option<UnixMillis>,
+    /// Since when it is marked as not delivering.
+    pub broken_since: Option<UnixMillis>,
+    /// When it took a message again, while it is still marked.
+    pub mended_at: Option<UnixMillis>,
+    /// When others were last told that it does not deliver.
+    pub told_at: Option<UnixMillis>,
+    /// When a message about a monitor was last given up.
+    pub given_up_at: Option<UnixMillis>,
+    /// Messages that wait.
+    pub n_waiting: u64,
+    /// Since when the oldest of them is owed that should be there already; `None` also when all of them are held back for now.
+    pub oldest: Option<UnixMillis>,
+    /// When the next attempt is due.
+    pub next_at: Option<UnixMillis>,
+    /// Messages in the log that were given up.
+    pub n_dead: u64,
+    /// When the newest of them was.
+    pub dead_at: Option<UnixMillis>,
+    /// Of a marked one: messages that were given up since `broken_since`.
+    pub n_lost: u64,
+    /// Of one that took a message again: messages that were owed then, and come late.
+    pub n_late: u64,
+}
+
+impl ChannelFacts {
+    /// Nothing is known yet.
+    #[must_use]
+    pub fn new(name: ChannelName) -> ChannelFacts {
+        ChannelFacts {
+            name,
+            accepted_at: None,
+            elsewhere_at: None,
+            failing_since: None,
+            reason: None,
+            rests_until: None,
+            broken_since: None,
+            mended_at: None,
+            told_at: None,
+            given_up_at: None,
+            n_waiting: 0,
+            oldest: None,
+            next_at: None,
+            n_dead: 0,
+            dead_at: None,
+            n_lost: 0,
+            n_late: 0,
+        }
+    }
+}
+
+/// A change of what is marked of a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChannelMark {
+    /// It does not deliver since then; whether others are told of it now.
+    Broken {
+        /// First failed attempt.
+        since: UnixMillis,
+        /// When others were told; `None`: they are not.
+        told_at: Option<UnixMillis>,
+    },
+    /// Others were told at that time that a message was given up.
+    Told(UnixMillis),
+    /// It delivers again, and is no longer marked as it was since then.
+    Mended(UnixMillis),
+}
+
+/// What became of a wish to try a message again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Revived {
+    /// So many wait again: the one that was asked for, and what was given up after it about the same monitor.
+    Waiting(usize),
+    /// Something newer about the same monitor has arrived: to say the older thing now would be wrong.
+    Outdated,
+    /// It was not given up, or is not there (any more).
+    NotDead,
 }
 
 /// Which incidents to read; newest first.

@@ -1,5 +1,9 @@
 //! Every address that pages link to, in one place, so that hosting below a sub-path cannot be forgotten anywhere.
 
+use percent_encoding::AsciiSet;
+use percent_encoding::NON_ALPHANUMERIC;
+use percent_encoding::utf8_percent_encode;
+
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
 use crate::model::id::NodeName;
@@ -144,6 +148,30 @@ impl Links {
         self.to("/channels")
     }
 
+    /// One channel. Its name may be anything, so it is written as a path wants it.
+    #[must_use]
+    pub fn channel(&self, name: &str) -> String {
+        self.to(&format!("/channels/{}", path_segment(name)))
+    }
+
+    /// Where a form asks for a test message.
+    #[must_use]
+    pub fn test_channel(&self, name: &str) -> String {
+        format!("{}/test", self.channel(name))
+    }
+
+    /// Where a form asks for everything that was given up to be tried again.
+    #[must_use]
+    pub fn retry_channel(&self, name: &str) -> String {
+        format!("{}/retry", self.channel(name))
+    }
+
+    /// Where a form asks for one message to be tried again.
+    #[must_use]
+    pub fn retry_message(&self, channel: &str, id: i64) -> String {
+        format!("{}/deliveries/{id}/retry", self.channel(channel))
+    }
+
     /// The peers page.
     #[must_use]
     pub fn peers(&self) -> String {
@@ -205,6 +233,15 @@ impl Links {
     }
 }
 
+/// Everything but what RFC 3986 lets stand in any part of an address.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A text as one segment of a path, in the one way in which routes know it.
+#[must_use]
+pub fn path_segment(text: &str) -> String {
+    utf8_percent_encode(text, RESERVED).to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -214,6 +251,7 @@ mod tests {
         let id = MonitorId::parse("api").expect("an id");
         assert_eq!(Links::new("/watch").act(&id, Act::Pause), "/watch/monitors/api/pause");
         assert_eq!(Links::new("/").monitor(&id), "/monitors/api");
+        assert_eq!(Links::new("/watch").retry_message("ops / é", 7), "/watch/channels/ops%20%2F%20%C3%A9/deliveries/7/retry");
         assert_eq!(Links::new("").cookie_path(), "/");
         assert!(Links::new("/watch").asset("style.css").starts_with("/watch/assets/style."));
     }

@@ -26,6 +26,7 @@ use vigilmon::model::time::UnixMillis;
 use vigilmon::notifier::outbox::LEASE;
 use vigilmon::notifier::outbox::Mark;
 use vigilmon::notifier::outbox::Outbox;
+use vigilmon::store::Attempt;
 use vigilmon::store::CommitError;
 use vigilmon::store::OutboxRow;
 use vigilmon::store::ReadError;
@@ -225,7 +226,8 @@ impl Outbox for Disk {
                 if row.due_at <= now && claimed.len() < limit {
                     (row.is_leased, row.due_at) = (true, now + LEASE);
                     let id = i64::try_from(at).unwrap_or(i64::MAX);
-                    claimed.push(OutboxRow { id, n_attempts: row.n_attempts, notification: row.notification.clone() });
+                    let (n_attempts, owed_since) = (row.n_attempts, row.notification.at);
+                    claimed.push(OutboxRow { id, n_attempts, owed_since, notification: row.notification.clone() });
                 }
             }
             claimed
@@ -236,7 +238,7 @@ impl Outbox for Disk {
         Ok(self.with(|kept| kept.heads(channel).into_iter().map(|at| kept.outbox[at].due_at).min()))
     }
 
-    async fn mark(&self, id: i64, mark: &Mark) -> Result<(), CommitError> {
+    async fn mark(&self, id: i64, mark: &Mark, _: Option<&Attempt>) -> Result<(), CommitError> {
         self.fsync().await;
         self.with(|kept| {
             let at = usize::try_from(id).unwrap_or(usize::MAX);
@@ -263,10 +265,6 @@ impl Outbox for Disk {
             }
             owed.into_iter().map(|(channel, (n, oldest))| (channel, n, oldest)).collect()
         }))
-    }
-
-    async fn owe(&self, notifications: Vec<Notification>) -> Result<(), CommitError> {
-        self.commit(StateChange { notifications, ..StateChange::default() }).await
     }
 }
 

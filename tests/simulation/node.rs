@@ -51,6 +51,7 @@ use vigilmon::model::time::Now;
 use vigilmon::model::time::UnixMillis;
 use vigilmon::notifier::Notifier;
 use vigilmon::notifier::error::SendError;
+use vigilmon::notifier::heard::Heard;
 use vigilmon::notifier::shared::Shared;
 use vigilmon::notifier::sink::Envelope;
 use vigilmon::notifier::sink::Sink;
@@ -242,7 +243,7 @@ struct Caller {
 }
 
 impl Sink for Caller {
-    async fn send(&self, envelope: Envelope<'_>) -> Result<(), SendError> {
+    async fn send(&self, envelope: Envelope<'_>, _: &Heard) -> Result<(), SendError> {
         let notification = envelope.notification.clone();
         let Subject::Incident(facts) = &notification.subject else { return Ok(()) };
         self.world.is_sending(self.node);

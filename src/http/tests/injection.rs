@@ -2,6 +2,7 @@
 //! elements with the same attributes as with harmless texts.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::engine::snapshot::HeartbeatView;
 use crate::engine::snapshot::Ignored;
@@ -42,6 +43,10 @@ use crate::peer::port::Dialer;
 use crate::peer::port::LinkState;
 use crate::peer::port::LinkView;
 use crate::peer::port::RefusedLink;
+use crate::store::Answered;
+use crate::store::AnsweredBy;
+use crate::store::Attempt;
+use crate::store::AttemptOutcome;
 use crate::store::Delivery;
 use crate::store::DeliveryState;
 use crate::ui::layout::Frame;
@@ -144,6 +149,30 @@ fn corpus() -> Vec<String> {
     all
 }
 
+/// A message whose every text is this one.
+fn delivery(text: &str) -> Delivery {
+    let attempt = Attempt {
+        at: NOON,
+        took: Duration::from_secs(1),
+        outcome: AttemptOutcome::Failed,
+        reason: Some(text.to_owned()),
+        answer: Some(Answered { by: AnsweredBy::Http, code: 500, said: text.to_owned() }),
+    };
+    Delivery {
+        id: 1,
+        about: text.to_owned(),
+        attempts: vec![(1, attempt)],
+        key: text.to_owned(),
+        channel: ChannelName::parse("mail").unwrap(),
+        event: text.to_owned(),
+        incident: None,
+        at: NOON,
+        n_attempts: 2,
+        state: DeliveryState::Waiting(NOON),
+        last_error: Some(text.to_owned()),
+    }
+}
+
 /// A world in which every place for text holds one of `texts`.
 async fn with_texts(texts: &[String]) -> World {
     let mut views = Vec::new();
@@ -191,17 +220,7 @@ async fn with_texts(texts: &[String]) -> World {
     world.show(|snapshot| snapshot.cluster = Some(Arc::new(cluster(nodes))));
     let incidents = world.engine.snapshot().monitors.values().flat_map(|view| view.incidents.clone()).collect();
     *world.shelf.incidents.lock().unwrap() = incidents;
-    let delivery = |text: &String| Delivery {
-        key: text.clone(),
-        channel: ChannelName::parse("mail").unwrap(),
-        event: text.clone(),
-        incident: None,
-        at: NOON,
-        n_attempts: 2,
-        state: DeliveryState::Waiting(NOON),
-        last_error: Some(text.clone()),
-    };
-    *world.shelf.deliveries.lock().unwrap() = texts.iter().map(delivery).collect();
+    *world.shelf.deliveries.lock().unwrap() = texts.iter().map(|text| delivery(text)).collect();
     // What jobs send: what their clients call themselves, and bodies with and without a kept end.
     let sent = |(i, text): (usize, &String)| {
         let mut entry = entry("beat", u64::try_from(i).unwrap() + 1, text.as_bytes());

@@ -3,6 +3,7 @@
 mod acts;
 mod badges;
 mod beats;
+mod channels;
 mod healthchecks;
 mod injection;
 mod pages;

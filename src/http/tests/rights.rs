@@ -20,13 +20,22 @@ use crate::http::tests::world::view;
 use crate::http::visit::Peer;
 use crate::model::secret::Secret;
 
-const PROTECTED: [(&str, &str); 21] = [
+const PROTECTED: [(&str, &str); 30] = [
     ("GET", "/monitors"),
     ("HEAD", "/monitors/api"),
     ("GET", "/incidents"),
     ("GET", "/incidents/incapi"),
     ("GET", "/config"),
     ("GET", "/channels"),
+    ("GET", "/channels/ops"),
+    ("GET", "/api/v1/channels"),
+    ("GET", "/api/v1/channels/ops/deliveries"),
+    ("POST", "/channels/ops/test"),
+    ("POST", "/channels/ops/retry"),
+    ("POST", "/channels/ops/deliveries/1/retry"),
+    ("POST", "/api/v1/channels/ops/test"),
+    ("GET", "/local/channels"),
+    ("POST", "/local/channels/ops/retry"),
     ("GET", "/api/v1/status"),
     ("GET", "/api/v1/monitors/api"),
     ("POST", "/monitors/api/pause"),

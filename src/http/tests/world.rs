@@ -39,13 +39,17 @@ use crate::http::ReloadAnswer;
 use crate::http::Reloads;
 use crate::http::archive::Archive;
 use crate::http::archive::Later;
+use crate::http::channels::ChannelDesk;
 use crate::http::colleagues::Colleagues;
+use crate::http::courier::Courier;
+use crate::http::courier::Post;
 use crate::http::history;
 use crate::http::history::Book;
 use crate::http::password::tests::cheap_hash;
 use crate::http::site::Site;
 use crate::http::visit::Peer;
 use crate::model::change::VerdictChange;
+use crate::model::channel::Channel;
 use crate::model::heartbeat::Heartbeat;
 use crate::model::heartbeat::HeartbeatSpec;
 use crate::model::heartbeat::Identity;
@@ -53,6 +57,7 @@ use crate::model::heartbeat::Ping;
 use crate::model::heartbeat::PingKind;
 use crate::model::heartbeat::PingStamp;
 use crate::model::heartbeat::RunId;
+use crate::model::id::ChannelName;
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
 use crate::model::id::NodeName;
@@ -93,15 +98,25 @@ use crate::model::verdict::Opinion;
 use crate::model::verdict::OpinionState;
 use crate::model::verdict::RegionView;
 use crate::model::verdict::Verdict;
+use crate::notifier::attempt::Tried;
+use crate::notifier::error::SendError;
 use crate::rules::heartbeat as beats;
 use crate::rules::heartbeat::Belief;
 use crate::rules::heartbeat::Input;
 use crate::rules::heartbeat::Moment;
 use crate::rules::heartbeat::Phase;
+use crate::store::Answered;
+use crate::store::AnsweredBy;
+use crate::store::Attempt;
+use crate::store::AttemptOutcome;
+use crate::store::ChannelFacts;
 use crate::store::CommitError;
 use crate::store::Delivery;
+use crate::store::DeliveryFilter;
+use crate::store::DeliveryState;
 use crate::store::IncidentFilter;
 use crate::store::ReadError;
+use crate::store::Revived;
 use crate::store::SessionRow;
 use crate::supervise::Jobs;
 
@@ -114,6 +129,11 @@ pub(super) struct Shelf {
     pub(super) incidents: Mutex<Vec<Incident>>,
     pub(super) sessions: Mutex<Vec<SessionRow>>,
     pub(super) deliveries: Mutex<Vec<Delivery>>,
+    pub(super) channels: Mutex<Vec<ChannelFacts>>,
+    /// Channels that took a test message.
+    pub(super) proved: Mutex<Vec<String>>,
+    /// Messages that were asked for again; 0 for all of a channel.
+    pub(super) revived: Mutex<Vec<i64>>,
     /// Newest first.
     pub(super) pings: Mutex<Vec<PingEntry>>,
     pub(super) is_broken: std::sync::atomic::AtomicBool,
@@ -139,8 +159,41 @@ impl Shelf {
 }
 
 impl Archive for Shelf {
-    fn deliveries<'a>(&'a self, _: Option<&'a IncidentId>, _: usize) -> Later<'a, Result<Vec<Delivery>, ReadError>> {
-        self.read(self.deliveries.lock().unwrap().clone())
+    fn deliveries<'a>(&'a self, filter: &'a DeliveryFilter, limit: usize) -> Later<'a, Result<Vec<Delivery>, ReadError>> {
+        let is_wanted = |found: &&Delivery| match filter {
+            DeliveryFilter::All => true,
+            DeliveryFilter::Incident(id) => found.incident.as_ref() == Some(id),
+            DeliveryFilter::Channel { name, before, dead } => {
+                let is_dead = matches!(found.state, DeliveryState::Dead(_));
+                found.channel == *name && before.is_none_or(|before| found.id < before) && (is_dead || !dead)
+            }
+        };
+        self.read(self.deliveries.lock().unwrap().iter().filter(is_wanted).take(limit).cloned().collect())
+    }
+
+    fn channels(&self) -> Later<'_, Result<Vec<ChannelFacts>, ReadError>> {
+        self.read(self.channels.lock().unwrap().clone())
+    }
+
+    fn channel_accepted<'a>(&'a self, name: &'a ChannelName, _: UnixMillis) -> Later<'a, Result<(), CommitError>> {
+        self.proved.lock().unwrap().push(name.to_string());
+        Box::pin(async { Ok(()) })
+    }
+
+    fn revive<'a>(&'a self, channel: &'a ChannelName, id: i64, _: UnixMillis) -> Later<'a, Result<Revived, CommitError>> {
+        let found = self.deliveries.lock().unwrap().iter().find(|found| found.channel == *channel && found.id == id).cloned();
+        let revived = match found.map(|found| found.state) {
+            Some(DeliveryState::Dead(_)) => Revived::Waiting(1),
+            Some(DeliveryState::Sent(_)) => Revived::Outdated,
+            Some(DeliveryState::Waiting(_)) | None => Revived::NotDead,
+        };
+        self.revived.lock().unwrap().push(id);
+        Box::pin(async move { Ok(revived) })
+    }
+
+    fn revive_all<'a>(&'a self, _: &'a ChannelName, _: UnixMillis) -> Later<'a, Result<usize, CommitError>> {
+        self.revived.lock().unwrap().push(0);
+        Box::pin(async { Ok(2) })
     }
 
     fn rollups<'a>(&'a self, _: &'a MonitorId, _: UnixMillis, _: UnixMillis) -> Later<'a, Result<Vec<Rollup>, ReadError>> {
@@ -193,6 +246,29 @@ impl Archive for Shelf {
     }
 }
 
+/// A post that takes everything, or refuses it with an answer that holds a secret.
+#[derive(Debug, Default)]
+pub(super) struct Mailbox {
+    pub(super) sent: Mutex<Vec<String>>,
+    pub(super) refuses: std::sync::atomic::AtomicBool,
+}
+
+impl Post for Mailbox {
+    fn test<'a>(&'a self, channel: &'a Channel, _: &'a Server) -> Later<'a, Tried> {
+        self.sent.lock().unwrap().push(channel.name.to_string());
+        let outcome = if self.refuses.load(std::sync::atomic::Ordering::Relaxed) {
+            Err(SendError::Permanent("answered 401: it does not accept the credentials".to_owned()))
+        } else {
+            Ok(())
+        };
+        let (end, code) = if outcome.is_ok() { (AttemptOutcome::Accepted, 200) } else { (AttemptOutcome::Refused, 401) };
+        let answer = Some(Answered { by: AnsweredBy::Http, code, said: "go away".to_owned() });
+        let reason = outcome.as_ref().err().map(ToString::to_string);
+        let record = Attempt { at: NOON, took: Duration::from_millis(120), outcome: end, reason, answer };
+        Box::pin(async move { Tried { outcome, record } })
+    }
+}
+
 /// A server with everything around it.
 pub(in crate::http) struct World {
     pub(in crate::http) site: Arc<Site>,
@@ -201,6 +277,9 @@ pub(in crate::http) struct World {
     pub(super) asked: Arc<Mutex<Vec<Operation>>>,
     pub(super) engine: EngineHandle,
     pub(super) book: watch::Sender<Arc<Book>>,
+    /// How the channels are, as pages see it that do not wait for the database.
+    pub(super) facts: watch::Sender<Arc<Vec<ChannelFacts>>>,
+    pub(super) post: Arc<Mailbox>,
     snapshots: watch::Sender<Arc<Snapshot>>,
     _jobs: Jobs,
 }
@@ -255,10 +334,13 @@ impl World {
             }
         });
         let archive: Arc<dyn Archive> = shelf.clone();
+        let (facts, shown) = watch::channel(Arc::default());
+        let post = Arc::new(Mailbox::default());
+        let channels = ChannelDesk { shown, courier: Courier::new(post.clone(), Arc::default()) };
         let own_url = "http://localhost:8080".to_owned();
         let own = crate::http::Own::new(own_url, crate::model::secret::Secret::new("secret"));
-        let (site, book) = crate::http::site(&engine, archive, clock.clone(), Reloads(reloads), own).await.unwrap();
-        World { site: Arc::new(site), shelf, clock, asked, engine, book, snapshots, _jobs: jobs }
+        let (site, book) = crate::http::site((&engine, archive), clock.clone(), Reloads(reloads), channels, own).await.unwrap();
+        World { site: Arc::new(site), shelf, clock, asked, engine, book, facts, post, snapshots, _jobs: jobs }
     }
 
     /// Before it answers anything.

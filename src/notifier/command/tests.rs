@@ -14,7 +14,7 @@ fn shell(script: &str) -> CommandSpec {
 }
 
 async fn told(spec: &CommandSpec, world: &samples::World) -> String {
-    match send(spec, &world.message()).await {
+    match send(spec, &world.message(), &Heard::default()).await {
         Ok(()) => "accepted".to_owned(),
         Err(SendError::Permanent(text)) => format!("permanent: {text}"),
         Err(SendError::Transient(text)) => format!("transient: {text}"),

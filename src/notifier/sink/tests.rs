@@ -87,8 +87,8 @@ async fn send_within(patience: Duration, spec: ChannelSpec) -> Result<(), SendEr
     let channel = samples::channel("ops-webhook", spec);
     let notification = samples::notification(samples::facts());
     let links = Links::new(&samples::server());
-    let sink = sink();
-    let attempt = sink.send(Envelope { channel: &channel, notification: &notification, links: &links });
+    let (sink, heard) = (sink(), Heard::default());
+    let attempt = sink.send(Envelope { channel: &channel, notification: &notification, links: &links }, &heard);
     match tokio::time::timeout(patience, attempt).await {
         Ok(outcome) => outcome,
         Err(_) => Err(SendError::Transient("no answer in time".to_owned())),
@@ -159,7 +159,7 @@ async fn a_conversation_goes_on_until_all_is_said() {
     let channel = samples::channel("ops-webhook", ChannelSpec::Gitlab(spec));
     let world = samples::World::recovered(crate::model::verdict::Verdict::Up);
     let links = Links::new(&samples::server());
-    let outcome = sink().send(Envelope { channel: &channel, notification: &world.notification, links: &links }).await;
+    let outcome = sink().send(Envelope { channel: &channel, notification: &world.notification, links: &links }, &Heard::default()).await;
     assert_eq!(outcome, Ok(()));
     let firsts: Vec<String> = hearing.iter().map(|text| text.lines().next().unwrap_or_default().to_owned()).collect();
     let label = world.message().alarm_short();
@@ -186,7 +186,7 @@ async fn a_conversation_that_never_ends_is_ended() {
         }
     }
     let world = samples::World::down();
-    let outcome = sink().converse(&Endless(address), &world.message()).await;
+    let outcome = sink().converse(&Endless(address), &world.message(), &Heard::default()).await;
     assert!(matches!(outcome, Err(SendError::Permanent(text)) if text.contains("more requests")));
 }
 

@@ -152,7 +152,7 @@ fn mail() -> Mail {
 async fn sent(tls: MailTls, script: Vec<Step>) -> (Result<(), SendError>, Vec<String>) {
     let keys = authority("127.0.0.1");
     let (port, hearing) = server(script, keys.server);
-    let outcome = send(&spec(tls, port), keys.client, &mail()).await;
+    let outcome = send(&spec(tls, port), keys.client, &mail(), &Heard::default()).await;
     (outcome, hearing.recv().expect("it was played"))
 }
 
@@ -262,7 +262,7 @@ async fn a_certificate_of_another_or_of_nobody_is_not_accepted() {
         let (ours, others) = (authority(served), authority(served));
         let (port, hearing) = server(vec![Step::Tls, GREETING], ours.server);
         let client = if trusted { ours.client } else { others.client };
-        let outcome = send(&spec(MailTls::Tls, port), client, &mail()).await;
+        let outcome = send(&spec(MailTls::Tls, port), client, &mail(), &Heard::default()).await;
         assert!(matches!(&outcome, Err(SendError::Transient(text)) if text.starts_with("no encrypted connection: ")), "{outcome:?}");
         assert!(hearing.recv().expect("played").is_empty());
     }
@@ -300,7 +300,8 @@ async fn one_signs_in_as_the_server_wants() {
         let keys = authority("127.0.0.1");
         let (port, _hearing) = server(script, keys.server);
         let spec = EmailSpec { credentials: Some(("alerts".to_owned(), Secret::new("open sesame"))), ..spec(MailTls::None, port) };
-        let got = send(&spec, keys.client, &mail()).await.map_or_else(|error| error.to_string(), |()| "accepted".to_owned());
+        let got =
+            send(&spec, keys.client, &mail(), &Heard::default()).await.map_or_else(|error| error.to_string(), |()| "accepted".to_owned());
         assert_eq!(got, expected);
     }
 }
@@ -320,7 +321,7 @@ async fn a_refused_recipient_does_not_keep_the_mail_from_others() {
     ] {
         let keys = authority("127.0.0.1");
         let (port, _hearing) = server(script, keys.server);
-        assert_eq!(send(&spec(MailTls::None, port), keys.client, &mail).await, expected);
+        assert_eq!(send(&spec(MailTls::None, port), keys.client, &mail, &Heard::default()).await, expected);
     }
 }
 
@@ -329,7 +330,7 @@ async fn a_server_may_not_be_where_credentials_are_handed_out() {
     let keys = authority("127.0.0.1");
     let mut spec = spec(MailTls::None, 25);
     spec.server.host = "169.254.169.254".to_owned();
-    assert!(matches!(send(&spec, keys.client, &mail()).await, Err(SendError::Permanent(_))));
+    assert!(matches!(send(&spec, keys.client, &mail(), &Heard::default()).await, Err(SendError::Permanent(_))));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Tests of the store as a whole, on real files. Nothing sleeps: `flush` says when results have been written.
 
+mod deliveries;
 mod faults;
 mod methods;
 mod opening;

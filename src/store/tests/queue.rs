@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::store::DeliveryFilter;
 use crate::store::DeliveryState;
 use crate::store::outbox;
 use crate::store::work::Duty;
@@ -29,7 +30,7 @@ async fn the_same_key_is_one_message() {
     let rows = store.outbox_claim(&channel("mail"), T0, LEASE, 10).await.expect("claims");
     assert_eq!(rows.len(), 1);
     assert_eq!((rows[0].n_attempts, &rows[0].notification), (0, &down));
-    store.outbox_sent(rows[0].id, at(1)).await.expect("commits");
+    store.outbox_sent(rows[0].id, at(1), None).await.expect("commits");
     store.commit(owed(vec![down])).await.expect("commits");
     assert_eq!(claimed(&store, "mail", at(900_000)).await, Vec::<String>::new());
 }
@@ -49,18 +50,18 @@ async fn a_recovery_never_overtakes_its_outage() {
     assert_eq!(claimed(&store, "mail", T0).await, Vec::<String>::new(), "leased");
     assert_eq!(store.outbox_next_due(&channel("mail")).await, Ok(Some(T0 + LEASE)));
     let a_down = row_of(&store, "a-down").await;
-    store.outbox_retry(a_down, at(5_000), "no answer").await.expect("commits");
-    store.outbox_sent(row_of(&store, "b-down").await, at(1)).await.expect("commits");
+    store.outbox_retry(a_down, at(5_000), ("no answer", None)).await.expect("commits");
+    store.outbox_sent(row_of(&store, "b-down").await, at(1), None).await.expect("commits");
     assert_eq!(claimed(&store, "mail", at(4_999)).await, Vec::<String>::new(), "a-up waits behind a-down");
     assert_eq!(store.outbox_next_due(&channel("mail")).await, Ok(Some(at(5_000))));
     let rows = store.outbox_claim(&channel("mail"), at(5_000), LEASE, 10).await.expect("claims");
     assert_eq!(rows.iter().map(|row| (row.id, row.n_attempts)).collect::<Vec<_>>(), [(a_down, 1)]);
-    store.outbox_dead(a_down, at(6_000), "gone").await.expect("commits");
+    store.outbox_dead(a_down, at(6_000), ("gone", None)).await.expect("commits");
     assert_eq!(claimed(&store, "mail", at(6_000)).await, ["a-up"]);
-    store.outbox_sent(row_of(&store, "a-up").await, at(7_000)).await.expect("commits");
+    store.outbox_sent(row_of(&store, "a-up").await, at(7_000), None).await.expect("commits");
     assert_eq!(store.outbox_next_due(&channel("mail")).await, Ok(None));
     assert_eq!(store.outbox_backlog().await, Ok(vec![(channel("chat"), 1, T0)]));
-    let log = store.deliveries(Some(&IncidentId::from_derived("incident-of-a")), 10).await.expect("reads");
+    let log = store.deliveries(&DeliveryFilter::Incident(IncidentId::from_derived("incident-of-a")), 10).await.expect("reads");
     let log: Vec<_> = log.into_iter().map(|found| (found.key, found.n_attempts, found.state, found.last_error)).collect();
     assert_eq!(
         log,
@@ -70,7 +71,7 @@ async fn a_recovery_never_overtakes_its_outage() {
             ("a-down".to_owned(), 2, DeliveryState::Dead(at(6_000)), Some("gone".to_owned())),
         ]
     );
-    assert_eq!(store.deliveries(None, 2).await.expect("reads").len(), 2);
+    assert_eq!(store.deliveries(&DeliveryFilter::All, 2).await.expect("reads").len(), 2);
 }
 
 #[tokio::test]
@@ -93,7 +94,7 @@ async fn a_message_that_a_wrong_clock_put_far_away_becomes_due() {
     let fixture = Fixture::new();
     let store = fixture.open();
     store.commit(owed(vec![notification("k", "mail", "a", EventKind::Down)])).await.expect("commits");
-    store.outbox_retry(row_of(&store, "k").await, at(365 * 86_400_000), "no answer").await.expect("commits");
+    store.outbox_retry(row_of(&store, "k").await, at(365 * 86_400_000), ("no answer", None)).await.expect("commits");
     store.maintain(at(1), RETENTION).await.expect("maintains");
     assert_eq!(claimed(&store, "mail", at(1)).await, ["k"]);
 }
@@ -121,10 +122,10 @@ async fn beyond_the_limit_the_log_goes_first_then_reminders_and_changes_never() 
     }
     store.commit(owed(messages)).await.expect("commits");
     for n in 0..4 {
-        store.outbox_sent(row_of(&store, &format!("sent-{n}")).await, at(n)).await.expect("commits");
+        store.outbox_sent(row_of(&store, &format!("sent-{n}")).await, at(n), None).await.expect("commits");
     }
     let keys = async || {
-        let found = store.deliveries(None, 100).await.expect("reads");
+        let found = store.deliveries(&DeliveryFilter::All, 100).await.expect("reads");
         let mut keys: Vec<String> = found.into_iter().map(|found| found.key).collect();
         keys.sort();
         keys.join(" ")
@@ -144,11 +145,11 @@ async fn the_log_of_sent_messages_ends_after_a_month() {
     let fixture = Fixture::new();
     let store = fixture.open();
     store.commit(owed(vec![notification("k", "mail", "a", EventKind::Down)])).await.expect("commits");
-    store.outbox_sent(row_of(&store, "k").await, T0).await.expect("commits");
+    store.outbox_sent(row_of(&store, "k").await, T0, None).await.expect("commits");
     store.maintain(T0 + outbox::LOG_MAX, RETENTION).await.expect("maintains");
-    assert_eq!(store.deliveries(None, 10).await.expect("reads").len(), 1);
+    assert_eq!(store.deliveries(&DeliveryFilter::All, 10).await.expect("reads").len(), 1);
     store.maintain(T0 + outbox::LOG_MAX + Duration::from_secs(300), RETENTION).await.expect("maintains");
-    assert_eq!(store.deliveries(None, 10).await, Ok(Vec::new()));
+    assert_eq!(store.deliveries(&DeliveryFilter::All, 10).await, Ok(Vec::new()));
 }
 
 #[tokio::test]
@@ -161,9 +162,9 @@ async fn a_message_with_the_key_of_an_older_incident_is_sent_all_the_same() {
         facts.started_at = at(900_000);
     }
     store.commit(owed(vec![old])).await.expect("commits");
-    store.outbox_sent(row_of(&store, "k").await, at(1)).await.expect("commits");
+    store.outbox_sent(row_of(&store, "k").await, at(1), None).await.expect("commits");
     store.commit(owed(vec![new.clone()])).await.expect("commits");
     store.commit(owed(vec![new])).await.expect("the same again is the same");
     assert_eq!(claimed(&store, "mail", at(900_000)).await, [format!("k-{}", at(900_000).0)]);
-    assert_eq!(store.deliveries(None, 10).await.expect("reads").len(), 2);
+    assert_eq!(store.deliveries(&DeliveryFilter::All, 10).await.expect("reads").len(), 2);
 }

@@ -4,6 +4,7 @@ pub mod alert;
 pub mod badge;
 pub mod bar;
 pub mod chart;
+pub mod delivery;
 pub mod heartbeat;
 pub mod incident;
 pub mod maintenance;

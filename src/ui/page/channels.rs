@@ -1,23 +1,29 @@
-//! The channels, and what became of every message.
+//! The channels, how each of them is, and one of them with its delivery log.
 
 use maud::Markup;
 use maud::html;
 
-use crate::model::id::IncidentId;
 use crate::model::time::UnixMillis;
 use crate::model::verdict::Verdict;
 use crate::ui::component::badge::class;
 use crate::ui::component::badge::shape;
+use crate::ui::component::delivery;
+use crate::ui::component::delivery::AttemptRow;
+use crate::ui::component::delivery::Columns;
+use crate::ui::component::delivery::DeliveryRow;
 use crate::ui::layout;
 use crate::ui::layout::Frame;
 use crate::ui::layout::Section;
+use crate::ui::layout::form_token;
 use crate::ui::text;
 
 /// Everything on the page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChannelsView {
-    /// As configured, by name.
+    /// By name; those that are configured first.
     pub channels: Vec<ChannelRow>,
+    /// No channel has taken a message for long, so nobody knows whether alerts arrive.
+    pub is_unproven: bool,
     /// Newest first.
     pub deliveries: Vec<DeliveryRow>,
     /// The database could not be read.
@@ -29,6 +35,29 @@ pub struct ChannelsView {
 pub struct ChannelRow {
     /// Its name.
     pub name: String,
+    /// What the config says of it; `None` when it left the config.
+    pub configured: Option<Configured>,
+    /// How it is; `None` when that cannot be read.
+    pub stand: Option<Stand>,
+    /// Why the last attempt failed.
+    pub reason: Option<String>,
+    /// When it last took a message.
+    pub accepted_at: Option<UnixMillis>,
+    /// When another node last said that it took one.
+    pub elsewhere_at: Option<UnixMillis>,
+    /// Messages that wait.
+    pub n_waiting: u64,
+    /// Since when the oldest should be there.
+    pub oldest: Option<UnixMillis>,
+    /// When the next attempt is due.
+    pub next_at: Option<UnixMillis>,
+    /// Messages that were given up.
+    pub n_dead: u64,
+}
+
+/// What the config says of a channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Configured {
     /// `webhook`, `slack`.
     pub kind: &'static str,
     /// What it wants to hear.
@@ -39,104 +68,157 @@ pub struct ChannelRow {
     pub origin: String,
 }
 
-/// One message to one channel.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeliveryRow {
-    /// When it was decided.
-    pub at: UnixMillis,
-    /// To whom.
-    pub channel: String,
-    /// The word of its event.
-    pub event: String,
-    /// Which incident.
-    pub incident: Option<IncidentId>,
-    /// How many attempts were made.
-    pub n_attempts: u32,
-    /// Where it stands.
-    pub state: Sending,
-    /// What the channel answered last, when it did not accept.
-    pub last_error: Option<String>,
-}
-
-/// Where a message stands.
+/// How a channel is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sending {
-    /// Next attempt then.
-    Waiting(UnixMillis),
-    /// Accepted then.
-    Sent(UnixMillis),
-    /// Given up then.
-    Dead(UnixMillis),
+pub enum Stand {
+    /// No message was ever sent to it.
+    NeverUsed,
+    /// It took the last message.
+    Fine,
+    /// It has taken none since then.
+    Failing(UnixMillis),
+    /// It asked to be left alone until then.
+    Resting(UnixMillis),
+    /// It is given up on since then, and others were told.
+    NotDelivering(UnixMillis),
 }
 
-/// The whole page.
+/// One channel with its log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChannelView {
+    /// As in the list.
+    pub row: ChannelRow,
+    /// The test message that was sent last, since the start.
+    pub test: Option<AttemptRow>,
+    /// A page of the log, newest first.
+    pub deliveries: Vec<DeliveryRow>,
+    /// The address of the next page.
+    pub older: Option<String>,
+    /// Only what was given up is shown.
+    pub dead_only: bool,
+    /// The database could not be read.
+    pub unreadable: bool,
+}
+
+/// The list.
 #[must_use]
 pub fn page(frame: &Frame, view: &ChannelsView) -> Markup {
     let content = html! {
         h1 { "Channels" }
         @if view.channels.is_empty() { p { "No channels are configured, so nobody is told about outages. Add one under " code { "channels:" } " in the config." } }
-        @else { (channels(&view.channels)) }
+        @else {
+            @if view.is_unproven { p.diagnosis { "No channel has taken a message in the last 30 days, so nobody knows whether alerts arrive. Send a test message to each, on its page or with " code { "vigilmon channel test --all" } "." } }
+            (channels(&view.channels, frame))
+        }
         section {
-            h2 { "Deliveries" }
-            @if view.unreadable { p.cause { "The delivery log cannot be read at the moment." } } @else { (deliveries(&view.deliveries, frame)) }
+            h2 { "Latest messages" }
+            @if view.unreadable { (unreadable()) } @else { (delivery::table(&view.deliveries, Columns { channel: true, about: true }, frame)) }
         }
     };
     layout::operator(frame, Section::Channels, "Channels", &content)
 }
 
-fn channels(rows: &[ChannelRow]) -> Markup {
+fn unreadable() -> Markup {
+    html! { p.cause { "The delivery log cannot be read at the moment." } }
+}
+
+fn channels(rows: &[ChannelRow], frame: &Frame) -> Markup {
     html! {
-        div.scroll { table.list {
-            thead { tr { th { "Channel" } th { "Kind" } th { "Hears of" } th.num { "Monitors" } th { "Written in" } } }
+        div.scroll { table.list.channels {
+            thead { tr { th { "Channel" } th { "State" } th { "Last success" } th.num { "Waiting" } th.num { "Given up" } th { "Hears of" } th.num { "Monitors" } } }
             tbody { @for row in rows { tr {
-                td { (row.name) } td { (row.kind) } td.wide { (row.on) } td.num { (row.n_monitors) } td { code { (row.origin) } }
+                td { a href=(frame.links.channel(&row.name)) { (row.name) } p.quiet { @match &row.configured { Some(configured) => (configured.kind), None => "not in the config" } } }
+                td.wide { (stand(row.stand, frame.now)) @if let Some(reason) = &row.reason { p.cause { (reason) } } }
+                td data-label="Last success" { (last_success(row, frame.now)) }
+                td.num data-label="Waiting" { (waiting(row, frame.now)) }
+                td.num data-label="Given up" { @if row.n_dead == 0 { span.quiet { "0" } } @else { a.is-down.badge href=(dead_only(frame, &row.name)) { (row.n_dead) } } }
+                td.wide data-label="Hears of" { @if let Some(configured) = &row.configured { (configured.on) } }
+                td.num data-label="Monitors" { @if let Some(configured) = &row.configured { (configured.n_monitors) } }
             } } }
         } }
     }
 }
 
-/// The delivery log.
-#[must_use]
-pub fn deliveries(rows: &[DeliveryRow], frame: &Frame) -> Markup {
-    if rows.is_empty() {
-        return html! { p.quiet { "No messages." } };
-    }
-    html! {
-        div.scroll { table.list {
-            thead { tr { th { "State" } th { "Channel" } th { "Event" } th { "Decided" } th.num { "Attempts" } th { "Answer" } } }
-            tbody { @for row in rows { tr {
-                td { (sending(row.state, frame.now)) }
-                td { (row.channel) }
-                td { @match &row.incident { Some(id) => a href=(frame.links.incident(id)) { (row.event) }, None => { (row.event) } } }
-                td { (text::short(row.at, frame.now)) }
-                td.num { (row.n_attempts) }
-                td.wide { @if let Some(error) = &row.last_error { span.cause[!matches!(row.state, Sending::Sent(_))] { (error) } } @else { span.quiet { "none" } } }
-            } } }
-        } }
-    }
+fn dead_only(frame: &Frame, name: &str) -> String {
+    format!("{}?state=given_up", frame.links.channel(name))
 }
 
-fn sending(state: Sending, now: UnixMillis) -> Markup {
-    let (look, words, when) = match state {
-        // Messages to a channel leave in order, so one may wait behind an older one although its time has come.
-        Sending::Waiting(at) if at <= now => (Verdict::Degraded, "waiting,", text::until(at, now)),
-        Sending::Waiting(at) => (Verdict::Degraded, "waiting, next attempt", text::until(at, now)),
-        Sending::Sent(at) => (Verdict::Up, "sent", text::ago(at, now)),
-        Sending::Dead(at) => (Verdict::Down, "given up", text::ago(at, now)),
+fn stand(stand: Option<Stand>, now: UnixMillis) -> Markup {
+    let Some(stand) = stand else { return html! { span.quiet { "not known" } } };
+    let (look, words, when) = match stand {
+        Stand::NeverUsed => (Verdict::Unknown, "Never used", None),
+        Stand::Fine => (Verdict::Up, "Fine", None),
+        Stand::Failing(since) => (Verdict::Degraded, "Failing", Some(html! { " since " (text::short(since, now)) })),
+        Stand::Resting(until) => (Verdict::Degraded, "Asked for a rest", Some(html! { ", ends " (text::until(until, now)) })),
+        Stand::NotDelivering(since) => (Verdict::Down, "Not delivering", Some(html! { " since " (text::short(since, now)) })),
     };
-    html! { span.badge.(class(look)) { (shape(look)) " " (words) } " " span.quiet { (when) } }
+    html! { span.badge.(class(look)) { (shape(look)) " " (words) } @if let Some(when) = when { span.quiet { (when) } } }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn last_success(row: &ChannelRow, now: UnixMillis) -> Markup {
+    let elsewhere = row.elsewhere_at.filter(|at| row.accepted_at < Some(*at));
+    html! {
+        @match row.accepted_at { Some(at) => (text::ago(at, now)), None => span.quiet { "never" @if elsewhere.is_some() { " from here" } } }
+        @if let Some(at) = elsewhere { p.quiet { "by another node " (text::ago(at, now)) } }
+    }
+}
 
-    #[test]
-    fn what_should_have_been_sent_already_is_due() {
-        let now = UnixMillis(120_000);
-        let due = sending(Sending::Waiting(UnixMillis(60_000)), now).into_string();
-        assert!(due.contains("waiting,</span> <span class=\"quiet\">") && due.contains(">due</time>") && !due.contains("ago<"), "{due}");
-        let later = sending(Sending::Waiting(UnixMillis(150_000)), now).into_string();
-        assert!(later.contains("next attempt") && later.contains(">in 30 s<"), "{later}");
+fn waiting(row: &ChannelRow, now: UnixMillis) -> Markup {
+    html! {
+        @if row.n_waiting == 0 { span.quiet { "0" } } @else {
+            (row.n_waiting)
+            @if let Some(oldest) = row.oldest.filter(|oldest| *oldest < now) { p.quiet { "oldest " (text::ago(oldest, now)) } }
+        }
+    }
+}
+
+/// One channel.
+#[must_use]
+pub fn one(frame: &Frame, view: &ChannelView) -> Markup {
+    let row = &view.row;
+    let content = html! {
+        div.title-row { h1 { (row.name) } @if frame.may_operate { (buttons(frame, row)) } }
+        p { (stand(row.stand, frame.now)) }
+        @if let Some(reason) = &row.reason { p.cause { (reason) } }
+        dl.facts {
+            @match &row.configured {
+                Some(configured) => {
+                    div { dt { "Kind" } dd { (configured.kind) } }
+                    div { dt { "Hears of" } dd { (configured.on) } }
+                    div { dt { "Monitors" } dd { (configured.n_monitors) } }
+                    div { dt { "Written in" } dd { code { (configured.origin) } } }
+                },
+                None => div.full { dt { "Config" } dd { "It is not in the config any more. What it is owed waits a day for it." } },
+            }
+            div { dt { "Last success" } dd { (last_success(row, frame.now)) } }
+            div { dt { "Waiting" } dd { (waiting(row, frame.now)) } }
+            @if let Some(at) = row.next_at.filter(|_| row.n_waiting > 0) { div { dt { "Next attempt" } dd { (text::until(at, frame.now)) } } }
+            div { dt { "Given up" } dd { (row.n_dead) } }
+        }
+        @if let Some(test) = &view.test { section { h2 { "Last test message" } ul.attempts { (delivery::attempt(test)) } } }
+        section {
+            div.title-row { h2 { @if view.dead_only { "Given up" } @else { "Messages" } } (filters(frame, view)) }
+            @if view.unreadable { (unreadable()) } @else { (delivery::table(&view.deliveries, Columns { channel: false, about: true }, frame)) }
+            @if let Some(older) = &view.older { p { a rel="next" href=(older) { "Older messages" } } }
+        }
+    };
+    layout::operator(frame, Section::Channels, &row.name, &content)
+}
+
+fn buttons(frame: &Frame, row: &ChannelRow) -> Markup {
+    html! {
+        div.buttons {
+            @if row.configured.is_some() { form method="post" action=(frame.links.test_channel(&row.name)) { (form_token(frame)) button type="submit" { "Send a test message" } } }
+            @if row.n_dead > 0 { form method="post" action=(frame.links.retry_channel(&row.name)) { (form_token(frame)) button type="submit" { "Try all again" } } }
+        }
+    }
+}
+
+fn filters(frame: &Frame, view: &ChannelView) -> Markup {
+    html! {
+        p.filters {
+            @if view.dead_only { a href=(frame.links.channel(&view.row.name)) { "Show all" } }
+            @else if view.row.n_dead > 0 { a href=(dead_only(frame, &view.row.name)) { "Show only what was given up" } }
+        }
     }
 }

@@ -8,6 +8,9 @@ use maud::html;
 use crate::model::time::UnixMillis;
 use crate::ui::component::alert;
 use crate::ui::component::alert::AlertSection;
+use crate::ui::component::delivery;
+use crate::ui::component::delivery::Columns;
+use crate::ui::component::delivery::DeliveryRow;
 use crate::ui::component::incident;
 use crate::ui::component::incident::IncidentRow;
 use crate::ui::component::regions;
@@ -15,8 +18,6 @@ use crate::ui::component::regions::RegionRow;
 use crate::ui::layout;
 use crate::ui::layout::Frame;
 use crate::ui::layout::Section;
-use crate::ui::page::channels;
-use crate::ui::page::channels::DeliveryRow;
 use crate::ui::text;
 
 /// The list.
@@ -105,7 +106,7 @@ pub fn page(frame: &Frame, view: &IncidentView) -> Markup {
         @if let Some(sentence) = &view.fewer { p { (sentence) } }
         @if let Some(now) = &view.now { (regions_now(now, frame.now)) }
         @if view.now.is_none() || !view.evidence.is_empty() { (evidence(view)) }
-        section { h2 { "Messages" } (channels::deliveries(&view.deliveries, frame)) }
+        section { h2 { "Who was told" } (delivery::table(&view.deliveries, Columns { channel: true, about: false }, frame)) }
     };
     layout::operator(frame, Section::Incidents, &title, &content)
 }

@@ -124,7 +124,7 @@ impl Ids {
 fn opens(event: EventKind) -> bool {
     match event {
         EventKind::Down | EventKind::Degraded | EventKind::Regional | EventKind::Certificate => true,
-        EventKind::Recovered | EventKind::Reminder | EventKind::SelfNotice => false,
+        EventKind::Recovered | EventKind::Reminder | EventKind::Acknowledged | EventKind::SelfNotice => false,
     }
 }
 

@@ -3,10 +3,13 @@
 use crate::model::id::Region;
 use crate::model::incident::CloseReason;
 use crate::model::incident::Lane;
+use crate::model::notification::Again;
+use crate::model::notification::AlertFacts;
 use crate::model::notification::EventKind;
 use crate::model::notification::IncidentFacts;
 use crate::model::notification::Notification;
 use crate::model::notification::Subject;
+use crate::model::policy::Acknowledgement;
 use crate::model::time::UnixMillis;
 use crate::model::time::spoken;
 use crate::model::verdict::Confidence;
@@ -23,6 +26,7 @@ pub fn sentence(notification: &Notification) -> String {
         Subject::SelfNotice { title, text } => format!("vigilmon: {title}: {text}"),
         Subject::Incident(facts) => {
             let told = incident(notification.event, facts, notification.at);
+            let told = format!("{told}{}", besides(notification.event, &facts.alert));
             if notification.may_be_repeat { format!("{told} [may have been sent before]") } else { told }
         }
     }
@@ -45,10 +49,54 @@ fn incident(event: EventKind, facts: &IncidentFacts, now: UnixMillis) -> String 
         EventKind::Reminder => {
             format!("{name} is still {}, for {} now, since {since}: {cause}{regions}", state(facts.status), spoken(facts.duration))
         }
+        EventKind::Acknowledged => acknowledged(facts, now),
         EventKind::Certificate => format!("{name}: {cause}{regions}"),
         // The subject says it is about an incident, so this cannot be; saying the facts is better than saying nothing.
         EventKind::SelfNotice => format!("{name}: {cause}"),
     }
+}
+
+fn acknowledged(facts: &IncidentFacts, now: UnixMillis) -> String {
+    let name = &facts.monitor_name;
+    let state = match facts.lane {
+        Lane::Outage => "DOWN",
+        Lane::Degradation => "degraded",
+        Lane::Regional => "DOWN from some regions",
+    };
+    let (since, cause) = (moment(facts.started_at, now), &facts.cause);
+    let Some(Acknowledgement { by, until, note, .. }) = &facts.alert.acknowledged else {
+        return format!("{name} is {state} since {since}: {cause}");
+    };
+    let said = if note.is_empty() { String::new() } else { format!(" \u{2013} {note}") };
+    match until {
+        None => format!("{by} is at work on {name}, which is {state} since {since}: {cause}{said}"),
+        Some(until) => {
+            let until = moment(*until, now);
+            format!("{by} wants to be reminded of {name} at {until}; it is {state} since {since}: {cause}{said}")
+        }
+    }
+}
+
+/// What is said after the sentence: why it is told again, what it hides, and whether it will be told every time.
+fn besides(event: EventKind, alert: &AlertFacts) -> String {
+    let mut said = String::new();
+    match alert.again {
+        Some(Again::Escalation) => said.push_str("; nobody has acknowledged it yet"),
+        Some(Again::SnoozeOver) => said.push_str("; the time of the snooze is over"),
+        Some(Again::Reminder(_)) | None => {}
+    }
+    if let (EventKind::Reminder, Some(Acknowledgement { by, until: None, .. })) = (event, &alert.acknowledged) {
+        said.push_str(&format!("; {by} is at work on it"));
+    }
+    match alert.n_dependents {
+        0 => {}
+        1 => said.push_str("; another monitor depends on it and is not told of meanwhile"),
+        n => said.push_str(&format!("; {n} other monitors depend on it and are not told of meanwhile")),
+    }
+    if let Some(n) = alert.n_flaps {
+        said.push_str(&format!("; it goes up and down, {n} changes lately: you are told again when it has calmed down"));
+    }
+    said
 }
 
 fn recovered(facts: &IncidentFacts, now: UnixMillis) -> String {

@@ -4,11 +4,14 @@
 
 pub mod calendar;
 pub mod certificate;
+pub mod flap;
 pub mod heartbeat;
 pub mod incident;
 pub mod judge;
 pub mod maintenance;
 pub mod opinion;
+pub mod policy;
+pub mod quiet;
 pub mod schedule;
 pub mod selfcheck;
 pub mod sign_of_life;

@@ -1,10 +1,10 @@
 //! A certificate that goes on towards its end while its incident is open: one more message at each limit.
 //!
-//! The key of such a message is made of incident, limit and channel, so that all nodes that see it owe the same one.
+//! The key of such a message is made of incident, limit and channel, so that all nodes that see it owe the same one. Whoever was told of the
+//! incident is told, also when somebody has acknowledged it: that less time is left is news. What is held back is told when it no longer is.
 
 use std::time::Duration;
 
-use crate::consensus::identity;
 use crate::engine::core::Core;
 use crate::engine::core::adopt::NEWS_FOR;
 use crate::engine::core::machine::Machine;
@@ -21,7 +21,6 @@ use crate::model::time::UnixMillis;
 use crate::model::time::spoken;
 use crate::model::verdict::Verdict;
 use crate::rules::certificate;
-use crate::rules::incident::Occasion;
 
 /// A warning that is due.
 struct Warning {
@@ -37,18 +36,20 @@ impl Core {
     pub(super) fn warn_of_certificate(&mut self, id: &MonitorId, now: Now, change: &mut StateChange) {
         let at = self.cluster.as_ref().map_or(now.wall, |cluster| cluster.common(now.wall));
         let Some(Warning { incident, limit, since }) = self.machines.get(id).and_then(|machine| due(machine, at)) else { return };
-        let Some(machine) = self.machines.get_mut(id) else { return };
-        machine.state.warned = Some(Warned { epoch: incident.epoch, limit });
         // In a cluster others were there when this node was not; what they told need not be told again.
-        let is_news = self.cluster.is_none() || at.since(since) <= NEWS_FOR;
-        let n_before = change.notifications.len();
-        let occasion = Occasion { event: EventKind::Certificate, is_still_bad: true, from_outage: false };
-        self.tell_channels(&incident, (occasion, is_news), now, change);
-        for notification in change.notifications.iter_mut().skip(n_before) {
-            notification.key = identity::warning_key(&incident.id, limit, &notification.channel);
-            if let Subject::Incident(facts) = &mut notification.subject {
-                facts.cause.push_str(&format!("; this is the warning at {}", spoken(limit)));
+        if self.cluster.is_none() || at.since(since) <= NEWS_FOR {
+            let n_before = change.notifications.len();
+            if !self.tell_more(&incident, (EventKind::Certificate, &limit.as_millis().to_string()), now, change) {
+                return;
             }
+            for notification in change.notifications.iter_mut().skip(n_before) {
+                if let Subject::Incident(facts) = &mut notification.subject {
+                    facts.cause.push_str(&format!("; this is the warning at {}", spoken(limit)));
+                }
+            }
+        }
+        if let Some(machine) = self.machines.get_mut(id) {
+            machine.state.warned = Some(Warned { epoch: incident.epoch, limit });
         }
         self.keep_changed(id, change);
     }

@@ -430,24 +430,6 @@ impl Core {
         self.owe_again(message, (channels, EventKind::Reminder, &why.to_string()), Some(again), change);
     }
 
-    /// Tells those who were told of an open incident something more about it, unless messages about it are held back or nobody was told yet;
-    /// says whether it was told.
-    pub(super) fn tell_more(&mut self, incident: &Incident, what: (EventKind, &str), now: Now, change: &mut StateChange) -> bool {
-        let progress = self.machines.get(&incident.monitor).and_then(|machine| {
-            let of_it = |known: &&Progress| known.lane == incident.lane && known.epoch == incident.epoch;
-            machine.state.alerts.iter().find(of_it)
-        });
-        let told: Vec<ChannelName> = progress.map(|progress| progress.told.iter().cloned().collect()).unwrap_or_default();
-        let is_held = self.hold_of(&incident.monitor, incident, false, now).is_some_and(|hold| hold.is_for_all);
-        if told.is_empty() || is_held {
-            return false;
-        }
-        let acknowledged = self.acknowledgement(&incident.id).cloned();
-        let message = Message { incident, acknowledged, n_flaps: None, now };
-        self.owe_again(&message, (&told, what.0, what.1), None, change);
-        true
-    }
-
     /// Tells those who were told of an incident something more about it.
     fn owe_again(
         &self,
@@ -474,6 +456,20 @@ impl Core {
                 change.notifications.push(notification(key, name, event, facts.clone(), now));
             }
         }
+    }
+
+    /// The channels that the plan for an open incident has reached by now, whether they were told or wanted to hear nothing of its beginning;
+    /// `None` when nobody is told of anything at the moment.
+    pub(super) fn channels_reached(&mut self, incident: &Incident, now: Now) -> Option<Vec<ChannelName>> {
+        if self.hold_of(&incident.monitor, incident, false, now).is_some_and(|hold| hold.is_for_all) {
+            return None;
+        }
+        let machine = self.machines.get(&incident.monitor)?;
+        let progress = machine.state.alerts.iter().find(|known| known.lane == incident.lane && known.epoch == incident.epoch)?;
+        let plan = plan(&self.config, machine);
+        let taken = (0u8..).zip(plan.steps).filter(|(place, _)| progress.taken.contains(place));
+        let named: BTreeSet<&ChannelName> = taken.flat_map(|(_, step)| step.channels.as_deref().unwrap_or(plan.channels)).collect();
+        Some(named.into_iter().filter(|name| !progress.waiting.contains(*name)).cloned().collect())
     }
 
     /// What holds messages about this incident back. `is_one_too_many`: it has to be told that it goes up and down, now.

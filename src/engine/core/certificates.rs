@@ -1,19 +1,21 @@
 //! A certificate that goes on towards its end while its incident is open: one more message at each limit.
 //!
-//! The key of such a message is made of incident, limit and channel, so that all nodes that see it owe the same one. Whoever was told of the
-//! incident is told, also when somebody has acknowledged it: that less time is left is news. What is held back is told when it no longer is.
+//! The key of such a message is made of incident, limit and channel, so that all nodes that see it owe the same one.
 
 use std::time::Duration;
 
+use crate::consensus::identity;
 use crate::engine::core::Core;
 use crate::engine::core::adopt::NEWS_FOR;
 use crate::engine::core::machine::Machine;
+use crate::engine::core::settle;
 use crate::model::change::StateChange;
 use crate::model::change::Warned;
 use crate::model::id::MonitorId;
 use crate::model::incident::Incident;
 use crate::model::incident::Lane;
 use crate::model::notification::EventKind;
+use crate::model::notification::Notification;
 use crate::model::notification::Subject;
 use crate::model::result::Failure;
 use crate::model::time::Now;
@@ -37,21 +39,30 @@ impl Core {
         let at = self.cluster.as_ref().map_or(now.wall, |cluster| cluster.common(now.wall));
         let Some(Warning { incident, limit, since }) = self.machines.get(id).and_then(|machine| due(machine, at)) else { return };
         // In a cluster others were there when this node was not; what they told need not be told again.
-        if self.cluster.is_none() || at.since(since) <= NEWS_FOR {
-            let n_before = change.notifications.len();
-            if !self.tell_more(&incident, (EventKind::Certificate, &limit.as_millis().to_string()), now, change) {
-                return;
-            }
-            for notification in change.notifications.iter_mut().skip(n_before) {
-                if let Subject::Incident(facts) = &mut notification.subject {
-                    facts.cause.push_str(&format!("; this is the warning at {}", spoken(limit)));
-                }
+        let is_news = self.cluster.is_none() || at.since(since) <= NEWS_FOR;
+        let reached = if is_news { self.channels_reached(&incident, now) } else { Some(Vec::new()) };
+        let Some(reached) = reached else { return };
+        let n_voters = self.n_voters(id);
+        let config = std::sync::Arc::clone(&self.config);
+        let Some(machine) = self.machines.get_mut(id) else { return };
+        machine.state.warned = Some(Warned { epoch: incident.epoch, limit });
+        let mut facts = settle::facts(machine, &incident, n_voters);
+        facts.cause.push_str(&format!("; this is the warning at {}", spoken(limit)));
+        for name in reached {
+            if config.channels.get(&name).is_some_and(|channel| channel.on.contains(&EventKind::Certificate)) {
+                change.notifications.push(Notification {
+                    key: identity::warning_key(&incident.id, limit, &name),
+                    channel: name.clone(),
+                    event: EventKind::Certificate,
+                    at: now.wall,
+                    subject: Subject::Incident(Box::new(facts.clone())),
+                    may_be_repeat: false,
+                });
+                machine.state.told.insert(name);
             }
         }
-        if let Some(machine) = self.machines.get_mut(id) {
-            machine.state.warned = Some(Warned { epoch: incident.epoch, limit });
-        }
-        self.keep_changed(id, change);
+        change.states.retain(|kept| kept.monitor != *id);
+        change.states.push(machine.state.clone());
     }
 }
 

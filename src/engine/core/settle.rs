@@ -78,11 +78,11 @@ impl Core {
         let mut change = StateChange::default();
         self.say_opinion(&id);
         self.decide(&id, now, &mut change);
-        self.warn_of_certificate(&id, now, &mut change);
         self.tell_children(&id, now);
         if is_first {
             self.look_soon(&id, now);
         }
+        self.warn_of_certificate(&id, now, &mut change);
         self.keep_state(&id, &before, &mut change);
         self.commit(commands, change, None);
         self.reschedule(&id, next.filter(|_| self.machines.get(&id).is_some_and(Machine::is_active)));

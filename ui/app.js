@@ -67,7 +67,9 @@ let lastFetch = Date.now();
 
 async function refresh(main) {
   // A page that is being typed into, or read in a detail, is left alone.
-  if (document.hidden || main.querySelector("details[open], input:focus, button:focus")) return;
+  const inUse = "details[open], input:focus, textarea:focus, button:focus";
+  const isTyped = (field) => field.value !== field.defaultValue;
+  if (document.hidden || main.querySelector(inUse) || [...main.querySelectorAll("input, textarea")].some(isTyped)) return;
   try {
     const answer = await fetch(location.href, { headers: { accept: "text/html" } });
     if (!answer.ok || answer.redirected) throw new Error(`status ${answer.status}`);

@@ -158,6 +158,7 @@ pub async fn run(options: Options) -> Result<(), StartError> {
         announce: voice,
     };
     let engine = start_engine(beginning, parts, checks.handle(), &mut supervisor);
+    let secret = secret(&loaded.config, &store).await?;
     let sink = ChannelSink::new(clock.clone()).map_err(|error| StartError::System(error.to_string()))?;
     let health = Health {
         store: store.clone(),
@@ -174,6 +175,7 @@ pub async fn run(options: Options) -> Result<(), StartError> {
         clock: clock.clone(),
         config: active.clone(),
         owed,
+        secret: secret.clone(),
         shared: shared.clone(),
         chance: crate::notifier::system_chance,
     };
@@ -201,14 +203,7 @@ pub async fn run(options: Options) -> Result<(), StartError> {
         cluster::start(cluster, shared, around, &mut supervisor)
     });
     keep_house((&store, &clock), active, events, pulse, &mut supervisor);
-    let parts = http::Parts {
-        engine,
-        store: store.clone(),
-        clock,
-        reloads: Reloads(reload_asked),
-        secret: secret(&loaded.config, &store).await?,
-        peers,
-    };
+    let parts = http::Parts { engine, store: store.clone(), clock, reloads: Reloads(reload_asked), secret, peers };
     let sign_in_link = http::start(bound, parts, &mut supervisor).await.map_err(|error| StartError::System(error.to_string()))?;
 
     announce(&options, &found, &own_url, &sign_in_link);

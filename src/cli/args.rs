@@ -96,6 +96,12 @@ pub(super) enum Subcommand {
     Heartbeat(HeartbeatOptions),
     /// Look at planned maintenance
     Maintenance(MaintenanceOptions),
+    /// Say that you are at work on an incident: nobody is reminded of it any more
+    Ack(AckOptions),
+    /// Say that nobody is, after all
+    Unack(UnackOptions),
+    /// Keep people from being told of some monitors for a while
+    Silence(SilenceOptions),
     /// Make the running instance read its config again, now
     Reload,
     /// Print a new one-time sign-in link of the running instance
@@ -338,6 +344,76 @@ pub(super) enum MaintenanceAction {
         /// Print them as JSON
         #[arg(long)]
         json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AckOptions {
+    /// Id of an incident, or id or name of a monitor, which means all of its open incidents
+    #[arg(value_name = "INCIDENT or MONITOR")]
+    pub(super) what: String,
+    /// Be reminded again after this time, such as `2h`, instead of not at all
+    #[arg(long = "for", value_name = "DURATION")]
+    pub(super) lasts: Option<String>,
+    /// What the others should know
+    #[arg(long, value_name = "TEXT")]
+    pub(super) note: Option<String>,
+    /// Who you are, for the others
+    #[arg(long, value_name = "NAME")]
+    pub(super) by: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct UnackOptions {
+    /// Id of an incident, or id or name of a monitor, which means all of its open incidents
+    #[arg(value_name = "INCIDENT or MONITOR")]
+    pub(super) what: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SilenceOptions {
+    #[command(subcommand)]
+    pub(super) action: SilenceAction,
+}
+
+#[derive(Debug, Clone, clap::Subcommand)]
+pub(super) enum SilenceAction {
+    /// Nobody is told of new trouble of these monitors for a while; what is still wrong at the end is told then
+    #[command(group = clap::ArgGroup::new("wanted").required(true).multiple(true), group = clap::ArgGroup::new("end").required(true))]
+    Add {
+        /// Monitors by their names; `*` stands for any text, `?` for one character
+        #[arg(long, value_name = "PATTERN", num_args = 1.., group = "wanted")]
+        monitors: Vec<String>,
+        /// Monitors by their groups
+        #[arg(long, value_name = "PATTERN", num_args = 1.., group = "wanted")]
+        groups: Vec<String>,
+        /// Monitors that have all of these labels
+        #[arg(long, value_name = "KEY=VALUE", num_args = 1.., group = "wanted")]
+        labels: Vec<String>,
+        /// For how long, such as `2h`
+        #[arg(long = "for", value_name = "DURATION", group = "end")]
+        lasts: Option<String>,
+        /// Until when, such as `2026-07-01T09:00:00Z`
+        #[arg(long, value_name = "TIME", group = "end")]
+        until: Option<String>,
+        /// Why
+        #[arg(long, value_name = "TEXT")]
+        note: Option<String>,
+        /// Who you are, for the others
+        #[arg(long, value_name = "NAME")]
+        by: Option<String>,
+    },
+    /// List the silences that hold
+    List {
+        /// Print them as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// End a silence now
+    End {
+        /// As `silence list` shows it
+        #[arg(value_name = "ID")]
+        id: String,
     },
 }
 

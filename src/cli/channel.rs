@@ -13,12 +13,14 @@ use crate::config::Config;
 use crate::model::channel::Channel;
 use crate::model::monitor::Monitor;
 use crate::model::notification::EventKind;
+use crate::model::secret::Secret;
 use crate::notifier::compose::Message;
 use crate::notifier::error::SendError;
 use crate::notifier::payload::Links;
 use crate::notifier::preview::preview;
 use crate::notifier::sample::sample;
 use crate::notifier::send_test;
+use crate::notifier::signed::LinkKeys;
 use crate::notifier::sink::ChannelSink;
 use crate::probe::Prober;
 
@@ -106,7 +108,9 @@ fn show(config: &Config, channel: &Channel, event: EventKind) -> Exit {
         return Exit::Usage;
     };
     let notification = sample(channel.name.clone(), event, monitor, now);
-    let links = Links::new(&config.server);
+    // Made up like the incident, when only the running instance knows its secret.
+    let secret = config.instance.secret.clone().unwrap_or_else(|| Secret::new("preview"));
+    let links = Links::new(&config.server).signed(LinkKeys::new(config, &secret));
     let message = Message { notification: &notification, on: &channel.on, links: &links, now };
     match preview(channel, &message) {
         Ok(text) => {

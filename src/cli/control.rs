@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use http_body_util::Empty;
+use http_body_util::Full;
 use http_body_util::Limited;
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
@@ -49,6 +49,19 @@ pub(super) fn ask(common: &Common, method: &str, path: &str) -> Result<serde_jso
 /// # Errors
 /// The exit code for it.
 pub(super) fn try_ask(common: &Common, method: &str, path: &str) -> Result<Answered, Exit> {
+    talk(common, (method, path), &[])
+}
+
+/// Sends the fields of a form to the running instance, which may refuse what they ask for; prints why when it cannot be asked.
+///
+/// # Errors
+/// The exit code for it.
+pub(super) fn send(common: &Common, path: &str, fields: &[(&str, &str)]) -> Result<Answered, Exit> {
+    talk(common, ("POST", path), fields)
+}
+
+fn talk(common: &Common, (method, path): (&str, &str), fields: &[(&str, &str)]) -> Result<Answered, Exit> {
+    let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
     let found = find_config(common.config.as_deref());
     let state_dir = common.state_dir.clone().unwrap_or_else(|| state_dir_of(&found));
     let socket = state_dir.join("control.sock");
@@ -57,7 +70,7 @@ pub(super) fn try_ask(common: &Common, method: &str, path: &str) -> Result<Answe
         Exit::Failed
     })?;
     let outcome = runtime.block_on(async {
-        tokio::time::timeout(ANSWER_WITHIN, exchange(socket.clone(), method, path))
+        tokio::time::timeout(ANSWER_WITHIN, exchange(socket.clone(), (method, path), form))
             .await
             .unwrap_or_else(|_| Err("it does not answer".to_owned()))
     });
@@ -70,7 +83,7 @@ pub(super) fn try_ask(common: &Common, method: &str, path: &str) -> Result<Answe
     })
 }
 
-async fn exchange(socket: PathBuf, method: &str, path: &str) -> Result<Answered, String> {
+async fn exchange(socket: PathBuf, (method, path): (&str, &str), form: String) -> Result<Answered, String> {
     let stream = UnixStream::connect(socket).await.map_err(|error| crate::app::surroundings::plain(&error))?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
     let jobs = Jobs::default();
@@ -83,7 +96,8 @@ async fn exchange(socket: PathBuf, method: &str, path: &str) -> Result<Answered,
         .uri(path)
         .header("host", "vigilmon")
         .header("accept", "application/json")
-        .body(Empty::<Bytes>::new())
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(Full::new(Bytes::from(form)))
         .map_err(|error| error.to_string())?;
     let response = sender.send_request(request).await.map_err(|error| error.to_string())?;
     let status = response.status();

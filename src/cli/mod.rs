@@ -4,6 +4,7 @@
 //! configuration; 3 could not start, or died. `plan` differs as `terraform plan -detailed-exitcode` does: 2 says that something changes,
 //! and `exec` says what the command said that it ran.
 
+mod acts;
 mod args;
 mod channel;
 mod control;
@@ -92,6 +93,9 @@ pub fn main() -> ExitCode {
         Subcommand::Peer(options) => peer::run(&common, &options),
         Subcommand::Heartbeat(options) => heartbeat::run(&common, &options),
         Subcommand::Maintenance(options) => maintenance::run(&common, &options),
+        Subcommand::Ack(options) => acts::acknowledge(&common, &options),
+        Subcommand::Unack(options) => acts::withdraw(&common, &options),
+        Subcommand::Silence(options) => acts::silence(&common, &options),
         Subcommand::Reload => reload::run(&common),
         Subcommand::SignInLink => sign_in::run(&common),
         Subcommand::HashPassword => hash_password::run(),

@@ -1,5 +1,6 @@
 //! Wire types of the API and of the control socket. What is written here is a promise: fields are added, never renamed.
 
+pub mod acts;
 pub mod healthchecks;
 pub mod heartbeats;
 pub mod peers;
@@ -129,6 +130,8 @@ struct IncidentBody {
     opened_at: String,
     cause: String,
     cause_code: &'static str,
+    #[serde(flatten)]
+    alert: acts::Alert,
 }
 
 /// Answer to something that was done.
@@ -223,7 +226,7 @@ pub fn monitor(view: &MonitorView, now: UnixMillis) -> Monitor {
         diagnosis: view.diagnosis.map(Diagnosis::word),
         next_check_at: view.next_check_at.map(UnixMillis::rfc3339),
         last_check: view.last.as_ref().map(|last| check(last)),
-        open_incidents: view.incidents.iter().map(incident).collect(),
+        open_incidents: view.incidents.iter().map(|open| incident(open, view)).collect(),
         heartbeat: view.heartbeat.as_deref().map(|beat| heartbeats::heartbeat(view, beat, now)),
     }
 }
@@ -273,13 +276,14 @@ fn check(result: &CheckResult) -> Check {
     }
 }
 
-fn incident(incident: &Incident) -> IncidentBody {
+fn incident(incident: &Incident, view: &MonitorView) -> IncidentBody {
     IncidentBody {
         id: incident.id.to_string(),
         kind: incident.lane.word(),
         opened_at: incident.opened_at.rfc3339(),
         cause: incident.cause.to_string(),
         cause_code: incident.cause.code(),
+        alert: acts::alert(view.alerts.iter().find(|alert| alert.incident == incident.id)),
     }
 }
 

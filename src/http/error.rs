@@ -27,6 +27,8 @@ pub enum Refusal {
     Forbidden(&'static str),
     /// The request cannot be understood.
     Bad(&'static str),
+    /// The same, with what exactly is wrong.
+    Malformed(String),
     /// The body has no length in advance.
     LengthRequired,
     /// The body is too long.
@@ -113,6 +115,7 @@ impl Refusal {
             Refusal::NotFound
             | Refusal::Forbidden(_)
             | Refusal::Bad(_)
+            | Refusal::Malformed(_)
             | Refusal::WrongHost
             | Refusal::Conflict(_)
             | Refusal::Internal(_) => body,
@@ -131,6 +134,7 @@ impl Refusal {
             }
             Refusal::Forbidden(why) => say(StatusCode::FORBIDDEN, "forbidden", "Not allowed", why),
             Refusal::Bad(why) => say(StatusCode::BAD_REQUEST, "bad_request", "Not understood", why),
+            Refusal::Malformed(why) => say(StatusCode::BAD_REQUEST, "bad_request", "Not understood", why),
             Refusal::LengthRequired => {
                 say(StatusCode::LENGTH_REQUIRED, "length_required", "Length needed", "Send the body with a Content-Length.")
             }

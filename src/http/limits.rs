@@ -27,7 +27,7 @@ pub const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// For the TLS handshake, before a request can even begin.
 pub const TLS_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Form bodies: a name, a password and a token. Beyond it the answer is 413. No other request has a body that is read.
+/// Bodies: a name, a password and a token, or a silence with all that it may name. Beyond it the answer is 413.
 pub const FORM_BYTES_MAX: usize = 16 * 1024;
 
 /// Open connections in all; each costs about 20 KiB.

@@ -1,4 +1,4 @@
-//! The control socket: what `vigilmon status`, `peer`, `reload` and `sign-in-link` ask for. Whoever may open the socket is the user that
+//! The control socket: what `vigilmon status`, `peer`, `ack`, `silence`, `reload` and `sign-in-link` ask for. Whoever may open the socket is the user that
 //! vigilmon runs as, so nothing more is asked of them.
 
 use hyper::StatusCode;
@@ -9,9 +9,12 @@ use crate::config::Server;
 use crate::engine::handle::EngineHandle;
 use crate::http::PeerParts;
 use crate::http::Reloads;
+use crate::http::acts::Wish;
 use crate::http::answer;
 use crate::http::answer::Answer;
 use crate::http::api;
+use crate::http::api::acts::Acted;
+use crate::http::api::acts::ActedOn;
 use crate::http::auth::Local;
 use crate::http::error::Refusal;
 use crate::http::heartbeat::identity::roots;
@@ -22,9 +25,11 @@ use crate::http::one_time::OneTimeLinks;
 use crate::http::operator;
 use crate::http::peer_views::LinkReport;
 use crate::http::route::LocalRoute;
+use crate::http::views;
 use crate::http::visit::Visit;
 use crate::model::id::MonitorId;
 use crate::model::id::NodeName;
+use crate::model::incident::Incident;
 use crate::model::secret::Secret;
 use crate::model::time::Mono;
 use crate::ui::links::Links;
@@ -76,7 +81,52 @@ pub async fn answer(control: &Control<'_>, route: LocalRoute, visit: &Visit, _pr
             operator::forget_node(control.engine, &node, "the command line").await?;
             Ok(answer::json(StatusCode::OK, &api::Done { done: true }))
         }
+        LocalRoute::Acknowledge | LocalRoute::Withdraw => {
+            let is_withdrawn = route == LocalRoute::Withdraw;
+            Ok(answer::json(StatusCode::OK, &acknowledge(control.engine, visit, is_withdrawn).await?))
+        }
+        LocalRoute::Silences => Ok(answer::json(StatusCode::OK, &api::acts::silences(&control.engine.snapshot()))),
+        LocalRoute::Silence => {
+            let silence = Wish::of_form(visit)?.silence(by(visit), visit.now.wall)?;
+            Ok(answer::json(StatusCode::OK, &operator::silence(control.engine, silence).await?))
+        }
+        LocalRoute::EndSilence(id) => {
+            operator::end_silence(control.engine, &id, COMMAND_LINE).await?;
+            Ok(answer::json(StatusCode::OK, &api::Done { done: true }))
+        }
     }
+}
+
+/// Who says so, as far as is known.
+const COMMAND_LINE: &str = "the command line";
+
+fn by(visit: &Visit) -> &str {
+    visit.field("by").filter(|by| !by.trim().is_empty()).unwrap_or(COMMAND_LINE)
+}
+
+/// Acknowledges what the field `what` names, or withdraws that: an open incident, or all of a monitor.
+async fn acknowledge(engine: &EngineHandle, visit: &Visit, is_withdrawn: bool) -> Result<Acted, Refusal> {
+    let what = visit.field("what").unwrap_or_default();
+    let snapshot = engine.snapshot();
+    let is_meant = |incident: &Incident| incident.id.as_str() == what || incident.monitor.as_str() == what || incident.monitor_name == what;
+    let found: Vec<Incident> = views::open_incidents(&snapshot).into_iter().filter(is_meant).collect();
+    if found.is_empty() {
+        let is_known = snapshot.config.monitors.iter().any(|monitor| monitor.id.as_str() == what || monitor.name == what);
+        let why =
+            if is_known { format!("`{what}` has no open incident") } else { format!("there is no open incident and no monitor `{what}`") };
+        return Err(Refusal::Conflict(why));
+    }
+    let mut incidents = Vec::new();
+    for incident in found {
+        if is_withdrawn {
+            operator::withdraw(engine, &incident.id, by(visit)).await?;
+        } else {
+            let acknowledgement = Wish::of_form(visit)?.acknowledgement(by(visit), visit.now.wall)?;
+            operator::acknowledge(engine, &incident.id, acknowledgement).await?;
+        }
+        incidents.push(ActedOn { id: incident.id.to_string(), monitor: incident.monitor_name });
+    }
+    Ok(Acted { incidents })
 }
 
 fn addresses(control: &Control<'_>, id: &MonitorId) -> Option<Addresses> {

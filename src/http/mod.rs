@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use crate::clock::Clock;
 use crate::config::Problem;
 use crate::engine::handle::EngineHandle;
+use crate::http::act_link::ActLinks;
 use crate::http::archive::Archive;
 use crate::http::auth::Auth;
 use crate::http::auth::OWNER;
@@ -35,6 +36,9 @@ use crate::store::Store;
 use crate::supervise::Jobs;
 use crate::supervise::Supervisor;
 
+pub mod act_link;
+pub mod acts;
+pub mod alert_views;
 pub mod answer;
 pub mod api;
 pub mod api_regions;
@@ -198,6 +202,7 @@ async fn site(
         pages: Pages::new(engine.clone(), shown, own.pass_key.as_ref()),
         sign_in: SignIn::new(Auth::new(Sessions::load(rows))?),
         desk: Desk { engine: engine.clone(), archive, colleagues: None, secret: own.secret.clone(), own_url: own.url.clone() },
+        act_links: ActLinks::default(),
         receiver: Receiver::new(engine.clone(), own.secret)?,
         reloads,
         own_url: own.url,

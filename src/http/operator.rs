@@ -5,16 +5,23 @@ use hyper::StatusCode;
 use crate::engine::handle::EngineHandle;
 use crate::engine::handle::Operation;
 use crate::engine::handle::Refused;
+use crate::http::acts::Wish;
 use crate::http::answer;
 use crate::http::answer::Answer;
 use crate::http::api;
+use crate::http::api::acts::Silenced;
 use crate::http::auth::Operator;
 use crate::http::error::Refusal;
+use crate::http::random::short_id;
 use crate::http::route::Deed;
 use crate::http::route::OperatorRoute;
 use crate::http::route::Wire;
 use crate::http::visit::Visit;
+use crate::model::id::IncidentId;
 use crate::model::id::NodeName;
+use crate::model::policy::Acknowledgement;
+use crate::model::policy::Silence;
+use crate::model::policy::SilenceId;
 use crate::ui::links::Act;
 
 /// Does it, and answers when it is durable.
@@ -38,11 +45,90 @@ pub async fn act(engine: &EngineHandle, route: &OperatorRoute, visit: &Visit, op
             forget_node(engine, node, who).await?;
             visit.links.peers()
         }
+        Deed::Acknowledge(incident) => {
+            let acknowledgement = Wish::of(visit, route.wire)?.acknowledgement(who, visit.now.wall)?;
+            acknowledge(engine, incident, acknowledgement).await?;
+            visit.links.incident(incident)
+        }
+        Deed::Withdraw(incident) => {
+            withdraw(engine, incident, who).await?;
+            visit.links.incident(incident)
+        }
+        Deed::SilenceMonitor(id) => {
+            let snapshot = engine.snapshot();
+            let monitor = snapshot.config.monitor(id).ok_or(Refusal::NotFound)?;
+            silence(engine, Wish::of(visit, route.wire)?.silence_of(monitor, who, visit.now.wall)?).await?;
+            visit.links.monitor(id)
+        }
+        Deed::Silence => {
+            let made = silence(engine, Wish::of(visit, route.wire)?.silence(who, visit.now.wall)?).await?;
+            if route.wire == Wire::Json {
+                return Ok(answer::json(StatusCode::OK, &made));
+            }
+            visit.links.silences()
+        }
+        Deed::EndSilence(id) => {
+            end_silence(engine, id, who).await?;
+            visit.links.silences()
+        }
     };
     Ok(match route.wire {
         Wire::Page => answer::see_other(&back),
         Wire::Json => answer::json(StatusCode::OK, &api::Done { done: true }),
     })
+}
+
+/// Somebody is at work on an incident, or wants to hear of it later.
+///
+/// # Errors
+/// [`Refusal`], as the engine refused it.
+pub async fn acknowledge(engine: &EngineHandle, incident: &IncidentId, acknowledgement: Acknowledgement) -> Result<(), Refusal> {
+    let who = acknowledgement.by.clone();
+    engine.ask(Operation::Acknowledge(incident.clone(), acknowledgement)).await.map_err(refusal)?;
+    tracing::info!(%incident, user = who, "`{who}` acknowledged incident `{incident}`");
+    Ok(())
+}
+
+/// Nobody is at work on an incident after all.
+///
+/// # Errors
+/// [`Refusal`], as the engine refused it.
+pub async fn withdraw(engine: &EngineHandle, incident: &IncidentId, who: &str) -> Result<(), Refusal> {
+    engine.ask(Operation::Withdraw(incident.clone())).await.map_err(refusal)?;
+    tracing::info!(%incident, user = who, "`{who}` withdrew the acknowledgement of incident `{incident}`");
+    Ok(())
+}
+
+/// Nobody is told of new trouble of some monitors for a while.
+///
+/// # Errors
+/// [`Refusal`], as the engine refused it.
+pub async fn silence(engine: &EngineHandle, silence: Silence) -> Result<Silenced, Refusal> {
+    let (id, operation) = new_silence(silence.clone())?;
+    engine.ask(operation).await.map_err(refusal)?;
+    let (who, until) = (&silence.by, silence.until.rfc3339());
+    tracing::info!(silence = %id, user = who, "`{who}` made silence `{id}`, which ends at {until}");
+    Ok(api::acts::silenced(&id, &silence, &engine.snapshot()))
+}
+
+/// What the engine is asked for a silence, and the new silence's id.
+///
+/// # Errors
+/// [`Refusal::Internal`] when the system has no randomness to give.
+pub fn new_silence(silence: Silence) -> Result<(SilenceId, Operation), Refusal> {
+    let text = short_id().map_err(|error| Refusal::Internal(format!("no randomness for the id of a silence: {error}")))?;
+    let id = SilenceId::parse(&text).map_err(Refusal::Internal)?;
+    Ok((id.clone(), Operation::Silence(id, silence)))
+}
+
+/// A silence is over now.
+///
+/// # Errors
+/// [`Refusal`], as the engine refused it.
+pub async fn end_silence(engine: &EngineHandle, id: &SilenceId, who: &str) -> Result<(), Refusal> {
+    engine.ask(Operation::EndSilence(id.clone())).await.map_err(refusal)?;
+    tracing::info!(silence = %id, user = who, "`{who}` ended silence `{id}`");
+    Ok(())
 }
 
 /// Forgets a node of the cluster on the word of `who`.
@@ -55,7 +141,9 @@ pub async fn forget_node(engine: &EngineHandle, node: &NodeName, who: &str) -> R
     Ok(())
 }
 
-fn refusal(refused: Refused) -> Refusal {
+/// What a refusal of the engine is for whoever asked.
+#[must_use]
+pub fn refusal(refused: Refused) -> Refusal {
     match refused {
         Refused::NoSuchMonitor(_) => Refusal::NotFound,
         Refused::NotNow(why) => Refusal::Conflict(why),

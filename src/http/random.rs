@@ -25,6 +25,16 @@ pub fn key() -> Result<[u8; TOKEN_BYTES], getrandom::Error> {
     Ok(bytes)
 }
 
+/// A new id that people type: eight letters and digits. It is no secret.
+///
+/// # Errors
+/// As for [`token`].
+pub fn short_id() -> Result<String, getrandom::Error> {
+    let mut bytes = [0; 5];
+    getrandom::fill(&mut bytes)?;
+    Ok(data_encoding::BASE32_NOPAD.encode(&bytes).to_ascii_lowercase())
+}
+
 /// SHA-256 of the parts, each preceded by its length, so that no two lists of parts are the same text.
 #[must_use]
 pub fn digest(parts: &[&[u8]]) -> [u8; 32] {

@@ -14,6 +14,8 @@ use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
 use crate::model::id::NodeName;
 use crate::model::id::PageSlug;
+use crate::model::policy::SilenceId;
+use crate::notifier::signed::TOKEN_CHARS_MAX as ACT_CHARS_MAX;
 use crate::ui::links::Act;
 
 /// What is asked for, sorted by the right it needs.
@@ -75,6 +77,10 @@ pub enum PublicRoute {
     Link(String),
     /// Using a one-time link.
     LinkUse(String),
+    /// The buttons of a link in a message.
+    Act(String),
+    /// Using a link in a message.
+    ActUse(String),
     /// Ends one's own session.
     SignOut,
     /// An embedded file.
@@ -103,6 +109,10 @@ pub enum ViewerRoute {
     Incidents,
     /// One incident.
     Incident(IncidentId),
+    /// What nobody is told of for a while.
+    Silences,
+    /// The same as JSON.
+    ApiSilences,
     /// The config.
     Config,
     /// Channels and deliveries.
@@ -137,6 +147,16 @@ pub enum Deed {
     Monitor(Act, MonitorId),
     /// A node is gone for good.
     ForgetNode(NodeName),
+    /// Somebody is at work on an incident, or wants to hear of it later.
+    Acknowledge(IncidentId),
+    /// Nobody is, after all.
+    Withdraw(IncidentId),
+    /// A silence of one monitor.
+    SilenceMonitor(MonitorId),
+    /// A silence.
+    Silence,
+    /// It is over.
+    EndSilence(SilenceId),
 }
 
 /// Routes of the control socket.
@@ -156,6 +176,16 @@ pub enum LocalRoute {
     ForgetPeer(NodeName),
     /// By what a heartbeat is pinged.
     Heartbeat(MonitorId),
+    /// Somebody is at work on an incident, or on all of a monitor.
+    Acknowledge,
+    /// Nobody is, after all.
+    Withdraw,
+    /// All silences.
+    Silences,
+    /// A silence.
+    Silence,
+    /// It is over.
+    EndSilence(SilenceId),
 }
 
 /// How answers, errors above all, are written.
@@ -206,6 +236,7 @@ impl ViewerRoute {
             ViewerRoute::Monitor(id) => Some(format!("/monitors/{id}")),
             ViewerRoute::Incidents => Some("/incidents".to_owned()),
             ViewerRoute::Incident(id) => Some(format!("/incidents/{id}")),
+            ViewerRoute::Silences => Some("/silences".to_owned()),
             ViewerRoute::Config => Some("/config".to_owned()),
             ViewerRoute::Channels => Some("/channels".to_owned()),
             ViewerRoute::Peers => Some("/peers".to_owned()),
@@ -213,6 +244,7 @@ impl ViewerRoute {
             | ViewerRoute::ApiMonitor(_)
             | ViewerRoute::ApiPings(_)
             | ViewerRoute::ApiPingBody(..)
+            | ViewerRoute::ApiSilences
             | ViewerRoute::ApiPeers => None,
         }
     }
@@ -251,16 +283,20 @@ pub fn route(method: &str, path: &str) -> Result<Route, NoRoute> {
     let get = || public(&segments).map(Route::Public).or_else(|| viewer(&segments).map(Route::Viewer)).or_else(|| local_get(&segments));
     let post =
         || public_post(&segments).map(Route::Public).or_else(|| operator(&segments).map(Route::Operator)).or_else(|| local_post(&segments));
+    let delete = || operator_delete(&segments).map(Route::Operator);
     let found = match method {
         "GET" | "HEAD" => get(),
         "POST" => post(),
+        "DELETE" => delete(),
         _ => None,
     };
-    found.ok_or_else(|| match (get().is_some(), post().is_some()) {
-        (true, true) => NoRoute::MethodNotAllowed("GET, HEAD, POST"),
-        (true, false) => NoRoute::MethodNotAllowed("GET, HEAD"),
-        (false, true) => NoRoute::MethodNotAllowed("POST"),
-        (false, false) => NoRoute::NotFound,
+    found.ok_or_else(|| match (get().is_some(), post().is_some(), delete().is_some()) {
+        (true, true, _) => NoRoute::MethodNotAllowed("GET, HEAD, POST"),
+        (true, false, _) => NoRoute::MethodNotAllowed("GET, HEAD"),
+        (false, true, true) => NoRoute::MethodNotAllowed("POST, DELETE"),
+        (false, true, false) => NoRoute::MethodNotAllowed("POST"),
+        (false, false, true) => NoRoute::MethodNotAllowed("DELETE"),
+        (false, false, false) => NoRoute::NotFound,
     })
 }
 
@@ -273,6 +309,7 @@ fn public(segments: &[&str]) -> Option<PublicRoute> {
         ["status", page, "logo"] => slug(page).map(PublicRoute::StatusLogo),
         ["sign-in"] => Some(PublicRoute::SignIn),
         ["sign-in", "link", text] => token(text).map(PublicRoute::Link),
+        ["act", text] => act_token(text).map(PublicRoute::Act),
         ["assets", name] if !name.is_empty() => Some(PublicRoute::Asset((*name).to_owned())),
         ["healthz"] => Some(PublicRoute::Health),
         ["peer"] => Some(PublicRoute::Peer),
@@ -289,6 +326,7 @@ fn public_post(segments: &[&str]) -> Option<PublicRoute> {
         ["status", page] if !page.ends_with(".json") => slug(page).map(PublicRoute::StatusPassword),
         ["sign-in"] => Some(PublicRoute::SignInForm),
         ["sign-in", "link", text] => token(text).map(PublicRoute::LinkUse),
+        ["act", text] => act_token(text).map(PublicRoute::ActUse),
         ["sign-out"] => Some(PublicRoute::SignOut),
         _ => None,
     }
@@ -300,6 +338,8 @@ fn viewer(segments: &[&str]) -> Option<ViewerRoute> {
         ["monitors", id] => monitor(id).map(ViewerRoute::Monitor),
         ["incidents"] => Some(ViewerRoute::Incidents),
         ["incidents", id] => incident(id).map(ViewerRoute::Incident),
+        ["silences"] => Some(ViewerRoute::Silences),
+        ["api", "v1", "silences"] => Some(ViewerRoute::ApiSilences),
         ["config"] => Some(ViewerRoute::Config),
         ["channels"] => Some(ViewerRoute::Channels),
         ["api", "v1", "status"] => Some(ViewerRoute::ApiStatus),
@@ -318,6 +358,11 @@ fn operator(segments: &[&str]) -> Option<OperatorRoute> {
         all => (Wire::Page, all),
     };
     let deed = match segments {
+        ["incidents", id, word] if *word == acknowledge_word(wire) => Deed::Acknowledge(incident(id)?),
+        ["incidents", id, "withdraw"] if wire == Wire::Page => Deed::Withdraw(incident(id)?),
+        ["monitors", id, "silence"] if wire == Wire::Page => Deed::SilenceMonitor(monitor(id)?),
+        ["silences"] => Deed::Silence,
+        ["silences", id, "end"] if wire == Wire::Page => Deed::EndSilence(silence(id)?),
         ["monitors", id, word] => {
             let act = [Act::Pause, Act::Resume, Act::Check].into_iter().find(|act| act.word() == *word)?;
             Deed::Monitor(act, monitor(id)?)
@@ -328,10 +373,28 @@ fn operator(segments: &[&str]) -> Option<OperatorRoute> {
     Some(OperatorRoute { deed, wire })
 }
 
+/// Programs make and delete the acknowledgement of an incident; people press a button that says what it does.
+fn acknowledge_word(wire: Wire) -> &'static str {
+    match wire {
+        Wire::Page => "acknowledge",
+        Wire::Json => "acknowledgement",
+    }
+}
+
+fn operator_delete(segments: &[&str]) -> Option<OperatorRoute> {
+    let deed = match segments {
+        ["api", "v1", "incidents", id, "acknowledgement"] => Deed::Withdraw(incident(id)?),
+        ["api", "v1", "silences", id] => Deed::EndSilence(silence(id)?),
+        _ => return None,
+    };
+    Some(OperatorRoute { deed, wire: Wire::Json })
+}
+
 fn local_get(segments: &[&str]) -> Option<Route> {
     match segments {
         ["local", "status"] => Some(Route::Local(LocalRoute::Status)),
         ["local", "peers"] => Some(Route::Local(LocalRoute::Peers)),
+        ["local", "silences"] => Some(Route::Local(LocalRoute::Silences)),
         ["local", "heartbeats", id] => monitor(id).map(|id| Route::Local(LocalRoute::Heartbeat(id))),
         _ => None,
     }
@@ -340,6 +403,10 @@ fn local_get(segments: &[&str]) -> Option<Route> {
 fn local_post(segments: &[&str]) -> Option<Route> {
     match segments {
         ["local", "reload"] => Some(Route::Local(LocalRoute::Reload)),
+        ["local", "acknowledge"] => Some(Route::Local(LocalRoute::Acknowledge)),
+        ["local", "withdraw"] => Some(Route::Local(LocalRoute::Withdraw)),
+        ["local", "silences"] => Some(Route::Local(LocalRoute::Silence)),
+        ["local", "silences", id, "end"] => silence(id).map(|id| Route::Local(LocalRoute::EndSilence(id))),
         ["local", "sign-in-link"] => Some(Route::Local(LocalRoute::SignInLink)),
         ["local", "peers", name, "ping"] => node(name).map(|node| Route::Local(LocalRoute::PingPeer(node))),
         ["local", "peers", name, "forget"] => node(name).map(|node| Route::Local(LocalRoute::ForgetPeer(node))),
@@ -364,13 +431,26 @@ fn incident(text: &str) -> Option<IncidentId> {
     fits.then(|| IncidentId::from_derived(text))
 }
 
+fn silence(text: &str) -> Option<SilenceId> {
+    SilenceId::parse(text).ok()
+}
+
 /// A number as we write it: one way only.
 fn number(text: &str) -> Option<u64> {
     text.parse().ok().filter(|n: &u64| n.to_string() == text)
 }
 
 fn token(text: &str) -> Option<String> {
-    let fits = (1..=TOKEN_CHARS_MAX).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    token_within(text, TOKEN_CHARS_MAX)
+}
+
+/// The token of a link in a message has a name in it and may be long.
+fn act_token(text: &str) -> Option<String> {
+    token_within(text, ACT_CHARS_MAX)
+}
+
+fn token_within(text: &str, chars_max: usize) -> Option<String> {
+    let fits = (1..=chars_max).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
     fits.then(|| text.to_owned())
 }
 
@@ -442,6 +522,32 @@ mod tests {
     }
 
     #[test]
+    fn so_has_every_act_about_alerts() {
+        for (method, path, right) in [
+            ("GET", "/silences", Right::Viewer),
+            ("GET", "/api/v1/silences", Right::Viewer),
+            ("POST", "/incidents/abc234/acknowledge", Right::Operator),
+            ("POST", "/incidents/abc234/withdraw", Right::Operator),
+            ("POST", "/monitors/api/silence", Right::Operator),
+            ("POST", "/silences", Right::Operator),
+            ("POST", "/silences/abcdefg2/end", Right::Operator),
+            ("POST", "/api/v1/incidents/abc234/acknowledgement", Right::Operator),
+            ("DELETE", "/api/v1/incidents/abc234/acknowledgement", Right::Operator),
+            ("POST", "/api/v1/silences", Right::Operator),
+            ("DELETE", "/api/v1/silences/abcdefg2", Right::Operator),
+            ("GET", "/act/abc_-9", Right::Public),
+            ("POST", "/act/abc_-9", Right::Public),
+            ("POST", "/local/acknowledge", Right::Local),
+            ("POST", "/local/withdraw", Right::Local),
+            ("GET", "/local/silences", Right::Local),
+            ("POST", "/local/silences", Right::Local),
+            ("POST", "/local/silences/abcdefg2/end", Right::Local),
+        ] {
+            assert_eq!(route(method, path).map(|route| route.right()), Ok(right), "{method} {path}");
+        }
+    }
+
+    #[test]
     fn other_spellings_do_not_exist() {
         for path in [
             "",
@@ -474,6 +580,11 @@ mod tests {
             "/..",
             "/status/../config",
             "/peers/",
+            "/act",
+            "/act/",
+            "/act/a.b",
+            "/silences/",
+            "/silences/abcdefg2",
             "/peers/eu-west",
             "/peers/EU/forget",
             "/local/peers/eu-west",
@@ -496,6 +607,9 @@ mod tests {
             ("GET", "/local/reload", "POST"),
             ("GET", "/peers/eu-west/forget", "POST"),
             ("POST", "/peers", "GET, HEAD"),
+            ("DELETE", "/silences", "GET, HEAD, POST"),
+            ("GET", "/api/v1/silences/abcdefg2", "DELETE"),
+            ("GET", "/api/v1/incidents/abc/acknowledgement", "POST, DELETE"),
         ] {
             assert_eq!(route(method, path), Err(NoRoute::MethodNotAllowed(allow)), "{method} {path}");
         }
@@ -503,7 +617,7 @@ mod tests {
 
     #[test]
     fn pages_one_is_sent_back_to_are_routes_again() {
-        for path in ["/monitors", "/monitors/api", "/incidents", "/incidents/abc", "/config", "/channels", "/peers"] {
+        for path in ["/monitors", "/monitors/api", "/incidents", "/incidents/abc", "/silences", "/config", "/channels", "/peers"] {
             let Ok(Route::Viewer(found)) = route("GET", path) else { panic!("{path} is for viewers") };
             assert_eq!(found.page_path().as_deref(), Some(path));
         }

@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 
 use bytes::Buf;
+use bytes::Bytes;
 use http_body_util::BodyExt;
 use http_body_util::LengthLimitError;
 use http_body_util::Limited;
@@ -19,6 +20,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::PeerParts;
 use crate::http::Reloads;
+use crate::http::act_link::ActLinks;
 use crate::http::answer;
 use crate::http::answer::Answer;
 use crate::http::auth;
@@ -65,6 +67,8 @@ pub struct Site {
     pub sign_in: SignIn,
     /// The operators' pages.
     pub desk: Desk,
+    /// Links in messages.
+    pub act_links: ActLinks,
     /// Takes pings.
     pub receiver: Receiver,
     /// Where reloads are asked for.
@@ -147,11 +151,13 @@ impl Site {
         if let Some(upgrade) = upgrade {
             return peers::let_in(self.peers.as_ref(), &visit, upgrade);
         }
-        if asked.method == Method::POST {
-            if visit.bearer().is_none() && peer != Peer::Control {
+        if asked.method == Method::POST || asked.method == Method::DELETE {
+            // What a link in a message does is allowed by its address alone, which no other site can make a browser know.
+            let is_by_address = matches!(found, Route::Public(PublicRoute::ActUse(_)));
+            if visit.bearer().is_none() && peer != Peer::Control && !is_by_address {
                 visit.require_same_site(config.server.public_url.as_deref())?;
             }
-            visit.form = read_form(&visit, body).await?;
+            (visit.form, visit.body) = read_body(&visit, body).await?;
         }
         self.dispatch(found, &visit, config).await
     }
@@ -230,6 +236,8 @@ impl Site {
             PublicRoute::SignInForm => sign_in.by_password(visit, &config.auth, pages, archive).await,
             PublicRoute::Link(token) => Ok(sign_in.link(visit, &token)),
             PublicRoute::LinkUse(token) => sign_in.use_link(visit, &token, &config.auth, archive).await,
+            PublicRoute::Act(token) => self.act_links.open(&self.desk.engine.snapshot(), self.receiver.secret(), visit, &token),
+            PublicRoute::ActUse(token) => self.act_links.act(&self.desk.engine, self.receiver.secret(), visit, &token).await,
             PublicRoute::SignOut => Ok(sign_in.out(visit, archive).await),
             PublicRoute::Asset(name) => visitor::asset(&name),
             PublicRoute::Health => Ok(visitor::health(pages, visit)),
@@ -279,6 +287,7 @@ impl Site {
             headers: parts.headers,
             secure,
             form: Vec::new(),
+            body: Bytes::new(),
         }
     }
 
@@ -296,9 +305,9 @@ fn sign_in_needed(route: &ViewerRoute) -> Refusal {
     Refusal::SignInNeeded(route.page_path())
 }
 
-/// Reads the body of a form. Only bodies that say their length are read: ours do, and a body in chunks through a proxy that sees
+/// Reads the body, and its fields when it is a form. Only bodies that say their length are read: ours do, and a body in chunks through a proxy that sees
 /// its end elsewhere is how requests are smuggled.
-async fn read_form<B>(visit: &Visit, body: B) -> Result<Vec<(String, String)>, Refusal>
+async fn read_body<B>(visit: &Visit, body: B) -> Result<(Vec<(String, String)>, Bytes), Refusal>
 where
     B: Body + Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -318,5 +327,6 @@ where
     };
     let is_form = visit.header("content-type").is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
     let n_bytes = whole.remaining();
-    Ok(if is_form { parse_form(&whole.copy_to_bytes(n_bytes)) } else { Vec::new() })
+    let whole = whole.copy_to_bytes(n_bytes);
+    Ok((if is_form { parse_form(&whole) } else { Vec::new() }, whole))
 }

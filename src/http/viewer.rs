@@ -9,6 +9,7 @@ use hyper::StatusCode;
 use crate::engine::handle::EngineHandle;
 use crate::engine::snapshot::MonitorView;
 use crate::engine::snapshot::Snapshot;
+use crate::http::alert_views;
 use crate::http::answer;
 use crate::http::answer::Answer;
 use crate::http::api;
@@ -63,6 +64,7 @@ use crate::ui::page::monitor::MonitorPage;
 use crate::ui::page::monitor::Past;
 use crate::ui::page::monitor::SloView;
 use crate::ui::page::peers;
+use crate::ui::page::silences;
 
 /// Pings on a monitor's page.
 const PINGS_SHOWN: usize = 100;
@@ -113,6 +115,8 @@ impl Desk {
             ViewerRoute::Monitor(id) => monitor::page(&frame, &self.monitor(&snapshot, id, &frame).await?),
             ViewerRoute::Incidents => incidents::list(&frame, &self.incidents(&snapshot, now).await),
             ViewerRoute::Incident(id) => self.incident(&frame, &snapshot, id).await?,
+            ViewerRoute::Silences => silences::page(&frame, &alert_views::silences(&snapshot)),
+            ViewerRoute::ApiSilences => return Ok(answer::json(StatusCode::OK, &api::acts::silences(&snapshot))),
             ViewerRoute::Config => config::page(&frame, &views::config(&snapshot)),
             ViewerRoute::Channels => channels::page(&frame, &self.channels(&snapshot).await),
             ViewerRoute::Peers => match peer_views::page(&snapshot, report) {
@@ -177,6 +181,7 @@ impl Desk {
             state: view.verdict,
             said: beat::nuance(view).map(Nuance::said),
             since: view.since,
+            marks: alert_views::marks(view, snapshot, now),
             cause: views::cause(view),
             pause: views::pause_state(view),
             interval: view.monitor.interval,

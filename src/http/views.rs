@@ -6,6 +6,7 @@ use crate::config::Problem;
 use crate::engine::snapshot::MonitorView;
 use crate::engine::snapshot::Snapshot;
 use crate::engine::snapshot::UplinkView;
+use crate::http::alert_views;
 use crate::http::auth::Viewer;
 use crate::http::beat;
 use crate::http::beat::Nuance;
@@ -101,7 +102,8 @@ pub fn dashboard(snapshot: &Snapshot, now: UnixMillis) -> DashboardView {
     let voters = snapshot.cluster.iter().flat_map(|cluster| &cluster.nodes).filter(|node| node.is_configured);
     let all_regions: Vec<String> = voters.map(|node| node.region.to_string()).collect();
     let own_region = snapshot.config.instance.region.to_string();
-    let mut monitors: Vec<MonitorRow> = views.iter().map(|view| monitor_row(view, (&own_region, all_regions.len()))).collect();
+    let mut monitors: Vec<MonitorRow> =
+        views.iter().map(|view| monitor_row(view, (&own_region, all_regions.len()), (snapshot, now))).collect();
     // Failing first, those that fail from some regions before those that do not; within a state the order of the config, which people
     // chose. Paused ones stand among the fine ones.
     monitors.sort_by_key(|row| {
@@ -124,13 +126,14 @@ pub fn open_incidents(snapshot: &Snapshot) -> Vec<Incident> {
     open
 }
 
-fn monitor_row(view: &MonitorView, regions: (&str, usize)) -> MonitorRow {
+fn monitor_row(view: &MonitorView, regions: (&str, usize), (snapshot, now): (&Snapshot, UnixMillis)) -> MonitorRow {
     MonitorRow {
         id: view.monitor.id.clone(),
         name: view.monitor.name.clone(),
         group: view.monitor.group.clone(),
         state: view.verdict,
         said: beat::nuance(view).map(Nuance::said),
+        marks: alert_views::marks(view, snapshot, now),
         since: view.since,
         is_heartbeat: view.heartbeat.is_some(),
         expected_at: view.heartbeat.as_ref().and_then(|beat| beat.seen.expected).filter(|_| view.verdict != Verdict::Paused),
@@ -217,6 +220,7 @@ pub fn incident(incident: &Incident, deliveries: &[Delivery], snapshot: &Snapsho
     let names = |regions: &[crate::model::id::Region]| regions.iter().map(ToString::to_string).collect();
     IncidentView {
         row: incident_row(incident, snapshot, now),
+        alert: alert_views::section(&incident.id, snapshot, now).filter(|_| incident.closed.is_none()),
         confirmed_at: incident.confirmed_at,
         confirmed_after: incident.confirmed_at.since(incident.opened_at),
         cause_code: incident.cause.code(),

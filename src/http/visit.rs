@@ -42,6 +42,8 @@ pub struct Visit {
     pub secure: bool,
     /// Fields of the form, in order.
     pub form: Vec<(String, String)>,
+    /// The body of a request that changes something, as it was sent.
+    pub body: Bytes,
 }
 
 /// Whether this address is one of the listed.

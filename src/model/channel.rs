@@ -265,11 +265,15 @@ pub enum Slot {
     Runbook,
     /// `${link}`: the incident's page
     Link,
+    /// `${links.acknowledge}`: where one can say that one is at work on it; empty once it is over
+    LinkAcknowledge,
+    /// `${links.silence}`: where one can silence the monitor; empty once it is over
+    LinkSilence,
 }
 
 impl Slot {
     /// Every slot with its name between `${` and `}`.
-    pub const ALL: [(&'static str, Slot); 14] = [
+    pub const ALL: [(&'static str, Slot); 16] = [
         ("monitor.name", Slot::MonitorName),
         ("monitor.id", Slot::MonitorId),
         ("monitor.group", Slot::MonitorGroup),
@@ -284,5 +288,7 @@ impl Slot {
         ("regions_failing", Slot::RegionsFailing),
         ("runbook", Slot::Runbook),
         ("link", Slot::Link),
+        ("links.acknowledge", Slot::LinkAcknowledge),
+        ("links.silence", Slot::LinkSilence),
     ];
 }

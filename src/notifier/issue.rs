@@ -41,6 +41,9 @@ pub(super) fn step(message: &Message<'_>, found: Option<u64>, n_done: usize) -> 
 /// What an issue or a comment says. It begins with a sign, so that no value stands where a line begins.
 #[must_use]
 pub(super) fn text(message: &Message<'_>) -> String {
+    // Issues may be read by everybody, and by these links whoever reads them could act.
+    let links = message.links.clone().unsigned();
+    let message = &Message { links: &links, ..*message };
     let footer = within(&message.footer(), TITLE, escape::markdown);
     format!("{} {}\n\n<sub>{footer}</sub>", message.tone().sign(), message.text(&MARKDOWN, TEXT))
 }

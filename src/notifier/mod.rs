@@ -24,6 +24,7 @@ use crate::consensus::delivery;
 use crate::model::channel::Channel;
 use crate::model::id::ChannelName;
 use crate::model::peer::Roster;
+use crate::model::secret::Secret;
 use crate::notifier::error::SendError;
 use crate::notifier::outbox::Outbox;
 use crate::notifier::payload::Links;
@@ -72,6 +73,7 @@ pub mod sample;
 pub mod shared;
 pub mod shorten;
 pub mod signal;
+pub mod signed;
 pub mod sink;
 pub mod slack;
 pub mod smtp;
@@ -113,6 +115,8 @@ pub struct Notifier<O, S> {
     pub config: watch::Receiver<Arc<Config>>,
     /// Notified when messages were added to the outbox. One that is missed costs at most half a minute.
     pub owed: Arc<Notify>,
+    /// The instance's secret: keys of links in messages are derived from it.
+    pub secret: Secret,
     /// What the notifiers of a cluster share; `None` when watching alone.
     pub shared: Option<Shared>,
     /// Draws a number from 0 (inclusive) to 1, for jitter; [`system_chance`] except in tests.
@@ -144,6 +148,7 @@ impl<O: Outbox, S: Sink> Notifier<O, S> {
             clock: self.clock,
             config: self.config,
             owed: everybody.subscribe(),
+            secret: self.secret,
             shared: self.shared,
             chance: self.chance,
             stop: stop.clone(),

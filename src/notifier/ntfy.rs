@@ -52,6 +52,9 @@ impl Kind for NtfySpec {
 }
 
 /// ntfy's numbers for refusals.
+/// Of the links those that become buttons first, because there are few: touching the message itself opens the incident.
+const BUTTONS: [&str; 5] = ["Acknowledge", "Silence", "Runbook", "Incident", "Monitor"];
+
 const KNOWN: &[(&str, &str)] = &[
     ("40009", "the topic's name is not one"),
     ("40024", "it did not understand the message"),
@@ -66,7 +69,8 @@ fn body(message: &Message<'_>) -> Value {
         Tone::Good => "white_check_mark",
         Tone::Neutral => "information_source",
     };
-    let links: Vec<(&str, String)> = message.pointers().into_iter().filter(|(_, url)| url.len() <= ADDRESS).collect();
+    let mut links: Vec<(&str, String)> = message.pointers().into_iter().filter(|(_, url)| url.len() <= ADDRESS).collect();
+    links.sort_by_key(|(label, _)| BUTTONS.iter().position(|known| known == label));
     let actions: Vec<Value> =
         links.iter().take(N_ACTIONS_MAX).map(|(label, url)| json!({"action": "view", "label": label, "url": url})).collect();
     let mut body = json!({

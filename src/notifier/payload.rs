@@ -17,6 +17,7 @@ use crate::model::time::UnixMillis;
 use crate::model::verdict::Confidence;
 use crate::model::verdict::Diagnosis;
 use crate::notifier::shorten::fit;
+use crate::notifier::signed::LinkKeys;
 use crate::notifier::text::sentence;
 
 /// Who says it, with the version.
@@ -32,9 +33,10 @@ pub const TEXT_BYTES: [usize; 4] = [8192, 2048, 512, 128];
 const REGIONS_MAX: usize = 64;
 
 /// Builds addresses of our own pages.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Links {
     base: Option<String>,
+    keys: Option<LinkKeys>,
 }
 
 impl Links {
@@ -46,7 +48,26 @@ impl Links {
             // Some write the base path into the public URL as well.
             if url.ends_with(&server.base_path) { url.to_owned() } else { format!("{url}{}", server.base_path) }
         });
-        Links { base }
+        Links { base, keys: None }
+    }
+
+    /// The same with links by which readers of a message can act; without keys there are none.
+    #[must_use]
+    pub fn signed(self, keys: LinkKeys) -> Links {
+        Links { keys: Some(keys), ..self }
+    }
+
+    /// The same without links by which readers of a message can act.
+    #[must_use]
+    pub fn unsigned(self) -> Links {
+        Links { keys: None, ..self }
+    }
+
+    /// Where whoever reads of something that is still open can acknowledge it; what is over needs nobody.
+    fn act(&self, notification: &Notification, facts: &IncidentFacts) -> Option<String> {
+        let is_open = notification.event != EventKind::Recovered && facts.closed.is_none();
+        let keys = self.keys.as_ref().filter(|_| is_open)?;
+        self.to(&format!("act/{}", keys.token(&facts.incident, &notification.channel)?))
     }
 
     fn to(&self, path: &str) -> Option<String> {
@@ -125,6 +146,10 @@ pub struct PayloadLinks {
     pub incident: Option<String>,
     /// The monitor's page.
     pub monitor: Option<String>,
+    /// Where one can say that one is at work on it, without signing in; only while it is open.
+    pub acknowledge: Option<String>,
+    /// Where one can silence the monitor, without signing in; only while it is open.
+    pub silence: Option<String>,
 }
 
 impl Payload {
@@ -154,7 +179,7 @@ impl Payload {
                     evidence: fit(text),
                     group: None,
                     runbook: None,
-                    links: PayloadLinks { incident: None, monitor: None },
+                    links: PayloadLinks { incident: None, monitor: None, acknowledge: None, silence: None },
                     key: notification.key.clone(),
                     sent_by: SENT_BY,
                     diagnosis: None,
@@ -168,6 +193,7 @@ impl Payload {
 }
 
 fn about_incident(notification: &Notification, facts: &IncidentFacts, links: &Links, text_bytes_max: usize) -> Payload {
+    let act = links.act(notification, facts);
     let fit = |text: &str| fit(text, text_bytes_max);
     Payload {
         monitor_name: fit(&facts.monitor_name),
@@ -194,6 +220,8 @@ fn about_incident(notification: &Notification, facts: &IncidentFacts, links: &Li
         links: PayloadLinks {
             incident: links.to(&format!("incidents/{}", facts.incident)),
             monitor: links.to(&format!("monitors/{}", facts.monitor)),
+            silence: act.as_ref().map(|url| format!("{url}#silence")),
+            acknowledge: act,
         },
         key: notification.key.clone(),
         sent_by: SENT_BY,
@@ -287,7 +315,8 @@ mod tests {
             "evidence":"connected to 203.0.113.7:443 in 12 ms",
             "group":"prod-us",
             "runbook":"https://wiki.example.com/runbooks/api",
-            "links":{"incident":"https://status.example.com/incidents/k3v9q2m7x4t1a","monitor":"https://status.example.com/monitors/prod-us-api-health"},
+            "links":{"incident":"https://status.example.com/incidents/k3v9q2m7x4t1a","monitor":"https://status.example.com/monitors/prod-us-api-health",
+                "acknowledge":null,"silence":null},
             "key":"k3v9q2m7x4t1a:down:ops-webhook",
             "sent_by":"VERSION",
             "diagnosis":null,
@@ -295,6 +324,24 @@ mod tests {
             "quorum":{"counted":2,"voters":2},
             "possible_repeat":false}"#;
         assert_eq!(json(&samples::notification(samples::facts()), &links()), expected(golden));
+    }
+
+    #[test]
+    fn readers_can_act_on_what_is_open_and_on_nothing_else() {
+        let links = samples::links();
+        let of = |notification: &Notification| Payload::new(notification, &links, 100).links;
+        let open = of(&samples::notification(samples::facts()));
+        let acknowledge = open.acknowledge.expect("it is open");
+        assert_eq!(open.silence, Some(format!("{acknowledge}#silence")));
+        let token = acknowledge.strip_prefix("https://status.example.com/act/").expect("an address of ours");
+        let keys = LinkKeys::new(&samples::config(&[]), &crate::model::secret::Secret::new("secret"));
+        assert_eq!(keys.open(token).expect("our own").1, samples::channel_name("ops-webhook"));
+        let mut over = samples::notification(samples::facts());
+        over.event = EventKind::Recovered;
+        assert_eq!(of(&over).acknowledge, None);
+        assert_eq!(of(&samples::self_notice()).silence, None);
+        let unsigned = Payload::new(&samples::notification(samples::facts()), &links.clone().unsigned(), 100);
+        assert_eq!(unsigned.links.acknowledge, None, "not everybody may act who may read");
     }
 
     #[test]
@@ -338,7 +385,7 @@ mod tests {
             "text":"vigilmon: the new config is not valid: config.yaml:14:3: the old one runs on",
             "event":"self","monitor_id":null,"incident_id":null,"cause":"the new config is not valid","cause_code":"self",
             "regions_fine":[],"regions_unknown":[],"confidence":"full","evidence":"config.yaml:14:3: the old one runs on",
-            "group":null,"runbook":null,"links":{"incident":null,"monitor":null},"key":"self:config:1","sent_by":"VERSION",
+            "group":null,"runbook":null,"links":{"incident":null,"monitor":null,"acknowledge":null,"silence":null},"key":"self:config:1","sent_by":"VERSION",
             "diagnosis":null,"diagnosis_text":null,"quorum":null,"possible_repeat":false}"#;
         assert_eq!(json(&samples::self_notice(), &links()), expected(golden));
     }

@@ -48,6 +48,7 @@ use crate::notifier::payload::Links;
 use crate::notifier::payload::SENT_BY;
 use crate::notifier::preview;
 use crate::notifier::request::Answer;
+use crate::notifier::signed::LinkKeys;
 
 /// 2026-06-30T10:23:00Z.
 pub(super) const TEN_TWENTY_THREE: UnixMillis = UnixMillis(1_782_814_980_000);
@@ -105,6 +106,11 @@ pub(super) fn self_notice() -> Notification {
     }
 }
 
+/// Links as a running instance makes them.
+pub(super) fn links() -> Links {
+    Links::new(&server()).signed(LinkKeys::new(&config(&[]), &Secret::new("secret")))
+}
+
 /// A message with everything it borrows.
 pub(super) struct World {
     pub(super) notification: Notification,
@@ -114,7 +120,7 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new(notification: Notification) -> World {
-        World { notification, on: BTreeSet::from(EventKind::ALL), links: Links::new(&server()) }
+        World { notification, on: BTreeSet::from(EventKind::ALL), links: links() }
     }
 
     pub(super) fn down() -> World {

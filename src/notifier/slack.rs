@@ -315,7 +315,7 @@ mod tests {
                     {"type": "section", "text": {"type": "mrkdwn", "verbatim": true, "text":
                         "*Target:* https://api.us.example.com/health\n*Failing from:* us-east, eu-west\n*Votes:* 2 of 2 count\n`connected to 203.0.113.7:443 in 12 ms`"}},
                     {"type": "section", "text": {"type": "mrkdwn", "verbatim": true, "text":
-                        "<https://status.example.com/incidents/k3v9q2m7x4t1a|Incident> · <https://status.example.com/monitors/prod-us-api-health|Monitor> · <https://wiki.example.com/runbooks/api|Runbook>"}},
+                        "<https://status.example.com/incidents/k3v9q2m7x4t1a|Incident> · <https://status.example.com/monitors/prod-us-api-health|Monitor> · <https://wiki.example.com/runbooks/api|Runbook> · <https://status.example.com/act/YRftQjZ0F2O4iC-yEaQJ-mszdjlxMm03eDR0MWEAb3BzLXdlYmhvb2s|Acknowledge> · <https://status.example.com/act/YRftQjZ0F2O4iC-yEaQJ-mszdjlxMm03eDR0MWEAb3BzLXdlYmhvb2s#silence|Silence>"}},
                     {"type": "context", "elements": [{"type": "mrkdwn", "verbatim": true, "text": format!("{SENT_BY} · down · incident k3v9q2m7x4t1a")}]},
                 ],
             }],

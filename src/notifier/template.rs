@@ -44,6 +44,8 @@ fn value(slot: Slot, payload: &Payload) -> String {
         Slot::RegionsFailing => payload.regions_failing.join(","),
         Slot::Runbook => or_empty(&payload.runbook),
         Slot::Link => or_empty(&payload.links.incident),
+        Slot::LinkAcknowledge => or_empty(&payload.links.acknowledge),
+        Slot::LinkSilence => or_empty(&payload.links.silence),
     }
 }
 

@@ -18,6 +18,7 @@ use crate::model::notification::EventKind;
 use crate::model::notification::Notification;
 use crate::model::notification::Subject;
 use crate::model::peer::DeliveryStep;
+use crate::model::secret::Secret;
 use crate::model::time::UnixMillis;
 use crate::model::time::spoken;
 use crate::notifier::NAP;
@@ -35,6 +36,7 @@ use crate::notifier::outbox::Outbox;
 use crate::notifier::payload::Links;
 use crate::notifier::shared::Shared;
 use crate::notifier::shared::Verdict;
+use crate::notifier::signed::LinkKeys;
 use crate::notifier::sink::Envelope;
 use crate::notifier::sink::Sink;
 use crate::store::CommitError;
@@ -72,6 +74,7 @@ pub(super) struct Desk<O, S> {
     pub(super) clock: Clock,
     pub(super) config: watch::Receiver<Arc<Config>>,
     pub(super) owed: watch::Receiver<()>,
+    pub(super) secret: Secret,
     pub(super) shared: Option<Shared>,
     pub(super) chance: fn() -> f64,
     pub(super) stop: CancellationToken,
@@ -86,6 +89,7 @@ impl<O, S> Clone for Desk<O, S> {
             clock: self.clock.clone(),
             config: self.config.clone(),
             owed: self.owed.clone(),
+            secret: self.secret.clone(),
             shared: self.shared.clone(),
             chance: self.chance,
             stop: self.stop.clone(),
@@ -157,7 +161,7 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
         }
         let limit = if self.desk.shared.is_some() { LOOKED_AT_ONCE } else { 1 };
         let Some(mut rows) = self.claim(now, limit).await else { return Step::WaitUntil(now + PAUSE) };
-        let links = Links::new(&config.server);
+        let links = Links::new(&config.server).signed(LinkKeys::new(&config, &self.desk.secret));
         for row in &mut rows {
             let verdict = self.desk.shared.as_ref().map_or(Verdict::Own, |shared| shared.verdict(&row.notification));
             match verdict {

@@ -19,6 +19,8 @@ pub enum Section {
     Monitors,
     /// Incidents.
     Incidents,
+    /// What nobody is told of for a while.
+    Silences,
     /// Channels and their deliveries.
     Channels,
     /// The config.
@@ -28,12 +30,14 @@ pub enum Section {
 }
 
 impl Section {
-    const ALL: [Section; 5] = [Section::Monitors, Section::Incidents, Section::Channels, Section::Peers, Section::Config];
+    const ALL: [Section; 6] =
+        [Section::Monitors, Section::Incidents, Section::Silences, Section::Channels, Section::Peers, Section::Config];
 
     fn word(self) -> &'static str {
         match self {
             Section::Monitors => "Monitors",
             Section::Incidents => "Incidents",
+            Section::Silences => "Silences",
             Section::Channels => "Channels",
             Section::Config => "Config",
             Section::Peers => "Peers",
@@ -44,6 +48,7 @@ impl Section {
         match self {
             Section::Monitors => links.dashboard(),
             Section::Incidents => links.incidents(),
+            Section::Silences => links.silences(),
             Section::Channels => links.channels(),
             Section::Config => links.config(),
             Section::Peers => links.peers(),

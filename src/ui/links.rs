@@ -4,6 +4,7 @@ use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
 use crate::model::id::NodeName;
 use crate::model::id::PageSlug;
+use crate::model::policy::SilenceId;
 
 /// Makes addresses below the base path. Ids are slugs and need no escaping.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -93,6 +94,42 @@ impl Links {
     #[must_use]
     pub fn incident(&self, id: &IncidentId) -> String {
         self.to(&format!("/incidents/{id}"))
+    }
+
+    /// Where a form says that somebody is at work on an incident.
+    #[must_use]
+    pub fn acknowledge(&self, id: &IncidentId) -> String {
+        self.to(&format!("/incidents/{id}/acknowledge"))
+    }
+
+    /// Where a form says that nobody is, after all.
+    #[must_use]
+    pub fn withdraw(&self, id: &IncidentId) -> String {
+        self.to(&format!("/incidents/{id}/withdraw"))
+    }
+
+    /// Silences, and where a form asks for one.
+    #[must_use]
+    pub fn silences(&self) -> String {
+        self.to("/silences")
+    }
+
+    /// Where a form silences one monitor.
+    #[must_use]
+    pub fn silence_monitor(&self, id: &MonitorId) -> String {
+        self.to(&format!("/monitors/{id}/silence"))
+    }
+
+    /// Where a form ends a silence.
+    #[must_use]
+    pub fn end_silence(&self, id: &SilenceId) -> String {
+        self.to(&format!("/silences/{id}/end"))
+    }
+
+    /// Where a link in a message leads.
+    #[must_use]
+    pub fn act_link(&self, token: &str) -> String {
+        self.to(&format!("/act/{token}"))
     }
 
     /// The config page.

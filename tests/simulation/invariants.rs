@@ -265,7 +265,7 @@ pub fn check_alerts(seen: &Seen, disks: &[Disk]) -> Vec<String> {
                 && delivery.at + Duration::from_secs(2) <= *until
                 && is_calm(at.saturating_sub(SETTLED_WITHIN), delivery.at)
         };
-        if seen.silenced.iter().any(|silence| hides(silence)) {
+        if seen.silenced.iter().any(hides) {
             broken.push(format!("A3: {} was told at {:?} although it is silenced", delivery.incident, delivery.at));
         }
     }

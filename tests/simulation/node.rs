@@ -45,6 +45,7 @@ use vigilmon::model::result::Outcome;
 use vigilmon::model::result::RecentResults;
 use vigilmon::model::result::Timings;
 use vigilmon::model::result::Transcript;
+use vigilmon::model::secret::Secret;
 use vigilmon::model::time::Mono;
 use vigilmon::model::time::Now;
 use vigilmon::model::time::UnixMillis;
@@ -369,7 +370,8 @@ pub async fn run(place: Place) -> turmoil::Result {
     supervisor.task("engine", shell.run(first, supervisor.stopping()));
     supervisor.task("committer", committer::run(jobs, disk.clone(), Arc::clone(&owed), cluster.voice(), supervisor.stopping()));
     let sink = Caller { world: Arc::clone(&disk.world), node: place.node };
-    let notifier = Notifier { outbox: disk.clone(), sink, clock, config: active, owed, shared: Some(shared.clone()), chance: || 0.5 };
+    let (secret, shared_too) = (Secret::new("simulated"), Some(shared.clone()));
+    let notifier = Notifier { outbox: disk.clone(), sink, clock, config: active, owed, secret, shared: shared_too, chance: || 0.5 };
     supervisor.task("notifier", notifier.run(supervisor.stopping()));
     let listener = turmoil::net::TcpListener::bind(("0.0.0.0", PORT)).await?;
     supervisor.task("listener", let_in(listener, cluster.links(), supervisor.stopping()));

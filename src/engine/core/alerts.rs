@@ -245,15 +245,14 @@ impl Core {
             machine.state.owed_end = Some(OwedEnd { incident: incident.id.clone(), lane, epoch, opened_at, closed, cause });
             return self.set_alert_look(id, calm_at);
         }
-        self.say_end(incident, (occasion, is_told), n_flaps, now, change);
+        self.say_end(incident, (occasion, is_told, n_flaps), now, change);
         self.look_soon(id, now);
     }
 
     fn say_end(
         &mut self,
         incident: &Incident,
-        (occasion, is_told): (Occasion, bool),
-        n_flaps: Option<u32>,
+        (occasion, is_told, n_flaps): (Occasion, bool, Option<u32>),
         now: Now,
         change: &mut StateChange,
     ) {
@@ -310,7 +309,7 @@ impl Core {
         };
         let is_still_bad = machine.state.verdict == Verdict::Degraded;
         let from_outage = owed.lane == Lane::Outage;
-        self.say_end(&incident, (Occasion { event: EventKind::Recovered, is_still_bad, from_outage }, true), None, now, change);
+        self.say_end(&incident, (Occasion { event: EventKind::Recovered, is_still_bad, from_outage }, true, None), now, change);
     }
 
     /// Asks what is due of a monitor's open incidents, and writes it. `n_flaps`: the change that is looked at is the one too many.

@@ -1,5 +1,6 @@
 //! The server as a whole, asked from outside.
 
+mod acts;
 mod badges;
 mod beats;
 mod healthchecks;

@@ -282,6 +282,7 @@ impl World {
             clock: self.clock.clone(),
             config: self.config.subscribe(),
             owed: Arc::clone(&self.owed),
+            secret: crate::model::secret::Secret::new("secret"),
             shared: self.shared.clone(),
             chance: || 1.0,
         };
@@ -707,6 +708,7 @@ impl Nodes {
                 clock: world.clock.clone(),
                 config: world.config.subscribe(),
                 owed: Arc::clone(&world.owed),
+                secret: crate::model::secret::Secret::new("secret"),
                 shared: world.shared.clone(),
                 chance: || 1.0,
             };

@@ -1,5 +1,6 @@
 //! Pieces that several pages show. Each is a function of what it shows; the gallery shows every one in every state.
 
+pub mod alert;
 pub mod badge;
 pub mod bar;
 pub mod chart;

@@ -8,6 +8,8 @@ use maud::html;
 use crate::model::id::MonitorId;
 use crate::model::time::UnixMillis;
 use crate::model::verdict::Verdict;
+use crate::ui::component::alert;
+use crate::ui::component::alert::Mark;
 use crate::ui::component::badge::class;
 use crate::ui::component::badge::shape;
 use crate::ui::component::badge::word;
@@ -52,6 +54,8 @@ pub struct MonitorRow {
     pub state: Verdict,
     /// The same in a word that says more, such as "Late", with its look.
     pub said: Option<(Verdict, &'static str)>,
+    /// Who is at work on it, and why people hear nothing of it.
+    pub marks: Vec<Mark>,
     /// Since when.
     pub since: UnixMillis,
     /// The maintenance window that is open for it, and its end.
@@ -120,6 +124,7 @@ fn row(frame: &Frame, row: &MonitorRow, with_chart: bool) -> Markup {
                 @if let Some(group) = &row.group { span.quiet { " " (group) } }
                 @if let Some((window, until)) = &row.upkeep { p.quiet { (window) ", ends " (text::until_words(*until, frame.now)) } }
                 @if let Some(cause) = &row.cause { p.cause { (cause) } }
+                (alert::marks(&row.marks, frame.now))
             }
             td { (text::ago_bare(row.since, frame.now)) }
             td { @if with_chart { (sparkline(&row.recent)) } }

@@ -5,12 +5,19 @@ use std::time::Duration;
 use maud::Markup;
 use maud::html;
 
+use crate::model::id::IncidentId;
+use crate::model::id::MonitorId;
 use crate::model::id::NodeName;
 use crate::model::page::AnnouncementKind;
 use crate::model::result::Outcome;
 use crate::model::result::Timings;
 use crate::model::time::UnixMillis;
 use crate::model::verdict::Verdict;
+use crate::ui::component::alert;
+use crate::ui::component::alert::AckView;
+use crate::ui::component::alert::AlertSection;
+use crate::ui::component::alert::Mark;
+use crate::ui::component::alert::Waits;
 use crate::ui::component::badge;
 use crate::ui::component::badge::Drawing;
 use crate::ui::component::badge::badge;
@@ -51,6 +58,8 @@ pub fn page(links: &Links) -> Markup {
         h1 { "Gallery" }
         section { h2 { "Badges" } @for state in STATES { p { (badge(state)) } } }
         section { h2 { "Badges for other pages" } @for state in STATES { p { (badge::drawing(&Drawing { label: "[prod-us] api /health".to_owned(), message: state.word().to_owned(), look: state })) } } }
+        section { h2 { "Marks" } (alert::marks(&marks(), NOON)) }
+        (alert::section(&frame(links), &alerts()))
         section { h2 { "Run times" } (runs::chart(&finished(), Limits { min: Some(Duration::from_secs(20)), max: Some(Duration::from_secs(110)) })) (runs::chart(&[], Limits { min: None, max: None })) }
         section { h2 { "Days" } (bar::days(&days())) (bar::uptime(Uptime { fraction: Some(0.9987), unknown: 0.02, maintenance: 0.01 })) " " (bar::uptime(Uptime::default())) }
         section { h2 { "Sparkline" } (chart::sparkline(&ticks())) (chart::sparkline(&[])) }
@@ -189,6 +198,31 @@ fn frame(links: &Links) -> Frame {
         form_token: String::new(),
         has_peers: true,
         banners: Vec::new(),
+    }
+}
+
+fn marks() -> Vec<Mark> {
+    let by = || "ada".to_owned();
+    vec![
+        Mark::Acknowledged { by: by(), until: None },
+        Mark::Acknowledged { by: by(), until: Some(NOON + Duration::from_secs(3600)) },
+        Mark::Silenced(NOON + Duration::from_secs(3600)),
+        Mark::Hidden("[prod-us] load balancer".to_owned()),
+        Mark::Flapping,
+    ]
+}
+
+fn alerts() -> AlertSection {
+    let at = NOON.minus(Duration::from_secs(300));
+    AlertSection {
+        incident: IncidentId::from_derived("k3v9q2m7x4t1a"),
+        monitor: MonitorId::parse("api").expect("an id"),
+        acknowledged: Some(AckView { by: "ada".to_owned(), at, until: None, note: "on it".to_owned(), holds: true }),
+        told: vec!["chat".to_owned()],
+        waiting: vec!["pager".to_owned()],
+        waits: Some(Waits::Parent { name: "[prod-us] load balancer".to_owned(), is_down: true }),
+        next_at: None,
+        morning: NOON + Duration::from_secs(21 * 3600),
     }
 }
 

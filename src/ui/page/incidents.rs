@@ -6,6 +6,8 @@ use maud::Markup;
 use maud::html;
 
 use crate::model::time::UnixMillis;
+use crate::ui::component::alert;
+use crate::ui::component::alert::AlertSection;
 use crate::ui::component::incident;
 use crate::ui::component::incident::IncidentRow;
 use crate::ui::component::regions;
@@ -31,6 +33,8 @@ pub struct IncidentsView {
 pub struct IncidentView {
     /// As in the list.
     pub row: IncidentRow,
+    /// Who was told of it, and who is at work on it; `None` once it is over.
+    pub alert: Option<AlertSection>,
     /// When it was confirmed.
     pub confirmed_at: UnixMillis,
     /// From the first bad check to the confirmation.
@@ -96,11 +100,12 @@ pub fn page(frame: &Frame, view: &IncidentView) -> Markup {
             (names("Fine from", &view.regions_fine))
             (names("Nothing heard from", &view.regions_unknown))
         }
+        @if let Some(alert) = &view.alert { (alert::section(frame, alert)) }
         @if let Some(diagnosis) = view.diagnosis { p.diagnosis { b { "Diagnosis: " } (diagnosis) "." } }
         @if let Some(sentence) = &view.fewer { p { (sentence) } }
         @if let Some(now) = &view.now { (regions_now(now, frame.now)) }
         @if view.now.is_none() || !view.evidence.is_empty() { (evidence(view)) }
-        section { h2 { "Who was told" } (channels::deliveries(&view.deliveries, frame)) }
+        section { h2 { "Messages" } (channels::deliveries(&view.deliveries, frame)) }
     };
     layout::operator(frame, Section::Incidents, &title, &content)
 }

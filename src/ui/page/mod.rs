@@ -1,5 +1,6 @@
 //! One file per page, each with its view struct.
 
+pub mod act;
 pub mod channels;
 pub mod config;
 pub mod dashboard;
@@ -10,4 +11,5 @@ pub mod incidents;
 pub mod monitor;
 pub mod peers;
 pub mod sign_in;
+pub mod silences;
 pub mod status;

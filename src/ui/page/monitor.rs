@@ -10,6 +10,8 @@ use crate::model::result::Outcome;
 use crate::model::result::Timings;
 use crate::model::time::UnixMillis;
 use crate::model::verdict::Verdict;
+use crate::ui::component::alert;
+use crate::ui::component::alert::Mark;
 use crate::ui::component::badge::badge;
 use crate::ui::component::badge::badge_saying;
 use crate::ui::component::badge::of_outcome;
@@ -53,6 +55,8 @@ pub struct MonitorPage {
     pub said: Option<(Verdict, &'static str)>,
     /// Since when.
     pub since: UnixMillis,
+    /// Who is at work on it, and why people hear nothing of it.
+    pub marks: Vec<Mark>,
     /// Why it is not up.
     pub cause: Option<String>,
     /// What is said of pausing.
@@ -172,6 +176,7 @@ pub fn page(frame: &Frame, view: &MonitorPage) -> Markup {
             @if frame.may_operate { (buttons(frame, view)) }
         }
         (facts(frame, view))
+        @if frame.may_operate { (alert::silence_form(frame, &view.id)) }
         @if let Some(beat) = &view.beat { (heartbeat::section(beat, frame.now)) }
         @if let Some(found) = view.regions.as_ref().filter(|_| view.beat.is_none()) { (regions::section(found, frame.now)) }
         @if let Some(last) = &view.last { (last_check(frame, last, view.regions.is_some())) }
@@ -203,7 +208,7 @@ fn buttons(frame: &Frame, view: &MonitorPage) -> Markup {
 fn facts(frame: &Frame, view: &MonitorPage) -> Markup {
     html! {
         dl.facts {
-            div { dt { "State" } dd { @match view.said { Some((look, word)) => (badge_saying(look, word)), None => (badge(view.state)) } " " (text::ago(view.since, frame.now)) } }
+            div { dt { "State" } dd { @match view.said { Some((look, word)) => (badge_saying(look, word)), None => (badge(view.state)) } " " (text::ago(view.since, frame.now)) (alert::marks(&view.marks, frame.now)) } }
             @if let Some(window) = &view.maintenance { div.full { dt { "Maintenance" } dd { (maintenance::line(window, frame.now)) } } }
             @if let Some(cause) = &view.cause { div.full { dt { "Cause" } dd.cause { (cause) } } }
             div { dt { "Kind" } dd { (view.kind) } }

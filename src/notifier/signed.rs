@@ -1,0 +1,110 @@
+//! Signed links: whoever got a message can acknowledge its incident and silence its monitor without signing in. Pure.
+//!
+//! A token names the incident and the channel by which it went out, and carries a tag that only who knows the secret can make. Nothing has to
+//! be kept for it, all nodes of a cluster take it, and it is worth nothing once the incident is over. It is not secret in the way a password
+//! is, because everybody who reads the channel has it; still it is never logged.
+
+use data_encoding::BASE64URL_NOPAD;
+use ring::hmac;
+use subtle::ConstantTimeEq;
+
+use crate::config::Config;
+use crate::model::id::ChannelName;
+use crate::model::id::IncidentId;
+use crate::model::secret::Secret;
+
+/// What the key for links in messages is derived for; another purpose gets another text, and so another key.
+const PURPOSE: &[u8] = b"vigilmon links in messages";
+
+/// Bytes of a tag: 128 bits cannot be guessed, and short addresses fit into text messages.
+const TAG_BYTES: usize = 16;
+
+/// Longest token that is looked at: an incident and the longest name of a channel, in letters of four bytes each.
+pub const TOKEN_CHARS_MAX: usize = 1200;
+
+/// Signs links and recognises its own.
+#[derive(Debug, Clone)]
+pub struct LinkKeys(Vec<hmac::Key>);
+
+impl LinkKeys {
+    /// Those of an instance, or of its cluster, where all nodes have to recognise the same: the first signs, and while the secret of a cluster
+    /// is changed there are two. `instance` is the instance's secret.
+    #[must_use]
+    pub fn new(config: &Config, instance: &Secret) -> LinkKeys {
+        let shared: Vec<hmac::Key> = config.peers.iter().flat_map(|peers| &peers.secrets).map(key).collect();
+        LinkKeys(if shared.is_empty() { vec![key(instance)] } else { shared })
+    }
+
+    /// What an address says of an incident that is told on a channel.
+    #[must_use]
+    pub fn token(&self, incident: &IncidentId, channel: &ChannelName) -> Option<String> {
+        // Neither ids nor names have such a byte in them.
+        let said = format!("{incident}\0{channel}");
+        let tag = hmac::sign(self.0.first()?, said.as_bytes());
+        let bytes: Vec<u8> = tag.as_ref().iter().take(TAG_BYTES).copied().chain(said.into_bytes()).collect();
+        Some(BASE64URL_NOPAD.encode(&bytes))
+    }
+
+    /// What a token names, if it was made here.
+    #[must_use]
+    pub fn open(&self, token: &str) -> Option<(IncidentId, ChannelName)> {
+        if TOKEN_CHARS_MAX < token.len() {
+            return None;
+        }
+        let bytes = BASE64URL_NOPAD.decode(token.as_bytes()).ok()?;
+        let (tag, said) = bytes.split_at_checked(TAG_BYTES)?;
+        let fits = |key: &hmac::Key| bool::from(hmac::sign(key, said).as_ref()[..TAG_BYTES].ct_eq(tag));
+        if !self.0.iter().any(fits) {
+            return None;
+        }
+        let (incident, channel) = std::str::from_utf8(said).ok()?.split_once('\0')?;
+        Some((IncidentId::from_derived(incident), ChannelName::parse(channel).ok()?))
+    }
+}
+
+fn key(secret: &Secret) -> hmac::Key {
+    let whole = hmac::Key::new(hmac::HMAC_SHA256, secret.reveal_for_use().as_bytes());
+    hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&whole, PURPOSE).as_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(secrets: &[&str]) -> LinkKeys {
+        LinkKeys(secrets.iter().map(|secret| key(&Secret::new(*secret))).collect())
+    }
+
+    fn sample() -> (IncidentId, ChannelName) {
+        (IncidentId::from_derived("k3v9q2m7x4t1a"), ChannelName::parse("Ops – chat").expect("a name"))
+    }
+
+    #[test]
+    fn a_token_names_what_it_was_made_for_and_needs_no_escaping() {
+        let (incident, channel) = sample();
+        let token = keys(&["one"]).token(&incident, &channel).expect("a key");
+        assert!(token.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_'), "{token}");
+        assert_eq!(keys(&["one"]).open(&token), Some((incident.clone(), channel.clone())));
+        assert_eq!(keys(&["new", "one"]).open(&token), Some((incident.clone(), channel)), "while the secret is changed");
+        let longest = ChannelName::parse(&"🚨".repeat(crate::model::id::NAME_CHARS_MAX)).expect("a name");
+        let token = keys(&["one"]).token(&incident, &longest).expect("a key");
+        assert!(token.len() <= TOKEN_CHARS_MAX && keys(&["one"]).open(&token).is_some(), "{}", token.len());
+    }
+
+    #[test]
+    fn whatever_is_changed_in_a_token_makes_it_worthless() {
+        let (incident, channel) = sample();
+        let token = keys(&["one"]).token(&incident, &channel).expect("a key");
+        assert_eq!(keys(&["two"]).open(&token), None);
+        for place in 0..token.len() {
+            for other in ["A", "B", "_"] {
+                let mut changed = token.clone();
+                changed.replace_range(place..=place, other);
+                assert!(changed == token || keys(&["one"]).open(&changed).is_none(), "{place} {other}");
+            }
+        }
+        for none in ["", "AAAA", "%", &"A".repeat(TOKEN_CHARS_MAX + 4)] {
+            assert_eq!(keys(&["one"]).open(none), None, "{none}");
+        }
+    }
+}

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::engine::event::Event;
+use crate::model::channel::Channel;
 use crate::model::secret::Secret;
 use crate::model::time::Mono;
 use crate::model::time::UnixMillis;
@@ -181,7 +182,8 @@ impl Health {
         let config = Arc::clone(&self.config.borrow());
         let backlog = tokio::time::timeout(ANSWER_MAX, self.store.outbox_backlog()).await;
         let backlog = backlog.map_err(|_| format!("no answer within {} s", ANSWER_MAX.as_secs()))?.map_err(|error| error.to_string())?;
-        let waiting = backlog.into_iter().filter(|(channel, ..)| config.channels.contains_key(channel));
+        let counts = |channel: &Arc<Channel>| sign_of_life::counts(channel.quiet_hours.as_ref(), now);
+        let waiting = backlog.into_iter().filter(|(channel, ..)| config.channels.get(channel).is_some_and(counts));
         Ok(waiting.map(|(_, _, oldest)| now.since(oldest)).max())
     }
 

@@ -6,8 +6,12 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::model::notification::EventKind;
+use crate::model::policy::QuietHours;
 use crate::model::time::Mono;
+use crate::model::time::UnixMillis;
 use crate::model::time::spoken;
+use crate::rules::quiet;
 
 /// Calls come this often; half of the shortest period that such services commonly offer would be less, and so short nobody waits.
 pub const CALL_EVERY: Duration = Duration::from_secs(60);
@@ -69,6 +73,14 @@ pub fn stuck(parts: &Parts) -> Vec<Stuck> {
     [checks, database, outbox].into_iter().flatten().collect()
 }
 
+/// Whether what a channel is owed counts: not in its quiet hours, and not before what waited for their end has had the time that every message
+/// has.
+#[must_use]
+pub fn counts(quiet: Option<&QuietHours>, now: UnixMillis) -> bool {
+    let is_quiet = |quiet: &QuietHours, at| EventKind::ALL.iter().any(|event| quiet::until(quiet, *event, None, at).is_some());
+    quiet.is_none_or(|quiet| !is_quiet(quiet, now) && !is_quiet(quiet, now.minus(OWED_MAX)))
+}
+
 /// When the next call is due, and whether the last ones were left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SignOfLife {
@@ -120,6 +132,7 @@ impl SignOfLife {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::schedule::Zone;
 
     const FINE: Parts = Parts { loop_stands: Duration::from_millis(400), write: Ok(()), owed: Ok(None) };
 
@@ -145,6 +158,19 @@ mod tests {
         ] {
             assert_eq!(said(&parts), expected);
         }
+    }
+
+    #[test]
+    fn what_waits_for_the_end_of_quiet_hours_is_not_late() {
+        // From 22:00 to 07:00; the epoch began at midnight.
+        let quiet = QuietHours { from: 22 * 60, to: 7 * 60, zone: Zone::utc(), except: [EventKind::Down].into() };
+        let at = |hour: i64, minute: i64| UnixMillis(((24 + hour) * 60 + minute) * 60_000);
+        let seen: Vec<bool> = [(21, 59), (22, 0), (3, 0), (6, 59), (7, 9), (7, 10)]
+            .iter()
+            .map(|(hour, minute)| counts(Some(&quiet), at(*hour, *minute)))
+            .collect();
+        assert_eq!(seen, [true, false, false, false, false, true]);
+        assert!(counts(None, at(3, 0)));
     }
 
     /// Looks every second at whether something stands still, and prints what is done.

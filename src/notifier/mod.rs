@@ -40,6 +40,7 @@ use crate::supervise::caught;
 pub mod alertmanager;
 pub mod apprise;
 pub mod backoff;
+pub mod bundle;
 pub mod command;
 pub mod compose;
 pub mod discord;
@@ -58,6 +59,7 @@ mod issue;
 pub mod kind;
 pub mod matrix;
 pub mod mattermost;
+pub mod merge;
 pub mod ntfy;
 pub mod opsgenie;
 pub mod outbox;
@@ -128,7 +130,7 @@ impl<O: Outbox, S: Sink> Notifier<O, S> {
         let _stops_jobs_when_dropped = dropped.drop_guard();
         let released = match &self.shared {
             None => self.outbox.reset_leases().await,
-            Some(_) => self.outbox.hold_leases(self.clock.now().wall + delivery::LEASE).await,
+            Some(_) => self.outbox.hold_leases(self.clock.now().wall + delivery::TAKEOVER_AFTER).await,
         };
         if let Err(error) = released {
             tracing::warn!(%error, "leases of the run before are still held and end by themselves: {error}");
@@ -260,7 +262,7 @@ pub fn system_chance() -> f64 {
 /// [`SendError`] when the channel did not accept it.
 pub async fn send_test(sink: &impl Sink, channel: &Channel, server: &Server, clock: &Clock) -> Result<(), SendError> {
     let notification = test_notice(channel.name.clone(), clock.now().wall);
-    deliver(sink, Envelope { channel, notification: &notification, links: &Links::new(server) }).await
+    deliver(sink, Envelope { channel, notification: &notification, told: &[&notification], links: &Links::new(server) }).await
 }
 
 #[cfg(test)]

@@ -233,7 +233,7 @@ impl Outbox for Disk {
                 }
             }
             for claimed in &mut claimed {
-                let waits = |row: &&(usize, &Row)| row.1.ended.is_none() && row.1.notification.channel == *channel;
+                let waits = |row: &(usize, &Row)| row.1.ended.is_none() && row.1.notification.channel == *channel;
                 let from = usize::try_from(claimed.id).unwrap_or(usize::MAX).saturating_add(1);
                 let line = queue(&claimed.notification);
                 let behind = kept.outbox.iter().enumerate().skip(from).filter(waits).filter(|row| queue(&row.1.notification) == line);

@@ -28,7 +28,8 @@ async fn blow(worlds: &[&World], event: EventKind, n: u64, within: Duration) {
 #[tokio::test(start_paused = true)]
 async fn five_hundred_openings_within_ten_seconds_are_three_messages_and_all_are_named() {
     let world = World::new(&["chat"], |_, _| Reply::Accept);
-    tokio::join!(world.live(SECOND * 60), blow(&[&world], EventKind::Down, 500, SECOND * 9));
+    let worlds = [&world];
+    tokio::join!(world.live(SECOND * 60), blow(&worlds, EventKind::Down, 500, SECOND * 9));
     let told = taken(&world);
     assert_eq!(told.iter().map(|told| (told.second, told.keys.len())).collect::<Vec<_>>(), [(0, 1), (10, 250), (20, 249)]);
     let n = n_taken(&told);
@@ -61,7 +62,8 @@ async fn recoveries_are_bundled_as_well_and_come_after_what_they_end() {
 #[tokio::test(start_paused = true)]
 async fn a_long_storm_is_one_message_in_ten_seconds() {
     let world = World::new(&["chat"], |_, _| Reply::Accept);
-    tokio::join!(world.live(SECOND * 300), blow(&[&world], EventKind::Down, 1000, SECOND * 200));
+    let worlds = [&world];
+    tokio::join!(world.live(SECOND * 300), blow(&worlds, EventKind::Down, 1000, SECOND * 200));
     let told = taken(&world);
     assert!(told.windows(2).all(|two| 10 <= two[1].second - two[0].second), "{:?}", told.iter().map(|t| t.second).collect::<Vec<_>>());
     assert_eq!(n_taken(&told).len(), 1000);

@@ -26,6 +26,7 @@ use crate::notifier::samples;
 use crate::notifier::samples::channel_name;
 use crate::store::ReadError;
 
+mod crossing;
 mod once;
 mod storm;
 

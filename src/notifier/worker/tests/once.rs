@@ -34,7 +34,7 @@ async fn an_outage_of_the_channel_that_spans_an_incident_is_one_message_about_bo
 
 #[tokio::test(start_paused = true)]
 async fn never_an_end_alone_whenever_the_channel_comes_back() {
-    for minutes_away in 0..40 {
+    for minutes_away in [0, 1, 2, 4, 6, 9, 12, 20, 33] {
         for minutes in [1, 5, 9, 10, 11, 30] {
             let world = World::new(&["chat"], away(minutes_away));
             tokio::join!(world.live(HOUR * 2), incident(&world, "chat", minutes));

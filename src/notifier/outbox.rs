@@ -34,7 +34,7 @@ pub trait Outbox: Send + Sync + 'static {
     fn keep(&self, facts: Vec<StoredFact>) -> impl Future<Output = Result<(), CommitError>> + Send;
 
     /// Leases at most `limit` rows that are due, oldest first; of each monitor only its oldest unsent one. With each comes what waits
-    /// behind it.
+    /// behind it, see [`OutboxRow::behind`].
     fn claim(
         &self,
         channel: &ChannelName,

@@ -69,7 +69,8 @@ const CLAIM_FIRST_ANEW: Duration = Duration::from_secs(1);
 /// Of so many that were refused together one is tried again with them.
 const PORTION_AFTER_REFUSAL: usize = 16;
 
-/// With peers, rows that are looked at in one go: most are somebody else's turn.
+/// Rows that are looked at in one go where each is told by itself. With peers most are somebody else's turn; and finding them costs as much
+/// for many as for one.
 const LOOKED_AT_ONCE: usize = 64;
 
 /// A row that waits for its turn is not looked at again sooner than this, unless something is heard.
@@ -177,8 +178,7 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
         }
         let limit = match manner {
             Manner::Together => PARTS_MAX,
-            Manner::Apart if self.desk.shared.is_some() => LOOKED_AT_ONCE,
-            Manner::Apart => 1,
+            Manner::Apart => LOOKED_AT_ONCE,
         };
         let Some(rows) = self.claim(now, limit).await else { return Step::WaitUntil(now + PAUSE) };
         if rows.is_empty() {
@@ -187,13 +187,23 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
         let to = To { channel, links: &Links::new(&config.server), manner };
         match manner {
             Manner::Together => self.attend(rows, &to).await,
-            Manner::Apart => {
-                for row in rows {
-                    self.attend(vec![row], &to).await;
-                }
-            }
+            Manner::Apart => self.attend_each(rows, &to).await,
         }
         Step::Again
+    }
+
+    /// One row after the other, until there is a reason to look again.
+    async fn attend_each(&mut self, rows: Vec<OutboxRow>, to: &To<'_>) {
+        let mut rows = rows.into_iter();
+        while let Some(row) = rows.next() {
+            self.attend(vec![row], to).await;
+            let now = self.now();
+            let is_other = self.desk.config.has_changed().unwrap_or(false);
+            if self.rest.until(now).is_some() || self.desk.stop.is_cancelled() || is_other {
+                self.settle(rows.map(|row| (row.id, Mark::Waits { next_at: now })).collect()).await;
+                return;
+            }
+        }
     }
 
     /// Looks whose turn these rows are, and tells those that are ours, in one message.

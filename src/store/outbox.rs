@@ -10,6 +10,7 @@ use rusqlite::Row;
 
 use crate::model::id::ChannelName;
 use crate::model::id::IncidentId;
+use crate::model::incident::Lane;
 use crate::model::notification::EventKind;
 use crate::model::notification::Notification;
 use crate::model::notification::Subject;
@@ -133,7 +134,8 @@ pub(super) fn claim(desk: &Desk, claim: &Claim) -> rusqlite::Result<Vec<OutboxRo
     claimed.into_iter().map(|(row, queue)| with_company(&desk.conn, row, &queue)).collect()
 }
 
-/// What waits behind a row, and whether the incident that it ends was ever told of.
+/// What waits behind a row about the same incident, or about the outage that its degradation became; and whether the incident that it
+/// ends was ever told of.
 fn with_company(conn: &Connection, mut row: OutboxRow, queue: &str) -> rusqlite::Result<OutboxRow> {
     let Notification { channel, event, subject, .. } = &row.notification;
     // Messages about vigilmon itself have nothing to do with each other.
@@ -144,11 +146,19 @@ fn with_company(conn: &Connection, mut row: OutboxRow, queue: &str) -> rusqlite:
         row.is_opening_lost = lost;
     }
     let mut select = conn.prepare_cached(
-        "SELECT id, n_attempts, key, event, at, subject FROM outbox
+        "SELECT id, n_attempts, key, event, at, subject, incident FROM outbox
          WHERE state = 'waiting' AND channel = ?1 AND queue = ?2 AND ?3 < id ORDER BY id LIMIT ?4",
     )?;
     let mut rows = select.query((channel.as_str(), queue, row.id, BEHIND_MAX))?;
+    let (mut incident, mut may_get_worse) = (facts.incident.clone(), facts.lane == Lane::Degradation);
     while let Some(found) = rows.next()? {
+        // What is about something else is never told in one with this, and reading it costs more than finding it.
+        let about: Option<String> = found.get(6)?;
+        if about.as_deref() != Some(incident.as_str()) {
+            let is_worse = may_get_worse && found.get_ref(3)?.as_str().is_ok_and(|word| word == EventKind::Down.word());
+            let Some(about) = about.filter(|_| is_worse) else { break };
+            (incident, may_get_worse) = (IncidentId::from_derived(&about), false);
+        }
         // One that cannot be read is met, and given up, when its turn comes; what is behind it waits until then.
         let Ok(found) = outbox_row(&row.notification.channel, found) else { break };
         row.behind.push(found);

@@ -62,7 +62,8 @@ pub struct OutboxRow {
     pub notification: Notification,
     /// It ends an incident of which the beginning was given up.
     pub is_opening_lost: bool,
-    /// What waits behind it, of the same monitor and channel, in order; not leased, and a limited number.
+    /// What waits behind it about the same incident, in order, as far as nothing else stands in between; not leased, and a limited number.
+    /// Behind a degradation also what is about the outage that it became.
     pub behind: Vec<OutboxRow>,
 }
 

@@ -145,6 +145,8 @@ pub struct PayloadPart {
     pub duration_seconds: u64,
     /// Why, as a sentence.
     pub cause: String,
+    /// Why, as a stable word.
+    pub cause_code: String,
     /// Same in all messages about one incident.
     pub incident_id: Option<String>,
     /// Whether a `recovered` tells of the beginning as well.
@@ -310,6 +312,7 @@ fn payload_part(part: &Notification, text_bytes_max: usize) -> PayloadPart {
         started_at: facts.map_or(part.at, |facts| facts.started_at).rfc3339(),
         duration_seconds: facts.map_or(0, |facts| facts.duration.as_secs()),
         cause: fit(facts.map_or(&what, |facts| &facts.cause), text_bytes_max),
+        cause_code: facts.map_or("self", |facts| &facts.cause_code).to_owned(),
         incident_id: facts.map(|facts| facts.incident.as_str().to_owned()),
         tells_opening: tells_opening(part),
         key: part.key.clone(),

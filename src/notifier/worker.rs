@@ -40,7 +40,6 @@ use crate::notifier::kind::GATHER;
 use crate::notifier::kind::Manner;
 use crate::notifier::kind::manner;
 use crate::notifier::kind::patience;
-use crate::notifier::merge;
 use crate::notifier::merge::Telling;
 use crate::notifier::merge::telling;
 use crate::notifier::outbox::Mark;
@@ -50,9 +49,16 @@ use crate::notifier::shared::Shared;
 use crate::notifier::shared::Verdict;
 use crate::notifier::sink::Envelope;
 use crate::notifier::sink::Sink;
+use crate::notifier::worker::due::Due;
+use crate::notifier::worker::due::accepted;
+use crate::notifier::worker::due::portion;
+use crate::notifier::worker::due::steps;
+use crate::notifier::worker::due::with_another;
 use crate::store::CommitError;
 use crate::store::OutboxRow;
 use crate::supervise::caught;
+
+mod due;
 
 /// Wait for a row that is due and yet cannot be claimed, because an older one of the same monitor goes first. When that one is settled
 /// the worker looks again at once; this is for its being due itself.
@@ -65,9 +71,6 @@ const CLAIM_FIRST: Duration = Duration::from_millis(200);
 /// And how long when the order of the nodes has just changed: they may not agree yet about whose turn it is, and a claim takes three ways
 /// between two nodes.
 const CLAIM_FIRST_ANEW: Duration = Duration::from_secs(1);
-
-/// Of so many that were refused together one is tried again with them.
-const PORTION_AFTER_REFUSAL: usize = 16;
 
 /// Rows that are looked at in one go where each is told by itself. With peers most are somebody else's turn; and finding them costs as much
 /// for many as for one.
@@ -209,7 +212,7 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
     /// Looks whose turn these rows are, and tells those that are ours, in one message.
     async fn attend(&mut self, rows: Vec<OutboxRow>, to: &To<'_>) {
         let (due, mut marks) = self.whose_turn(rows, to);
-        let (due, later) = self.portion(due);
+        let (due, later) = portion(due, &self.n_refused);
         let next_at = self.now();
         marks.extend(later.iter().map(|due| (due.telling.rows[0].id, Mark::Waits { next_at })));
         self.settle(marks).await;
@@ -248,21 +251,6 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
             }
         }
         (due, marks)
-    }
-
-    /// How many of these go into one message: the first ones, and the others are for later. What is each node's own does not mix with what
-    /// one node sends for all. A refusal may be about one of many: those that were refused together are tried again by fewer.
-    fn portion(&self, due: Vec<Due>) -> (Vec<Due>, Vec<Due>) {
-        let is_shared = due.iter().any(|due| due.attempts.is_some());
-        let (same, mut later): (Vec<Due>, Vec<Due>) = due.into_iter().partition(|due| due.attempts.is_some() == is_shared);
-        let (mut now, mut n_max) = (Vec::new(), PARTS_MAX);
-        for due in same {
-            let n_refused = self.n_refused.get(&due.telling.rows[0].id).copied().unwrap_or(0);
-            let n_with_it = PARTS_MAX / PORTION_AFTER_REFUSAL.saturating_pow(u32::try_from(n_refused).unwrap_or(u32::MAX));
-            n_max = if now.is_empty() { n_with_it.max(1) } else { n_max.min(n_with_it) };
-            if now.len() < n_max { now.push(due) } else { later.push(due) }
-        }
-        (now, later)
     }
 
     async fn next_due(&self, now: UnixMillis) -> Step {
@@ -513,43 +501,11 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
     }
 }
 
-/// What is told now.
-struct Due {
-    telling: Telling,
-    /// Of each of its rows the number of the attempt in the cluster; `None` when each node tells it for itself.
-    attempts: Option<Vec<u32>>,
-}
-
-impl Due {
-    /// Keys of its rows, with the numbers of their attempts.
-    fn keys(&self) -> impl Iterator<Item = (&str, u32)> {
-        let attempts = self.attempts.iter().flatten();
-        self.telling.rows.iter().zip(attempts).map(|(row, attempt)| (row.notification.key.as_str(), *attempt))
-    }
-}
-
 /// Where to.
 struct To<'a> {
     channel: &'a Channel,
     links: &'a Links,
     manner: Manner,
-}
-
-/// One step of all that is told.
-fn steps(due: &[Due], step: impl Fn(u32) -> DeliveryStep) -> Vec<(String, DeliveryStep)> {
-    due.iter().flat_map(Due::keys).map(|(key, attempt)| (key.to_owned(), step(attempt))).collect()
-}
-
-/// What becomes of rows that were told by the message with this key.
-fn accepted(due: &[Due], key: &str, at: UnixMillis) -> Vec<(i64, Mark)> {
-    let rows = due.iter().flat_map(|due| &due.telling.rows);
-    let mark = |row: &merge::Row| if row.notification.key == key { Mark::Sent { at } } else { Mark::Together { at, with: key.to_owned() } };
-    rows.map(|row| (row.id, mark(row))).collect()
-}
-
-/// What is noted of a row that is told in another one's message.
-fn with_another(key: &str, error: &SendError) -> String {
-    format!("to be told together with message `{key}`: {error}")
 }
 
 /// What is lost about vigilmon itself is not told of again, or two broken channels would complain about each other for ever.

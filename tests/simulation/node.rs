@@ -240,7 +240,8 @@ impl Sink for Caller {
             let Subject::Incident(facts) = &told.subject else { return None };
             Some(Delivery { at: elapsed(), node: self.node, key: told.key.clone(), event: told.event, incident: facts.incident.clone() })
         });
-        let is_taken = told.map(|delivery| self.world.receive(delivery)).fold(true, |all, one| all && one);
+        let taken: Vec<bool> = told.map(|delivery| self.world.receive(delivery)).collect();
+        let is_taken = !taken.contains(&false);
         tokio::time::sleep(back).await;
         if is_taken { Ok(()) } else { Err(SendError::Transient("answered 503".to_owned())) }
     }

@@ -26,6 +26,7 @@ use vigilmon::model::id::ChannelName;
 use vigilmon::model::id::IncidentId;
 use vigilmon::model::id::MonitorId;
 use vigilmon::model::incident::Lane;
+use vigilmon::model::notification::AlertFacts;
 use vigilmon::model::notification::EventKind;
 use vigilmon::model::notification::IncidentFacts;
 use vigilmon::model::notification::Notification;
@@ -102,6 +103,7 @@ fn message(n: usize, monitor: usize, channel: &str, at: UnixMillis) -> Notificat
         diagnosis: None,
         evidence: "connected to 203.0.113.7:443 in 12 ms".to_owned(),
         runbook: Some("https://wiki.example.com/runbooks/api".to_owned()),
+        alert: AlertFacts::default(),
     };
     Notification {
         key: format!("{n:016x}{channel:0>16}"),

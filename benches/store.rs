@@ -91,6 +91,8 @@ fn state(monitor: &MonitorId, n: u64) -> StateChange {
         regional: Epoch(0),
         paused_at: None,
         told: std::collections::BTreeSet::new(),
+        alerts: Vec::new(),
+        owed_end: None,
         remote: None,
     };
     StateChange { states: vec![state], ..StateChange::default() }

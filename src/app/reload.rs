@@ -377,6 +377,7 @@ fn summary(change: &Change) -> String {
         group("monitors", &change.monitors),
         group("channels", &change.channels),
         group("status pages", &change.pages),
+        group("policies", &change.policies),
         group("maintenance windows", &change.maintenance),
         settings,
     ];

@@ -24,6 +24,7 @@ use crate::model::monitor::ProbeSpec;
 use crate::model::monitor::Regions;
 use crate::model::monitor::TcpSpec;
 use crate::model::page::StatusPage;
+use crate::model::policy::Policy;
 use crate::model::time::DurationText;
 
 /// Everything that differs between two configs.
@@ -37,6 +38,8 @@ pub struct Change {
     pub channels: Group,
     /// Status pages, by slug.
     pub pages: Group,
+    /// Policies, by name.
+    pub policies: Group,
     /// Maintenance windows, by name.
     pub maintenance: Group,
     /// Other settings that changed and take effect at once, such as `retention.results`.
@@ -90,6 +93,9 @@ impl Change {
         let window_map = |config: &Config| -> BTreeMap<String, _> {
             config.maintenance.iter().map(|window| (window.name.clone(), window.clone())).collect()
         };
+        let policy_map = |config: &Config| -> BTreeMap<String, _> {
+            config.policies.iter().map(|policy| (policy.name.clone(), policy.clone())).collect()
+        };
         let old_monitors = old.map(monitor_map).unwrap_or_default();
         let new_monitors = monitor_map(new);
         let renamed = new_monitors.iter().filter_map(|(id, monitor)| {
@@ -105,9 +111,11 @@ impl Change {
                 note(&mut what, a.spec.kind() != b.spec.kind(), || format!("{} → {}", a.spec.kind(), b.spec.kind()));
                 note(&mut what, a.spec.kind() == b.spec.kind() && a.spec != b.spec, || a.spec.kind().to_owned());
                 note(&mut what, a.on != b.on, || "on".to_owned());
+                note(&mut what, a.quiet_hours != b.quiet_hours, || "quiet_hours".to_owned());
                 what
             }),
             pages: group(&old.map(page_map).unwrap_or_default(), &page_map(new), |a, b| page_changes(a, b)),
+            policies: group(&old.map(policy_map).unwrap_or_default(), &policy_map(new), |a, b| policy_changes(a, b)),
             maintenance: group(&old.map(window_map).unwrap_or_default(), &window_map(new), |a, b| window_changes(a, b)),
             settings: old.map(|old| settings(old, new)).unwrap_or_default(),
             needs_restart: old.map(|old| needs_restart(old, new)).unwrap_or_default(),
@@ -118,7 +126,7 @@ impl Change {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         let same = |group: &Group| group.added.is_empty() && group.removed.is_empty() && group.altered.is_empty();
-        let groups = [&self.monitors, &self.channels, &self.pages, &self.maintenance];
+        let groups = [&self.monitors, &self.channels, &self.pages, &self.policies, &self.maintenance];
         groups.into_iter().all(same) && self.renamed.is_empty() && self.settings.is_empty() && self.needs_restart.is_empty()
     }
 
@@ -132,6 +140,7 @@ impl Change {
             "renamed": renamed,
             "channels": group_json(&self.channels),
             "status_pages": group_json(&self.pages),
+            "policies": group_json(&self.policies),
             "maintenance": group_json(&self.maintenance),
             "settings": self.settings,
             "needs_restart": self.needs_restart,
@@ -153,6 +162,7 @@ impl fmt::Display for Change {
             ("monitor", &self.monitors),
             ("channel", &self.channels),
             ("status page", &self.pages),
+            ("policy", &self.policies),
             ("maintenance window", &self.maintenance),
         ];
         for (kind, group) in groups {
@@ -215,6 +225,8 @@ fn monitor_changes(a: &Monitor, b: &Monitor) -> Vec<String> {
         partial_after,
         internal,
         channels,
+        remind,
+        depends_on,
         runbook,
         slo,
         enabled,
@@ -234,6 +246,8 @@ fn monitor_changes(a: &Monitor, b: &Monitor) -> Vec<String> {
     note(&mut what, *partial_after != b.partial_after, || "partial.after".to_owned());
     note(&mut what, *internal != b.internal, || "internal".to_owned());
     note(&mut what, *channels != b.channels, || "channels".to_owned());
+    note(&mut what, *remind != b.remind, || "remind".to_owned());
+    note(&mut what, *depends_on != b.depends_on, || "depends_on".to_owned());
     note(&mut what, *runbook != b.runbook, || "runbook".to_owned());
     note(&mut what, *slo != b.slo, || "slo".to_owned());
     note(&mut what, *enabled != b.enabled, || if b.enabled { "resumed".to_owned() } else { "paused".to_owned() });
@@ -389,6 +403,13 @@ fn page_changes(a: &StatusPage, b: &StatusPage) -> Vec<String> {
 fn window_changes(a: &Window, b: &Window) -> Vec<String> {
     let Window { name: _, wanted, monitors: _, when, message, origin: _ } = a;
     let differing = [("monitors", *wanted != b.wanted), ("schedule", *when != b.when), ("message", *message != b.message)];
+    differing.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key.to_owned()).collect()
+}
+
+fn policy_changes(a: &Policy, b: &Policy) -> Vec<String> {
+    let Policy { name: _, wanted, steps, remind, bundle, origin: _ } = a;
+    let differing =
+        [("monitors", *wanted != b.wanted), ("steps", *steps != b.steps), ("remind", *remind != b.remind), ("bundle", *bundle != b.bundle)];
     differing.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key.to_owned()).collect()
 }
 

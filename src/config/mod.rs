@@ -67,6 +67,7 @@ use crate::model::net::HostPort;
 use crate::model::page::StatusPage;
 use crate::model::peer::Node;
 use crate::model::peer::Vantage;
+use crate::model::policy::Policy;
 use crate::model::secret::Secret;
 
 /// A whole valid configuration.
@@ -84,6 +85,8 @@ pub struct Config {
     pub channels: BTreeMap<ChannelName, Arc<Channel>>,
     /// In the order of the files.
     pub pages: Vec<Arc<StatusPage>>,
+    /// Who is told when, in the order of the files; of those that select a monitor the first counts.
+    pub policies: Vec<Arc<Policy>>,
     /// Maintenance windows, in the order of the files.
     pub maintenance: Vec<Arc<Window>>,
     /// Controls that tell a lost uplink from a lost target; empty means no guard.
@@ -148,6 +151,12 @@ impl Config {
     #[must_use]
     pub fn monitor(&self, id: &MonitorId) -> Option<&Arc<Monitor>> {
         self.monitors.iter().find(|monitor| monitor.id == *id)
+    }
+
+    /// The policy by which people are told of a monitor; `None`: its channels, at once.
+    #[must_use]
+    pub fn policy(&self, monitor: &Monitor) -> Option<&Arc<Policy>> {
+        self.policies.iter().find(|policy| selects(&policy.wanted, monitor))
     }
 }
 

@@ -270,12 +270,12 @@ monitors:
       certificate: { degraded: 21d }
       any: [{ status: 204 }]
   - { name: basic, http: { url: https://example.com, auth: { basic: { user: a, password: b } } } }
-  - { name: redis, tcp: redis:6379, slo: 99%, partial: { after: 1m }, internal: { tcp: redis.internal:6379 } }
+  - { name: redis, tcp: redis:6379, slo: 99%, partial: { after: 1m }, internal: { tcp: redis.internal:6379 }, depends_on: [jo?], remind: { every: 1h, backoff: 1.5, max: 12h } }
   - { name: job, heartbeat: { interval: 1d, grace: 30m, body: { limit: 100KiB, keep: tail }, keywords: { failure: [ERR] } } }
 heartbeats: { auto_create: { template: unused-job, limit: 5 }, ping_key: 0123456789abcdef-key }
 peers: { cluster: acme, secret: 0123456789abcdef, solo_after: never, nodes: [{ name: a, region: eu-west, vantage: internal }, { name: b, region: us, url: "wss://b.example.com/peer" }] }
 channels:
-  - { name: chat, slack: https://hooks.example.com/x }
+  - { name: chat, slack: https://hooks.example.com/x, quiet_hours: { from: "22:00", to: "07:00", timezone: Europe/Riga, except: down } }
   - { name: chat2, slack: { url: https://hooks.example.com/x }, on: down }
   - { name: hook, webhook: { url: https://hooks.example.com/x } }
   - { name: bot, slack: { token: xoxb-1, channel: C1 } }
@@ -312,6 +312,13 @@ status_pages:
     links: [{ title: x, url: "mailto:a@example.com" }]
     groups: [{ name: A, monitors: "*", match: { labels: {} } }]
     announcements: [{ at: 2026-06-30T10:00:00Z, text: x }]
+policies:
+  - name: p
+    groups: no-such-group
+    match: { labels: { no: such } }
+    steps: [{ channels: chat }, { after: 10m, channels: [hook], unless: acknowledged }, { after: 1h }]
+    remind: { every: 4h }
+    bundle: 30s
 maintenance:
   - name: x
     monitors: "*"

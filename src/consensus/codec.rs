@@ -7,7 +7,7 @@
 //! | `v/…`, `d/…`, `p/<monitor>` | epochs: outage, degradation, regional |
 //! | `n/<key>` | delivery of a message |
 //! | `h/<monitor>/<node>` | newest pings of a heartbeat that a node received |
-//! | `s/pause/<monitor>`, `s/create/<monitor>` | what operators did, and those who may create heartbeats |
+//! | `s/pause/<monitor>`, `s/create/<monitor>`, `s/silence/<id>`, `a/<incident>` | what operators did, and those who may create heartbeats |
 //! | `x/<node>` | a node that is gone for good |
 //!
 //! Values are JSON and at most [`VALUE_BYTES_MAX`] long: a value that does not fit into one message of the gossip would hold up
@@ -22,11 +22,13 @@ use serde::de::DeserializeOwned;
 
 pub use crate::consensus::codec::shards::Shards;
 use crate::model::change::StoredFact;
+use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
 use crate::model::id::NodeName;
 use crate::model::incident::Lane;
 use crate::model::peer::OperatorAct;
 use crate::model::peer::Record;
+use crate::model::policy::SilenceId;
 use crate::model::time::UnixMillis;
 
 /// Longest value.
@@ -53,11 +55,13 @@ pub fn encode(record: &Record) -> Option<(String, String)> {
         Record::Delivery(fact) => (format!("n/{}", fact.key), json(&row::delivery(fact.step))),
         Record::Ping(fact) => (format!("h/{}/{}", fact.heartbeat, fact.node), row::pings_text(fact)),
         Record::Operator(fact) => {
-            let (word, monitor) = match &fact.act {
-                OperatorAct::Pause(monitor) => ("pause", monitor),
-                OperatorAct::Create(monitor) => ("create", monitor),
+            let key = match &fact.act {
+                OperatorAct::Pause(monitor) => format!("s/pause/{monitor}"),
+                OperatorAct::Create(monitor) => format!("s/create/{monitor}"),
+                OperatorAct::Silence(id) => format!("s/silence/{id}"),
+                OperatorAct::Acknowledge(incident) => format!("a/{incident}"),
             };
-            (format!("s/{word}/{monitor}"), json(&row::operator(fact)))
+            (key, row::operator_text(fact))
         }
         Record::Forgotten(node) => (format!("x/{node}"), "true".to_owned()),
     })
@@ -88,13 +92,20 @@ pub fn decode(key: &str, value: &str) -> Result<Vec<Record>, BadRecord> {
             Record::Ping(row::pings_of(monitor(heartbeat).map_err(bad)?, node, parsed(value).map_err(bad)?))
         }
         Some(("s", act)) => match act.split_once('/') {
-            Some((word @ ("pause" | "create"), id)) => {
-                let id = monitor(id).map_err(bad)?;
-                let act = if word == "pause" { OperatorAct::Pause(id) } else { OperatorAct::Create(id) };
+            Some((word @ ("pause" | "create" | "silence"), id)) => {
+                let act = match word {
+                    "pause" => OperatorAct::Pause(monitor(id).map_err(bad)?),
+                    "create" => OperatorAct::Create(monitor(id).map_err(bad)?),
+                    _ => OperatorAct::Silence(SilenceId::parse(id).map_err(bad)?),
+                };
                 Record::Operator(row::operator_of(act, parsed(value).map_err(bad)?).map_err(bad)?)
             }
             Some(_) | None => return Ok(Vec::new()),
         },
+        Some(("a", id)) => {
+            let incident = incident(id).map_err(bad)?;
+            Record::Operator(row::operator_of(OperatorAct::Acknowledge(incident), parsed(value).map_err(bad)?).map_err(bad)?)
+        }
         Some(("x", node)) => Record::Forgotten(NodeName::parse(node).map_err(|error| bad(error.to_string()))?),
         Some(_) | None => return Ok(Vec::new()),
     };
@@ -104,7 +115,7 @@ pub fn decode(key: &str, value: &str) -> Result<Vec<Record>, BadRecord> {
 /// Whether what stands under this key stays true whoever said it and when.
 #[must_use]
 pub fn is_fact(key: &str) -> bool {
-    matches!(key.split_once('/'), Some(("v" | "d" | "p" | "n" | "h" | "s" | "x", _)))
+    matches!(key.split_once('/'), Some(("v" | "d" | "p" | "n" | "h" | "s" | "a" | "x", _)))
 }
 
 /// The record as it is kept on disk; `None` for observations, which are not.
@@ -120,6 +131,12 @@ fn lane_letter(lane: Lane) -> &'static str {
         Lane::Degradation => "d",
         Lane::Regional => "p",
     }
+}
+
+/// Ids of incidents are ours, and yet what others say under them may be anything.
+fn incident(text: &str) -> Result<IncidentId, String> {
+    let is_fine = (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if is_fine { Ok(IncidentId::from_derived(text)) } else { Err("this is not the id of an incident".to_owned()) }
 }
 
 fn monitor(text: &str) -> Result<MonitorId, String> {

@@ -27,6 +27,12 @@ pub fn notification_key(incident: &IncidentId, event: EventKind, epoch: Epoch, c
     HEXLOWER.encode(&hash(&[incident.as_str(), event.word(), &epoch.0.to_string(), channel.as_str()])[..16])
 }
 
+/// The key of something that is told again about an incident: `what` says which time it is, and is the same on all nodes.
+#[must_use]
+pub fn repeat_key(incident: &IncidentId, event: EventKind, what: &str, channel: &ChannelName) -> String {
+    HEXLOWER.encode(&hash(&[incident.as_str(), event.word(), "again", what, channel.as_str()])[..16])
+}
+
 /// The key of a notice about this instance itself: `what` and `at` tell two notices apart.
 #[must_use]
 pub fn self_notice_key(cluster: &str, what: &str, at_ms: i64, channel: &ChannelName) -> String {

@@ -73,7 +73,7 @@ pub fn ping(a: &PingFact, b: &PingFact) -> PingFact {
     PingFact { pings, ..a.clone() }
 }
 
-/// The later stamp wins.
+/// The later stamp wins. No two acts have the same one: it has its writer's name.
 #[must_use]
 pub fn operator(a: &OperatorFact, b: &OperatorFact) -> OperatorFact {
     if (&a.stamp, a.holds) < (&b.stamp, b.holds) { b.clone() } else { a.clone() }

@@ -5,6 +5,7 @@
 
 mod absence;
 mod adopt;
+mod alerts;
 mod beat;
 mod beats;
 mod cluster;
@@ -26,6 +27,7 @@ use std::time::Duration;
 
 use crate::config::Config;
 use crate::engine::core::absence::Stalls;
+use crate::engine::core::alerts::Alerts;
 use crate::engine::core::beats::Beats;
 use crate::engine::core::cluster::Cluster;
 use crate::engine::core::guard::Guard;
@@ -50,6 +52,7 @@ use crate::model::notification::Notification;
 use crate::model::notification::Subject;
 use crate::model::peer::OperatorAct;
 use crate::model::peer::Record;
+use crate::model::peer::Said;
 use crate::model::ping::BeatState;
 use crate::model::ping::PingEntry;
 use crate::model::result::RecentResults;
@@ -109,6 +112,7 @@ pub struct Core {
     created: BTreeSet<MonitorId>,
     beats: Beats,
     upkeep: Upkeep,
+    alerts: Alerts,
     /// For the log.
     notes: Vec<String>,
     reload: Arc<ReloadView>,
@@ -143,6 +147,7 @@ impl Core {
             created: create::created(&beginning.facts),
             beats: Beats::new(beginning.beats, beginning.last_ping.map(|(sequence, _)| sequence), now),
             upkeep: Upkeep::default(),
+            alerts: Alerts::default(),
             notes: Vec::new(),
             reload: beginning.reload,
             started_at: now.wall,
@@ -158,6 +163,7 @@ impl Core {
             is_dirty: true,
         };
         let mut change = StateChange::default();
+        core.remember_acts(&beginning.facts);
         core.adopt(beginning.config, now, &mut change);
         core.look_at_windows(now, Because::OfTime);
         core.bury_what_is_left(now, &mut change);
@@ -172,6 +178,8 @@ impl Core {
         core.join(beginning.facts, beginning.last_alive, now, &mut change);
         core.wake_beats(now, &mut change);
         core.follow_windows(now, &mut change);
+        core.remember_alerts(now, &mut change);
+        core.look_at_all_alerts(now, &mut change);
         let mut commands = Vec::new();
         core.commit(&mut commands, change, None);
         core.publish(&mut commands);
@@ -197,6 +205,7 @@ impl Core {
         self.notice_jumps(now, &mut commands);
         self.pass_beats(now, &mut commands);
         self.pass_windows(now, &mut commands);
+        self.pass_alerts(now, &mut commands);
         match event {
             Event::Observed(observed) => self.observed(observed, now, &mut commands),
             Event::ControlsDone(round) => self.controls_done(round, now, &mut commands),
@@ -207,6 +216,7 @@ impl Core {
                 self.look_at_windows(now, Because::OfConfig);
                 self.follow_windows(now, &mut change);
                 self.rejoin(now, &mut change, &mut commands);
+                self.look_at_all_alerts(now, &mut change);
                 self.commit(&mut commands, change, None);
                 self.release_held(now, &mut commands);
                 self.is_dirty = true;
@@ -256,7 +266,8 @@ impl Core {
         let company = self.cluster.as_ref().map_or(latest, Cluster::deadline);
         let beat = self.beats_deadline().unwrap_or(latest);
         let window = self.windows_deadline().unwrap_or(latest);
-        latest.min(check).min(self.guard.next_round().unwrap_or(latest)).min(company).min(beat).min(window)
+        let alert = self.alerts_deadline().unwrap_or(latest);
+        latest.min(check).min(self.guard.next_round().unwrap_or(latest)).min(company).min(beat).min(window).min(alert)
     }
 
     /// The cluster after another config.
@@ -326,9 +337,15 @@ impl Core {
 
     fn asked(&mut self, operation: &Operation, request: RequestId, now: Now, commands: &mut Vec<Command>) {
         let answer = match operation {
-            Operation::Pause(id) | Operation::Resume(id) | Operation::CheckNow(id) => self.operate(operation, id, now),
+            Operation::Pause(id) => self.ask_to_pause(id, now),
+            Operation::Resume(id) => self.ask_to_resume(id, now),
+            Operation::CheckNow(id) => self.check_now(id, now),
             Operation::Forget(node) => self.forget_for_all(node, now),
             Operation::Create(id) => self.create_for_all(id, now),
+            Operation::Acknowledge(incident, acknowledgement) => self.acknowledge(incident, acknowledgement, now),
+            Operation::Withdraw(incident) => self.withdraw(incident, now),
+            Operation::Silence(id, silence) => self.silence(id, silence, now),
+            Operation::EndSilence(id) => self.end_silence(id, now),
         };
         self.is_dirty = true;
         match answer {
@@ -338,36 +355,51 @@ impl Core {
         }
     }
 
-    fn operate(&mut self, operation: &Operation, id: &MonitorId, now: Now) -> Result<StateChange, Refused> {
+    /// The monitor that an operator means, and whether it is paused.
+    fn operated(&mut self, id: &MonitorId) -> Result<(&mut Machine, bool), Refused> {
         let machine = self.machines.get_mut(id).ok_or_else(|| Refused::NoSuchMonitor(id.clone()))?;
-        let is_paused = machine.state.paused_at.is_some();
         if !machine.monitor.enabled {
             return Err(Refused::NotNow(format!("`{id}` is switched off by `enabled: false` in the config")));
         }
-        match operation {
-            Operation::Pause(_) if is_paused => Err(Refused::NotNow(format!("`{id}` is paused already"))),
-            Operation::Pause(_) if self.cluster.is_some() => Ok(self.act_for_all(OperatorAct::Pause(id.clone()), true, now)),
-            Operation::Pause(_) => {
+        let is_paused = machine.state.paused_at.is_some();
+        Ok((machine, is_paused))
+    }
+
+    fn ask_to_pause(&mut self, id: &MonitorId, now: Now) -> Result<StateChange, Refused> {
+        let is_together = self.cluster.is_some();
+        match self.operated(id)? {
+            (_, true) => Err(Refused::NotNow(format!("`{id}` is paused already"))),
+            _ if is_together => Ok(self.act_for_all(OperatorAct::Pause(id.clone()), Said::Nothing, true, now)),
+            (machine, false) => {
                 machine.state.paused_at = Some(now.wall);
                 Ok(self.pause(id, now))
             }
-            Operation::Resume(_) if !is_paused => Err(Refused::NotNow(format!("`{id}` is not paused"))),
-            Operation::Resume(_) if self.cluster.is_some() => Ok(self.act_for_all(OperatorAct::Pause(id.clone()), false, now)),
-            Operation::Resume(_) => {
+        }
+    }
+
+    fn ask_to_resume(&mut self, id: &MonitorId, now: Now) -> Result<StateChange, Refused> {
+        let is_together = self.cluster.is_some();
+        match self.operated(id)? {
+            (_, false) => Err(Refused::NotNow(format!("`{id}` is not paused"))),
+            _ if is_together => Ok(self.act_for_all(OperatorAct::Pause(id.clone()), Said::Nothing, false, now)),
+            (machine, true) => {
                 machine.state.paused_at = None;
                 Ok(self.unpause(id, now))
             }
-            Operation::CheckNow(_) if is_paused => Err(Refused::NotNow(format!("`{id}` is paused; resume it first"))),
-            Operation::CheckNow(_) if machine.beat.is_some() => {
+        }
+    }
+
+    fn check_now(&mut self, id: &MonitorId, now: Now) -> Result<StateChange, Refused> {
+        match self.operated(id)? {
+            (_, true) => Err(Refused::NotNow(format!("`{id}` is paused; resume it first"))),
+            (machine, _) if machine.beat.is_some() => {
                 Err(Refused::NotNow(format!("`{id}` is a heartbeat: it is not checked, it reports by itself")))
             }
-            Operation::CheckNow(_) if machine.due.is_none() => Err(Refused::NotNow(format!("`{id}` is not checked from this region"))),
-            Operation::CheckNow(_) => {
+            (machine, _) if machine.due.is_none() => Err(Refused::NotNow(format!("`{id}` is not checked from this region"))),
+            _ => {
                 self.reschedule(id, Some(now.mono));
                 Ok(StateChange::default())
             }
-            Operation::Forget(node) => self.forget_for_all(node, now),
-            Operation::Create(id) => self.create_for_all(id, now),
         }
     }
 
@@ -392,7 +424,7 @@ impl Core {
     }
 
     fn facts_kept(&self) -> Vec<StoredFact> {
-        let Some(cluster) = &self.cluster else { return self.created_facts() };
+        let Some(cluster) = &self.cluster else { return [self.created_facts(), self.acts_kept()].concat() };
         let epochs = cluster.epochs.values().map(|fact| Record::Epoch(Box::new(fact.clone())));
         let pings = cluster.pings.values().map(|fact| Record::Ping(fact.clone()));
         let acts = cluster.acts.values().map(|fact| Record::Operator(fact.clone()));
@@ -450,6 +482,8 @@ fn by_monitor(incidents: Vec<Incident>) -> BTreeMap<MonitorId, Vec<Incident>> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_alerts;
 #[cfg(test)]
 mod tests_beats;
 #[cfg(test)]

@@ -13,8 +13,12 @@ use crate::engine::ping::Arrived;
 use crate::engine::ping::NotTaken;
 use crate::engine::ping::PingRequest;
 use crate::engine::snapshot::Snapshot;
+use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
 use crate::model::id::NodeName;
+use crate::model::policy::Acknowledgement;
+use crate::model::policy::Silence;
+use crate::model::policy::SilenceId;
 
 /// Cheap to clone.
 #[derive(Debug, Clone)]
@@ -49,6 +53,14 @@ pub enum Operation {
     Forget(NodeName),
     /// A heartbeat that a ping asked for, named like its slug.
     Create(MonitorId),
+    /// Somebody is at work on an open incident, or wants to hear of it later; its time is filled in.
+    Acknowledge(IncidentId, Acknowledgement),
+    /// Nobody is at work on it after all.
+    Withdraw(IncidentId),
+    /// Nobody is told of new trouble of some monitors for a while.
+    Silence(SilenceId, Silence),
+    /// A silence is over now.
+    EndSilence(SilenceId),
 }
 
 /// Why an operation was not done.

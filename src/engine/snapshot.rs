@@ -8,6 +8,8 @@ use crate::config::Config;
 use crate::config::Problem;
 use crate::model::heartbeat::Heartbeat;
 use crate::model::heartbeat::HeartbeatState;
+use crate::model::id::ChannelName;
+use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
 use crate::model::id::NodeName;
 use crate::model::id::Region;
@@ -17,6 +19,9 @@ use crate::model::maintenance::Window;
 use crate::model::monitor::Monitor;
 use crate::model::peer::Meta;
 use crate::model::peer::Vantage;
+use crate::model::policy::Acknowledgement;
+use crate::model::policy::Silence;
+use crate::model::policy::SilenceId;
 use crate::model::result::CheckResult;
 use crate::model::result::Outcome;
 use crate::model::time::UnixMillis;
@@ -45,6 +50,8 @@ pub struct Snapshot {
     pub monitors: BTreeMap<MonitorId, Arc<MonitorView>>,
     /// State of the own uplink.
     pub uplink: UplinkView,
+    /// Silences that hold.
+    pub silences: Vec<(SilenceId, Silence)>,
     /// The cluster; `None` when watching alone.
     pub cluster: Option<Arc<ClusterView>>,
     /// How the active config came to be, and what is wrong with a newer one.
@@ -86,6 +93,44 @@ pub struct MonitorView {
     pub upkeep: Option<OpenWindow>,
     /// What a heartbeat is; `None` for monitors of other kinds.
     pub heartbeat: Option<Arc<HeartbeatView>>,
+    /// How far people have been told of its open incidents.
+    pub alerts: Vec<AlertView>,
+}
+
+/// How far people have been told of an open incident.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlertView {
+    /// Which.
+    pub incident: IncidentId,
+    /// Who is at work on it.
+    pub acknowledged: Option<Acknowledgement>,
+    /// Channels that were told.
+    pub told: Vec<ChannelName>,
+    /// Channels that are to be told and have to wait.
+    pub waiting: Vec<ChannelName>,
+    /// What they wait for.
+    pub held: Option<Held>,
+    /// When somebody is told next, as far as only time is waited for; by the common clock.
+    pub next_at: Option<UnixMillis>,
+}
+
+/// What holds messages about an incident back. Times are those of the common clock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Held {
+    /// A maintenance window, until then.
+    Maintenance(UnixMillis),
+    /// A silence, until then.
+    Silence(SilenceId, UnixMillis),
+    /// It goes up and down; it may have calmed down by then.
+    Flapping(UnixMillis),
+    /// This parent is down, suspected or unknown.
+    Parent(MonitorId),
+    /// This parent is being asked.
+    Asking(MonitorId),
+    /// A parent is fine again, and it may recover as well until then.
+    Settling(UnixMillis),
+    /// Openings are gathered until then.
+    Gathering(UnixMillis),
 }
 
 /// A maintenance window that is open.

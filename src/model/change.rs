@@ -15,6 +15,8 @@ use crate::model::incident::Incident;
 use crate::model::notification::Notification;
 use crate::model::ping::BeatState;
 use crate::model::ping::PingEntry;
+use crate::model::policy::OwedEnd;
+use crate::model::policy::Progress;
 use crate::model::time::UnixMillis;
 use crate::model::verdict::Opinion;
 use crate::model::verdict::Verdict;
@@ -110,6 +112,10 @@ pub struct MonitorState {
     pub paused_at: Option<UnixMillis>,
     /// Channels that were told of trouble and not of its end yet.
     pub told: BTreeSet<ChannelName>,
+    /// How far people have been told of each open incident.
+    pub alerts: Vec<Progress>,
+    /// An end that is told when the monitor has calmed down.
+    pub owed_end: Option<OwedEnd>,
     /// The address last seen; says whether a lost uplink excuses a failure.
     pub remote: Option<IpAddr>,
 }

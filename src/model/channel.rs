@@ -33,6 +33,7 @@ use crate::model::channel::spec::ZulipSpec;
 use crate::model::id::ChannelName;
 use crate::model::monitor::Origin;
 use crate::model::notification::EventKind;
+use crate::model::policy::QuietHours;
 use crate::model::secret::Secret;
 
 pub mod spec;
@@ -46,6 +47,8 @@ pub struct Channel {
     pub spec: ChannelSpec,
     /// What it wants to hear.
     pub on: BTreeSet<EventKind>,
+    /// When it keeps still.
+    pub quiet_hours: Option<QuietHours>,
     /// Where it is written.
     pub origin: Origin,
 }

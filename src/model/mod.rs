@@ -38,6 +38,7 @@ pub mod notification;
 pub mod page;
 pub mod peer;
 pub mod ping;
+pub mod policy;
 pub mod result;
 pub mod rollup;
 pub mod schedule;

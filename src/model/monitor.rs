@@ -15,6 +15,7 @@ use crate::model::id::Region;
 use crate::model::net::HostPort;
 use crate::model::net::NameServer;
 use crate::model::peer::Vantage;
+use crate::model::policy::Remind;
 use crate::model::secret::Secret;
 
 /// One monitor, complete: defaults, templates and matrix are already applied.
@@ -50,6 +51,10 @@ pub struct Monitor {
     pub internal: Option<Arc<Internal>>,
     /// Who is told.
     pub channels: Vec<ChannelName>,
+    /// Whether people are reminded of what lasts.
+    pub remind: Reminders,
+    /// Monitors without which this one cannot work: while one of them is down, nobody is told that this one is.
+    pub depends_on: Vec<MonitorId>,
     /// Link that goes into every notification.
     pub runbook: Option<String>,
     /// Objective shown beside the uptime.
@@ -67,6 +72,18 @@ pub struct Internal {
     pub probe: ProbeSpec,
     /// What must be seen for it to be up.
     pub expect: Expectation,
+}
+
+/// Whether people are reminded of what lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reminders {
+    /// As the policy says.
+    #[default]
+    ByPolicy,
+    /// Never.
+    Never,
+    /// In this way, whatever the policy says.
+    These(Remind),
 }
 
 impl Monitor {

@@ -8,6 +8,7 @@ use crate::model::id::MonitorId;
 use crate::model::id::Region;
 use crate::model::incident::CloseReason;
 use crate::model::incident::Lane;
+use crate::model::policy::Acknowledgement;
 use crate::model::time::UnixMillis;
 use crate::model::verdict::Confidence;
 use crate::model::verdict::Diagnosis;
@@ -26,6 +27,8 @@ pub enum EventKind {
     Regional,
     /// It still lasts.
     Reminder,
+    /// Somebody is at work on it.
+    Acknowledged,
     /// A certificate ends soon.
     Certificate,
     /// About vigilmon itself.
@@ -34,12 +37,13 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [EventKind; 7] = [
+    pub const ALL: [EventKind; 8] = [
         EventKind::Down,
         EventKind::Degraded,
         EventKind::Recovered,
         EventKind::Regional,
         EventKind::Reminder,
+        EventKind::Acknowledged,
         EventKind::Certificate,
         EventKind::SelfNotice,
     ];
@@ -53,6 +57,7 @@ impl EventKind {
             EventKind::Recovered => "recovered",
             EventKind::Regional => "regional",
             EventKind::Reminder => "reminder",
+            EventKind::Acknowledged => "acknowledged",
             EventKind::Certificate => "certificate",
             EventKind::SelfNotice => "self",
         }
@@ -63,7 +68,7 @@ impl EventKind {
     pub fn opens(self) -> bool {
         match self {
             EventKind::Down | EventKind::Degraded | EventKind::Regional | EventKind::Certificate => true,
-            EventKind::Recovered | EventKind::Reminder | EventKind::SelfNotice => false,
+            EventKind::Recovered | EventKind::Reminder | EventKind::Acknowledged | EventKind::SelfNotice => false,
         }
     }
 }
@@ -149,4 +154,30 @@ pub struct IncidentFacts {
     pub evidence: String,
     /// What to do.
     pub runbook: Option<String>,
+    /// What has been done about it, and what its being told is part of.
+    pub alert: AlertFacts,
+}
+
+/// What a message about an incident says besides the incident itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AlertFacts {
+    /// Who is at work on it, until when nobody is reminded, and what they say.
+    pub acknowledged: Option<Acknowledgement>,
+    /// Why it is told again; `None` when it is not.
+    pub again: Option<Again>,
+    /// Monitors that depend on this one: nobody is told of them while it is down.
+    pub n_dependents: usize,
+    /// It goes up and down: so many changes, and people are told again when it has calmed down.
+    pub n_flaps: Option<u32>,
+}
+
+/// Why something is told again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Again {
+    /// It is time for a reminder, the one of this number.
+    Reminder(u32),
+    /// Nobody has done anything about it for so long that the next ones are told, and these again.
+    Escalation,
+    /// Somebody wanted to hear of it again about now.
+    SnoozeOver,
 }

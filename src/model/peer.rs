@@ -17,6 +17,9 @@ use crate::model::id::Region;
 use crate::model::incident::Closed;
 use crate::model::incident::Epoch;
 use crate::model::incident::Lane;
+use crate::model::policy::Acknowledgement;
+use crate::model::policy::Silence;
+use crate::model::policy::SilenceId;
 use crate::model::result::Failure;
 use crate::model::result::Phase;
 use crate::model::result::code_of;
@@ -356,15 +359,33 @@ pub struct OperatorFact {
     pub stamp: Stamp,
     /// Whether it holds; `false` takes it back, and is kept until nobody can tell the old news any more.
     pub holds: bool,
+    /// What was said with it.
+    pub said: Said,
 }
 
-/// What operators can do at run time and every node must know. Acknowledgements and silences become variants of it.
+/// What an operator said with an act.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Said {
+    /// Nothing; the act says it all.
+    #[default]
+    Nothing,
+    /// With an acknowledgement.
+    Acknowledgement(Acknowledgement),
+    /// With a silence.
+    Silence(Silence),
+}
+
+/// What operators can do at run time and every node must know.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OperatorAct {
     /// A monitor is not checked until it is resumed.
     Pause(MonitorId),
     /// A heartbeat was created by a ping; its slug is its id.
     Create(MonitorId),
+    /// Somebody is at work on an incident, or does not want to hear of it for a while.
+    Acknowledge(IncidentId),
+    /// Nobody is told of new trouble of some monitors.
+    Silence(SilenceId),
 }
 
 /// A hybrid logical clock: wall time that never goes back, a counter within one millisecond, and the writer to break ties

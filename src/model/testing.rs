@@ -26,6 +26,7 @@ use crate::model::monitor::Origin;
 use crate::model::monitor::ProbeSpec;
 use crate::model::monitor::Quorum;
 use crate::model::monitor::Regions;
+use crate::model::monitor::Reminders;
 use crate::model::monitor::TcpSpec;
 use crate::model::net::HostPort;
 use crate::model::notification::EventKind;
@@ -56,6 +57,8 @@ pub(crate) fn monitor(id: &str) -> Monitor {
         partial_after: Duration::from_secs(300),
         internal: None,
         channels: Vec::new(),
+        remind: Reminders::ByPolicy,
+        depends_on: Vec::new(),
         runbook: None,
         slo: None,
         enabled: true,
@@ -107,6 +110,7 @@ pub(crate) fn channel(name: &str) -> Channel {
         name: ChannelName::parse(name).expect("a name"),
         spec: ChannelSpec::Slack(SlackSpec::Webhook { url: Secret::new("https://hooks.example/x") }),
         on: EventKind::ALL.into_iter().collect(),
+        quiet_hours: None,
         origin: origin(),
     }
 }

@@ -78,6 +78,7 @@ enum News {
     Degraded,
     Certificate,
     Notice,
+    Acknowledged,
     Passed,
     Closed,
     Up,
@@ -99,6 +100,7 @@ impl News {
             EventKind::Regional => News::Regional,
             EventKind::Certificate => News::Certificate,
             EventKind::SelfNotice => News::Notice,
+            EventKind::Acknowledged => News::Acknowledged,
             EventKind::Reminder if facts.lane == Lane::Regional => News::Regional,
             EventKind::Reminder if facts.status == Verdict::Degraded => News::Degraded,
             EventKind::Reminder => News::Down,
@@ -119,6 +121,7 @@ impl News {
             News::Degraded => "are degraded",
             News::Certificate => "have a certificate to be looked at",
             News::Notice => return format!("{n} messages about vigilmon itself"),
+            News::Acknowledged => "have somebody at work on them",
             News::Passed => "had trouble that is over",
             News::Closed => "are no longer watched",
             News::Up => "are up again",
@@ -134,6 +137,7 @@ impl News {
             News::Degraded => "degraded",
             News::Certificate => "with a certificate to be looked at",
             News::Notice => "about vigilmon itself",
+            News::Acknowledged => "with somebody at work on it",
             News::Passed => "with trouble that is over",
             News::Closed => "no longer watched",
             News::Up => "up again",
@@ -144,7 +148,7 @@ impl News {
         match self {
             News::Down => Tone::Bad,
             News::Regional | News::Degraded | News::Certificate | News::Notice => Tone::Warning,
-            News::Closed => Tone::Neutral,
+            News::Acknowledged | News::Closed => Tone::Neutral,
             News::Passed | News::Up => Tone::Good,
         }
     }

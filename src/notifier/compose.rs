@@ -149,6 +149,7 @@ impl<'a> Message<'a> {
         match self.notification.event {
             EventKind::Down => Tone::Bad,
             EventKind::Degraded | EventKind::Regional | EventKind::Certificate | EventKind::SelfNotice => Tone::Warning,
+            EventKind::Acknowledged => Tone::Neutral,
             EventKind::Reminder if facts.lane == Lane::Regional => Tone::Warning,
             EventKind::Recovered | EventKind::Reminder => match facts.status {
                 Verdict::Up => Tone::Good,
@@ -172,6 +173,7 @@ impl<'a> Message<'a> {
             | EventKind::Degraded
             | EventKind::Regional
             | EventKind::Reminder
+            | EventKind::Acknowledged
             | EventKind::Certificate
             | EventKind::SelfNotice => Phase::Firing,
         }
@@ -218,6 +220,7 @@ impl<'a> Message<'a> {
                 Verdict::Degraded => "Still degraded",
                 Verdict::Up | Verdict::Unknown | Verdict::Paused | Verdict::Maintenance => "Still DOWN from some regions",
             },
+            EventKind::Acknowledged => "Acknowledged",
             EventKind::SelfNotice => "Notice",
             EventKind::Recovered => match facts.status {
                 Verdict::Up => "Up",

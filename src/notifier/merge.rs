@@ -2,7 +2,7 @@
 //!
 //! - An opening whose end waits as well: "was down from 12:00 to 12:07". At once when the opening was never tried by itself, because then
 //!   nobody can have heard of it; when it was tried, and may have arrived though the answer said otherwise, after [`MERGE_AFTER`].
-//! - Reminders: only the newest. Behind an opening, or before an end, they have nothing to add.
+//! - Reminders: only the newest. Behind an opening, or before an end, they have nothing to add; nor has, before an end, who is at work on it.
 //! - A degradation that became an outage before anybody was told of it: only the outage.
 //!
 //! Nobody gets an end without its beginning: where the beginning was given up, the end tells of it. The order of a monitor's messages
@@ -91,8 +91,17 @@ fn choose(rows: &[Row], manner: Manner, now: UnixMillis) -> Choice {
     let end = rows[..n_same].iter().position(|row| row.notification.event == EventKind::Recovered);
     let n_reminders = rows[1..n_same].iter().take_while(|row| row.notification.event == EventKind::Reminder).count();
     if !first.notification.event.opens() {
-        let n_rows = if first.notification.event == EventKind::Reminder { end.map_or(1 + n_reminders, |end| end + 1) } else { 1 };
-        return Choice::last_of(n_rows);
+        return Choice::last_of(match first.notification.event {
+            EventKind::Reminder => end.map_or(1 + n_reminders, |end| end + 1),
+            // Who is at work on something that is over has nothing to do any more.
+            EventKind::Acknowledged => end.map_or(1, |end| end + 1),
+            EventKind::Down
+            | EventKind::Degraded
+            | EventKind::Recovered
+            | EventKind::Regional
+            | EventKind::Certificate
+            | EventKind::SelfNotice => 1,
+        });
     }
     if let Some(end) = end.filter(|end| manner == Manner::Together && may_wait(first, &rows[*end], now)) {
         return Choice { is_passed: true, ..Choice::last_of(end + 1) };
@@ -169,6 +178,7 @@ mod tests {
             ("O:down*3 O:recovered*3", 60, "1 of 2, passed"),
             ("O:down*4 O:recovered*3", 60, "0 of 1, as it is"),
             ("O:certificate O:recovered", 0, "1 of 2, passed"),
+            ("O:down O:acknowledged O:recovered", 0, "2 of 3, passed"),
             // What is behind another incident keeps its place.
             ("O:down P:regional O:recovered", 0, "0 of 1, as it is"),
         ] {
@@ -184,6 +194,10 @@ mod tests {
                 ("O:reminder*5 O:reminder O:recovered O:down", "2 of 3, as it is"),
                 ("O:down O:reminder O:reminder", "0 of 3, as it is"),
                 ("O:reminder P:reminder O:reminder", "0 of 1, as it is"),
+                ("O:reminder O:acknowledged O:recovered", "2 of 3, as it is"),
+                ("O:acknowledged O:recovered", "1 of 2, as it is"),
+                ("O:acknowledged O:reminder", "0 of 1, as it is"),
+                ("O:down O:acknowledged", "0 of 1, as it is"),
                 ("O:recovered O:down", "0 of 1, as it is"),
             ] {
                 assert_told(line, manner, 0, expected);

@@ -5,6 +5,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::model::channel::spec::PagerDutySpec;
+use crate::model::notification::EventKind;
 use crate::model::time::UnixMillis;
 use crate::notifier::compose::Message;
 use crate::notifier::compose::Phase;
@@ -56,6 +57,9 @@ fn body(message: &Message<'_>) -> Value {
     let key = within(&message.alarm(), KEY, escape::plain);
     if message.phase() == Phase::Over {
         return json!({"event_action": "resolve", "dedup_key": key});
+    }
+    if message.notification.event == EventKind::Acknowledged {
+        return json!({"event_action": "acknowledge", "dedup_key": key});
     }
     let severity = match message.tone() {
         Tone::Bad => "critical",

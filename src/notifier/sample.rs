@@ -8,10 +8,12 @@ use crate::model::id::Region;
 use crate::model::incident::CloseReason;
 use crate::model::incident::Lane;
 use crate::model::monitor::Monitor;
+use crate::model::notification::AlertFacts;
 use crate::model::notification::EventKind;
 use crate::model::notification::IncidentFacts;
 use crate::model::notification::Notification;
 use crate::model::notification::Subject;
+use crate::model::policy::Acknowledgement;
 use crate::model::time::UnixMillis;
 use crate::model::verdict::Confidence;
 use crate::model::verdict::Verdict;
@@ -31,10 +33,16 @@ pub fn sample(channel: ChannelName, event: EventKind, monitor: &Monitor, at: Uni
     Notification { key, channel, event, at, subject, may_be_repeat: false }
 }
 
+fn acknowledgement(at: UnixMillis) -> Acknowledgement {
+    Acknowledgement { by: "ada".to_owned(), at, until: None, note: "the database has no room left".to_owned() }
+}
+
 fn facts(event: EventKind, monitor: &Monitor, at: UnixMillis) -> IncidentFacts {
     let is_over = event == EventKind::Recovered;
     let (status, lane, cause, cause_code) = match event {
-        EventKind::Down | EventKind::Reminder | EventKind::SelfNotice => (Verdict::Down, Lane::Outage, "it answered 503", "status"),
+        EventKind::Down | EventKind::Reminder | EventKind::Acknowledged | EventKind::SelfNotice => {
+            (Verdict::Down, Lane::Outage, "it answered 503", "status")
+        }
         EventKind::Recovered => (Verdict::Up, Lane::Outage, "it answered 503", "status"),
         EventKind::Degraded => (Verdict::Degraded, Lane::Degradation, "it answered after 3.2 s, more than 2 s", "slow"),
         EventKind::Certificate => (Verdict::Degraded, Lane::Degradation, "the certificate ends in 13 days", "certificate_ends"),
@@ -50,7 +58,7 @@ fn facts(event: EventKind, monitor: &Monitor, at: UnixMillis) -> IncidentFacts {
         target: monitor.target(),
         status,
         started_at: at.minus(LASTED),
-        duration: if is_over || event == EventKind::Reminder { LASTED } else { Duration::ZERO },
+        duration: if is_over || matches!(event, EventKind::Reminder | EventKind::Acknowledged) { LASTED } else { Duration::ZERO },
         cause: cause.to_owned(),
         cause_code: cause_code.to_owned(),
         lane,
@@ -64,5 +72,6 @@ fn facts(event: EventKind, monitor: &Monitor, at: UnixMillis) -> IncidentFacts {
         diagnosis: None,
         evidence: "from 192.0.2.1:443, status 503, total 120 ms".to_owned(),
         runbook: monitor.runbook.clone(),
+        alert: AlertFacts { acknowledged: (event == EventKind::Acknowledged).then(|| acknowledgement(at)), ..AlertFacts::default() },
     }
 }

@@ -28,6 +28,7 @@ use crate::model::incident::CloseReason;
 use crate::model::incident::Lane;
 use crate::model::monitor::Origin;
 use crate::model::net::HostPort;
+use crate::model::notification::AlertFacts;
 use crate::model::notification::EventKind;
 use crate::model::notification::IncidentFacts;
 use crate::model::notification::Notification;
@@ -80,6 +81,7 @@ pub(super) fn facts() -> IncidentFacts {
         diagnosis: None,
         evidence: "connected to 203.0.113.7:443 in 12 ms".to_owned(),
         runbook: Some("https://wiki.example.com/runbooks/api".to_owned()),
+        alert: AlertFacts::default(),
     }
 }
 
@@ -198,7 +200,7 @@ pub(super) fn channel_name(text: &str) -> ChannelName {
 
 pub(super) fn channel(name: &str, spec: ChannelSpec) -> Channel {
     let origin = Origin { file: Arc::new(PathBuf::from("config.yaml")), line: 1 };
-    Channel { name: channel_name(name), spec, on: BTreeSet::from(EventKind::ALL), origin }
+    Channel { name: channel_name(name), spec, on: BTreeSet::from(EventKind::ALL), quiet_hours: None, origin }
 }
 
 pub(super) fn webhook(url: &str) -> WebhookSpec {
@@ -245,6 +247,7 @@ pub(super) fn config(channels: &[&str]) -> Arc<Config> {
         monitors: Vec::new(),
         channels: channels.iter().map(named).collect::<BTreeMap<_, _>>(),
         pages: Vec::new(),
+        policies: Vec::new(),
         maintenance: Vec::new(),
         uplink: Vec::new(),
         self_channels: Vec::new(),

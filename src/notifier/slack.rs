@@ -98,7 +98,7 @@ impl Kind for SlackSpec {
 
 /// Whether an earlier message began what this one is about.
 fn follows(message: &Message<'_>) -> bool {
-    message.facts().is_some() && matches!(message.notification.event, EventKind::Recovered | EventKind::Reminder)
+    message.facts().is_some() && matches!(message.notification.event, EventKind::Recovered | EventKind::Reminder | EventKind::Acknowledged)
 }
 
 /// A bot, as its methods need it.

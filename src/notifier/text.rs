@@ -3,10 +3,13 @@
 use crate::model::id::Region;
 use crate::model::incident::CloseReason;
 use crate::model::incident::Lane;
+use crate::model::notification::Again;
+use crate::model::notification::AlertFacts;
 use crate::model::notification::EventKind;
 use crate::model::notification::IncidentFacts;
 use crate::model::notification::Notification;
 use crate::model::notification::Subject;
+use crate::model::policy::Acknowledgement;
 use crate::model::time::UnixMillis;
 use crate::model::time::spoken;
 use crate::model::verdict::Confidence;
@@ -21,8 +24,14 @@ const REGIONS_NAMED: usize = 12;
 pub fn sentence(notification: &Notification) -> String {
     match &notification.subject {
         Subject::SelfNotice { title, text } => format!("vigilmon: {title}: {text}"),
-        Subject::Incident(facts) => once_more(incident(notification.event, facts, notification.at), notification),
-        Subject::Passed(facts) => once_more(format!("{} {}", facts.monitor_name, passed(facts, notification.at)), notification),
+        Subject::Incident(facts) => {
+            let told = incident(notification.event, facts, notification.at);
+            once_more(format!("{told}{}", besides(notification.event, &facts.alert)), notification)
+        }
+        Subject::Passed(facts) => {
+            let told = format!("{} {}", facts.monitor_name, passed(facts, notification.at));
+            once_more(format!("{told}{}", besides(notification.event, &facts.alert)), notification)
+        }
         Subject::Bundle(parts) => once_more(format!("{}: {}", bundle::headline(parts), bundle::names(parts)), notification),
     }
 }
@@ -50,6 +59,10 @@ pub fn brief(notification: &Notification) -> (String, String) {
         EventKind::Reminder if facts.lane == Lane::Regional => format!("still DOWN from {} only, since {since}: {cause}", failing(facts)),
         EventKind::Reminder => format!("still {}, for {} now: {cause}", state(facts.status), spoken(facts.duration)),
         EventKind::Recovered => recovered(facts, now),
+        EventKind::Acknowledged => match &facts.alert.acknowledged {
+            Some(Acknowledgement { by, .. }) => format!("has {by} at work on it: {cause}"),
+            None => format!("has somebody at work on it: {cause}"),
+        },
         EventKind::Certificate | EventKind::SelfNotice => cause.clone(),
     };
     (facts.monitor_name.clone(), what)
@@ -99,10 +112,54 @@ fn incident(event: EventKind, facts: &IncidentFacts, now: UnixMillis) -> String 
         EventKind::Reminder => {
             format!("{name} is still {}, for {} now, since {since}: {cause}{regions}", state(facts.status), spoken(facts.duration))
         }
+        EventKind::Acknowledged => acknowledged(facts, now),
         EventKind::Certificate => format!("{name}: {cause}"),
         // The subject says it is about an incident, so this cannot be; saying the facts is better than saying nothing.
         EventKind::SelfNotice => format!("{name}: {cause}"),
     }
+}
+
+fn acknowledged(facts: &IncidentFacts, now: UnixMillis) -> String {
+    let name = &facts.monitor_name;
+    let state = match facts.lane {
+        Lane::Outage => "DOWN",
+        Lane::Degradation => "degraded",
+        Lane::Regional => "DOWN from some regions",
+    };
+    let (since, cause) = (moment(facts.started_at, now), &facts.cause);
+    let Some(Acknowledgement { by, until, note, .. }) = &facts.alert.acknowledged else {
+        return format!("{name} is {state} since {since}: {cause}");
+    };
+    let said = if note.is_empty() { String::new() } else { format!(" \u{2013} {note}") };
+    match until {
+        None => format!("{by} is at work on {name}, which is {state} since {since}: {cause}{said}"),
+        Some(until) => {
+            let until = moment(*until, now);
+            format!("{by} wants to be reminded of {name} at {until}; it is {state} since {since}: {cause}{said}")
+        }
+    }
+}
+
+/// What is said after the sentence: why it is told again, what it hides, and whether it will be told every time.
+fn besides(event: EventKind, alert: &AlertFacts) -> String {
+    let mut said = String::new();
+    match alert.again {
+        Some(Again::Escalation) => said.push_str("; nobody has acknowledged it yet"),
+        Some(Again::SnoozeOver) => said.push_str("; the time of the snooze is over"),
+        Some(Again::Reminder(_)) | None => {}
+    }
+    if let (EventKind::Reminder, Some(Acknowledgement { by, until: None, .. })) = (event, &alert.acknowledged) {
+        said.push_str(&format!("; {by} is at work on it"));
+    }
+    match alert.n_dependents {
+        0 => {}
+        1 => said.push_str("; another monitor depends on it and is not told of meanwhile"),
+        n => said.push_str(&format!("; {n} other monitors depend on it and are not told of meanwhile")),
+    }
+    if let Some(n) = alert.n_flaps {
+        said.push_str(&format!("; it goes up and down, {n} changes lately: you are told again when it has calmed down"));
+    }
+    said
 }
 
 fn recovered(facts: &IncidentFacts, now: UnixMillis) -> String {

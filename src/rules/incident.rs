@@ -109,6 +109,7 @@ pub fn hears(on: &BTreeSet<EventKind>, occasion: Occasion, was_told: bool) -> bo
         | EventKind::Certificate
         | EventKind::Regional
         | EventKind::Reminder
+        | EventKind::Acknowledged
         | EventKind::SelfNotice => on.contains(&occasion.event),
     }
 }

@@ -3,11 +3,14 @@
 //! What several vantages decide together is in `crate::consensus`; what happens when is put together in `crate::engine`.
 
 pub mod calendar;
+pub mod flap;
 pub mod heartbeat;
 pub mod incident;
 pub mod judge;
 pub mod maintenance;
 pub mod opinion;
+pub mod policy;
+pub mod quiet;
 pub mod schedule;
 pub mod uplink;
 pub mod uptime;

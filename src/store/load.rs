@@ -112,6 +112,8 @@ fn unknown(monitor: MonitorId, since: UnixMillis) -> MonitorState {
         regional: Epoch::default(),
         paused_at: None,
         told: BTreeSet::new(),
+        alerts: Vec::new(),
+        owed_end: None,
         remote: None,
     }
 }

@@ -153,6 +153,7 @@ impl Watcher {
                 | EventKind::Degraded
                 | EventKind::Regional
                 | EventKind::Reminder
+                | EventKind::Acknowledged
                 | EventKind::Certificate
                 | EventKind::SelfNotice => {
                     self.begun.insert(delivery.incident.to_string());

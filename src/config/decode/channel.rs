@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::config::decode::http::headers;
+use crate::config::decode::policy;
 use crate::config::decode::template;
 use crate::config::fields::At;
 use crate::config::fields::Ctx;
@@ -30,6 +31,7 @@ pub(super) fn channel(ctx: &Ctx<'_>, at: &At<'_>) -> Option<Channel> {
     let name = fields.must("name", |ctx, at| readers::parsed(ctx, at, ChannelName::parse));
     let kinds: Vec<(At<'_>, &Kind)> = KINDS.iter().filter_map(|kind| Some((fields.take(kind.word)?, kind))).collect();
     let on = fields.read("on", events);
+    let quiet_hours = fields.read("quiet_hours", policy::quiet_hours);
     let later = at.node.entries().unwrap_or_default().iter().any(|entry| reference::is_later("channels[]", &entry.key));
     fields.finish();
     let spec = match kinds.as_slice() {
@@ -49,7 +51,8 @@ pub(super) fn channel(ctx: &Ctx<'_>, at: &At<'_>) -> Option<Channel> {
     Some(Channel {
         name: name?,
         spec: spec?,
-        on: on.unwrap_or_else(|| EVENTS.into_iter().filter(|event| *event != EventKind::Regional).collect()),
+        on: on.unwrap_or_else(|| EventKind::ALL.into_iter().filter(|event| *event != EventKind::Regional).collect()),
+        quiet_hours,
         origin,
     })
 }
@@ -91,25 +94,12 @@ const KINDS: &[Kind] = &[
     Kind { word: "command", decode: own::command },
 ];
 
-/// What this version can tell of.
-const EVENTS: [EventKind; 6] =
-    [EventKind::Down, EventKind::Degraded, EventKind::Recovered, EventKind::Regional, EventKind::Certificate, EventKind::SelfNotice];
-
-fn events(ctx: &Ctx<'_>, at: &At<'_>) -> Option<BTreeSet<EventKind>> {
-    let words = EVENTS.map(|kind| (kind.word(), kind));
-    let is_later = |item: &At<'_>| {
-        let later = [EventKind::Reminder.word()];
-        item.node.scalar().and_then(|scalar| later.into_iter().find(|word| *word == scalar.text))
-    };
-    let mut found = BTreeSet::new();
-    for item in at.one_or_many() {
-        match is_later(&item) {
-            Some(word) => ctx.bad(&item, format!("`{word}` is not supported by this version of vigilmon"), "remove it from `on`"),
-            None => found.extend(readers::choice(ctx, &item, &words)),
-        }
-    }
+/// Kinds of events.
+pub(super) fn events(ctx: &Ctx<'_>, at: &At<'_>) -> Option<BTreeSet<EventKind>> {
+    let words = EventKind::ALL.map(|kind| (kind.word(), kind));
+    let found: BTreeSet<EventKind> = at.one_or_many().iter().filter_map(|item| readers::choice(ctx, item, &words)).collect();
     if at.node.items().is_some_and(<[_]>::is_empty) {
-        ctx.bad(at, "this channel would never be told anything", "list what it wants to hear, such as `[down, recovered]`");
+        ctx.bad(at, "no event is listed", "list what it wants to hear, such as `[down, recovered]`");
         return None;
     }
     Some(found)

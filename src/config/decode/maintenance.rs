@@ -7,18 +7,15 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 
-use crate::config::decode::page;
+use crate::config::decode::selection::Asked;
 use crate::config::fields::At;
 use crate::config::fields::Ctx;
 use crate::config::fields::Fields;
-use crate::config::glob::glob_match;
 use crate::config::readers;
-use crate::config::reference;
 use crate::config::select;
 use crate::model::maintenance::LASTS_MAX;
 use crate::model::maintenance::LASTS_MIN;
 use crate::model::maintenance::ONCE_MAX;
-use crate::model::maintenance::Selection;
 use crate::model::maintenance::Span;
 use crate::model::maintenance::When;
 use crate::model::maintenance::Window;
@@ -57,52 +54,12 @@ fn window(ctx: &Ctx<'_>, at: &At<'_>, monitors: &[Arc<Monitor>], all_read: bool)
     if names.is_none() && groups.is_none() && matching.is_none() {
         ctx.bad(at, "this window covers nothing", "add `monitors: [\"*\"]`, `groups: [\u{2026}]` or `match: { labels: { \u{2026} } }`");
     }
-    let names = patterns(ctx, names.as_ref());
-    let groups = patterns(ctx, groups.as_ref());
-    let labels = matching.as_ref().and_then(|at| page::match_labels(ctx, at, "maintenance[].match")).unwrap_or_default();
-    let text = |(_, text): &(At<'_>, String)| text.clone();
-    let wanted = Selection { names: names.iter().map(text).collect(), groups: groups.iter().map(text).collect(), labels };
-    if all_read {
-        doubt_what_matches_nothing(ctx, (&names, &groups, matching.as_ref()), &wanted, monitors);
-    }
+    let asked = Asked { names, groups, matching, match_path: "maintenance[].match" };
+    let wanted = asked.selection(ctx, monitors, all_read);
     let covered: BTreeSet<_> =
         monitors.iter().filter(|monitor| select::selects(&wanted, monitor)).map(|monitor| monitor.id.clone()).collect();
     let origin = Origin { file: ctx.report.files.of(at.node.pos), line: at.node.pos.line };
     Some(Window { name: name?, wanted, monitors: covered, when: when?, message, origin })
-}
-
-fn patterns<'a>(ctx: &Ctx<'_>, at: Option<&At<'a>>) -> Vec<(At<'a>, String)> {
-    let items = at.map(At::one_or_many).unwrap_or_default();
-    items.into_iter().filter_map(|at| readers::full_text(ctx, &at).map(|text| (at, text))).collect()
-}
-
-type Patterns<'a> = [(At<'a>, String)];
-
-/// What matches nothing is not refused: a window may be there before its monitors are, and heartbeats may be created later.
-fn doubt_what_matches_nothing(
-    ctx: &Ctx<'_>,
-    (names, groups, labels): (&Patterns<'_>, &Patterns<'_>, Option<&At<'_>>),
-    wanted: &Selection,
-    monitors: &[Arc<Monitor>],
-) {
-    let doubt = |at: &At<'_>, message: String, known: BTreeSet<&str>, text: &str| {
-        let hint = match reference::nearest(text, known.into_iter()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => "only `*` and `?` are special; brackets are literal".to_owned(),
-        };
-        ctx.report.doubt(at.node.pos, &at.path, message, hint);
-    };
-    let known: BTreeSet<&str> = monitors.iter().map(|monitor| monitor.name.as_str()).collect();
-    for (at, text) in names.iter().filter(|(_, text)| !known.iter().any(|name| glob_match(text, name))) {
-        doubt(at, format!("no monitor has a name like `{text}`"), known.clone(), text);
-    }
-    let known: BTreeSet<&str> = monitors.iter().filter_map(|monitor| monitor.group.as_deref()).collect();
-    for (at, text) in groups.iter().filter(|(_, text)| !known.iter().any(|group| glob_match(text, group))) {
-        doubt(at, format!("no monitor is in a group like `{text}`"), known.clone(), text);
-    }
-    if let Some(at) = labels.filter(|_| !wanted.labels.is_empty() && !monitors.iter().any(|monitor| select::has_labels(wanted, monitor))) {
-        ctx.report.doubt(at.node.pos, &at.path, "no monitor has these labels", "labels are compared as a whole, letter case included");
-    }
 }
 
 /// Everything that a schedule can say.

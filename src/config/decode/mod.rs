@@ -1,6 +1,7 @@
 //! The tree to [`Config`]: one file per area. Everything that can be wrong is found here, and all of it in one run.
 
 mod channel;
+mod depends;
 mod expect;
 mod heartbeat;
 mod http;
@@ -9,6 +10,8 @@ mod maintenance;
 mod monitor;
 mod page;
 mod peers;
+mod policy;
+mod selection;
 mod template;
 
 use std::collections::BTreeMap;
@@ -44,6 +47,7 @@ pub(super) fn document(ctx: &Ctx<'_>, root: &Node, expanded: &Expanded) -> Optio
     let defaults = fields.take("defaults");
     let channels_at = fields.take("channels");
     let pages_at = fields.take("status_pages");
+    let policies_at = fields.take("policies");
     let maintenance_at = fields.take("maintenance");
     let uplink = fields.read("uplink", instance::uplink);
     let peers = fields.read("peers", peers::peers);
@@ -72,6 +76,7 @@ pub(super) fn document(ctx: &Ctx<'_>, root: &Node, expanded: &Expanded) -> Optio
     let heartbeats = heartbeats_at.and_then(|at| heartbeat::heartbeats(ctx, &at, (expanded.created.as_ref(), &names)));
     let (monitors, all_read) = monitors(ctx, expanded, &names);
     let pages = pages(ctx, pages_at.as_ref(), &monitors, all_read);
+    let policies = policy::policies(ctx, policies_at.as_ref(), (&monitors, all_read), &names);
     let maintenance = maintenance::windows(ctx, maintenance_at.as_ref(), &monitors, all_read);
     let self_items = self_at.map(|at| instance::self_channels(ctx, &at)).unwrap_or_default();
     Some(Config {
@@ -81,6 +86,7 @@ pub(super) fn document(ctx: &Ctx<'_>, root: &Node, expanded: &Expanded) -> Optio
         monitors,
         channels,
         pages,
+        policies,
         maintenance,
         uplink: uplink.unwrap_or_default(),
         self_channels: channel::references(ctx, &self_items, &names),
@@ -118,6 +124,7 @@ fn channels(ctx: &Ctx<'_>, at: Option<&At<'_>>) -> BTreeMap<ChannelName, Arc<Cha
 /// The monitors, and whether all of them could be read.
 fn monitors(ctx: &Ctx<'_>, expanded: &Expanded, channels: &BTreeSet<String>) -> (Vec<Arc<Monitor>>, bool) {
     let mut monitors: Vec<Arc<Monitor>> = Vec::with_capacity(expanded.monitors.len());
+    let mut places: Vec<Option<At<'_>>> = Vec::with_capacity(expanded.monitors.len());
     let mut names: HashMap<String, Pos> = HashMap::new();
     let mut ids: HashMap<String, (Pos, String)> = HashMap::new();
     let mut openers: HashMap<String, String> = HashMap::new();
@@ -148,7 +155,9 @@ fn monitors(ctx: &Ctx<'_>, expanded: &Expanded, channels: &BTreeSet<String>) -> 
         names.entry(monitor.name.clone()).or_insert(pos);
         ids.entry(monitor.id.to_string()).or_insert_with(|| (pos, monitor.name.clone()));
         monitors.push(Arc::new(monitor));
+        places.push(at.child("depends_on"));
     }
+    depends::resolve(ctx, &places, &mut monitors, all_read);
     (monitors, all_read)
 }
 

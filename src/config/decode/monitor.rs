@@ -9,6 +9,7 @@ use crate::config::decode::channel;
 use crate::config::decode::expect;
 use crate::config::decode::heartbeat;
 use crate::config::decode::http;
+use crate::config::decode::policy;
 use crate::config::fields::At;
 use crate::config::fields::Ctx;
 use crate::config::fields::Fields;
@@ -28,6 +29,7 @@ use crate::model::monitor::Origin;
 use crate::model::monitor::ProbeSpec;
 use crate::model::monitor::Quorum;
 use crate::model::monitor::Regions;
+use crate::model::monitor::Reminders;
 use crate::model::monitor::Slo;
 use crate::model::time::DurationText;
 
@@ -49,6 +51,7 @@ struct Shared {
     n_regions_min: Option<usize>,
     partial_after: Duration,
     channels: Vec<ChannelName>,
+    remind: Reminders,
 }
 
 /// One monitor. `None` when something was wrong, which is then reported.
@@ -67,6 +70,8 @@ pub(super) fn monitor(ctx: &Ctx<'_>, at: &At<'_>, channels: &BTreeSet<String>) -
     let internal_at = fields.take("internal");
     // Both are applied before, in `crate::config::expand`.
     let _ = (fields.take("use"), fields.take("matrix"));
+    // Resolved when all monitors are known, in `crate::config::decode::depends`.
+    let _ = fields.take("depends_on");
     fields.finish();
     let [http, tcp, heartbeat] = &kinds;
     let is_http = tcp.is_none();
@@ -111,6 +116,8 @@ pub(super) fn monitor(ctx: &Ctx<'_>, at: &At<'_>, channels: &BTreeSet<String>) -
             None => None,
         },
         channels: shared.channels,
+        remind: shared.remind,
+        depends_on: Vec::new(),
         runbook: runbook.map(String::from),
         slo,
         enabled: enabled.unwrap_or(true),
@@ -141,6 +148,7 @@ fn shared(ctx: &Ctx<'_>, fields: &mut Fields<'_>, known: &BTreeSet<String>) -> S
         ctx.bad(at, "with `quorum: any` one region is enough", "remove `min_regions`, or write `quorum: 1`");
     }
     let channels = fields.take("channels");
+    let remind = fields.read("remind", reminders);
     if let (Some(written), Some(at)) = (timeout, &timeout_at)
         && written > interval
     {
@@ -156,7 +164,15 @@ fn shared(ctx: &Ctx<'_>, fields: &mut Fields<'_>, known: &BTreeSet<String>) -> S
         n_regions_min,
         partial_after: partial_after.unwrap_or(PARTIAL_AFTER),
         channels: channels.map(|at| channel::references(ctx, &at.one_or_many(), known)).unwrap_or_default(),
+        remind: remind.unwrap_or_default(),
     }
+}
+
+fn reminders(ctx: &Ctx<'_>, at: &At<'_>) -> Option<Reminders> {
+    if at.node.scalar().is_some_and(|scalar| scalar.text == "never") {
+        return Some(Reminders::Never);
+    }
+    policy::remind(ctx, at, "monitors[].remind").map(Reminders::These)
 }
 
 /// The two may come from different places, one of them inherited; the mistake is shown where the later of them is written.

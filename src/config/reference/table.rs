@@ -95,6 +95,13 @@ const TOP: &[Key] = &[
         "[{ slug: main, groups: [{ name: All, monitors: \"*\" }] }]",
     ),
     key(
+        "policies",
+        Kind::List(&Kind::Map("policies[]")),
+        "",
+        "Who is told when. What no policy selects is told to the channels of the monitor, at once.",
+        "[{ name: Night shift, monitors: \"*\", steps: [{ channels: [chat] }, { after: 10m, channels: [oncall], unless: acknowledged }] }]",
+    ),
+    key(
         "maintenance",
         Kind::List(&Kind::Map("maintenance[]")),
         "",

@@ -102,10 +102,17 @@ const CHANNEL: &[Key] = &[
     must("name", Kind::Text, "Unique; monitors refer to it.", "chat"),
     key(
         "on",
-        Kind::OneOrMany(&Kind::Word(&["down", "degraded", "recovered", "regional", "certificate", "self"])),
+        Kind::OneOrMany(&Kind::Word(&["down", "degraded", "recovered", "regional", "reminder", "acknowledged", "certificate", "self"])),
         "all but `regional`",
         "What it wants to hear about.",
         "[down, recovered]",
+    ),
+    key(
+        "quiet_hours",
+        Kind::Map("channels[].quiet_hours"),
+        "",
+        "Hours in which it keeps still. What is to be told in them waits until they are over.",
+        "{ from: \"22:00\", to: \"07:00\", timezone: Europe/Riga, except: [down] }",
     ),
     key(
         "webhook",

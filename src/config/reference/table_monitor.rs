@@ -127,6 +127,20 @@ const INTERNAL_KEY: Key = key(
     "{ http: \"http://api.prod.svc:8080/health\" }",
 );
 const CHANNELS_KEY: Key = key("channels", CHANNELS, "[]", "Who is told.", "[chat]");
+const REMIND_KEY: Key = key(
+    "remind",
+    Kind::Either(&Kind::Shape("a duration, or `never`"), &Kind::Map("monitors[].remind")),
+    "as the policy says",
+    "When people are reminded of what still lasts and nobody has acknowledged: every so often, or with pauses that grow.",
+    "4h",
+);
+const DEPENDS_KEY: Key = key(
+    "depends_on",
+    Kind::OneOrMany(&Kind::Shape("a name or id, may have `*` and `?`")),
+    "[]",
+    "Monitors without which this one cannot work. While one of them is down nobody is told that this one is; whoever was told is always told of the end.",
+    "[edge-lb]",
+);
 const GROUP_KEY: Key = key("group", Kind::Text, "", "Heading it stands under in the dashboard.", "prod-us");
 const LABELS_KEY: Key = key("labels", Kind::Free(&Kind::Text), "{}", "Free labels; status pages can select by them.", "{ team: platform }");
 const HTTP_KEY: Key = key(
@@ -156,7 +170,7 @@ const SLO_KEY: Key = key(
 );
 const ENABLED_KEY: Key = key("enabled", Kind::Bool, "true", "`false`: not checked, shown as paused.", "false");
 
-const DEFAULTS: &[Key] = &[INTERVAL, TIMEOUT, CONFIRM_KEY, CHANNELS_KEY, REGIONS_KEY, QUORUM_KEY, MIN_REGIONS_KEY, PARTIAL_KEY];
+const DEFAULTS: &[Key] = &[INTERVAL, TIMEOUT, CONFIRM_KEY, CHANNELS_KEY, REMIND_KEY, REGIONS_KEY, QUORUM_KEY, MIN_REGIONS_KEY, PARTIAL_KEY];
 
 const TEMPLATE: &[Key] = &[
     GROUP_KEY,
@@ -174,6 +188,8 @@ const TEMPLATE: &[Key] = &[
     PARTIAL_KEY,
     INTERNAL_KEY,
     CHANNELS_KEY,
+    REMIND_KEY,
+    DEPENDS_KEY,
     RUNBOOK_KEY,
     SLO_KEY,
     ENABLED_KEY,
@@ -217,6 +233,8 @@ const MONITOR: &[Key] = &[
     PARTIAL_KEY,
     INTERNAL_KEY,
     CHANNELS_KEY,
+    REMIND_KEY,
+    DEPENDS_KEY,
     RUNBOOK_KEY,
     SLO_KEY,
     ENABLED_KEY,

@@ -21,6 +21,7 @@ use crate::model::incident::CloseReason;
 use crate::model::incident::Closed;
 use crate::model::incident::Epoch;
 use crate::model::incident::Lane;
+use crate::model::maintenance::Selection;
 use crate::model::peer::CAUSE_CHARS_MAX;
 use crate::model::peer::Cause;
 use crate::model::peer::DeliveryFact;
@@ -31,10 +32,15 @@ use crate::model::peer::OperatorAct;
 use crate::model::peer::OperatorFact;
 use crate::model::peer::PingFact;
 use crate::model::peer::Readiness;
+use crate::model::peer::Said;
 use crate::model::peer::Stage;
 use crate::model::peer::Stamp;
 use crate::model::peer::Vantage;
 use crate::model::peer::Watermark;
+use crate::model::policy::Acknowledgement;
+use crate::model::policy::BY_CHARS_MAX;
+use crate::model::policy::NOTE_CHARS_MAX;
+use crate::model::policy::Silence;
 use crate::model::time::UnixMillis;
 use crate::model::verdict::Confidence;
 use crate::model::verdict::Diagnosis;
@@ -325,15 +331,70 @@ pub(super) struct OperatorRow {
     n: u32,
     by: String,
     holds: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ack: Option<AckRow>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    silence: Option<SilenceRow>,
 }
 
-pub(super) fn operator(fact: &OperatorFact) -> OperatorRow {
-    OperatorRow { wall: fact.stamp.wall.0, n: fact.stamp.counter, by: fact.stamp.by.to_string(), holds: fact.holds }
+#[derive(Serialize, Deserialize)]
+struct AckRow {
+    by: String,
+    at: i64,
+    until: Option<i64>,
+    note: String,
 }
 
+#[derive(Serialize, Deserialize)]
+struct SilenceRow {
+    names: Vec<String>,
+    groups: Vec<String>,
+    labels: BTreeMap<String, String>,
+    from: i64,
+    until: i64,
+    by: String,
+    note: String,
+}
+
+/// The value of an act.
+pub(super) fn operator_text(fact: &OperatorFact) -> String {
+    let (ack, silence) = match &fact.said {
+        Said::Nothing => (None, None),
+        Said::Acknowledgement(ack) => {
+            let Acknowledgement { by, at, until, note } = ack;
+            (Some(AckRow { by: by.clone(), at: at.0, until: until.map(|until| until.0), note: note.clone() }), None)
+        }
+        Said::Silence(silence) => {
+            let Silence { wanted: Selection { names, groups, labels }, from, until, by, note } = silence;
+            let (names, groups, labels) = (names.clone(), groups.clone(), labels.clone());
+            (None, Some(SilenceRow { names, groups, labels, from: from.0, until: until.0, by: by.clone(), note: note.clone() }))
+        }
+    };
+    let Stamp { wall, counter, by } = &fact.stamp;
+    super::json(&OperatorRow { wall: wall.0, n: *counter, by: by.to_string(), holds: fact.holds, ack, silence })
+}
+
+/// The act of a value. What people wrote is cut to what may be written: others may have other limits, or none.
 pub(super) fn operator_of(act: OperatorAct, row: OperatorRow) -> Result<OperatorFact, String> {
     let stamp = Stamp { wall: UnixMillis(row.wall), counter: row.n, by: node(&row.by)? };
-    Ok(OperatorFact { act, stamp, holds: row.holds })
+    let said = match (&act, row.ack, row.silence) {
+        (OperatorAct::Acknowledge(_), Some(ack), _) => Said::Acknowledgement(Acknowledgement {
+            by: cut(&ack.by, BY_CHARS_MAX),
+            at: UnixMillis(ack.at),
+            until: ack.until.map(UnixMillis),
+            note: cut(&ack.note, NOTE_CHARS_MAX),
+        }),
+        (OperatorAct::Silence(_), _, Some(silence)) => Said::Silence(Silence {
+            wanted: Selection { names: silence.names, groups: silence.groups, labels: silence.labels },
+            from: UnixMillis(silence.from),
+            until: UnixMillis(silence.until),
+            by: cut(&silence.by, BY_CHARS_MAX),
+            note: cut(&silence.note, NOTE_CHARS_MAX),
+        }),
+        (OperatorAct::Acknowledge(_) | OperatorAct::Silence(_), _, _) if row.holds => return Err("it does not say what holds".to_owned()),
+        (OperatorAct::Pause(_) | OperatorAct::Create(_) | OperatorAct::Acknowledge(_) | OperatorAct::Silence(_), _, _) => Said::Nothing,
+    };
+    Ok(OperatorFact { act, stamp, holds: row.holds, said })
 }
 
 fn node(text: &str) -> Result<NodeName, String> {

@@ -22,6 +22,7 @@ use crate::model::peer::OperatorFact;
 use crate::model::peer::PeerOpinion;
 use crate::model::peer::PingFact;
 use crate::model::peer::Readiness;
+use crate::model::peer::Said;
 use crate::model::peer::Stage;
 use crate::model::peer::Stamp;
 use crate::model::peer::Vantage;
@@ -105,11 +106,13 @@ fn records() -> Vec<Record> {
             act: OperatorAct::Create(id()),
             stamp: Stamp { wall: UnixMillis(3), counter: 1, by: node() },
             holds: true,
+            said: Said::Nothing,
         }),
         Record::Operator(OperatorFact {
             act: OperatorAct::Pause(id()),
             stamp: Stamp { wall: UnixMillis(3), counter: 1, by: node() },
             holds: false,
+            said: Said::Nothing,
         }),
         Record::Forgotten(node()),
     ]

@@ -8,6 +8,7 @@ use crate::consensus::codec;
 use crate::consensus::identity;
 use crate::consensus::merge;
 use crate::engine::core::Core;
+use crate::engine::core::alerts::acts;
 use crate::engine::core::settle;
 use crate::engine::core::settle::Opening;
 use crate::model::change::StateChange;
@@ -32,9 +33,6 @@ use crate::rules::incident::Occasion;
 
 /// What happened longer ago is no news: it is known, and nobody is told. The log of what was sent goes back as far.
 pub(super) const NEWS_FOR: Duration = Duration::from_secs(72 * 3600);
-
-/// Pauses that were taken back are kept this long: until no node can tell the old news any more.
-const TOMBSTONES_FOR: Duration = Duration::from_secs(7 * 86_400);
 
 impl Core {
     /// Tells peers that a lane has reached its present epoch, as soon as that is durable.
@@ -169,39 +167,41 @@ impl Core {
             let closed = fact.before.filter(|_| is_next).unwrap_or(Closed { at: fact.opened_at, how: CloseReason::Superseded });
             self.end_unseen(id, lane, closed, change);
         }
+        if is_same_incident {
+            let open = self.machines.get_mut(id).and_then(|machine| machine.incidents.iter_mut().find(|open| open.lane == lane));
+            if let Some(open) = open.filter(|open| fact.opened_at < open.opened_at) {
+                open.opened_at = fact.opened_at;
+                change.amended.push(open.clone());
+            }
+        } else {
+            self.open_what_others_opened(fact, is_news, now, change);
+        }
+        let Some(machine) = self.machines.get_mut(id) else { return };
+        let (Some(closed), Some(at)) = (fact.closed, machine.incidents.iter().position(|open| open.lane == lane)) else { return };
+        let mut incident = machine.incidents.remove(at);
+        *settle::epoch_of(machine, lane) = fact.epoch;
+        incident.closed = Some(closed);
+        change.closed.push((incident.id.clone(), closed));
+        self.show_lane((id, lane), closed.at, now, change);
+        let ended = incident::event(Move::Close(lane, closed.how), &incident.cause);
+        let from_outage = lane == Lane::Outage && closed.how == CloseReason::Recovered;
+        self.owe(&incident, Owing { event: ended, is_news, from_outage }, now, change);
+    }
+
+    fn open_what_others_opened(&mut self, fact: &EpochFact, is_news: bool, now: Now, change: &mut StateChange) {
+        let (id, lane) = (&fact.monitor, fact.lane);
         let mut incident = incident_of(&self.cluster_name, fact);
         incident.closed = None;
         let Some(machine) = self.machines.get_mut(id) else { return };
-        if is_same_incident {
-            let open = machine.incidents.iter().position(|open| open.lane == lane);
-            incident = open.map_or(incident, |at| machine.incidents.remove(at));
-            if fact.opened_at < incident.opened_at {
-                incident.opened_at = fact.opened_at;
-                change.amended.push(incident.clone());
-            }
-        } else {
-            let evidence =
-                if fact.regions.failing.contains(&self.config.instance.region) { settle::own_evidence(machine) } else { Vec::new() };
-            incident.evidence = evidence;
-            *settle::epoch_of(machine, lane) = incident.epoch;
-            change.opened.push(incident.clone());
-            self.show_lane((id, lane), incident.opened_at, now, change);
-            let opened = incident::event(Move::Open(lane), &incident.cause);
-            self.owe(&incident, Owing { event: opened, is_news, from_outage: false }, now, change);
+        if fact.regions.failing.contains(&self.config.instance.region) {
+            incident.evidence = settle::own_evidence(machine);
         }
-        let Some(machine) = self.machines.get_mut(id) else { return };
-        match fact.closed {
-            None => machine.incidents.push(incident),
-            Some(closed) => {
-                *settle::epoch_of(machine, lane) = fact.epoch;
-                incident.closed = Some(closed);
-                change.closed.push((incident.id.clone(), closed));
-                self.show_lane((id, lane), closed.at, now, change);
-                let ended = incident::event(Move::Close(lane, closed.how), &incident.cause);
-                let from_outage = lane == Lane::Outage && closed.how == CloseReason::Recovered;
-                self.owe(&incident, Owing { event: ended, is_news, from_outage }, now, change);
-            }
-        }
+        *settle::epoch_of(machine, lane) = incident.epoch;
+        machine.incidents.push(incident.clone());
+        change.opened.push(incident.clone());
+        self.show_lane((id, lane), incident.opened_at, now, change);
+        let opened = incident::event(Move::Open(lane), &incident.cause);
+        self.owe(&incident, Owing { event: opened, is_news, from_outage: false }, now, change);
     }
 
     fn owe(&mut self, incident: &Incident, owing: Owing, now: Now, change: &mut StateChange) {
@@ -250,7 +250,7 @@ impl Core {
         }
         cluster.acts.insert(merged.act.clone(), merged.clone());
         let record = Record::Operator(merged.clone());
-        change.facts.extend(codec::stored(&record, (!merged.holds).then_some(now.wall + TOMBSTONES_FOR)));
+        change.facts.extend(acts::kept(&merged, now));
         self.after_commit.push(record);
         self.obey(&merged, now, change);
         true
@@ -261,6 +261,8 @@ impl Core {
         let id = match &fact.act {
             OperatorAct::Pause(id) => id,
             OperatorAct::Create(id) => return self.create(id, now, change),
+            OperatorAct::Acknowledge(id) => return self.obey_acknowledgement(id, fact, now, change),
+            OperatorAct::Silence(id) => return self.obey_silence(id, fact, now, change),
         };
         let Some(machine) = self.machines.get_mut(id) else { return };
         let is_paused = machine.state.paused_at.is_some();

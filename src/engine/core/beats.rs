@@ -27,6 +27,7 @@ use crate::model::id::MonitorId;
 use crate::model::id::NodeName;
 use crate::model::peer::OperatorAct;
 use crate::model::peer::Record;
+use crate::model::peer::Said;
 use crate::model::peer::Watermark;
 use crate::model::ping::BeatState;
 use crate::model::time::Mono;
@@ -328,7 +329,7 @@ impl Core {
             return;
         }
         if self.cluster.is_some() {
-            let done = self.act_for_all(OperatorAct::Pause(id.clone()), false, now);
+            let done = self.act_for_all(OperatorAct::Pause(id.clone()), Said::Nothing, false, now);
             change.append(done);
         }
         self.is_dirty = true;

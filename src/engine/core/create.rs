@@ -20,12 +20,18 @@ use crate::model::monitor::ProbeSpec;
 use crate::model::peer::OperatorAct;
 use crate::model::peer::OperatorFact;
 use crate::model::peer::Record;
+use crate::model::peer::Said;
 use crate::model::peer::Stamp;
 use crate::model::time::Now;
 use crate::model::time::UnixMillis;
 
 /// Who creates, as far as facts of an instance that watches alone must name somebody.
 const ALONE: &str = "local";
+
+/// The stamp of what is done where nobody else does anything.
+pub(super) fn stamp_alone(wall: UnixMillis) -> Option<Stamp> {
+    Some(Stamp { wall, counter: 0, by: NodeName::parse(ALONE).ok()? })
+}
 
 /// What was created in earlier runs.
 pub(super) fn created(facts: &[Record]) -> BTreeSet<MonitorId> {
@@ -75,7 +81,7 @@ impl Core {
         self.notes.push(format!("a ping has created the heartbeat `{id}`"));
         let act = OperatorAct::Create(id.clone());
         if self.cluster.is_some() {
-            return Ok(self.act_for_all(act, true, now));
+            return Ok(self.act_for_all(act, Said::Nothing, true, now));
         }
         let mut change = StateChange::default();
         self.create(id, now, &mut change);
@@ -105,9 +111,9 @@ impl Core {
 
     /// What was created, in the form in which it is kept.
     pub(super) fn created_facts(&self) -> Vec<StoredFact> {
-        let Ok(by) = NodeName::parse(ALONE) else { return Vec::new() };
-        let stamp = Stamp { wall: UnixMillis(0), counter: 0, by };
-        let fact = |id: &MonitorId| OperatorFact { act: OperatorAct::Create(id.clone()), stamp: stamp.clone(), holds: true };
+        let Some(stamp) = stamp_alone(UnixMillis(0)) else { return Vec::new() };
+        let fact =
+            |id: &MonitorId| OperatorFact { act: OperatorAct::Create(id.clone()), stamp: stamp.clone(), holds: true, said: Said::Nothing };
         self.created.iter().filter_map(|id| codec::stored(&Record::Operator(fact(id)), None)).collect()
     }
 }

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::engine::core::alerts::Telling;
 use crate::engine::core::beat::Beat;
 use crate::engine::core::maintenance::Open;
 use crate::engine::snapshot::Agreement;
@@ -99,6 +100,8 @@ pub(super) struct Machine {
     pub(super) beneath: Verdict,
     /// Its heartbeat, if it is one; it is never checked then.
     pub(super) beat: Option<Box<Beat>>,
+    /// What holds messages about it back.
+    pub(super) telling: Telling,
     /// The newest picture; `None` when something changed since.
     pub(super) view: Option<Arc<MonitorView>>,
 }
@@ -124,6 +127,7 @@ impl Machine {
             upkept_until: None,
             beneath: Verdict::Unknown,
             beat: None,
+            telling: Telling::default(),
             view: None,
         }
     }
@@ -159,6 +163,11 @@ impl Machine {
     /// Whether the result of this check is waited for.
     pub(super) fn awaits(&self, number: u64) -> bool {
         self.in_flight.is_some_and(|(awaited, _)| awaited == number)
+    }
+
+    /// Whether a check is under way.
+    pub(super) fn is_being_checked(&self) -> bool {
+        self.in_flight.is_some()
     }
 
     /// Waits for no result any more; one that comes all the same is dropped.
@@ -200,6 +209,8 @@ pub(super) fn fresh(monitor: MonitorId, probe_hash: u32, now: UnixMillis) -> Mon
         regional: Epoch::default(),
         paused_at: None,
         told: BTreeSet::new(),
+        alerts: Vec::new(),
+        owed_end: None,
         remote: None,
     }
 }

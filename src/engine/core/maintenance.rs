@@ -38,7 +38,7 @@ pub(super) struct Open {
     pub(super) window: Arc<Window>,
     pub(super) span: Span,
     /// Since when it counts: its beginning, or when it was first heard of. What was before that was not planned.
-    since: UnixMillis,
+    pub(super) since: UnixMillis,
 }
 
 impl Open {
@@ -176,6 +176,7 @@ impl Core {
         for id in std::mem::take(&mut self.upkeep.changed) {
             self.follow_window_of_beat(&id, now, change);
             self.decide(&id, now, change);
+            self.look_at_alerts(&id, None, now, change);
         }
     }
 

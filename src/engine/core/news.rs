@@ -25,6 +25,7 @@ use crate::model::peer::PeerNews;
 use crate::model::peer::PeerOpinion;
 use crate::model::peer::Readiness;
 use crate::model::peer::Record;
+use crate::model::peer::Said;
 use crate::model::time::Mono;
 use crate::model::time::Now;
 use crate::model::time::UnixMillis;
@@ -313,12 +314,12 @@ impl Core {
         }
     }
 
-    /// Pauses or resumes for the whole cluster.
-    pub(super) fn act_for_all(&mut self, act: OperatorAct, holds: bool, now: Now) -> StateChange {
+    /// Does what an operator asks for, in the whole cluster.
+    pub(super) fn act_for_all(&mut self, act: OperatorAct, said: Said, holds: bool, now: Now) -> StateChange {
         let mut change = StateChange::default();
         let Some(cluster) = &mut self.cluster else { return change };
         let stamp = cluster.hybrid.next(cluster.common(now.wall));
-        self.adopt_act(&OperatorFact { act, stamp, holds }, now, &mut change);
+        self.adopt_act(&OperatorFact { act, stamp, holds, said }, now, &mut change);
         change
     }
 

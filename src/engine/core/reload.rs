@@ -54,6 +54,7 @@ impl Core {
                 self.add(monitor, is_here, now, change);
             }
         }
+        self.relate();
     }
 
     fn add(&mut self, monitor: &Arc<Monitor>, is_here: bool, now: Now, change: &mut StateChange) {
@@ -168,6 +169,7 @@ impl Core {
 
     fn remove(&mut self, id: &MonitorId, now: Now, change: &mut StateChange) {
         self.reschedule(id, None);
+        self.forget_alerts(id, now, change);
         self.close_all(id, CloseReason::Removed, now, change);
         self.retire_beat(id, now, change);
         let Some(machine) = self.machines.remove(id) else { return };

@@ -15,17 +15,14 @@ use crate::engine::snapshot::Recent;
 use crate::model::change::MonitorState;
 use crate::model::change::StateChange;
 use crate::model::change::VerdictChange;
-use crate::model::id::ChannelName;
 use crate::model::id::MonitorId;
 use crate::model::incident::CloseReason;
 use crate::model::incident::Closed;
 use crate::model::incident::Epoch;
 use crate::model::incident::Incident;
 use crate::model::incident::Lane;
-use crate::model::notification::EventKind;
+use crate::model::notification::AlertFacts;
 use crate::model::notification::IncidentFacts;
-use crate::model::notification::Notification;
-use crate::model::notification::Subject;
 use crate::model::result::CheckResult;
 use crate::model::result::Failure;
 use crate::model::result::Outcome;
@@ -58,7 +55,7 @@ impl Core {
         let Some(machine) = self.machines.get_mut(&id) else { return };
         machine.await_nothing();
         machine.view = None;
-        machine.is_probed = true;
+        let is_first = !std::mem::replace(&mut machine.is_probed, true);
         self.is_dirty = true;
         let before = machine.state.clone();
         let seen = Evidence { outcome: result.outcome, failure: result.failure.as_ref(), at: result.at };
@@ -80,6 +77,10 @@ impl Core {
         let mut change = StateChange::default();
         self.say_opinion(&id);
         self.decide(&id, now, &mut change);
+        self.tell_children(&id, now);
+        if is_first {
+            self.look_soon(&id, now);
+        }
         self.keep_state(&id, &before, &mut change);
         self.commit(commands, change, None);
         self.reschedule(&id, next.filter(|_| self.machines.get(&id).is_some_and(Machine::is_active)));
@@ -154,6 +155,7 @@ impl Core {
         machine.state.verdict = verdict;
         machine.state.verdict_since = since;
         change.verdicts.push(VerdictChange { monitor: id.clone(), at: since, verdict });
+        self.tell_children(id, now);
     }
 
     /// Opens and closes what this verdict means, as this vantage saw it.
@@ -208,44 +210,13 @@ impl Core {
         self.tell_channels(&incident, (occasion, step.is_told), now, change);
     }
 
-    /// Writes the messages that a move owes. When it happened too long ago to be news, nothing is written, and only noted who would have
-    /// been told: they are told of its end.
-    pub(super) fn tell_channels(&mut self, incident: &Incident, (occasion, is_told): (Occasion, bool), now: Now, change: &mut StateChange) {
-        let n_voters = self.n_voters(&incident.monitor);
-        let Some(machine) = self.machines.get_mut(&incident.monitor) else { return };
-        let facts = facts(machine, incident, n_voters);
-        let epoch = if incident.closed.is_some() { incident.epoch.next() } else { incident.epoch };
-        let event = occasion.event;
-        // An opening is for the channels of the monitor; a recovery for those that heard of an opening, wherever they are now.
-        let is_end = event == EventKind::Recovered;
-        if !is_end && machine.beat.as_ref().is_some_and(|beat| beat.is_hushed) {
-            return;
-        }
-        let names: Vec<ChannelName> = if is_end { machine.state.told.iter().cloned().collect() } else { machine.monitor.channels.clone() };
-        for name in names {
-            let Some(channel) = self.config.channels.get(&name) else {
-                machine.state.told.remove(&name);
-                continue;
-            };
-            let was_told = machine.state.told.contains(&name);
-            if incident::hears(&channel.on, occasion, was_told) {
-                if is_told {
-                    change.notifications.push(Notification {
-                        key: identity::notification_key(&incident.id, event, epoch, &name),
-                        channel: name.clone(),
-                        event,
-                        at: now.wall,
-                        subject: Subject::Incident(Box::new(facts.clone())),
-                        may_be_repeat: false,
-                    });
-                }
-                if !is_end {
-                    machine.state.told.insert(name.clone());
-                }
-            }
-            if is_end && !incident::stays_told(&channel.on, occasion) {
-                machine.state.told.remove(&name);
-            }
+    /// Writes the messages that a move owes, or plans them. When it happened too long ago to be news, nothing is written, and only noted who
+    /// would have been told: they are told of its end.
+    pub(super) fn tell_channels(&mut self, incident: &Incident, what: (Occasion, bool), now: Now, change: &mut StateChange) {
+        if incident.closed.is_some() {
+            self.tell_end(incident, what, now, change);
+        } else {
+            self.tell_beginning(incident, what, now, change);
         }
     }
 
@@ -364,7 +335,7 @@ fn closing(machine: &Machine, lane: Lane, reason: CloseReason, now: Now) -> Clos
     }
 }
 
-fn facts(machine: &Machine, incident: &Incident, n_voters: (usize, usize)) -> IncidentFacts {
+pub(super) fn facts(machine: &Machine, incident: &Incident, n_voters: (usize, usize)) -> IncidentFacts {
     let (monitor, closed) = (&machine.monitor, incident.closed);
     let regions = match closed {
         None => incident.regions.clone(),
@@ -407,6 +378,7 @@ fn facts(machine: &Machine, incident: &Incident, n_voters: (usize, usize)) -> In
             None => machine.last.as_ref().filter(|_| is_witness).map_or_else(String::new, |last| evidence(last)),
         },
         runbook: monitor.runbook.clone(),
+        alert: AlertFacts::default(),
     }
 }
 
@@ -434,6 +406,7 @@ pub(super) fn facts_of_removed(incident: &Incident) -> IncidentFacts {
         diagnosis: incident.diagnosis,
         evidence: String::new(),
         runbook: None,
+        alert: AlertFacts::default(),
     }
 }
 

@@ -59,6 +59,7 @@ pub(super) fn config(monitors: Vec<Monitor>, uplink: &[&str]) -> Arc<Config> {
         monitors: monitors.into_iter().map(Arc::new).collect(),
         channels: [(ops.name.clone(), Arc::clone(&ops))].into(),
         pages: Vec::new(),
+        policies: Vec::new(),
         maintenance: Vec::new(),
         uplink: uplink.iter().map(|text| HostPort::parse(text).expect("an address")).collect(),
         self_channels: vec![ops.name.clone()],

@@ -1,6 +1,7 @@
 //! Stories about several vantages, in virtual time: one core each, news that travels in a fifth of a second, and no network. What the
 //! network does to news is the simulation's business; here it is about what follows from news.
 
+mod alerts;
 mod maintenance;
 
 use std::collections::BTreeMap;
@@ -141,6 +142,7 @@ fn config(setup: &Setup, me: &str) -> Arc<Config> {
         monitors: setup.monitors.iter().cloned().map(Arc::new).collect(),
         channels: [(ops.name.clone(), Arc::clone(&ops))].into(),
         pages: Vec::new(),
+        policies: Vec::new(),
         maintenance: Vec::new(),
         uplink: if setup.uplink { vec![HostPort::parse("1.1.1.1:443").expect("an address")] } else { Vec::new() },
         self_channels: Vec::new(),

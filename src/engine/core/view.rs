@@ -66,6 +66,7 @@ impl Core {
             config: Arc::clone(&self.config),
             monitors,
             uplink,
+            silences: self.silences(),
             cluster,
             reload: Arc::clone(&self.reload),
         }
@@ -164,6 +165,7 @@ fn draw(machine: &Machine, votes: Votes, now: Now) -> MonitorView {
         next_check_at: due_in.map(|wait| UnixMillis(now.wall.0) + wait),
         paused_by_operator: machine.state.paused_at.is_some(),
         upkeep: machine.upkeep.as_ref().map(|open| OpenWindow { window: Arc::clone(&open.window), span: open.span }),
+        alerts: machine.telling.shown.clone(),
         heartbeat: machine.beat.as_ref().map(|beat| Arc::new(beat.view())),
     }
 }

@@ -446,6 +446,7 @@ pub(super) fn view(monitor: Monitor, failure: Option<Failure>) -> MonitorView {
         next_check_at: Some(NOON + Duration::from_secs(55)),
         paused_by_operator: false,
         heartbeat: None,
+        alerts: Vec::new(),
         monitor: Arc::new(monitor),
     }
 }
@@ -503,6 +504,7 @@ pub(super) fn config() -> Config {
         monitors: Vec::new(),
         channels: BTreeMap::new(),
         pages: Vec::new(),
+        policies: Vec::new(),
         maintenance: Vec::new(),
         uplink: Vec::new(),
         self_channels: Vec::new(),
@@ -526,6 +528,7 @@ pub(super) fn snapshot(mut config: Config, views: Vec<MonitorView>) -> Snapshot 
         config: Arc::new(config),
         monitors: views.into_iter().map(|view| (view.monitor.id.clone(), Arc::new(view))).collect(),
         uplink: UplinkView::NotGuarded,
+        silences: Vec::new(),
         cluster: None,
         reload: Arc::new(ReloadView {
             active_hash: "0123456789abcdef".to_owned(),

@@ -97,6 +97,8 @@ fn monitor(probe: ProbeSpec) -> Monitor {
         partial_after: Duration::from_secs(300),
         internal: None,
         channels: Vec::new(),
+        remind: crate::model::monitor::Reminders::ByPolicy,
+        depends_on: Vec::new(),
         runbook: None,
         slo: None,
         enabled: true,

@@ -8,10 +8,13 @@ use serde::Serialize;
 use crate::model::id::ChannelName;
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
+use crate::model::notification::Again;
+use crate::model::notification::AlertFacts;
 use crate::model::notification::EventKind;
 use crate::model::notification::IncidentFacts;
 use crate::model::notification::Notification;
 use crate::model::notification::Subject;
+use crate::model::policy::Acknowledgement;
 use crate::model::time::UnixMillis;
 use crate::store::row::incident::close_reason_of;
 use crate::store::row::incident::confidence_of;
@@ -66,6 +69,32 @@ struct FactsRow {
     diagnosis: Option<String>,
     evidence: String,
     runbook: Option<String>,
+    #[serde(default, skip_serializing_if = "AlertRow::is_empty")]
+    alert: AlertRow,
+}
+
+#[derive(Serialize, Deserialize, Default, PartialEq)]
+#[serde(default)]
+struct AlertRow {
+    acknowledged: Option<AcknowledgedRow>,
+    again: Option<String>,
+    n: u32,
+    n_dependents: usize,
+    n_flaps: Option<u32>,
+}
+
+impl AlertRow {
+    fn is_empty(&self) -> bool {
+        *self == AlertRow::default()
+    }
+}
+
+#[derive(Serialize, Deserialize, PartialEq)]
+struct AcknowledgedRow {
+    by: String,
+    at: i64,
+    until: Option<i64>,
+    note: String,
 }
 
 /// JSON text of a subject. The duration is kept to the millisecond: it is the difference of two times that are.
@@ -151,6 +180,7 @@ fn facts_row(facts: &IncidentFacts) -> FactsRow {
         diagnosis,
         evidence,
         runbook,
+        alert,
     } = facts;
     FactsRow {
         incident: incident.as_str().to_owned(),
@@ -174,6 +204,49 @@ fn facts_row(facts: &IncidentFacts) -> FactsRow {
         diagnosis: diagnosis.map(|diagnosis| diagnosis.word().to_owned()),
         evidence: evidence.clone(),
         runbook: runbook.clone(),
+        alert: alert_row(alert),
+    }
+}
+
+fn alert_row(alert: &AlertFacts) -> AlertRow {
+    let AlertFacts { acknowledged, again, n_dependents, n_flaps } = alert;
+    let (again, n) = match again {
+        None => (None, 0),
+        Some(Again::Reminder(n)) => (Some("reminder"), *n),
+        Some(Again::Escalation) => (Some("escalation"), 0),
+        Some(Again::SnoozeOver) => (Some("snooze"), 0),
+    };
+    AlertRow {
+        acknowledged: acknowledged.as_ref().map(|ack| AcknowledgedRow {
+            by: ack.by.clone(),
+            at: ack.at.0,
+            until: ack.until.map(|until| until.0),
+            note: ack.note.clone(),
+        }),
+        again: again.map(str::to_owned),
+        n,
+        n_dependents: *n_dependents,
+        n_flaps: *n_flaps,
+    }
+}
+
+/// A reason for telling again that a newer build knows is none.
+fn alert(row: AlertRow) -> AlertFacts {
+    AlertFacts {
+        acknowledged: row.acknowledged.map(|ack| Acknowledgement {
+            by: ack.by,
+            at: UnixMillis(ack.at),
+            until: ack.until.map(UnixMillis),
+            note: ack.note,
+        }),
+        again: match row.again.as_deref() {
+            Some("reminder") => Some(Again::Reminder(row.n)),
+            Some("escalation") => Some(Again::Escalation),
+            Some("snooze") => Some(Again::SnoozeOver),
+            Some(_) | None => None,
+        },
+        n_dependents: row.n_dependents,
+        n_flaps: row.n_flaps,
     }
 }
 
@@ -200,5 +273,6 @@ fn facts(row: FactsRow) -> Result<IncidentFacts, String> {
         diagnosis: row.diagnosis.as_deref().and_then(diagnosis_of),
         evidence: row.evidence,
         runbook: row.runbook,
+        alert: alert(row.alert),
     })
 }

@@ -7,12 +7,20 @@ use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
 use crate::model::id::Region;
 use crate::model::incident::CloseReason;
+use crate::model::incident::Closed;
 use crate::model::incident::Epoch;
 use crate::model::incident::Lane;
+use crate::model::notification::Again;
+use crate::model::notification::AlertFacts;
 use crate::model::notification::EventKind;
 use crate::model::notification::IncidentFacts;
 use crate::model::notification::Notification;
 use crate::model::notification::Subject;
+use crate::model::peer::Cause;
+use crate::model::peer::Stage;
+use crate::model::policy::Acknowledgement;
+use crate::model::policy::OwedEnd;
+use crate::model::policy::Progress;
 use crate::model::result::DnsFailure;
 use crate::model::result::Failure;
 use crate::model::result::OwnTrouble;
@@ -144,11 +152,37 @@ fn states_come_back_as_they_were() {
             regional: Epoch(2),
             paused_at: time,
             told: [ChannelName::parse("ops").unwrap()].into(),
+            alerts: if is_even { vec![progress()] } else { Vec::new() },
+            owed_end: is_even.then(owed_end),
             remote: is_even.then(|| "2001:db8::1".parse().expect("an address")),
         };
         assert_eq!(row::state::from_json(monitor.clone(), &row::state::to_json(&state)), Ok(state));
     }
     assert!(row::state::from_json(monitor, "{}").is_err());
+}
+
+fn progress() -> Progress {
+    let channel = |name: &str| ChannelName::parse(name).expect("a name");
+    Progress {
+        from_outage: true,
+        taken: [0, 3].into(),
+        waiting: [channel("a")].into(),
+        told: [channel("b"), channel("c")].into(),
+        n_reminders: 7,
+        snoozed_until: Some(UnixMillis(88)),
+        ..Progress::new(Lane::Degradation, Epoch(5), UnixMillis(77), EventKind::Certificate)
+    }
+}
+
+fn owed_end() -> OwedEnd {
+    OwedEnd {
+        incident: IncidentId::from_derived("abcdefghijklm"),
+        lane: Lane::Outage,
+        epoch: Epoch(3),
+        opened_at: UnixMillis(1),
+        closed: Closed { at: UnixMillis(2), how: CloseReason::Recovered },
+        cause: Cause { code: "refused".to_owned(), text: text(), stage: Stage::Connect },
+    }
 }
 
 #[test]
@@ -195,6 +229,12 @@ fn subjects_come_back_as_they_were() {
         diagnosis: Some(crate::model::verdict::Diagnosis::PathTls),
         evidence: text(),
         runbook: None,
+        alert: AlertFacts {
+            acknowledged: Some(Acknowledgement { by: text(), at: UnixMillis(5), until: Some(UnixMillis(6)), note: text() }),
+            again: Some(Again::Reminder(3)),
+            n_dependents: 4,
+            n_flaps: Some(7),
+        },
     };
     let notice = Subject::SelfNotice { title: text(), text: text() };
     let part = Notification {

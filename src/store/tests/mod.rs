@@ -236,6 +236,8 @@ pub(super) fn state(monitor: &str, n: u32) -> MonitorState {
         regional: Epoch(0),
         paused_at: None,
         told: std::collections::BTreeSet::new(),
+        alerts: Vec::new(),
+        owed_end: None,
         remote: None,
     }
 }
@@ -285,6 +287,7 @@ pub(super) fn notification(key: &str, to: &str, monitor: &str, event: EventKind)
         diagnosis: None,
         evidence: String::new(),
         runbook: None,
+        alert: crate::model::notification::AlertFacts::default(),
     };
     Notification {
         key: key.to_owned(),

@@ -94,6 +94,7 @@ fn state(monitor: &MonitorId, n: u64) -> StateChange {
         alerts: Vec::new(),
         owed_end: None,
         remote: None,
+        warned: None,
     };
     StateChange { states: vec![state], ..StateChange::default() }
 }

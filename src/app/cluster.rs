@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::Peers;
 use crate::consensus::codec;
+use crate::engine::core::own::KEPT_UNDER;
 use crate::engine::event::Event;
 use crate::engine::handle::EngineHandle;
 use crate::http::PeerParts;
@@ -60,7 +61,7 @@ pub(super) async fn begin(peers: &Peers, store: &Store, clock: &Clock, superviso
 /// What earlier runs left, sorted: what the engine remembers, and what was sent. What cannot be read is left out, loudly.
 pub(super) fn facts(stored: &[StoredFact]) -> (Vec<Record>, Vec<DeliveryFact>) {
     let (mut facts, mut sent) = (Vec::new(), Vec::new());
-    for fact in stored {
+    for fact in stored.iter().filter(|fact| !fact.key.starts_with(KEPT_UNDER)) {
         match codec::decode(&fact.key, &fact.value) {
             Ok(records) => {
                 for record in records {

@@ -11,6 +11,8 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::engine::event::Event;
 use crate::engine::event::Notice;
+use crate::rules::selfcheck::Topic;
+use crate::rules::selfcheck::Trouble;
 use crate::store::Opened;
 use crate::store::Store;
 use crate::store::StoreNotice;
@@ -22,11 +24,11 @@ const EVERY: Duration = Duration::from_secs(60);
 pub async fn run(store: Store, clock: Clock, config: watch::Receiver<Arc<Config>>, events: mpsc::Sender<Event>, stop: CancellationToken) {
     loop {
         for notice in store.take_notices() {
-            let text = spoken(&notice);
+            let (text, event) = told(&notice);
             tracing::error!("{text}");
             // The engine is gone only when the program ends.
-            let _ = events.send(Event::Notice(self::notice(text))).await;
-            if matches!(notice, StoreNotice::SetAside(_) | StoreNotice::Recreated) {
+            let _ = events.send(event).await;
+            if is_another(&notice) {
                 let _ = events.send(Event::StoreReplaced).await;
             }
         }
@@ -41,18 +43,43 @@ pub async fn run(store: Store, clock: Clock, config: watch::Receiver<Arc<Config>
     }
 }
 
-fn notice(text: String) -> Notice {
-    Notice { about: "store", title: "news of the database".to_owned(), text }
+fn news(about: &'static str, text: &str) -> Event {
+    Event::Notice(Notice { about: about.into(), title: "news of the database".to_owned(), text: text.to_owned() })
 }
 
-fn spoken(notice: &StoreNotice) -> String {
+/// What the log says, and what the engine hears.
+fn told(notice: &StoreNotice) -> (String, Event) {
+    let full = |trouble| Event::Seen { topic: Topic::DiskFull, trouble };
     match notice {
-        StoreNotice::SetAside(name) => damaged(name),
+        StoreNotice::SetAside(name) => (damaged(name), news("store-set-aside", &damaged(name))),
         StoreNotice::Recreated => {
-            "the database file was removed or replaced by somebody else; it was written again from what was still open".to_owned()
+            let text = "the database file was removed by somebody else; it was written again from what was still open";
+            (text.to_owned(), news("store-recreated", text))
         }
-        StoreNotice::DiskFull => "the disk is full: alerts still go out, results wait in memory; free some room".to_owned(),
-        StoreNotice::RoomAgain => "the disk has room again".to_owned(),
+        StoreNotice::Replaced => {
+            let text = "somebody put another database file in the place of the one in use, perhaps a backup; that one is used now, with what \
+                        this program still knew added to it";
+            (text.to_owned(), news("store-replaced", text))
+        }
+        StoreNotice::Begun => {
+            let text = "the database file was gone when it was to be opened again; a new one was begun, with what this program still knew. \
+                        Earlier history is lost";
+            (text.to_owned(), news("store-begun", text))
+        }
+        StoreNotice::DiskFull => {
+            let text = "Alerts still go out, results wait in memory; free some room.".to_owned();
+            let said = format!("the disk is full: {text}");
+            (said, full(Some(Trouble { title: "the disk is full".to_owned(), text })))
+        }
+        StoreNotice::RoomAgain => ("the disk has room again".to_owned(), full(None)),
+    }
+}
+
+/// Whether the database is not the one from before, so that what is in memory must be written into it.
+fn is_another(notice: &StoreNotice) -> bool {
+    match notice {
+        StoreNotice::SetAside(_) | StoreNotice::Recreated | StoreNotice::Replaced | StoreNotice::Begun => true,
+        StoreNotice::DiskFull | StoreNotice::RoomAgain => false,
     }
 }
 
@@ -73,20 +100,21 @@ fn retention(config: &Config) -> StoreRetention {
 
 /// Tells the log and people what was found while opening.
 pub async fn tell_opened(opened: &Opened, events: &mpsc::Sender<Event>) {
-    for text in lines(opened) {
+    for (about, text) in lines(opened) {
         tracing::error!("{text}");
         // The engine is gone only when the program ends.
-        let _ = events.send(Event::Notice(notice(text))).await;
+        let _ = events.send(news(about, &text)).await;
     }
 }
 
-fn lines(opened: &Opened) -> Vec<String> {
+fn lines(opened: &Opened) -> Vec<(&'static str, String)> {
     let mut lines = Vec::new();
     if let Some(name) = &opened.set_aside {
-        lines.push(damaged(name));
+        lines.push(("store-set-aside", damaged(name)));
     }
     if let Some((version, copy)) = &opened.migrated_from {
-        lines.push(format!("the database was brought from schema {version} to the current one; the copy {copy} was kept"));
+        let text = format!("the database was brought from schema {version} to the current one; the copy {copy} was kept");
+        lines.push(("store-migrated", text));
     }
     lines
 }

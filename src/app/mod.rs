@@ -4,6 +4,7 @@ mod cluster;
 pub mod demo;
 pub mod files;
 pub mod find;
+pub mod health;
 pub mod housekeeping;
 pub mod last_good;
 pub mod lifecycle;

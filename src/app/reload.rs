@@ -28,6 +28,8 @@ use crate::http::ReloadAnswer;
 use crate::http::tls::TlsFiles;
 use crate::model::time::Mono;
 use crate::probe::Prober;
+use crate::rules::selfcheck::Topic;
+use crate::rules::selfcheck::Trouble;
 
 /// The files are looked at this often, whatever the watch says.
 const POLL_EVERY: Duration = Duration::from_secs(15);
@@ -288,7 +290,7 @@ impl Reloader {
         );
         tracing::warn!("{text}");
         let title = "a change that removes many monitors is held back".to_owned();
-        self.publish(Event::Notice(Notice { about: "removal-held", title, text })).await;
+        self.publish(Event::Notice(Notice { about: "removal-held".into(), title, text })).await;
         true
     }
 
@@ -303,7 +305,7 @@ impl Reloader {
         for problem in &self.view.problems {
             tracing::error!("{problem}");
         }
-        self.publish(Event::Notice(bad_config(&self.view.problems))).await;
+        self.publish(bad_config(&self.view.problems)).await;
     }
 
     async fn swap(&mut self, loaded: Loaded, summary: &str) {
@@ -339,6 +341,7 @@ impl Reloader {
         if had_problems {
             tracing::info!("the config on disk is valid again");
         }
+        self.publish(bad_config(&[])).await;
         if !needs_restart.is_empty() && needs_restart != said {
             tracing::warn!("restart vigilmon to change {}", needs_restart.join(", "));
         }
@@ -350,12 +353,14 @@ impl Reloader {
     }
 }
 
-/// What people are told of a config that is not valid.
+/// What there is to say of the config on disk: what is wrong with it, or that nothing is.
 #[must_use]
-pub fn bad_config(problems: &[Problem]) -> Notice {
-    let first = problems.first().map(ToString::to_string).unwrap_or_default();
-    let text = format!("The last good config runs on. {} problem(s); the first: {first}", problems.len());
-    Notice { about: "bad-config", title: "the config on disk is not valid".to_owned(), text }
+pub fn bad_config(problems: &[Problem]) -> Event {
+    let trouble = problems.first().map(|first| Trouble {
+        title: "the config on disk is not valid".to_owned(),
+        text: format!("The last good config runs on. {} problem(s); the first: {first}", problems.len()),
+    });
+    Event::Seen { topic: Topic::Config, trouble }
 }
 
 /// One line for the log and the command line.

@@ -16,6 +16,7 @@ use crate::app::cluster;
 use crate::app::find::Found;
 use crate::app::find::find_config;
 use crate::app::find::state_dir_of;
+use crate::app::health::Health;
 use crate::app::housekeeping;
 use crate::app::last_good;
 use crate::app::lifecycle;
@@ -31,6 +32,7 @@ use crate::engine::announce::Announce;
 use crate::engine::committer;
 use crate::engine::core::Beginning;
 use crate::engine::core::Core;
+use crate::engine::core::own;
 use crate::engine::event::Event;
 use crate::engine::handle::EngineHandle;
 use crate::engine::ping;
@@ -50,7 +52,6 @@ use crate::model::secret::Secret;
 use crate::model::time::UnixMillis;
 use crate::notifier::Notifier;
 use crate::notifier::lookout::Lookout;
-use crate::notifier::shared::Shared;
 use crate::notifier::sink::ChannelSink;
 use crate::peer::cluster::Cluster;
 use crate::probe::Prober;
@@ -148,7 +149,7 @@ pub async fn run(options: Options) -> Result<(), StartError> {
     let prober = Prober::new(user_agent(config.instance.region.as_str()), clock.clone());
     let pulse = Arc::<AtomicU64>::default();
     let (cluster, voice) = cluster(&config, &store, &clock, &supervisor).await?;
-    let (beginning, sent) = beginning(&store, &config, &view).await?;
+    let (beginning, sent) = beginning((&store, &clock), &config, &view).await?;
     let shared = cluster.as_ref().map(|cluster| cluster::shared(cluster, sent, &config, &clock));
     let parts = EngineParts {
         clock: &clock,
@@ -161,7 +162,25 @@ pub async fn run(options: Options) -> Result<(), StartError> {
         announce: voice,
     };
     let engine = start_engine(beginning, parts, checks.handle(), &mut supervisor);
-    let notifier = notifier((&store, &clock), active.clone(), Arc::clone(&owed), shared.clone())?;
+    let sink = ChannelSink::new(clock.clone()).map_err(|error| StartError::System(error.to_string()))?;
+    let health = Health {
+        store: store.clone(),
+        clock: clock.clone(),
+        config: active.clone(),
+        events: events.clone(),
+        pulse: Arc::clone(&pulse),
+        sink: sink.clone(),
+        state_dir: state_dir.clone(),
+    };
+    let notifier = Notifier {
+        outbox: store.clone(),
+        sink,
+        clock: clock.clone(),
+        config: active.clone(),
+        owed: Arc::clone(&owed),
+        shared: shared.clone(),
+        chance: crate::notifier::system_chance,
+    };
     let channels = channels(&notifier, &mut supervisor);
     supervisor.task("notifier", notifier.run(supervisor.stopping()));
     let reloader = Reloader {
@@ -180,6 +199,7 @@ pub async fn run(options: Options) -> Result<(), StartError> {
     };
     supervisor.task("reload", reloader.run(supervisor.stopping()));
     tell_first(&opened, &bad_config, &events).await;
+    supervisor.task("health", health.run(supervisor.stopping()));
     let peers = cluster.zip(shared).map(|(cluster, shared)| {
         let (events, configs) = (events.clone(), active.clone());
         let around = cluster::Around { engine: engine.clone(), store: store.clone(), events, configs };
@@ -234,16 +254,6 @@ async fn cluster(
     Ok((Some(cluster), voice))
 }
 
-fn notifier(
-    (store, clock): (&Store, &Clock),
-    config: watch::Receiver<Arc<Config>>,
-    owed: Arc<Notify>,
-    shared: Option<Shared>,
-) -> Result<Notifier<Store, ChannelSink>, StartError> {
-    let sink = ChannelSink::new(clock.clone()).map_err(|error| StartError::System(error.to_string()))?;
-    Ok(Notifier { outbox: store.clone(), sink, clock: clock.clone(), config, owed, shared, chance: crate::notifier::system_chance })
-}
-
 /// Looks after the channels, and lets people see and test them.
 fn channels(notifier: &Notifier<Store, ChannelSink>, supervisor: &mut Supervisor) -> ChannelDesk {
     let Notifier { outbox, sink, clock, config, owed, .. } = notifier;
@@ -268,9 +278,8 @@ fn first_view(loaded: &Loaded, problems: Vec<Problem>, now: UnixMillis) -> Reloa
 /// What people should hear of the start itself. The queue is empty yet, so nothing waits.
 async fn tell_first(opened: &Opened, bad_config: &[Problem], events: &mpsc::Sender<Event>) {
     housekeeping::tell_opened(opened, events).await;
-    if !bad_config.is_empty() {
-        let _ = events.send(Event::Notice(reload::bad_config(bad_config))).await;
-    }
+    // Also that nothing is wrong: people may have been told in the last run that something is.
+    let _ = events.send(reload::bad_config(bad_config)).await;
 }
 
 /// Ends early, and the program with it, if the database's writer does: nothing could be promised any more.
@@ -320,7 +329,11 @@ async fn keep_copy(state_dir: &Path, loaded: &Loaded) {
 }
 
 /// What the engine begins with, and what earlier runs of the cluster sent.
-async fn beginning(store: &Store, config: &Arc<Config>, view: &ReloadView) -> Result<(Beginning, Vec<DeliveryFact>), StartError> {
+async fn beginning(
+    (store, clock): (&Store, &Clock),
+    config: &Arc<Config>,
+    view: &ReloadView,
+) -> Result<(Beginning, Vec<DeliveryFact>), StartError> {
     let left = store.load().await?;
     let (facts, mut sent) = cluster::facts(&left.facts);
     if config.peers.is_some() {
@@ -343,6 +356,7 @@ async fn beginning(store: &Store, config: &Arc<Config>, view: &ReloadView) -> Re
         unfed: left.unfed,
         last_ping: left.last_ping,
         version: crate::app::version_text(),
+        own: own::kept(&left.facts, clock.now().wall),
     };
     Ok((beginning, sent))
 }

@@ -436,6 +436,7 @@ fn settings(old: &Config, new: &Config) -> Vec<String> {
         ("auth", old.auth != new.auth),
         ("uplink", old.uplink != new.uplink),
         ("self.channels", old.self_channels != new.self_channels),
+        ("self.heartbeat_url", old.self_heartbeat != new.self_heartbeat),
         ("retention", old.retention != new.retention),
         ("heartbeats", !are_alike(&old.heartbeats, &new.heartbeats)),
         ("peers.secret", of(old, |peers| &peers.secrets) != of(new, |peers| &peers.secrets) && both),

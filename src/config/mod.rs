@@ -93,6 +93,8 @@ pub struct Config {
     pub uplink: Vec<HostPort>,
     /// Who is told about vigilmon itself.
     pub self_channels: Vec<ChannelName>,
+    /// What is called as long as vigilmon itself works; `None`: nothing.
+    pub self_heartbeat: Option<Secret>,
     /// What is kept how long.
     pub retention: Retention,
     /// What concerns all heartbeats.

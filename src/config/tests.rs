@@ -237,8 +237,17 @@ channels:
 fn a_certificate_that_is_half_written_keeps_the_other_default() {
     let half = |text: &str| monitor(&format!("{{ http: https://example.com, expect: {{ certificate: {text} }} }}")).expect.certificate;
     let day = Duration::from_secs(86_400);
-    assert_eq!(half("{ down: 3d }"), Some(CertificateDays { degraded: Some(day * 14), down: Some(day * 3) }));
-    assert_eq!(half("{ degraded: 0s }"), Some(CertificateDays { degraded: None, down: None }));
+    let days = |degraded: Option<u32>, down: Option<u32>, warn: &[u32]| {
+        let all = |n: Option<u32>| n.map(|n| day * n);
+        Some(CertificateDays { degraded: all(degraded), down: all(down), warn: warn.iter().map(|n| day * *n).collect() })
+    };
+    assert_eq!(half("{ down: 3d }"), days(Some(14), Some(3), &[7]));
+    assert_eq!(half("{ degraded: 0s }"), days(None, None, &[]));
+    assert_eq!(half("{ degraded: 2d }"), days(Some(2), None, &[1]));
+    assert_eq!(half("{ warn: [] }"), days(Some(14), None, &[]));
+    assert_eq!(half("{ warn: 2d }"), days(Some(14), None, &[2]));
+    assert_eq!(half("{ warn: [1d, 30d, 14d, 1d, 7d] }"), days(Some(30), None, &[14, 7, 1]));
+    assert_eq!(half("{ degraded: 21d, down: 1d, warn: [2d, 10d] }"), days(Some(21), Some(1), &[10, 2]));
 }
 
 /// Uses every section, so that each of them is compared with the reference when it is closed.
@@ -325,7 +334,7 @@ maintenance:
     match: { labels: { no: such } }
     schedule: { cron: "0 22 * * TUE", duration: 2h }
 uplink: { probes: tcp://1.1.1.1:443 }
-self: { channels: [hook] }
+self: { channels: [hook], heartbeat_url: "https://hc.example.com/ping/x" }
 retention: { results: 1d, max_db_size: 1GiB }
 "##;
 

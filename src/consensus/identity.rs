@@ -1,5 +1,7 @@
 //! Names that every node derives alike, so that concurrent openers of one incident need no exchange to agree on it.
 
+use std::time::Duration;
+
 use data_encoding::BASE32_NOPAD;
 use data_encoding::HEXLOWER;
 use ring::digest::SHA256;
@@ -31,6 +33,13 @@ pub fn notification_key(incident: &IncidentId, event: EventKind, epoch: Epoch, c
 #[must_use]
 pub fn repeat_key(incident: &IncidentId, event: EventKind, what: &str, channel: &ChannelName) -> String {
     HEXLOWER.encode(&hash(&[incident.as_str(), event.word(), "again", what, channel.as_str()])[..16])
+}
+
+/// The key of a further warning within an incident, at this limit.
+#[must_use]
+pub fn warning_key(incident: &IncidentId, limit: Duration, channel: &ChannelName) -> String {
+    let limit = limit.as_millis().to_string();
+    HEXLOWER.encode(&hash(&[incident.as_str(), EventKind::Certificate.word(), "at", &limit, channel.as_str()])[..16])
 }
 
 /// The key of a notice about this instance itself: `what` and `at` tell two notices apart.

@@ -8,12 +8,14 @@ mod adopt;
 mod alerts;
 mod beat;
 mod beats;
+mod certificates;
 mod cluster;
 mod create;
 mod guard;
 mod machine;
 mod maintenance;
 mod news;
+pub mod own;
 mod reload;
 mod settle;
 mod together;
@@ -34,6 +36,7 @@ use crate::engine::core::guard::Guard;
 use crate::engine::core::machine::Machine;
 use crate::engine::core::maintenance::Because;
 use crate::engine::core::maintenance::Upkeep;
+use crate::engine::core::own::Own;
 use crate::engine::event::Command;
 use crate::engine::event::Event;
 use crate::engine::event::Notice;
@@ -60,6 +63,8 @@ use crate::model::time::Mono;
 use crate::model::time::Now;
 use crate::model::time::UnixMillis;
 use crate::rules::schedule;
+use crate::rules::selfcheck::Kept;
+use crate::rules::selfcheck::Topic;
 
 /// The shell sends a tick at least this often, so that a longer silence means that the program did not run.
 pub const TICK_MAX: Duration = Duration::from_millis(500);
@@ -91,6 +96,8 @@ pub struct Beginning {
     pub last_ping: Option<(u64, UnixMillis)>,
     /// Version of the program, for peers.
     pub version: String,
+    /// What people know of trouble of this instance itself.
+    pub own: Vec<(Topic, Kept)>,
 }
 
 /// The live state.
@@ -124,6 +131,7 @@ pub struct Core {
     retired: BTreeMap<MonitorId, MonitorState>,
     due: BTreeSet<(Mono, MonitorId)>,
     guard: Guard,
+    own: Own,
     stalls: Stalls,
     last: Now,
     n_checks: u64,
@@ -156,6 +164,7 @@ impl Core {
             retired: beginning.states.into_iter().map(|state| (state.monitor.clone(), state)).collect(),
             due: BTreeSet::new(),
             guard: Guard::default(),
+            own: Own::new(beginning.own, now),
             stalls: Stalls::default(),
             last: now,
             n_checks: 0,
@@ -226,10 +235,8 @@ impl Core {
                 self.is_dirty = true;
             }
             Event::Asked { operation, request } => self.asked(&operation, request, now, &mut commands),
-            Event::Notice(notice) => {
-                let change = StateChange { notifications: self.notifications_of(&notice, now), ..StateChange::default() };
-                self.commit(&mut commands, change, None);
-            }
+            Event::Notice(notice) => self.tell_news(&notice, now, &mut commands),
+            Event::Seen { topic, trouble } => self.seen(topic, trouble, now, &mut commands),
             Event::StoreReplaced => {
                 let everything = self.everything();
                 self.commit(&mut commands, everything, None);
@@ -250,6 +257,7 @@ impl Core {
             Event::Tick => {}
         }
         self.keep_company(now, &mut commands);
+        self.look_after_itself(now, &mut commands);
         self.start_due_checks(now, &mut commands);
         self.ask_controls_if_due(now, &mut commands);
         self.publish(&mut commands);
@@ -417,7 +425,7 @@ impl Core {
                     verdict: machine.state.verdict,
                 })
                 .collect(),
-            facts: self.facts_kept(),
+            facts: self.facts_kept().into_iter().chain(self.own.facts()).collect(),
             beats: self.beat_states(),
             ..StateChange::default()
         }
@@ -441,7 +449,7 @@ impl Core {
             .iter()
             .filter(hears)
             .map(|channel| Notification {
-                key: crate::consensus::identity::self_notice_key(&self.notice_scope(), notice.about, now.wall.0, channel),
+                key: crate::consensus::identity::self_notice_key(&self.notice_scope(), &notice.about, now.wall.0, channel),
                 channel: channel.clone(),
                 event: EventKind::SelfNotice,
                 at: now.wall,
@@ -488,5 +496,7 @@ mod tests_alerts;
 mod tests_beats;
 #[cfg(test)]
 mod tests_maintenance;
+#[cfg(test)]
+mod tests_own;
 #[cfg(test)]
 mod tests_together;

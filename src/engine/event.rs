@@ -1,5 +1,6 @@
 //! Everything that can happen to the engine, and everything it can want done.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::config::Config;
@@ -18,6 +19,8 @@ use crate::model::ping::PingEntry;
 use crate::model::result::CheckResult;
 use crate::model::time::Mono;
 use crate::model::time::UnixMillis;
+use crate::rules::selfcheck::Topic;
+use crate::rules::selfcheck::Trouble;
 use crate::rules::uplink::Round;
 
 /// Something happened.
@@ -43,8 +46,15 @@ pub enum Event {
         /// Names the request in the answer.
         request: RequestId,
     },
-    /// People should be told something about this instance.
+    /// People should be told of something that happened to this instance and has no end.
     Notice(Notice),
+    /// Something about this instance was looked at.
+    Seen {
+        /// What.
+        topic: Topic,
+        /// What is wrong with it; `None`: nothing.
+        trouble: Option<Trouble>,
+    },
     /// The database had to begin anew; what is held in memory is to be written again.
     StoreReplaced,
     /// A peer said something, or came, or went.
@@ -79,7 +89,7 @@ pub struct Observed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
     /// What it is about; the same words at the same time are the same notice.
-    pub about: &'static str,
+    pub about: Cow<'static, str>,
     /// Short, like a subject line.
     pub title: String,
     /// One or more sentences.

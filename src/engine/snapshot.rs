@@ -56,6 +56,19 @@ pub struct Snapshot {
     pub cluster: Option<Arc<ClusterView>>,
     /// How the active config came to be, and what is wrong with a newer one.
     pub reload: Arc<ReloadView>,
+    /// What is wrong with this instance itself, besides what the other fields say.
+    pub troubles: Vec<TroubleView>,
+}
+
+/// Something that is wrong with this instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TroubleView {
+    /// Short.
+    pub title: String,
+    /// One or more sentences.
+    pub text: String,
+    /// Since when.
+    pub since: UnixMillis,
 }
 
 /// A monitor at one moment.

@@ -80,6 +80,9 @@ fn banners(snapshot: &Snapshot, links: &Links, now: UnixMillis) -> Vec<Banner> {
         let text = format!("The config files have {}; the config from before is running.", text::count(reload.problems.len(), "problem"));
         say(Verdict::Degraded, text, Some((links.config(), "See what is wrong")));
     }
+    for trouble in &snapshot.troubles {
+        say(Verdict::Degraded, format!("Since {}: {}. {}", text::utc(trouble.since), trouble.title, trouble.text), None);
+    }
     if !reload.needs_restart.is_empty() {
         let text = format!("{} of the config wait for a restart.", text::count(reload.needs_restart.len(), "change"));
         say(Verdict::Unknown, text, Some((links.config(), "Which")));

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use crate::model::id::ChannelName;
 use crate::model::id::IncidentId;
@@ -118,6 +119,17 @@ pub struct MonitorState {
     pub owed_end: Option<OwedEnd>,
     /// The address last seen; says whether a lost uplink excuses a failure.
     pub remote: Option<IpAddr>,
+    /// The last further warning about a certificate.
+    pub warned: Option<Warned>,
+}
+
+/// A warning about a certificate that was told while its incident was open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Warned {
+    /// The epoch of the incident.
+    pub epoch: Epoch,
+    /// The limit that was crossed.
+    pub limit: Duration,
 }
 
 /// Consecutive outcomes that have not yet changed the opinion.

@@ -178,17 +178,20 @@ pub struct ResponseTime {
 }
 
 /// How long a certificate must still be valid.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateDays {
     /// Less left than this is degraded; `None` means that only an invalid certificate matters.
     pub degraded: Option<Duration>,
     /// Less left than this is down; `None` means when it no longer validates.
     pub down: Option<Duration>,
+    /// While it is degraded, one more message when less than each of these is left; the longest first, all shorter than `degraded`.
+    pub warn: Vec<Duration>,
 }
 
 impl Default for CertificateDays {
     fn default() -> CertificateDays {
-        CertificateDays { degraded: Some(Duration::from_secs(14 * 86_400)), down: None }
+        let days = |n: u64| Duration::from_secs(n * 86_400);
+        CertificateDays { degraded: Some(days(14)), down: None, warn: vec![days(7), days(3), days(1)] }
     }
 }
 

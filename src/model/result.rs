@@ -240,6 +240,8 @@ pub enum Failure {
         days_left: i64,
         /// When exactly.
         not_after: UnixMillis,
+        /// Whom it is for, as far as it says so.
+        names: String,
     },
     /// Some addresses work and some do not.
     Partly {
@@ -509,11 +511,15 @@ impl fmt::Display for Failure {
             | Failure::Banner { detail }
             | Failure::Partly { detail } => f.write_str(detail),
             Failure::Slow { took, limit } => write!(f, "answered after {}, slower than {}", spoken(*took), spoken(*limit)),
-            Failure::CertificateEnds { days_left, not_after } => match days_left {
-                0 => write!(f, "the certificate ends today ({})", not_after.rfc3339()),
-                1 => write!(f, "the certificate ends in 1 day ({})", not_after.rfc3339()),
-                days => write!(f, "the certificate ends in {days} days ({})", not_after.rfc3339()),
-            },
+            Failure::CertificateEnds { days_left, not_after, names } => {
+                let whose = if names.is_empty() { String::new() } else { format!(" for {names}") };
+                let end = not_after.rfc3339();
+                match days_left {
+                    0 => write!(f, "the certificate{whose} ends within a day ({end})"),
+                    1 => write!(f, "the certificate{whose} ends in 1 day ({end})"),
+                    days => write!(f, "the certificate{whose} ends in {days} days ({end})"),
+                }
+            }
             Failure::Own(trouble) => write!(f, "{trouble}"),
             Failure::Heartbeat { text, .. } | Failure::Reported { text, .. } => f.write_str(text),
         }

@@ -45,7 +45,9 @@ fn facts(event: EventKind, monitor: &Monitor, at: UnixMillis) -> IncidentFacts {
         }
         EventKind::Recovered => (Verdict::Up, Lane::Outage, "it answered 503", "status"),
         EventKind::Degraded => (Verdict::Degraded, Lane::Degradation, "it answered after 3.2 s, more than 2 s", "slow"),
-        EventKind::Certificate => (Verdict::Degraded, Lane::Degradation, "the certificate ends in 13 days", "certificate_ends"),
+        EventKind::Certificate => {
+            (Verdict::Degraded, Lane::Degradation, "the certificate for example.com ends in 13 days", "certificate_ends")
+        }
         EventKind::Regional => (Verdict::Up, Lane::Regional, "it answered 503", "status"),
     };
     let regions = |names: &[&str]| names.iter().filter_map(|name| Region::parse(name).ok()).collect::<Vec<_>>();

@@ -255,6 +255,7 @@ pub(super) fn config(channels: &[&str]) -> Arc<Config> {
         maintenance: Vec::new(),
         uplink: Vec::new(),
         self_channels: Vec::new(),
+        self_heartbeat: None,
         retention: Retention::default(),
         heartbeats: crate::config::Heartbeats::default(),
         doubts: Vec::new(),

@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::model::channel::Channel;
 use crate::model::channel::spec::EmailSpec;
 use crate::model::notification::Notification;
+use crate::model::secret::Secret;
 use crate::model::time::UnixMillis;
 use crate::notifier::command;
 use crate::notifier::compose::Message;
@@ -112,6 +113,18 @@ impl ChannelSink {
             .build()
             .map_err(|error| SetupError(error.into()))?;
         Ok(ChannelSink { client, roots, tls: Arc::new(tls), clock })
+    }
+
+    /// Calls an address that wants nothing but to be called, such as a dead man's switch. The caller limits its time.
+    ///
+    /// # Errors
+    /// [`SendError`], without the address, when the call did not arrive or was not accepted.
+    pub async fn call(&self, url: &Secret) -> Result<(), SendError> {
+        let answer = self.exchange(Request::get(url.reveal_for_use()), &Heard::default()).await?;
+        if (200..300).contains(&answer.status) {
+            return Ok(());
+        }
+        Err(SendError::Transient(format!("it answered {}", answer.status)))
     }
 
     async fn exchange(&self, request: Request, heard: &Heard) -> Result<Answer, SendError> {

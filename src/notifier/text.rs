@@ -15,6 +15,7 @@ use crate::model::time::spoken;
 use crate::model::verdict::Confidence;
 use crate::model::verdict::Verdict;
 use crate::notifier::bundle;
+use crate::rules::certificate;
 
 /// Regions that are named in a sentence; of more only their number is said.
 const REGIONS_NAMED: usize = 12;
@@ -113,7 +114,7 @@ fn incident(event: EventKind, facts: &IncidentFacts, now: UnixMillis) -> String 
             format!("{name} is still {}, for {} now, since {since}: {cause}{regions}", state(facts.status), spoken(facts.duration))
         }
         EventKind::Acknowledged => acknowledged(facts, now),
-        EventKind::Certificate => format!("{name}: {cause}"),
+        EventKind::Certificate => format!("{name}: {cause}{regions}"),
         // The subject says it is about an incident, so this cannot be; saying the facts is better than saying nothing.
         EventKind::SelfNotice => format!("{name}: {cause}"),
     }
@@ -174,6 +175,7 @@ fn recovered(facts: &IncidentFacts, now: UnixMillis) -> String {
         Some(CloseReason::Removed) => format!("is no longer in the config; its incident is closed after {lasted}"),
         Some(CloseReason::Paused) => format!("is paused; its incident is closed after {lasted}"),
         None | Some(CloseReason::Recovered | CloseReason::Superseded) => match facts.status {
+            Verdict::Up if facts.cause_code == certificate::CODE => format!("is fine again after {lasted}: {}", facts.cause),
             Verdict::Up if facts.lane == Lane::Degradation => format!("is fine again; it was degraded for {lasted}"),
             Verdict::Up if facts.lane == Lane::Regional && !facts.regions_failed.is_empty() => {
                 format!("is fine from {} again; it was down from there for {lasted}", named(&facts.regions_failed))
@@ -401,6 +403,32 @@ mod tests {
                 facts.n_voters = (1, 1);
             },
             "[prod-us] api /health is DOWN since 10:23 UTC: the connection was accepted, no answer came within 10 s",
+        );
+    }
+
+    #[test]
+    fn a_certificate_says_whose_it_is_how_long_it_has_and_how_it_ended() {
+        let about = |facts: &mut IncidentFacts| {
+            facts.regions_failing.truncate(1);
+            (facts.lane, facts.status, facts.n_voters) = (Lane::Degradation, Verdict::Degraded, (1, 1));
+            facts.cause_code = certificate::CODE.to_owned();
+            let ends = "the certificate for api.example.com ends in 6 days (2026-07-06T12:00:00Z)";
+            facts.cause = format!("{ends}; this is the warning at 7 d");
+        };
+        assert_says(
+            EventKind::Certificate,
+            about,
+            "[prod-us] api /health: the certificate for api.example.com ends in 6 days (2026-07-06T12:00:00Z); this is the warning at 7 d",
+        );
+        assert_says(
+            EventKind::Recovered,
+            |facts| {
+                about(facts);
+                (facts.closed, facts.status) = (Some(CloseReason::Recovered), Verdict::Up);
+                facts.duration = Duration::from_secs(5 * 86_400);
+                facts.cause = "its certificate was renewed and ends on 2026-10-01T00:00:00Z".to_owned();
+            },
+            "[prod-us] api /health is fine again after 5 d: its certificate was renewed and ends on 2026-10-01T00:00:00Z",
         );
     }
 

@@ -8,6 +8,7 @@ use crate::model::incident::Lane;
 use crate::model::notification::EventKind;
 use crate::model::result::Failure;
 use crate::model::verdict::Verdict;
+use crate::rules::certificate;
 
 /// The epochs of a monitor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -75,7 +76,7 @@ pub fn in_maintenance(moves: Vec<Move>) -> Vec<Move> {
 pub fn event(step: Move, cause: &Failure) -> Option<EventKind> {
     match step {
         Move::Open(Lane::Outage) => Some(EventKind::Down),
-        Move::Open(Lane::Degradation) if matches!(cause, Failure::CertificateEnds { .. }) => Some(EventKind::Certificate),
+        Move::Open(Lane::Degradation) if cause.code() == certificate::CODE => Some(EventKind::Certificate),
         Move::Open(Lane::Degradation) => Some(EventKind::Degraded),
         Move::Open(Lane::Regional) => Some(EventKind::Regional),
         Move::Close(_, CloseReason::Superseded) => None,

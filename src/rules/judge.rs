@@ -8,13 +8,12 @@ mod json;
 
 use std::time::Duration;
 
-use crate::model::expect::CertificateDays;
 use crate::model::expect::Expectation;
 use crate::model::expect::HeaderExpect;
 use crate::model::expect::HeaderTest;
 use crate::model::expect::StatusRange;
 use crate::model::monitor::Monitor;
-use crate::model::monitor::ProbeSpec;
+use crate::model::result::Certificate;
 use crate::model::result::CheckResult;
 use crate::model::result::Failure;
 use crate::model::result::HttpSeen;
@@ -23,6 +22,7 @@ use crate::model::result::Outcome;
 use crate::model::result::OwnTrouble;
 use crate::model::result::Seen;
 use crate::model::time::UnixMillis;
+use crate::rules::certificate;
 
 /// Judges what a check that began at `at` saw.
 #[must_use]
@@ -60,17 +60,15 @@ fn verdict_of(monitor: &Monitor, seen: &Observation, at: UnixMillis) -> (Outcome
     {
         return (Outcome::Down, Some(failure));
     }
-    let (days, is_written) = (monitor.expect.certificate.unwrap_or_default(), monitor.expect.certificate.is_some());
-    // Whoever switched verification off does not want to hear of dates either, unless they wrote so.
-    let dates_matter = is_written || verifies(&monitor.probe);
-    let not_after = seen.certificate.as_ref().map(|certificate| certificate.not_after).filter(|_| dates_matter);
+    let days = certificate::days(monitor);
+    let certificate = seen.certificate.as_ref().filter(|_| certificate::dates_matter(monitor));
     let took = seen.timings.total;
-    let down = too_slow(took, monitor.expect.response_time.down).or_else(|| ends_within(not_after, days.down, at));
+    let down = too_slow(took, monitor.expect.response_time.down).or_else(|| ends_within(certificate, days.down, at));
     if down.is_some() {
         return (Outcome::Down, down);
     }
     let degraded = too_slow(took, monitor.expect.response_time.degraded)
-        .or_else(|| ends_within(not_after, days.degraded, at))
+        .or_else(|| ends_within(certificate, days.degraded, at))
         .or_else(|| partly(seen));
     match degraded {
         Some(failure) => (Outcome::Degraded, Some(failure)),
@@ -78,22 +76,15 @@ fn verdict_of(monitor: &Monitor, seen: &Observation, at: UnixMillis) -> (Outcome
     }
 }
 
-fn verifies(probe: &ProbeSpec) -> bool {
-    match probe {
-        ProbeSpec::Http(http) => http.tls.verify,
-        ProbeSpec::Tcp(_) | ProbeSpec::Heartbeat(_) => false,
-    }
-}
-
 fn too_slow(took: Duration, limit: Option<Duration>) -> Option<Failure> {
     limit.filter(|limit| took > *limit).map(|limit| Failure::Slow { took, limit })
 }
 
-fn ends_within(not_after: Option<UnixMillis>, limit: Option<Duration>, at: UnixMillis) -> Option<Failure> {
-    let not_after = not_after?;
-    let left_ms = not_after.0.saturating_sub(at.0);
+fn ends_within(certificate: Option<&Certificate>, limit: Option<Duration>, at: UnixMillis) -> Option<Failure> {
+    let certificate = certificate?;
+    let left_ms = certificate::left_ms(certificate.not_after, at);
     let limit_ms = i64::try_from(limit?.as_millis()).unwrap_or(i64::MAX);
-    (left_ms < limit_ms).then(|| Failure::CertificateEnds { days_left: left_ms.div_euclid(86_400_000), not_after })
+    (left_ms < limit_ms).then(|| certificate::ends(certificate.not_after, certificate::whose(certificate), at))
 }
 
 fn partly(seen: &Observation) -> Option<Failure> {
@@ -176,12 +167,6 @@ fn header(expect: &HeaderExpect, seen: &HttpSeen) -> Result<(), Failure> {
         Some(value) => format!("the header `{name}` is `{}` and should {wanted}", body::excerpt(value)),
     };
     Err(Failure::Header { detail })
-}
-
-/// The days that apply when none are written, for pages that say so.
-#[must_use]
-pub fn certificate_days(monitor: &Monitor) -> CertificateDays {
-    monitor.expect.certificate.unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -115,6 +115,7 @@ fn unknown(monitor: MonitorId, since: UnixMillis) -> MonitorState {
         alerts: Vec::new(),
         owed_end: None,
         remote: None,
+        warned: None,
     }
 }
 

@@ -23,9 +23,15 @@ impl Writer {
         if self.desk.is_some() {
             return Ok(());
         }
-        if self.rescued.is_some() || !self.shared.path.exists() {
+        let is_gone = self.rescued.is_none() && !self.shared.path.exists();
+        if self.rescued.is_some() || is_gone {
             // The one before was set aside and its successor could not be begun, or somebody removed it while it was closed.
-            return self.start_new();
+            self.start_new()?;
+            if is_gone {
+                tracing::error!("the database file was removed by another program; a new one was begun");
+                self.shared.notice(StoreNotice::Begun);
+            }
+            return Ok(());
         }
         let desk = Desk::new(connection::writer(&self.shared.path)?);
         #[cfg(test)]
@@ -176,12 +182,15 @@ impl Writer {
         let outcome = if now[0].is_some() && now[0] != self.identities[0] {
             // Somebody put another database there, perhaps a backup: that is the one to go on with.
             self.desk = None;
-            self.take_replacement()
+            self.take_replacement().map(|()| StoreNotice::Replaced)
         } else {
-            rescue::write_anew(&desk.conn, &self.shared.path).map(|conn| self.adopt(conn))
+            rescue::write_anew(&desk.conn, &self.shared.path).map(|conn| {
+                self.adopt(conn);
+                StoreNotice::Recreated
+            })
         };
         match outcome {
-            Ok(()) => self.shared.notice(StoreNotice::Recreated),
+            Ok(notice) => self.shared.notice(notice),
             Err(why) => tracing::error!(error = why, "cannot write the database anew: {why}"),
         }
     }

@@ -35,9 +35,12 @@ const NO_TICK: i64 = i64::MIN;
 pub enum StoreNotice {
     /// The database was found damaged while running, was set aside under this name, and a new one was begun.
     SetAside(String),
-    /// The database's files were removed or replaced by somebody else; it was written anew from what was still open, or the
-    /// new one was taken.
+    /// The database's files were removed by somebody else; it was written anew from what was still open.
     Recreated,
+    /// Somebody put another database in its place, perhaps a backup; that one is used now.
+    Replaced,
+    /// The database's file was gone when it was to be opened again after trouble; a new one was begun.
+    Begun,
     /// The disk is full: state changes and messages still fit into the reserve, results wait in memory.
     DiskFull,
     /// There is room again.

@@ -10,19 +10,23 @@ use vigilmon::consensus::heartbeat::Missing;
 use vigilmon::consensus::heartbeat::missed;
 use vigilmon::consensus::identity;
 use vigilmon::model::id::ChannelName;
+use vigilmon::model::id::IncidentId;
 use vigilmon::model::id::NodeName;
 use vigilmon::model::incident::CloseReason;
 use vigilmon::model::incident::Lane;
 use vigilmon::model::notification::EventKind;
+use vigilmon::model::peer::OperatorAct;
 use vigilmon::model::peer::Record;
 use vigilmon::model::ping::PingEntry;
 use vigilmon::model::time::Mono;
 use vigilmon::model::time::UnixMillis;
 use vigilmon::model::verdict::Confidence;
 use vigilmon::notifier::kind::GATHER;
+use vigilmon::rules::flap;
 
 use crate::disk::Disk;
 use crate::disk::FSYNC_MAX;
+use crate::node::AGAIN_AFTER;
 use crate::node::Plan;
 use crate::node::START_MS;
 use crate::script::JOB_GRACE;
@@ -209,7 +213,7 @@ pub fn check_in_time(mode: Mode, plan: &Plan, seen: &Seen) -> Vec<String> {
     let mut broken = Vec::new();
     let mut known = BTreeSet::new();
     for opening in seen.openings.iter().filter(|opening| opening.lane == Lane::Outage && !is_excused) {
-        if !known.insert(opening.incident.to_string()) {
+        if !known.insert(opening.incident.to_string()) || may_be_held(seen, opening) {
             continue;
         }
         let down = |delivery: &&Delivery| delivery.incident == opening.incident && delivery.event == EventKind::Down;
@@ -224,6 +228,57 @@ pub fn check_in_time(mode: Mode, plan: &Plan, seen: &Seen) -> Vec<String> {
         if n_down < plan.n_nodes && opening.at + patience < at {
             broken.push(format!("L1: {} opened at {:?} and was told at {at:?}, with {n_down} nodes away", opening.incident, opening.at));
         }
+    }
+    broken
+}
+
+/// Whether nobody need be told of an incident: its monitor went up and down too often by then, or is silenced.
+fn may_be_held(seen: &Seen, opening: &Opening) -> bool {
+    let from = opening.at.saturating_sub(flap::WITHIN);
+    let lately = |monitor: usize, at: Duration| monitor == opening.monitor && from <= at && at <= opening.at;
+    let opened = seen.openings.iter().filter(|o| o.lane != Lane::Regional && lately(o.monitor, o.at)).map(|o| (o.incident.as_str(), true));
+    let closed = seen.closings.iter().filter(|c| c.lane != Lane::Regional && lately(c.monitor, c.at)).map(|c| (c.incident.as_str(), false));
+    let n_changes = opened.chain(closed).collect::<BTreeSet<_>>().len();
+    let is_silenced = |(at, until, monitor): &(Duration, Duration, usize)| {
+        *monitor == opening.monitor && at.saturating_sub(HEARD_WITHIN) <= opening.at && opening.at <= *until
+    };
+    flap::CHANGES_MAX < n_changes || seen.silenced.iter().any(is_silenced)
+}
+
+/// What people said holds everywhere: A1, nodes know the same acts; A2, what is acknowledged is not told again; A3, what is silenced is not told.
+pub fn check_alerts(seen: &Seen, disks: &[Disk]) -> Vec<String> {
+    let mut broken = Vec::new();
+    let is_calm = |from: Duration, until: Duration| !seen.faults.iter().any(|fault| fault.touches(from, until));
+    for delivery in seen.deliveries.iter().filter(|delivery| delivery.event == EventKind::Reminder) {
+        let Some(opening) = seen.openings.iter().find(|opening| opening.incident == delivery.incident) else { continue };
+        let due = opening.at + AGAIN_AFTER;
+        let is_told = |(at, incident): &(Duration, IncidentId)| {
+            *incident == delivery.incident && *at + HEARD_WITHIN <= due && is_calm(at.saturating_sub(SETTLED_WITHIN), due)
+        };
+        if let Some((at, _)) = seen.acknowledged.iter().find(|ack| is_told(ack)) {
+            broken.push(format!("A2: {} was told again at {:?}, acknowledged at {at:?}", delivery.incident, delivery.at));
+        }
+    }
+    for delivery in seen.deliveries.iter().filter(|delivery| delivery.event == EventKind::Down) {
+        let Some(opening) = seen.openings.iter().find(|opening| opening.incident == delivery.incident) else { continue };
+        let hides = |(at, until, monitor): &(Duration, Duration, usize)| {
+            *monitor == opening.monitor
+                && *at + HEARD_WITHIN <= opening.at
+                && delivery.at + Duration::from_secs(2) <= *until
+                && is_calm(at.saturating_sub(SETTLED_WITHIN), delivery.at)
+        };
+        if seen.silenced.iter().any(|silence| hides(silence)) {
+            broken.push(format!("A3: {} was told at {:?} although it is silenced", delivery.incident, delivery.at));
+        }
+    }
+    let acts = |disk: &Disk| -> BTreeSet<String> {
+        let acts = disk.records().into_iter().filter_map(|record| if let Record::Operator(fact) = record { Some(fact) } else { None });
+        let alerts = acts.filter(|fact| matches!(fact.act, OperatorAct::Acknowledge(_) | OperatorAct::Silence(_)));
+        alerts.map(|fact| format!("{:?} {} {:?}", fact.act, fact.holds, fact.said)).collect()
+    };
+    let all: Vec<BTreeSet<String>> = disks.iter().map(acts).collect();
+    if all.iter().any(|one| *one != all[0]) {
+        broken.push(format!("A1: nodes know different acts: {all:?}"));
     }
     broken
 }
@@ -298,7 +353,12 @@ pub fn check_nothing_lost(seen: &Seen, disks: &[Disk]) -> Vec<String> {
                     broken.insert(format!("L2: {} does not know that {key} was sent", node_name(disk.node)));
                 }
             }
-            for incident in kept.incidents.values().filter(|incident| incident.lane == Lane::Outage) {
+            let is_free = |incident: &IncidentId| {
+                let opening = seen.openings.iter().find(|opening| opening.incident == *incident);
+                opening.is_none_or(|opening| !may_be_held(seen, opening))
+            };
+            let outages = kept.incidents.values().filter(|incident| incident.lane == Lane::Outage);
+            for incident in outages.filter(|incident| is_free(&incident.id)) {
                 let key = identity::notification_key(&incident.id, EventKind::Down, incident.epoch, &channel);
                 if !delivered.contains(key.as_str()) {
                     broken.insert(format!("L2: nobody was told of {} of {}", incident.id, incident.monitor));

@@ -78,6 +78,9 @@ pub const START_MS: i64 = 1_800_000_000_000;
 /// How far a cut-off node's checks get before they give up.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// What nobody has acknowledged by then is told again.
+pub const AGAIN_AFTER: Duration = Duration::from_secs(40);
+
 /// Where nodes listen.
 const PORT: u16 = 7000;
 
@@ -90,6 +93,8 @@ pub struct Plan {
     pub dial_only: Vec<usize>,
     /// How far each clock is ahead, in milliseconds.
     pub skew_ms: Vec<i64>,
+    /// Whether what nobody acknowledges is told again.
+    pub has_policy: bool,
 }
 
 impl Plan {
@@ -141,7 +146,15 @@ pub fn config(plan: &Plan, node: usize, edition: u64) -> Config {
         text.push_str(&format!("    - {{ name: {name}, region: {name}{url} }}\n"));
     }
     text.push_str("uplink: { probes: [tcp://1.1.1.1:443, tcp://9.9.9.9:443] }\n");
-    text.push_str("channels: [{ name: ops, webhook: { url: \"https://ops.example.com\" }, on: [down, degraded, recovered, regional] }]\n");
+    let on = if plan.has_policy { ", reminder, acknowledged" } else { "" };
+    text.push_str(&format!(
+        "channels: [{{ name: ops, webhook: \"https://ops.example.com\", on: [down, degraded, recovered, regional{on}] }}]\n"
+    ));
+    if plan.has_policy {
+        let again = AGAIN_AFTER.as_secs();
+        text.push_str("policies: [{ name: p, monitors: \"m?\", steps: [{ channels: ops }, ");
+        text.push_str(&format!("{{ after: {again}s, channels: ops, unless: acknowledged }}] }}]\n"));
+    }
     text.push_str("defaults: { interval: 10s, timeout: 2s, channels: [ops], partial: { after: 20s }, ");
     text.push_str("confirm: { failures: 2, successes: 2, recheck: 2s } }\nmonitors:\n");
     for monitor in 0..plan.n_monitors {
@@ -294,6 +307,7 @@ fn beginning(disk: &Disk, config: &Arc<Config>, facts: Vec<Record>, edition: u64
         unfed: kept.unfed(),
         last_ping: kept.pings.last().map(|entry| (entry.stamp.sequence, entry.stamp.at)),
         version: "simulated".to_owned(),
+        own: Vec::new(),
     })
 }
 

@@ -13,14 +13,21 @@ use tokio::sync::oneshot;
 use turmoil::Sim;
 use vigilmon::engine::event::Event;
 use vigilmon::engine::handle::Operation;
+use vigilmon::engine::handle::Refused;
 use vigilmon::engine::handle::Request;
 use vigilmon::engine::ping::Arrived;
 use vigilmon::engine::ping::NotTaken;
 use vigilmon::engine::ping::PingRequest;
 use vigilmon::engine::snapshot::NodeView;
 use vigilmon::model::heartbeat::PingKind;
+use vigilmon::model::id::IncidentId;
 use vigilmon::model::id::MonitorId;
+use vigilmon::model::maintenance::Selection;
 use vigilmon::model::ping::Arrival;
+use vigilmon::model::policy::Acknowledgement;
+use vigilmon::model::policy::Silence;
+use vigilmon::model::policy::SilenceId;
+use vigilmon::model::time::UnixMillis;
 use vigilmon::rules::heartbeat::Said;
 
 use crate::disk::Disk;
@@ -71,6 +78,19 @@ struct Stage<'a> {
     started: Vec<Duration>,
     stopped: Vec<Duration>,
     reports: Vec<Report>,
+    asked: Vec<Asked>,
+}
+
+/// What somebody asked a node for, and has no answer to yet.
+struct Asked {
+    what: AskedFor,
+    answer: oneshot::Receiver<Result<(), Refused>>,
+}
+
+enum AskedFor {
+    Acknowledgement(IncidentId),
+    /// Until when, and of which monitor.
+    Silence(Duration, usize),
 }
 
 /// A report of the job on its way.
@@ -107,6 +127,7 @@ pub fn run(mode: Mode, seed: u64) -> Outcome {
         }
         stage.kill_and_return(now);
         stage.follow_reports(now);
+        stage.follow_asked(now);
         if !converged && END + CONVERGED_AFTER <= now {
             converged = true;
             let broken = invariants::check_converged(&world, &stage.disks(), script.plan.n_monitors);
@@ -127,6 +148,7 @@ pub fn run(mode: Mode, seed: u64) -> Outcome {
     broken.extend(invariants::check_in_time(mode, &script.plan, &seen));
     broken.extend(invariants::check_histories(mode, &script.plan, &disks));
     broken.extend(invariants::check_pings(&seen, &disks, stage.n_wiped));
+    broken.extend(invariants::check_alerts(&seen, &disks));
     broken.extend(invariants::check_job(mode, script.silence, &seen));
     broken.dedup();
     broken.truncate(BROKEN_MAX);
@@ -167,6 +189,7 @@ impl Stage<'_> {
             places,
             returning: Vec::new(),
             reports: Vec::new(),
+            asked: Vec::new(),
             n_wiped: 0,
         }
     }
@@ -221,6 +244,8 @@ impl Stage<'_> {
             Step::Latency(ms) => self.sim.set_max_message_latency(Duration::from_millis(ms)),
             Step::Reload(node, edition) => self.reload(node, edition),
             Step::Pause { node, monitor, is_paused } => self.pause(node, monitor, is_paused),
+            Step::Acknowledge { node, monitor } => self.acknowledge(node, monitor),
+            Step::Silence { node, monitor, lasts } => self.silence(now, node, (monitor, lasts)),
             Step::Ping(node) => self.ping(now, node),
             Step::Job(node) => self.report((now, now), node, self.places.len()),
             Step::Lie(liar) => self.world.set_liar(now, liar),
@@ -301,6 +326,46 @@ impl Stage<'_> {
         let operation = if is_paused { Operation::Pause(id) } else { Operation::Resume(id) };
         let (reply, _answer) = oneshot::channel();
         let _ = door.requests.try_send(Request { operation, reply });
+    }
+
+    fn acknowledge(&mut self, node: usize, monitor: usize) {
+        let Some(door) = self.door(node) else { return };
+        let id = MonitorId::parse(&monitor_name(monitor)).expect("an id");
+        let picture = Arc::clone(&door.pictures.borrow());
+        let Some(incident) = picture.monitors.get(&id).and_then(|view| view.incidents.first()).map(|incident| incident.id.clone()) else {
+            return;
+        };
+        let ack = Acknowledgement { by: "ada".to_owned(), at: UnixMillis(0), until: None, note: String::new() };
+        self.ask(&door, Operation::Acknowledge(incident.clone(), ack), AskedFor::Acknowledgement(incident));
+    }
+
+    fn silence(&mut self, now: Duration, node: usize, (monitor, lasts): (usize, Duration)) {
+        let Some(door) = self.door(node) else { return };
+        let wanted = Selection { names: vec![monitor_name(monitor)], ..Selection::default() };
+        let until = UnixMillis(node::START_MS) + now + lasts;
+        let silence = Silence { wanted, from: UnixMillis(0), until, by: "ada".to_owned(), note: String::new() };
+        let id = SilenceId::parse(&format!("{:08}", now.as_millis() % 100_000_000)).expect("an id");
+        self.ask(&door, Operation::Silence(id, silence), AskedFor::Silence(now + lasts, monitor));
+    }
+
+    fn ask(&mut self, door: &Door, operation: Operation, what: AskedFor) {
+        let (reply, answer) = oneshot::channel();
+        if door.requests.try_send(Request { operation, reply }).is_ok() {
+            self.asked.push(Asked { what, answer });
+        }
+    }
+
+    fn follow_asked(&mut self, now: Duration) {
+        for mut asked in std::mem::take(&mut self.asked) {
+            match (asked.answer.try_recv(), &asked.what) {
+                (Ok(Ok(())), AskedFor::Acknowledgement(incident)) => {
+                    self.world.seen(|seen| seen.acknowledged.push((now, incident.clone())));
+                }
+                (Ok(Ok(())), AskedFor::Silence(until, monitor)) => self.world.seen(|seen| seen.silenced.push((now, *until, *monitor))),
+                (Err(oneshot::error::TryRecvError::Empty), _) => self.asked.push(asked),
+                (Ok(Err(_)) | Err(oneshot::error::TryRecvError::Closed), _) => {}
+            }
+        }
     }
 
     fn ping(&mut self, now: Duration, node: usize) {

@@ -34,11 +34,13 @@ pub enum Mode {
     Liar,
     /// All of it.
     All,
+    /// People acknowledge and silence, and what nobody acknowledges is told again, while nodes are killed.
+    Alerts,
 }
 
 impl Mode {
     /// Every mode.
-    pub const ALL: [Mode; 13] = [
+    pub const ALL: [Mode; 14] = [
         Mode::Clean,
         Mode::Crash,
         Mode::Wipe,
@@ -52,6 +54,7 @@ impl Mode {
         Mode::Kill,
         Mode::Liar,
         Mode::All,
+        Mode::Alerts,
     ];
 
     /// What it is called.
@@ -70,6 +73,7 @@ impl Mode {
             Mode::Kill => "kill",
             Mode::Liar => "liar",
             Mode::All => "all",
+            Mode::Alerts => "alerts",
         }
     }
 
@@ -106,6 +110,10 @@ pub enum Step {
     Reload(usize, u64),
     /// An operator pauses a monitor at a node, or resumes it.
     Pause { node: usize, monitor: usize, is_paused: bool },
+    /// Somebody acknowledges what is open of a monitor, at a node.
+    Acknowledge { node: usize, monitor: usize },
+    /// Somebody silences a monitor for a while, at a node.
+    Silence { node: usize, monitor: usize, lasts: Duration },
     /// A heartbeat is pinged at a node.
     Ping(usize),
     /// A job reports to a node, or to another one if that does not answer.
@@ -145,6 +153,9 @@ pub fn script(mode: Mode, seed: u64) -> Script {
     let plan = plan(mode, &mut dice);
     let mut steps = truths(mode, &plan, &mut dice);
     steps.extend(operators(&plan, &mut dice));
+    if mode == Mode::Alerts {
+        steps.extend(people(&plan, &mut Dice::new(seed ^ 0xACC)));
+    }
     for _ in 0..4 {
         let at = Duration::from_secs(BEGIN) + dice.millis(0, 280_000);
         let lasts = dice.millis(5_000, 75_000);
@@ -187,7 +198,8 @@ fn plan(mode: Mode, dice: &mut Dice) -> Plan {
         | Mode::Uplink
         | Mode::Clock
         | Mode::Config
-        | Mode::Kill => *dice.pick(&[2, 3, 3, 5]),
+        | Mode::Kill
+        | Mode::Alerts => *dice.pick(&[2, 3, 3, 5]),
     };
     // At least one can be dialed; every third world has nodes that cannot.
     let n_dial_only = if dice.percent(33) { dice.below(n_nodes) } else { 0 };
@@ -196,7 +208,7 @@ fn plan(mode: Mode, dice: &mut Dice) -> Plan {
         skew_ms[dice.below(n_nodes)] = *dice.pick(&[-600_000, 600_000, 86_400_000]);
     }
     let n_monitors = if mode == Mode::Liar { 7 } else { 3 };
-    Plan { n_nodes, n_monitors, dial_only: (n_nodes - n_dial_only..n_nodes).collect(), skew_ms }
+    Plan { n_nodes, n_monitors, dial_only: (n_nodes - n_dial_only..n_nodes).collect(), skew_ms, has_policy: mode == Mode::Alerts }
 }
 
 fn truths(mode: Mode, plan: &Plan, dice: &mut Dice) -> Vec<(Duration, Step)> {
@@ -248,6 +260,21 @@ fn operators(plan: &Plan, dice: &mut Dice) -> Vec<(Duration, Step)> {
     steps
 }
 
+/// Who acknowledges and silences.
+fn people(plan: &Plan, dice: &mut Dice) -> Vec<(Duration, Step)> {
+    let mut steps = Vec::new();
+    for _ in 0..6 {
+        let at = Duration::from_secs(BEGIN) + dice.millis(0, 300_000);
+        steps.push((at, Step::Acknowledge { node: dice.below(plan.n_nodes), monitor: dice.below(plan.n_monitors) }));
+    }
+    for _ in 0..2 {
+        let at = Duration::from_secs(BEGIN) + dice.millis(0, 200_000);
+        let (node, monitor) = (dice.below(plan.n_nodes), dice.below(plan.n_monitors));
+        steps.push((at, Step::Silence { node, monitor, lasts: dice.millis(61_000, 120_000) }));
+    }
+    steps
+}
+
 fn trouble(mode: Mode, plan: &Plan, (from, until): (Duration, Duration), dice: &mut Dice, steps: &mut Vec<(Duration, Step)>) {
     let kind = if mode == Mode::All {
         *dice.pick(&[
@@ -267,7 +294,7 @@ fn trouble(mode: Mode, plan: &Plan, (from, until): (Duration, Duration), dice: &
     let node = dice.below(plan.n_nodes);
     match kind {
         Mode::Clean | Mode::Clock | Mode::All => {}
-        Mode::Crash | Mode::Wipe => {
+        Mode::Crash | Mode::Wipe | Mode::Alerts => {
             steps.push((from, if dice.percent(70) { Step::Kill(node) } else { Step::Stop(node) }));
             steps.push((until, Step::Start { node, is_wiped: kind == Mode::Wipe && dice.percent(60) }));
         }

@@ -100,6 +100,10 @@ pub struct Seen {
     pub pings: Vec<(Duration, usize)>,
     /// Reports of the job that were answered: when it began to send, and which node took it.
     pub reports: Vec<(Duration, usize)>,
+    /// Acknowledgements that were taken: when, and of which incident.
+    pub acknowledged: Vec<(Duration, IncidentId)>,
+    /// Silences that were taken: when, until when, and of which monitor.
+    pub silenced: Vec<(Duration, Duration, usize)>,
     /// Broken promises that were noticed on the way.
     pub broken: Vec<String>,
     pub trace: String,

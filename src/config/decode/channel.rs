@@ -128,7 +128,7 @@ fn webhook_spec(ctx: &Ctx<'_>, at: &At<'_>) -> Option<ChannelSpec> {
 }
 
 /// A URL that is itself a secret. Messages about it do not show it.
-fn secret_url(ctx: &Ctx<'_>, at: &At<'_>) -> Option<Secret> {
+pub(super) fn secret_url(ctx: &Ctx<'_>, at: &At<'_>) -> Option<Secret> {
     let secret = readers::secret(ctx, at)?;
     match readers::parse_web_url(secret.reveal_for_use()) {
         Ok(url) => Some(Secret::new(String::from(url))),

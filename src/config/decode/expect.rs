@@ -277,10 +277,14 @@ fn response_time(ctx: &Ctx<'_>, at: &At<'_>, timeout: Duration) -> Option<Respon
     Some(ResponseTime { degraded, down })
 }
 
+/// More warnings than that about one certificate are noise.
+const WARNINGS_MAX: usize = 10;
+
 fn certificate(ctx: &Ctx<'_>, at: &At<'_>) -> Option<CertificateDays> {
     let mut fields = Fields::open(ctx, at, "monitors[].expect.certificate")?;
     let degraded = fields.read("degraded", readers::duration);
     let down = fields.read("down", readers::duration);
+    let warn_at = fields.take("warn");
     fields.finish();
     if let (Some(degraded), Some(down)) = (degraded, down)
         && !degraded.is_zero()
@@ -288,9 +292,33 @@ fn certificate(ctx: &Ctx<'_>, at: &At<'_>) -> Option<CertificateDays> {
     {
         ctx.bad(at, "`degraded` is never seen, because `down` comes first", "make `degraded` longer than `down`");
     }
-    let switched_on = |limit: Duration| !limit.is_zero();
-    Some(CertificateDays {
-        degraded: degraded.or(CertificateDays::default().degraded).filter(|d| switched_on(*d)),
-        down: down.filter(|d| switched_on(*d)),
-    })
+    let switched_on = |limit: &Duration| !limit.is_zero();
+    let default = CertificateDays::default();
+    let written: Vec<(At<'_>, Duration)> = warn_at.map(|at| warnings(ctx, &at)).unwrap_or_default();
+    let is_written = at.node.get("warn").is_some();
+    // Whoever asks for an earlier warning and says nothing else wants it to be the first one.
+    let longest = written.iter().map(|(_, limit)| *limit).max();
+    let degraded = degraded.or(default.degraded.max(longest)).filter(switched_on);
+    let down = down.filter(switched_on);
+    for (at, limit) in &written {
+        if degraded.is_none_or(|degraded| degraded < *limit) {
+            ctx.bad(at, "this warning is never sent, because it is not degraded then", "make `degraded` longer, or remove this one");
+        } else if down.is_some_and(|down| *limit <= down) {
+            ctx.bad(at, "this warning is never sent, because it is down by then", "make it longer than `down`, or remove it");
+        }
+    }
+    let mut warn = if is_written { written.into_iter().map(|(_, limit)| limit).collect() } else { default.warn };
+    warn.retain(|limit| degraded.is_some_and(|degraded| *limit < degraded) && down.is_none_or(|down| down < *limit));
+    warn.sort_unstable_by(|a, b| b.cmp(a));
+    warn.dedup();
+    Some(CertificateDays { degraded, down, warn })
+}
+
+fn warnings<'a>(ctx: &'a Ctx<'a>, at: &At<'a>) -> Vec<(At<'a>, Duration)> {
+    let items = at.one_or_many();
+    if WARNINGS_MAX < items.len() {
+        ctx.bad(at, format!("these are {} warnings about one certificate", items.len()), format!("keep at most {WARNINGS_MAX}"));
+    }
+    let least = Duration::from_secs(3600);
+    items.into_iter().filter_map(|at| readers::duration_from(ctx, &at, least, "1h").map(|limit| (at, limit))).collect()
 }

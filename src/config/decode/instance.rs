@@ -14,6 +14,7 @@ use crate::config::Scope;
 use crate::config::Server;
 use crate::config::ServerTls;
 use crate::config::User;
+use crate::config::decode::channel::secret_url;
 use crate::config::fields::At;
 use crate::config::fields::Ctx;
 use crate::config::fields::Fields;
@@ -260,12 +261,13 @@ fn uplink_probe(ctx: &Ctx<'_>, at: &At<'_>) -> Option<HostPort> {
     readers::parsed(ctx, at, |text| HostPort::parse(text.strip_prefix("tcp://").unwrap_or(text)))
 }
 
-/// `self:`; which channels there are is checked by the caller.
-pub(super) fn self_channels<'a>(ctx: &'a Ctx<'a>, at: &At<'a>) -> Vec<At<'a>> {
-    let Some(mut fields) = Fields::open(ctx, at, "self") else { return Vec::new() };
+/// `self:`, the channels and the address that is called; which channels there are is checked by the caller.
+pub(super) fn itself<'a>(ctx: &'a Ctx<'a>, at: &At<'a>) -> (Vec<At<'a>>, Option<Secret>) {
+    let Some(mut fields) = Fields::open(ctx, at, "self") else { return (Vec::new(), None) };
     let channels = fields.take("channels");
+    let heartbeat = fields.read("heartbeat_url", secret_url);
     fields.finish();
-    channels.map(|at| at.one_or_many()).unwrap_or_default()
+    (channels.map(|at| at.one_or_many()).unwrap_or_default(), heartbeat)
 }
 
 /// Fewer pings could not be fed again after a crash in the middle of a burst.

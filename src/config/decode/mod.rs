@@ -78,7 +78,7 @@ pub(super) fn document(ctx: &Ctx<'_>, root: &Node, expanded: &Expanded) -> Optio
     let pages = pages(ctx, pages_at.as_ref(), &monitors, all_read);
     let policies = policy::policies(ctx, policies_at.as_ref(), (&monitors, all_read), &names);
     let maintenance = maintenance::windows(ctx, maintenance_at.as_ref(), &monitors, all_read);
-    let self_items = self_at.map(|at| instance::self_channels(ctx, &at)).unwrap_or_default();
+    let (self_items, self_heartbeat) = self_at.map(|at| instance::itself(ctx, &at)).unwrap_or_default();
     Some(Config {
         instance: instance?,
         server: server?,
@@ -90,6 +90,7 @@ pub(super) fn document(ctx: &Ctx<'_>, root: &Node, expanded: &Expanded) -> Optio
         maintenance,
         uplink: uplink.unwrap_or_default(),
         self_channels: channel::references(ctx, &self_items, &names),
+        self_heartbeat,
         retention: retention.unwrap_or_else(Retention::default),
         heartbeats: heartbeats.unwrap_or_default(),
         peers,

@@ -113,13 +113,8 @@ pub(super) fn is_later(path: &str, key: &str) -> bool {
 
 /// Keys that are planned but that this version does not have. They are refused by name: a key that is read and then ignored
 /// would promise what does not happen.
-const LATER: &[(&str, &[&str])] = &[
-    ("", &["metrics"]),
-    ("templates.*", LATER_MONITOR),
-    ("monitors[]", LATER_MONITOR),
-    ("monitors[].expect", &["records"]),
-    ("self", &["heartbeat_url"]),
-];
+const LATER: &[(&str, &[&str])] =
+    &[("", &["metrics"]), ("templates.*", LATER_MONITOR), ("monitors[]", LATER_MONITOR), ("monitors[].expect", &["records"])];
 
 const LATER_MONITOR: &[&str] = &["dns", "tls", "ping", "grpc", "websocket", "domain", "ssh", "udp", "command"];
 

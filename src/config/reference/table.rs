@@ -45,7 +45,11 @@ pub(super) const SECTIONS: &[Section] = &[
         doc: "What a ping with `?create=1` to a slug that nobody has may do. Whoever knows the ping key can then make monitors.",
         keys: AUTO_CREATE,
     },
-    Section { path: "self", doc: "Trouble of vigilmon itself: a config that does not load, a channel that does not work.", keys: SELF },
+    Section {
+        path: "self",
+        doc: "Trouble of vigilmon itself: a config that does not load, a channel that does not work, a disk that is nearly full, a database that takes no writes, a clock that is wrong, a peer that is not heard.",
+        keys: SELF,
+    },
     Section { path: "retention", doc: "What is kept how long.", keys: RETENTION },
     Section {
         path: "secret",
@@ -293,7 +297,22 @@ const UPLINK: &[Key] = &[key(
     "[tcp://1.1.1.1:443, tcp://9.9.9.9:443]",
 )];
 
-const SELF: &[Key] = &[key("channels", Kind::OneOrMany(&CHANNEL), "[]", "Who is told.", "[chat]")];
+const SELF: &[Key] = &[
+    key(
+        "channels",
+        Kind::OneOrMany(&CHANNEL),
+        "[]",
+        "Who is told: once when something begins and once when it is over. By default nobody; the log and the dashboard say it all the same.",
+        "[chat]",
+    ),
+    key(
+        "heartbeat_url",
+        Kind::Secret,
+        "",
+        "Called once a minute, as long as checks are made, the database takes writes, and no message has waited for longer than 10 minutes: for a dead man's switch somewhere else. With peers, `${VIGILMON_NODE}` in it gives each node one of its own.",
+        "{ env: DEAD_MANS_SWITCH_URL }",
+    ),
+];
 
 const HEARTBEATS: &[Key] = &[
     key(

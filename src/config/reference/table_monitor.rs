@@ -498,6 +498,13 @@ const RESPONSE_TIME: &[Key] = &[
 ];
 
 const CERTIFICATE: &[Key] = &[
-    key("degraded", Kind::Duration, "14d", "Less time left than this is degraded; `0s` switches it off.", "21d"),
+    key("degraded", Kind::Duration, "14d, or the longest of `warn`", "Less time left than this is degraded; `0s` switches it off.", "21d"),
     key("down", Kind::Duration, "when it no longer validates", "Less time left than this is down.", "3d"),
+    key(
+        "warn",
+        Kind::OneOrMany(&Kind::Duration),
+        "[7d, 3d, 1d], as far as it is degraded and not down then",
+        "While it is degraded, one more message is sent when less than each of these is left; `[]` sends none. One that is longer than the default of `degraded` takes its place.",
+        "[30d, 14d, 7d, 1d]",
+    ),
 ];

@@ -96,6 +96,7 @@ impl Core {
             let by = spoken(Duration::from_millis(step_ms.unsigned_abs()));
             let direction = if step_ms > 0 { "forward" } else { "back" };
             commands.push(Command::Note(format!("the clock of this machine was set {direction} by {by}; intervals are not affected")));
+            self.tell_clock_set(step_ms, (before, now), commands);
         }
         if is_implausible(now.wall) != is_implausible(before.wall) || (is_implausible(now.wall) && now.wall == self.started_at) {
             let text =

@@ -458,6 +458,20 @@ impl Core {
         }
     }
 
+    /// The channels that the plan for an open incident has reached by now, whether they were told or wanted to hear nothing of its beginning;
+    /// `None` when nobody is told of anything at the moment.
+    pub(super) fn channels_reached(&mut self, incident: &Incident, now: Now) -> Option<Vec<ChannelName>> {
+        if self.hold_of(&incident.monitor, incident, false, now).is_some_and(|hold| hold.is_for_all) {
+            return None;
+        }
+        let machine = self.machines.get(&incident.monitor)?;
+        let progress = machine.state.alerts.iter().find(|known| known.lane == incident.lane && known.epoch == incident.epoch)?;
+        let plan = plan(&self.config, machine);
+        let taken = (0u8..).zip(plan.steps).filter(|(place, _)| progress.taken.contains(place));
+        let named: BTreeSet<&ChannelName> = taken.flat_map(|(_, step)| step.channels.as_deref().unwrap_or(plan.channels)).collect();
+        Some(named.into_iter().filter(|name| !progress.waiting.contains(*name)).cloned().collect())
+    }
+
     /// What holds messages about this incident back. `is_one_too_many`: it has to be told that it goes up and down, now.
     fn hold_of(&mut self, id: &MonitorId, incident: &Incident, is_one_too_many: bool, now: Now) -> Option<Hold> {
         let at = self.common(now);

@@ -308,7 +308,7 @@ pub(super) fn blind_notice((from, to): (UnixMillis, UnixMillis), names: Vec<&str
         listed.push_str(&format!(" and {} more", n - NAMES_MAX));
     }
     Notice {
-        about: "blind-window",
+        about: "blind-window".into(),
         title: "pings could not be received for a while".to_owned(),
         text: format!(
             "From {} to {} no pings could be received here. Nothing is concluded from their absence in that time; the next ones are \

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use crate::engine::core::Core;
 use crate::engine::event::Command;
-use crate::engine::event::Notice;
 use crate::engine::event::Observed;
 use crate::model::change::StateChange;
 use crate::model::monitor::Monitor;
@@ -20,6 +19,8 @@ use crate::model::time::Mono;
 use crate::model::time::Now;
 use crate::model::time::UnixMillis;
 use crate::model::time::spoken;
+use crate::rules::selfcheck::Topic;
+use crate::rules::selfcheck::Trouble;
 use crate::rules::uplink::Round;
 use crate::rules::uplink::Suspicion;
 use crate::rules::uplink::Turn;
@@ -31,9 +32,6 @@ const ROUND_WHILE_FINE: Duration = Duration::from_secs(60);
 /// While the uplink is lost, controls are asked this often.
 const ROUND_WHILE_LOST: Duration = Duration::from_secs(5);
 
-/// At most one pair of "lost" and "back" in this time: a flapping line is one story.
-const NOTICE_PAIR: Duration = Duration::from_secs(300);
-
 /// What the core holds about its own network.
 #[derive(Debug, Default)]
 pub(super) struct Guard {
@@ -42,10 +40,6 @@ pub(super) struct Guard {
     held: Vec<Observed>,
     is_asking: bool,
     next_round: Option<Mono>,
-    /// When people were last told that it was lost.
-    told_lost: Option<Mono>,
-    /// Whether they are still owed the "back".
-    owes_back: bool,
 }
 
 impl Guard {
@@ -91,6 +85,9 @@ impl Core {
         let suspicion = if self.guard.held.is_empty() { Suspicion::Nothing } else { Suspicion::Waiting };
         let turn = self.guard.uplink.round(round, suspicion);
         self.uplink_turned(turn, now, commands);
+        if round.n_asked <= round.n_ok * 2 {
+            self.uplink_is_fine(now, commands);
+        }
         let is_lost = self.guard.uplink.lost_since().is_some();
         let (ready, waiting) =
             std::mem::take(&mut self.guard.held).into_iter().partition(|held: &Observed| is_lost || held.began <= round.began);
@@ -132,6 +129,7 @@ impl Core {
             self.uplink_turned(Some(Turn::Back(since)), now, commands);
         }
         self.guard.uplink = Uplink::default();
+        self.uplink_is_fine(now, commands);
         for held in std::mem::take(&mut self.guard.held) {
             if self.machines.get(&held.result.monitor).is_some_and(|machine| machine.awaits(held.number)) {
                 self.settle(held.began, held.result, now, commands);
@@ -140,14 +138,15 @@ impl Core {
     }
 
     fn uplink_turned(&mut self, turn: Option<Turn>, now: Now, commands: &mut Vec<Command>) {
-        let notice = match turn {
-            None => return self.tell_lost_if_due(now, commands),
-            Some(Turn::Lost) => {
+        let Some(turn) = turn else { return };
+        self.is_dirty = true;
+        match turn {
+            Turn::Lost => {
                 commands.push(Command::Note("the uplink is lost: targets beyond it are not judged until it is back".to_owned()));
-                self.is_dirty = true;
-                return self.tell_lost_if_due(now, commands);
+                let trouble = lost(self.config.instance.region.as_str(), self.guard.uplink.lost_since().unwrap_or(now.wall));
+                self.seen(Topic::Uplink, Some(trouble), now, commands);
             }
-            Some(Turn::Back(since)) => {
+            Turn::Back(since) => {
                 let after = spoken(now.wall.since(since));
                 let mut change = StateChange::default();
                 if self.cluster.is_none() {
@@ -155,51 +154,26 @@ impl Core {
                 }
                 self.commit(commands, change, None);
                 commands.push(Command::Note(format!("the uplink is back after {after}")));
-                std::mem::take(&mut self.guard.owes_back).then(|| back_notice(self.config.instance.region.as_str(), &after))
+                self.seen(Topic::Uplink, None, now, commands);
             }
-        };
-        self.is_dirty = true;
-        if let Some(notice) = notice {
-            self.tell(&notice, now, commands);
         }
     }
 
-    /// Tells people that the uplink is lost, unless they know; on a flapping line it waits until the last pair is old enough, and
-    /// if the uplink is still lost then, says so.
-    fn tell_lost_if_due(&mut self, now: Now, commands: &mut Vec<Command>) {
-        let Some(since) = self.guard.uplink.lost_since() else { return };
-        let is_quiet = self.guard.told_lost.is_none_or(|told| now.mono.since(told) >= NOTICE_PAIR);
-        if self.guard.owes_back || !is_quiet {
-            return;
+    /// People may have been told in an earlier run that the uplink is lost.
+    fn uplink_is_fine(&mut self, now: Now, commands: &mut Vec<Command>) {
+        if self.guard.uplink.lost_since().is_none() {
+            self.seen(Topic::Uplink, None, now, commands);
         }
-        self.guard.told_lost = Some(now.mono);
-        self.guard.owes_back = true;
-        let notice = lost_notice(self.config.instance.region.as_str(), since);
-        self.tell(&notice, now, commands);
-    }
-
-    fn tell(&mut self, notice: &Notice, now: Now, commands: &mut Vec<Command>) {
-        let change = StateChange { notifications: self.notifications_of(notice, now), ..StateChange::default() };
-        self.commit(commands, change, None);
     }
 }
 
-fn lost_notice(region: &str, at: UnixMillis) -> Notice {
-    Notice {
-        about: "uplink-lost",
+fn lost(region: &str, at: UnixMillis) -> Trouble {
+    Trouble {
         title: format!("the vantage {region} lost its uplink"),
         text: format!(
             "Since {} this vantage reaches none of its controls. Targets beyond the uplink are unknown until it is back.",
             at.rfc3339()
         ),
-    }
-}
-
-fn back_notice(region: &str, after: &str) -> Notice {
-    Notice {
-        about: "uplink-back",
-        title: format!("the vantage {region} has its uplink again"),
-        text: format!("The uplink was lost for {after}. Nothing was judged meanwhile."),
     }
 }
 

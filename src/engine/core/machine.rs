@@ -212,5 +212,6 @@ pub(super) fn fresh(monitor: MonitorId, probe_hash: u32, now: UnixMillis) -> Mon
         alerts: Vec::new(),
         owed_end: None,
         remote: None,
+        warned: None,
     }
 }

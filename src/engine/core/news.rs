@@ -11,7 +11,6 @@ use crate::consensus::heartbeat::Missing;
 use crate::engine::core::Core;
 use crate::engine::core::machine::Machine;
 use crate::engine::event::Command;
-use crate::engine::event::Notice;
 use crate::engine::handle::Refused;
 use crate::engine::snapshot::Ignored;
 use crate::model::change::StateChange;
@@ -143,7 +142,7 @@ impl Core {
             return;
         }
         let mut change = StateChange::default();
-        self.look_for_outliers(now, &mut change, commands);
+        self.look_for_outliers(now, &mut change);
         self.settle_down(now, &mut change);
         self.say_meta();
         self.say_watermark(now);
@@ -211,7 +210,7 @@ impl Core {
         }
     }
 
-    fn look_for_outliers(&mut self, now: Now, change: &mut StateChange, commands: &mut Vec<Command>) {
+    fn look_for_outliers(&mut self, now: Now, change: &mut StateChange) {
         let Some(cluster) = &mut self.cluster else { return };
         if !cluster.round_is_due(now.mono) {
             return;
@@ -223,20 +222,12 @@ impl Core {
             cluster.nodes().map(|node| &node.name).filter(|name| may_speak(cluster.ignored(name, now.mono))).collect();
         let changed = outliers.round(self.machines.values().map(|machine| opinions(cluster, machine, &speakers)));
         let Some(cluster) = &mut self.cluster else { return };
-        let was_out = cluster.out.contains(&cluster.peers.me);
         cluster.out = outliers.out();
         cluster.outliers = outliers;
-        let is_out = cluster.out.contains(&cluster.peers.me);
-        if !changed {
-            return;
+        if changed {
+            self.is_dirty = true;
+            self.decide_everything(now, change);
         }
-        self.is_dirty = true;
-        if is_out && !was_out {
-            let notice = impaired(self.config.instance.region.as_str());
-            change.notifications.extend(self.notifications_of(&notice, now));
-            commands.push(Command::Note(notice.text));
-        }
-        self.decide_everything(now, change);
     }
 
     /// Tells peers what this node holds of a monitor, if that is news.
@@ -405,15 +396,4 @@ fn opinions<'a>(
         (hash == machine.hashes.0).then_some((name, state))
     };
     speakers.iter().filter_map(|name| state(name)).collect()
-}
-
-fn impaired(region: &str) -> Notice {
-    Notice {
-        about: "vantage-impaired",
-        title: format!("the vantage {region} contradicts all others"),
-        text: format!(
-            "`{region}` finds most monitors down that all other vantages find up. Its votes do not count until it agrees again; look at \
-             its network."
-        ),
-    }
 }

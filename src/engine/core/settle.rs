@@ -36,6 +36,7 @@ use crate::model::verdict::Diagnosis;
 use crate::model::verdict::OpinionState;
 use crate::model::verdict::RegionView;
 use crate::model::verdict::Verdict;
+use crate::rules::certificate;
 use crate::rules::incident;
 use crate::rules::incident::Move;
 use crate::rules::incident::Occasion;
@@ -81,6 +82,7 @@ impl Core {
         if is_first {
             self.look_soon(&id, now);
         }
+        self.warn_of_certificate(&id, now, &mut change);
         self.keep_state(&id, &before, &mut change);
         self.commit(commands, change, None);
         self.reschedule(&id, next.filter(|_| self.machines.get(&id).is_some_and(Machine::is_active)));
@@ -362,7 +364,11 @@ pub(super) fn facts(machine: &Machine, incident: &Incident, n_voters: (usize, us
         },
         started_at: incident.opened_at,
         duration: closed.map_or(Duration::ZERO, |closed| closed.at.since(incident.opened_at)),
-        cause: incident.cause.to_string(),
+        cause: if closed.is_some() && incident.cause.code() == certificate::CODE {
+            certificate::renewed(&incident.cause, machine.last.as_ref().and_then(|last| last.certificate_not_after))
+        } else {
+            incident.cause.to_string()
+        },
         cause_code: incident.cause.code().to_owned(),
         lane: incident.lane,
         closed: closed.map(|closed| closed.how),

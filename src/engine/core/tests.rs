@@ -30,6 +30,7 @@ use crate::model::result::Phase;
 use crate::model::result::Timings;
 use crate::model::result::Transcript;
 use crate::model::testing;
+use crate::rules::certificate;
 use crate::rules::heartbeat::Said;
 use crate::rules::uplink::Round;
 
@@ -63,6 +64,7 @@ pub(super) fn config(monitors: Vec<Monitor>, uplink: &[&str]) -> Arc<Config> {
         maintenance: Vec::new(),
         uplink: uplink.iter().map(|text| HostPort::parse(text).expect("an address")).collect(),
         self_channels: vec![ops.name.clone()],
+        self_heartbeat: None,
         retention: Retention::default(),
         heartbeats: crate::config::Heartbeats::default(),
         doubts: Vec::new(),
@@ -81,14 +83,36 @@ pub(super) fn reload() -> Arc<ReloadView> {
     })
 }
 
+/// Facts that are shared with peers.
+pub(super) fn shared<'a>(facts: impl Iterator<Item = &'a StoredFact>) -> Vec<Record> {
+    let shared = facts.filter(|fact| !fact.key.starts_with(own::KEPT_UNDER));
+    shared.flat_map(|fact| crate::consensus::codec::decode(&fact.key, &fact.value).expect("our own")).collect()
+}
+
+/// What the judge makes of a good answer with a certificate.
+pub(super) fn with_certificate(
+    monitor: &Monitor,
+    (outcome, failure): (Outcome, Option<Failure>),
+    certificate: Option<UnixMillis>,
+    at: UnixMillis,
+) -> (Outcome, Option<Failure>) {
+    let ends = certificate.filter(|end| certificate::below(&certificate::days(monitor), *end, at).is_some() && outcome == Outcome::Up);
+    match ends {
+        Some(end) => (Outcome::Degraded, Some(certificate::ends(end, "a.example".to_owned(), at))),
+        None => (outcome, failure),
+    }
+}
+
 /// A core, what its targets do, and everything that was made durable.
 pub(super) struct World {
     pub(super) core: Core,
     seconds: u64,
     /// Outcome of each monitor from now on; up when absent.
     outcomes: BTreeMap<String, Outcome>,
-    controls_ok: usize,
+    pub(super) controls_ok: usize,
     remote: Option<IpAddr>,
+    /// When the certificate ends that all targets show.
+    pub(super) certificate: Option<UnixMillis>,
     /// What the store would hold.
     pub(super) states: BTreeMap<MonitorId, MonitorState>,
     pub(super) incidents: BTreeMap<String, Incident>,
@@ -101,7 +125,10 @@ pub(super) struct World {
     controls_hang: bool,
     pub(super) beats: BTreeMap<MonitorId, BeatState>,
     pub(super) log: Vec<PingEntry>,
-    facts: BTreeMap<String, StoredFact>,
+    pub(super) facts: BTreeMap<String, StoredFact>,
+    /// Causes and keys of messages about incidents, in order.
+    pub(super) told: Vec<String>,
+    pub(super) keys: Vec<String>,
     /// Whether the disk takes pings.
     pub(super) takes_pings: bool,
     n_pings: u64,
@@ -122,6 +149,7 @@ impl World {
             unfed: Vec::new(),
             last_ping: None,
             version: "test".to_owned(),
+            own: Vec::new(),
         };
         let (core, commands) = Core::new(beginning, at(0));
         let mut world = World {
@@ -130,6 +158,7 @@ impl World {
             outcomes: BTreeMap::new(),
             controls_ok: 2,
             remote: Some("93.184.216.34".parse().expect("an address")),
+            certificate: None,
             states: BTreeMap::new(),
             incidents: BTreeMap::new(),
             story: String::new(),
@@ -139,6 +168,8 @@ impl World {
             beats: BTreeMap::new(),
             log: Vec::new(),
             facts: BTreeMap::new(),
+            told: Vec::new(),
+            keys: Vec::new(),
             takes_pings: true,
             n_pings: 0,
         };
@@ -171,11 +202,12 @@ impl World {
             incidents: self.incidents.values().filter(|incident| incident.closed.is_none()).cloned().collect(),
             recent: RecentResults::new(),
             last_alive: Some(last_alive),
-            facts: self.facts.values().flat_map(|fact| crate::consensus::codec::decode(&fact.key, &fact.value).expect("our own")).collect(),
+            facts: shared(self.facts.values()),
             beats: self.beats.values().cloned().collect(),
             unfed: self.unfed(),
             last_ping: self.log.last().map(|entry| (entry.stamp.sequence, entry.stamp.at)),
             version: "test".to_owned(),
+            own: own::kept(&self.facts.values().cloned().collect::<Vec<_>>(), at(self.seconds).wall),
         };
         let (core, commands) = Core::new(beginning, at(self.seconds));
         self.core = core;
@@ -186,6 +218,10 @@ impl World {
     fn unfed(&self) -> Vec<PingEntry> {
         let fed = |entry: &&PingEntry| self.beats.get(&entry.heartbeat).is_none_or(|beat| beat.fed_until < entry.stamp.sequence);
         self.log.iter().filter(fed).cloned().collect()
+    }
+
+    pub(super) fn now(&self) -> Now {
+        at(self.seconds)
     }
 
     /// Lets so many seconds pass.
@@ -247,6 +283,7 @@ impl World {
             Outcome::Down => Some(Failure::TimedOut { phase: Phase::FirstByte, after: Duration::from_secs(10) }),
             Outcome::Unknown => Some(Failure::Own(crate::model::result::OwnTrouble::NoDescriptors)),
         };
+        let (outcome, failure) = with_certificate(monitor, (outcome, failure), self.certificate, at(self.seconds).wall);
         CheckResult {
             monitor: monitor.id.clone(),
             at: at(self.seconds).wall,
@@ -255,7 +292,7 @@ impl World {
             timings: Timings::default(),
             status: None,
             remote: self.remote,
-            certificate_not_after: None,
+            certificate_not_after: self.certificate,
             transcript: Transcript::default(),
         }
     }
@@ -316,6 +353,10 @@ impl World {
             incident.closed = Some(closed);
         }
         for notification in change.notifications {
+            self.keys.push(notification.key.clone());
+            if let Subject::Incident(facts) = &notification.subject {
+                self.told.push(facts.cause.clone());
+            }
             let what = match &notification.subject {
                 Subject::Incident(facts) => {
                     let how = facts.closed.map_or(String::new(), |how| format!(" {} after {}s", how.word(), facts.duration.as_secs()));

@@ -211,3 +211,44 @@ fn a_heartbeat_that_returns_to_the_config_is_not_blamed_for_its_absence() {
     world.run(1);
     assert!(world.story.contains("-> ops job down down"), "{}", world.story);
 }
+
+/// Rules, what is pinged at which second, how long is waited, and the reason in the last message.
+type Story = (Heartbeat, &'static [(u64, Said)], u64, &'static str);
+
+#[test]
+fn every_message_says_which_kind_of_miss_it_is() {
+    let seconds = |n| Some(Duration::from_secs(n));
+    const START: Said = Said::Kind(PingKind::Start);
+    let stories: [Story; 6] = [
+        (rules(), &[(0, SUCCESS)], 100, "no success within 30 s of 2026-06-30T10:01:00Z; the last one came at 2026-06-30T10:00:00Z"),
+        (rules(), &[], 100, "no ping ever came; the first was expected at 2026-06-30T10:01:00Z, and 30 s of grace are over"),
+        (
+            Heartbeat { start_grace: seconds(10), ..rules() },
+            &[(0, START), (1, SUCCESS)],
+            80,
+            "no start within 10 s of 2026-06-30T10:01:01Z; the last one came at 2026-06-30T10:00:01Z",
+        ),
+        (rules(), &[(0, SUCCESS), (10, START), (15, Said::Exit(137))], 20, "the job says that it failed with exit status 137"),
+        (
+            Heartbeat { max_runtime: seconds(20), ..rules() },
+            &[(0, SUCCESS), (30, START)],
+            60,
+            "the run that began at 2026-06-30T10:00:30Z takes longer than 20 s",
+        ),
+        (
+            Heartbeat { min_runtime: seconds(10), ..rules() },
+            &[(0, START), (20, SUCCESS), (30, START), (32, SUCCESS)],
+            40,
+            "a run finished after 2.0 s, faster than 10 s",
+        ),
+    ];
+    for (rules, pings, until, expected) in stories {
+        let mut world = World::new(config_with(rules));
+        for (at, said) in pings {
+            world.run_until(*at);
+            world.ping("job", *said);
+        }
+        world.run_until(until);
+        assert_eq!(world.told.last().map(String::as_str), Some(expected), "{}", world.story);
+    }
+}

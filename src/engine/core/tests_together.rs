@@ -2,6 +2,7 @@
 //! network does to news is the simulation's business; here it is about what follows from news.
 
 mod alerts;
+mod company;
 mod maintenance;
 
 use std::collections::BTreeMap;
@@ -104,6 +105,8 @@ struct World {
     silent_for: BTreeMap<(NodeName, NodeName), u64>,
     live: BTreeMap<NodeName, BTreeSet<NodeName>>,
     story: String,
+    /// When the certificate ends that all targets show.
+    certificate: Option<UnixMillis>,
 }
 
 struct Setup {
@@ -146,6 +149,7 @@ fn config(setup: &Setup, me: &str) -> Arc<Config> {
         maintenance: Vec::new(),
         uplink: if setup.uplink { vec![HostPort::parse("1.1.1.1:443").expect("an address")] } else { Vec::new() },
         self_channels: Vec::new(),
+        self_heartbeat: None,
         retention: Retention::default(),
         heartbeats: crate::config::Heartbeats::default(),
         doubts: Vec::new(),
@@ -196,6 +200,7 @@ impl World {
             silent_for: BTreeMap::new(),
             live: BTreeMap::new(),
             story: String::new(),
+            certificate: None,
         };
         for (node, _) in &setup.nodes {
             world.start(node);
@@ -218,7 +223,6 @@ impl World {
         let now = self.now(&node);
         let host = self.hosts.get_mut(&node).expect("a host");
         host.said.clear();
-        let decode = |fact: &StoredFact| crate::consensus::codec::decode(&fact.key, &fact.value).expect("our own");
         let beginning = Beginning {
             cluster: "test".to_owned(),
             config: Arc::clone(&host.config),
@@ -227,11 +231,12 @@ impl World {
             incidents: host.incidents.values().filter(|incident| incident.closed.is_none()).cloned().collect(),
             recent: RecentResults::new(),
             last_alive: host.alive_at,
-            facts: host.facts.values().flat_map(decode).collect(),
+            facts: tests::shared(host.facts.values()),
             beats: host.beats.values().cloned().collect(),
             unfed: Vec::new(),
             last_ping: host.last_ping,
             version: "test".to_owned(),
+            own: own::kept(&host.facts.values().cloned().collect::<Vec<_>>(), now.wall),
         };
         let (core, commands) = Core::new(beginning, now);
         host.core = Some(core);
@@ -392,6 +397,7 @@ impl World {
         let truth = self.truth.get(&(monitor.id.as_str().to_owned(), region)).copied().unwrap_or(Outcome::Up);
         let outcome = if host.is_cut { Outcome::Down } else { truth };
         let failure = (outcome == Outcome::Down).then(|| Failure::Refused { at: "93.184.216.34:443".to_owned() });
+        let (outcome, failure) = tests::with_certificate(monitor, (outcome, failure), self.certificate, self.now(node).wall);
         CheckResult {
             monitor: monitor.id.clone(),
             at: self.now(node).wall,
@@ -400,7 +406,7 @@ impl World {
             timings: Timings::default(),
             status: None,
             remote: Some("93.184.216.34".parse().expect("an address")),
-            certificate_not_after: None,
+            certificate_not_after: self.certificate,
             transcript: Transcript::default(),
         }
     }

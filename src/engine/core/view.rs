@@ -69,6 +69,7 @@ impl Core {
             silences: self.silences(),
             cluster,
             reload: Arc::clone(&self.reload),
+            troubles: self.own.troubles(),
         }
     }
 }

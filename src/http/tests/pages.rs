@@ -6,6 +6,7 @@ use std::time::Duration;
 use hyper::StatusCode;
 
 use crate::engine::snapshot::Snapshot;
+use crate::engine::snapshot::TroubleView;
 use crate::http::tests::world::NOON;
 use crate::http::tests::world::World;
 use crate::http::tests::world::incident;
@@ -196,4 +197,23 @@ async fn every_answer_carries_the_security_headers() {
         assert!(!answer.header("cache-control").is_empty());
         assert!(!answer.body.contains("style=\""), "{path} has inline style");
     }
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_the_instance_itself_is_said_on_every_page_of_operators_and_on_no_other() {
+    let mut snapshot = usual();
+    snapshot.troubles = vec![TroubleView {
+        title: "the disk is nearly full (eu)".to_owned(),
+        text: "12 MiB of 1000 MiB are free. <b>Free some room.</b>".to_owned(),
+        since: NOON,
+    }];
+    let world = World::new(snapshot).await;
+    let cookie = world.sign_in().await;
+    for path in ["/monitors", "/incidents", "/channels", "/config"] {
+        let page = world.get(path, &[("cookie", &cookie)]).await.body;
+        let said = "the disk is nearly full (eu). 12 MiB of 1000 MiB are free. &lt;b&gt;Free some room.&lt;/b&gt;";
+        assert!(page.contains(said), "{path}: {page}");
+    }
+    let public = world.get("/status/prod", &[]).await;
+    assert!(public.status == StatusCode::OK && !public.body.contains("nearly full"), "{}", public.body);
 }

@@ -590,6 +590,7 @@ pub(super) fn config() -> Config {
         maintenance: Vec::new(),
         uplink: Vec::new(),
         self_channels: Vec::new(),
+        self_heartbeat: None,
         retention: Retention::default(),
         heartbeats: crate::config::Heartbeats::default(),
         doubts: Vec::new(),
@@ -620,6 +621,7 @@ pub(super) fn snapshot(mut config: Config, views: Vec<MonitorView>) -> Snapshot 
             checked_at: NOON,
             needs_restart: Vec::new(),
         }),
+        troubles: Vec::new(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Tables: an expectation, an answer, and what must be said of it.
 
 use super::*;
+use crate::model::expect::CertificateDays;
 use crate::model::expect::Comparison;
 use crate::model::expect::JsonExpect;
 use crate::model::expect::JsonPath;
@@ -180,11 +181,13 @@ fn certificates_that_end_soon_are_told() {
         seen
     };
     let day = Duration::from_secs(86_400);
-    let expect =
-        Expectation { certificate: Some(CertificateDays { degraded: Some(day * 21), down: Some(day * 3) }), ..Expectation::default() };
+    let expect = Expectation {
+        certificate: Some(CertificateDays { degraded: Some(day * 21), down: Some(day * 3), warn: Vec::new() }),
+        ..Expectation::default()
+    };
     assert_judged(expect.clone(), with(30), "up");
-    assert_judged(expect.clone(), with(20), "degraded: the certificate ends in 20 days (1970-01-21T00:00:00Z)");
-    assert_judged(expect, with(2), "down: the certificate ends in 2 days (1970-01-03T00:00:00Z)");
+    assert_judged(expect.clone(), with(20), "degraded: the certificate for a ends in 20 days (1970-01-21T00:00:00Z)");
+    assert_judged(expect, with(2), "down: the certificate for a ends in 2 days (1970-01-03T00:00:00Z)");
     assert_judged(Expectation::default(), with(2), "up");
 }
 

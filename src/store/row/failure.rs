@@ -17,27 +17,80 @@ use crate::model::time::UnixMillis;
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "code", rename_all = "snake_case")]
 enum FailureRow {
-    Dns { name: String, kind: DnsRow },
-    Refused { at: String },
-    Unreachable { at: String },
-    Closed { phase: PhaseRow, reset: bool },
-    TimedOut { phase: PhaseRow, after_ns: u64 },
-    Tls { defect: TlsRow },
-    Proxy { detail: String },
-    Protocol { detail: String },
-    Redirect { detail: String },
-    Forbidden { detail: String },
-    Status { got: u16, expected: String },
-    Body { detail: String },
-    Header { detail: String },
-    Json { detail: String },
-    Banner { detail: String },
-    Slow { took_ns: u64, limit_ns: u64 },
-    CertificateEnds { days_left: i64, not_after: i64 },
-    Partly { detail: String },
-    Heartbeat { word: String, text: String },
-    Own { trouble: OwnRow },
-    Reported { word: String, text: String, stage: String },
+    Dns {
+        name: String,
+        kind: DnsRow,
+    },
+    Refused {
+        at: String,
+    },
+    Unreachable {
+        at: String,
+    },
+    Closed {
+        phase: PhaseRow,
+        reset: bool,
+    },
+    TimedOut {
+        phase: PhaseRow,
+        after_ns: u64,
+    },
+    Tls {
+        defect: TlsRow,
+    },
+    Proxy {
+        detail: String,
+    },
+    Protocol {
+        detail: String,
+    },
+    Redirect {
+        detail: String,
+    },
+    Forbidden {
+        detail: String,
+    },
+    Status {
+        got: u16,
+        expected: String,
+    },
+    Body {
+        detail: String,
+    },
+    Header {
+        detail: String,
+    },
+    Json {
+        detail: String,
+    },
+    Banner {
+        detail: String,
+    },
+    Slow {
+        took_ns: u64,
+        limit_ns: u64,
+    },
+    CertificateEnds {
+        days_left: i64,
+        not_after: i64,
+        #[serde(default)]
+        names: String,
+    },
+    Partly {
+        detail: String,
+    },
+    Heartbeat {
+        word: String,
+        text: String,
+    },
+    Own {
+        trouble: OwnRow,
+    },
+    Reported {
+        word: String,
+        text: String,
+        stage: String,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -134,7 +187,9 @@ fn row(failure: Failure) -> FailureRow {
         Failure::Json { detail } => FailureRow::Json { detail },
         Failure::Banner { detail } => FailureRow::Banner { detail },
         Failure::Slow { took, limit } => FailureRow::Slow { took_ns: nanos(took), limit_ns: nanos(limit) },
-        Failure::CertificateEnds { days_left, not_after } => FailureRow::CertificateEnds { days_left, not_after: not_after.0 },
+        Failure::CertificateEnds { days_left, not_after, names } => {
+            FailureRow::CertificateEnds { days_left, not_after: not_after.0, names }
+        }
         Failure::Partly { detail } => FailureRow::Partly { detail },
         Failure::Heartbeat { code, text } => FailureRow::Heartbeat { word: code.to_owned(), text },
         Failure::Own(trouble) => FailureRow::Own { trouble: own_row(trouble) },
@@ -170,7 +225,9 @@ fn failure(row: FailureRow) -> Failure {
         FailureRow::Slow { took_ns, limit_ns } => {
             Failure::Slow { took: Duration::from_nanos(took_ns), limit: Duration::from_nanos(limit_ns) }
         }
-        FailureRow::CertificateEnds { days_left, not_after } => Failure::CertificateEnds { days_left, not_after: UnixMillis(not_after) },
+        FailureRow::CertificateEnds { days_left, not_after, names } => {
+            Failure::CertificateEnds { days_left, not_after: UnixMillis(not_after), names }
+        }
         FailureRow::Partly { detail } => Failure::Partly { detail },
         FailureRow::Heartbeat { word, text } => Failure::Heartbeat { code: code_of(&word), text },
         FailureRow::Own { trouble } => Failure::Own(own(trouble)),

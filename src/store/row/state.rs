@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde::Serialize;
 
 use crate::model::change::MonitorState;
 use crate::model::change::Streak;
+use crate::model::change::Warned;
 use crate::model::id::ChannelName;
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
@@ -55,6 +57,9 @@ struct StateRow {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     owed_end: Option<OwedEndRow>,
     remote: Option<IpAddr>,
+    /// Epoch and limit in milliseconds.
+    #[serde(default)]
+    warned: Option<(u64, u64)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -165,6 +170,7 @@ pub(in crate::store) fn to_json(state: &MonitorState) -> String {
         alerts,
         owed_end,
         remote,
+        warned,
     } = state;
     let Opinion { state: opinion, since, failure } = opinion;
     let Streak { n_down, n_bad, n_better, bad_since, down_since, better_since, n_unknown, unknown_since } = *streak;
@@ -191,6 +197,7 @@ pub(in crate::store) fn to_json(state: &MonitorState) -> String {
         alerts: alerts.iter().map(progress_row).collect(),
         owed_end: owed_end.as_ref().map(owed_end_row),
         remote: *remote,
+        warned: warned.map(|warned| (warned.epoch.0, u64::try_from(warned.limit.as_millis()).unwrap_or(u64::MAX))),
     })
 }
 
@@ -226,6 +233,7 @@ pub(in crate::store) fn from_json(monitor: MonitorId, text: &str) -> Result<Moni
         owed_end: row.owed_end.and_then(|row| self::owed_end(row).ok()),
         alerts: row.alerts.into_iter().filter_map(|row| progress(row).ok()).collect(),
         remote: row.remote,
+        warned: row.warned.map(|(epoch, limit)| Warned { epoch: Epoch(epoch), limit: Duration::from_millis(limit) }),
     })
 }
 

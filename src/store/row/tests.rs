@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use crate::model::change::MonitorState;
 use crate::model::change::Streak;
+use crate::model::change::Warned;
 use crate::model::id::ChannelName;
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
@@ -94,7 +95,7 @@ pub(in crate::store) fn every_failure() -> Vec<Failure> {
         Failure::Json { detail: detail() },
         Failure::Banner { detail: detail() },
         Failure::Slow { took: ms, limit: Duration::from_secs(1) },
-        Failure::CertificateEnds { days_left: -3, not_after: at },
+        Failure::CertificateEnds { days_left: -3, not_after: at, names: text() },
         Failure::Partly { detail: detail() },
         Failure::Heartbeat { code: "never-started", text: detail() },
     ]);
@@ -155,6 +156,7 @@ fn states_come_back_as_they_were() {
             alerts: if is_even { vec![progress()] } else { Vec::new() },
             owed_end: is_even.then(owed_end),
             remote: is_even.then(|| "2001:db8::1".parse().expect("an address")),
+            warned: is_even.then_some(Warned { epoch: Epoch(7), limit: Duration::from_secs(86_400) }),
         };
         assert_eq!(row::state::from_json(monitor.clone(), &row::state::to_json(&state)), Ok(state));
     }

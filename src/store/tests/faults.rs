@@ -201,7 +201,7 @@ async fn a_database_that_somebody_put_there_is_taken() {
     std::fs::copy(other.db(), fixture.dir.path().join("new")).expect("copies");
     std::fs::rename(fixture.dir.path().join("new"), fixture.db()).expect("renames");
     store.maintain(at(60_000), RETENTION).await.expect("maintains");
-    assert_eq!(store.take_notices(), vec![StoreNotice::Recreated]);
+    assert_eq!(store.take_notices(), vec![StoreNotice::Replaced]);
     assert_eq!(store.load().await.expect("loads").states, vec![state("other", 1)]);
 }
 

@@ -240,6 +240,7 @@ pub(super) fn state(monitor: &str, n: u32) -> MonitorState {
         alerts: Vec::new(),
         owed_end: None,
         remote: None,
+        warned: None,
     }
 }
 

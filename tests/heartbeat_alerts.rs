@@ -106,7 +106,9 @@ fn x06_a_channel_that_hangs_keeps_no_other_waiting() {
     };
     wait_for("everybody to be told of", || (told(&fine).len() == N).then_some(()));
     let after = fell.elapsed();
-    assert!(after < Duration::from_secs(5), "told after {after:?}");
+    // The first one at once, the others together ten seconds later.
+    assert!(after < Duration::from_secs(15), "told after {after:?}");
+    assert!(fine.asked().len() < N, "in a few messages");
     assert!(!dead.asked().is_empty(), "the other was tried");
 }
 

@@ -3,6 +3,9 @@
 //! Every node has the message in its outbox. The turn for attempt *k* belongs to the node at rank *k mod n*; a node at distance *d*
 //! from the turn waits *d* takeovers longer. A claim of a live node holds the others back for a lease. A failure moves the turn to the
 //! next node, whose way out may work. `sent` from anybody, in any run, ends it.
+//!
+//! The order of the nodes is that of the channel, not of the monitor: so one node has all that goes to a channel, and what comes at once
+//! goes out together.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,8 +21,16 @@ use crate::model::time::UnixMillis;
 /// How long each place in the order is waited for: longer than an attempt takes and its outcome travels.
 pub const TAKEOVER_AFTER: Duration = Duration::from_secs(15);
 
-/// How long a claim holds the others back, from when it was heard.
-pub const LEASE: Duration = Duration::from_secs(15);
+/// What a claim is ahead of its attempt, and what it takes until the others have heard how that ended.
+const AROUND_ATTEMPT: Duration = Duration::from_secs(5);
+
+/// How long a claim of a live node holds the others back, from when it was heard: as long as the attempt may take. A mail server may take
+/// its time, and a second copy would go out while the first is being read. A node that is dead holds nobody back, so a longer lease makes
+/// no takeover later.
+#[must_use]
+pub fn lease(patience: Duration) -> Duration {
+    patience + AROUND_ATTEMPT
+}
 
 /// Longest pause between attempts.
 pub const BACKOFF_MAX: Duration = Duration::from_secs(60);
@@ -51,10 +62,12 @@ struct Known {
 pub struct Owed<'a> {
     /// Its key.
     pub key: &'a str,
-    /// What the order of the nodes is made of: the monitor's id, so that whoever decides also sends.
+    /// What the order of the nodes is made of: the channel's name, so that one node sends all that goes there.
     pub subject: &'a str,
-    /// Since when it is owed here.
+    /// Since when it is owed here; or since when somebody else was last seen to send to this channel, and this message waits behind that.
     pub since: Mono,
+    /// How long a claim of it holds the others back.
+    pub lease: Duration,
 }
 
 /// Whose turn it is.
@@ -128,7 +141,7 @@ impl Ledger {
         }
         for (node, (claimed, heard)) in &known.claims {
             if *node != roster.me && attempt <= *claimed && roster.live.contains(node) {
-                at = at.max(*heard + LEASE);
+                at = at.max(*heard + owed.lease);
             }
         }
         if at <= now { Turn::Ours { attempt, may_be_repeat: !known.claims.is_empty() } } else { Turn::Wait(at) }
@@ -151,6 +164,12 @@ impl Ledger {
         if let Some(key) = oldest {
             self.keys.remove(&key);
         }
+    }
+
+    /// How many attempts have failed, as far as is known; the number of the next one.
+    #[must_use]
+    pub fn attempt(&self, key: &str) -> u32 {
+        self.keys.get(key).and_then(|known| known.failed).map_or(0, |(failed, _)| failed.saturating_add(1))
     }
 
     /// When somebody sent it.
@@ -198,7 +217,7 @@ mod tests {
         }
         let live = [node("a"), node("b")];
         let roster = Roster { me: node("a"), eligible: live.to_vec(), eligible_since: at(0), live: live.into(), is_ready: true };
-        ledger.turn(Owed { key: "k", subject: "shop", since: at(0) }, &roster, at(100))
+        ledger.turn(Owed { key: "k", subject: "ops", since: at(0), lease: lease(Duration::from_secs(10)) }, &roster, at(100))
     }
 
     #[test]
@@ -219,6 +238,20 @@ mod tests {
         assert!(ledger.gives_way("k", 1, &roster("b", &live)));
         assert!(!ledger.gives_way("k", 1, &roster("b", &live[1..])), "the other one is gone");
         assert!(!ledger.gives_way("k", 2, &roster("b", &live)), "that attempt is over");
+    }
+
+    #[test]
+    fn a_claim_holds_for_as_long_as_an_attempt_may_take_and_only_while_its_node_lives() {
+        let both = [node("a"), node("b")];
+        let [first, me] = ranked("ops", &both).try_into().expect("two");
+        let mut ledger = Ledger::default();
+        ledger.heard(&first, &DeliveryFact { key: "k".to_owned(), step: DeliveryStep::Claimed { attempt: 0 } }, at(10));
+        for (patience, is_alive, expected) in [(10, true, 25), (25, true, 40), (25, false, 15)] {
+            let live = both.iter().filter(|node| is_alive || **node == me).cloned().collect();
+            let roster = Roster { me: me.clone(), eligible: both.to_vec(), eligible_since: at(0), live, is_ready: true };
+            let owed = Owed { key: "k", subject: "ops", since: at(0), lease: lease(Duration::from_secs(patience)) };
+            assert_eq!(ledger.turn(owed, &roster, at(11)), Turn::Wait(at(expected)), "{patience} {is_alive}");
+        }
     }
 
     #[test]

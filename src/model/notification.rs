@@ -62,6 +62,15 @@ impl EventKind {
             EventKind::SelfNotice => "self",
         }
     }
+
+    /// Whether it is the first that is said about an incident. Each incident is opened by one event only.
+    #[must_use]
+    pub fn opens(self) -> bool {
+        match self {
+            EventKind::Down | EventKind::Degraded | EventKind::Regional | EventKind::Certificate => true,
+            EventKind::Recovered | EventKind::Reminder | EventKind::Acknowledged | EventKind::SelfNotice => false,
+        }
+    }
 }
 
 /// One message owed to one channel: a row of the outbox. Everything needed to say it later is inside, so that neither a reload
@@ -94,6 +103,10 @@ pub enum Subject {
         /// One or more sentences.
         text: String,
     },
+    /// An incident from its beginning to its end: both waited and are told in one. Made when it is sent.
+    Passed(Box<IncidentFacts>),
+    /// Several messages in one, in the order in which they were decided. Made when it is sent; its parts are never bundles themselves.
+    Bundle(Vec<Notification>),
 }
 
 /// What there is to say about an incident.

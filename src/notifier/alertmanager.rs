@@ -18,6 +18,7 @@ use crate::notifier::compose::PLAIN;
 use crate::notifier::compose::Phase;
 use crate::notifier::escape;
 use crate::notifier::kind::Kind;
+use crate::notifier::kind::Manner;
 use crate::notifier::request::Request;
 use crate::notifier::shorten::Limit;
 use crate::notifier::shorten::within;
@@ -50,6 +51,10 @@ impl Kind for AlertmanagerSpec {
             Some((user, password)) => request.basic(user, password),
             None => request,
         }
+    }
+
+    fn manner(&self) -> Manner {
+        Manner::Apart
     }
 }
 

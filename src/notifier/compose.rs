@@ -15,6 +15,7 @@ use crate::model::notification::Notification;
 use crate::model::notification::Subject;
 use crate::model::time::UnixMillis;
 use crate::model::verdict::Verdict;
+use crate::notifier::bundle;
 use crate::notifier::escape;
 use crate::notifier::payload::Links;
 use crate::notifier::payload::Payload;
@@ -23,6 +24,7 @@ use crate::notifier::shorten::Escape;
 use crate::notifier::shorten::Limit;
 use crate::notifier::shorten::Lines;
 use crate::notifier::shorten::within;
+use crate::notifier::text;
 
 /// Room for one text before escaping.
 const TEXT_BYTES_MAX: usize = 8192;
@@ -119,18 +121,30 @@ impl<'a> Message<'a> {
         Payload::new(self.notification, self.links, TEXT_BYTES_MAX)
     }
 
-    /// The incident; `None` when it is about vigilmon itself.
+    /// The incident; `None` when it is about vigilmon itself, or about many.
     #[must_use]
     pub fn facts(&self) -> Option<&'a IncidentFacts> {
         match &self.notification.subject {
-            Subject::Incident(facts) => Some(facts),
-            Subject::SelfNotice { .. } => None,
+            Subject::Incident(facts) | Subject::Passed(facts) => Some(facts),
+            Subject::SelfNotice { .. } | Subject::Bundle(_) => None,
+        }
+    }
+
+    /// The messages that are told in this one; none when it is about one thing.
+    #[must_use]
+    pub fn parts(&self) -> &'a [Notification] {
+        match &self.notification.subject {
+            Subject::Bundle(parts) => parts,
+            Subject::Incident(_) | Subject::Passed(_) | Subject::SelfNotice { .. } => &[],
         }
     }
 
     /// How bad it is.
     #[must_use]
     pub fn tone(&self) -> Tone {
+        if let Subject::Bundle(parts) = &self.notification.subject {
+            return bundle::tone(parts);
+        }
         let Some(facts) = self.facts() else { return Tone::Warning };
         match self.notification.event {
             EventKind::Down => Tone::Bad,
@@ -185,10 +199,18 @@ impl<'a> Message<'a> {
     /// A few words for a headline, without markup.
     #[must_use]
     pub fn title(&self) -> String {
+        if let Subject::Bundle(parts) = &self.notification.subject {
+            return bundle::headline(parts);
+        }
         let payload = self.payload();
         let name = &payload.monitor_name;
         let Some(facts) = self.facts() else { return format!("{name}: {}", payload.cause) };
         let word = match self.notification.event {
+            _ if matches!(self.notification.subject, Subject::Passed(_)) => match facts.lane {
+                Lane::Outage => "Was DOWN",
+                Lane::Degradation => "Was degraded",
+                Lane::Regional => "Was DOWN from some regions",
+            },
             EventKind::Down => "DOWN",
             EventKind::Degraded => "Degraded",
             EventKind::Regional => "DOWN from some regions",
@@ -222,7 +244,8 @@ impl<'a> Message<'a> {
     pub fn pointers(&self) -> Vec<(&'static str, String)> {
         let payload = self.payload();
         let links = payload.links;
-        let pages = [("Incident", links.incident), ("Monitor", links.monitor), ("Runbook", payload.runbook)];
+        let incident = if self.parts().is_empty() { "Incident" } else { "Incidents" };
+        let pages = [(incident, links.incident), ("Monitor", links.monitor), ("Runbook", payload.runbook)];
         let all = pages.into_iter().chain([("Acknowledge", links.acknowledge), ("Silence", links.silence)]);
         all.filter_map(|(label, url)| Some((label, url.filter(|url| is_web(url))?))).collect()
     }
@@ -255,34 +278,49 @@ impl<'a> Message<'a> {
         format!("{SENT_BY} · {}{incident}", payload.event)
     }
 
+    /// What a person reads first: the sentence, or what the many have in common.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        match self.parts() {
+            [] => self.payload().text,
+            parts => text::once_more(bundle::headline(parts), self.notification),
+        }
+    }
+
     /// The whole message in some markup: the sentence, the details, the evidence and the links, each on a line of its own.
     #[must_use]
     pub fn text(&self, markup: &Markup, limit: Limit) -> String {
-        let mut lines = Lines::new(limit, markup.line_break);
-        lines.push(&within(&self.payload().text, limit.at_most(limit.max / SENTENCE_SHARE), markup.escape));
-        // The sentence about vigilmon itself has all of its evidence in it.
-        let details = if self.facts().is_some() { self.detail_lines(markup, limit) } else { Vec::new() };
-        for line in details {
-            lines.push(&line);
-        }
-        lines.push(&self.link_line(markup, limit));
-        lines.done()
+        let first = within(&self.sentence(), limit.at_most(limit.max / SENTENCE_SHARE), markup.escape);
+        self.with_lines(first, markup, limit)
     }
 
     /// The same without the sentence, for services that have a place of its own for that.
     #[must_use]
     pub fn text_below(&self, markup: &Markup, limit: Limit) -> String {
+        self.with_lines(String::new(), markup, limit)
+    }
+
+    fn with_lines(&self, first: String, markup: &Markup, limit: Limit) -> String {
+        let links = self.link_line(markup, limit);
+        // What is left out of a bundle is behind the link, so that has its room before the rest.
+        let taken = [&first, &links].into_iter().filter(|_| !self.parts().is_empty());
+        let taken: usize = taken.map(|line| limit.unit.of(line) + limit.unit.of(markup.line_break)).sum();
+        // The sentence about vigilmon itself has all of its evidence in it.
+        let is_said = !first.is_empty() && self.facts().is_none() && self.parts().is_empty();
+        let details = if is_said { Vec::new() } else { self.detail_lines(markup, limit.at_most(limit.max.saturating_sub(taken))) };
         let mut lines = Lines::new(limit, markup.line_break);
-        for line in self.detail_lines(markup, limit) {
-            lines.push(&line);
+        for line in [first].iter().chain(&details).chain([&links]) {
+            lines.push(line);
         }
-        lines.push(&self.link_line(markup, limit));
         lines.done()
     }
 
-    /// The details and the evidence.
+    /// The details and the evidence; of many messages a line for each, as far as `limit` allows.
     #[must_use]
     pub fn detail_lines(&self, markup: &Markup, limit: Limit) -> Vec<String> {
+        if let Subject::Bundle(parts) = &self.notification.subject {
+            return bundle::lines(parts, markup, limit);
+        }
         let room = limit.at_most(VALUE_MAX);
         let (open, close) = markup.bold;
         let mut lines: Vec<String> = self

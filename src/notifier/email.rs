@@ -20,7 +20,6 @@ use ring::digest;
 
 use crate::model::channel::spec::EmailSpec;
 use crate::model::channel::spec::Mailbox;
-use crate::model::notification::EventKind;
 use crate::model::time::UnixMillis;
 use crate::notifier::compose::HTML;
 use crate::notifier::compose::Message;
@@ -109,7 +108,7 @@ impl Ids {
             format!("<{}@{domain}>", HEXLOWER.encode(&sum.as_ref()[..ID_BYTES]))
         };
         let opening = message.facts().map(|facts| id(&format!("incident {} {}", facts.incident, notification.channel)));
-        let (own, opening) = if opens(notification.event) && opening.is_some() {
+        let (own, opening) = if notification.event.opens() && opening.is_some() {
             (opening.unwrap_or_default(), None)
         } else {
             (id(&format!("message {}", notification.key)), opening)
@@ -117,14 +116,6 @@ impl Ids {
         let sum = digest::digest(&digest::SHA256, format!("boundary {}", notification.key).as_bytes());
         // `=_` can stand neither in base64 nor in quoted-printable.
         Ids { own, opening, boundary: format!("=_{}", HEXLOWER.encode(&sum.as_ref()[..ID_BYTES])) }
-    }
-}
-
-/// Whether it is the first that is said about an incident. Each incident is opened by one event only.
-fn opens(event: EventKind) -> bool {
-    match event {
-        EventKind::Down | EventKind::Degraded | EventKind::Regional | EventKind::Certificate => true,
-        EventKind::Recovered | EventKind::Reminder | EventKind::Acknowledged | EventKind::SelfNotice => false,
     }
 }
 

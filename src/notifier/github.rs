@@ -17,6 +17,7 @@ use crate::notifier::escape;
 use crate::notifier::issue;
 use crate::notifier::issue::Step;
 use crate::notifier::kind::Kind;
+use crate::notifier::kind::Manner;
 use crate::notifier::request::Answer;
 use crate::notifier::request::Request;
 use crate::notifier::request::encoded;
@@ -26,6 +27,10 @@ impl Kind for GithubSpec {
     fn request(&self, message: &Message<'_>) -> Request {
         let label = encoded(&message.alarm_short());
         self.signed(Request::get(self.to(&format!("issues?state=open&per_page=1&labels={label}"))))
+    }
+
+    fn manner(&self) -> Manner {
+        Manner::Apart
     }
 
     fn blank_answer(&self) -> Answer {

@@ -14,6 +14,7 @@ use crate::notifier::escape;
 use crate::notifier::issue;
 use crate::notifier::issue::Step;
 use crate::notifier::kind::Kind;
+use crate::notifier::kind::Manner;
 use crate::notifier::request::Answer;
 use crate::notifier::request::Request;
 use crate::notifier::request::encoded;
@@ -23,6 +24,10 @@ impl Kind for GitlabSpec {
     fn request(&self, message: &Message<'_>) -> Request {
         let label = encoded(&message.alarm_short());
         self.signed(Request::get(self.to(&format!("issues?state=opened&per_page=1&labels={label}"))))
+    }
+
+    fn manner(&self) -> Manner {
+        Manner::Apart
     }
 
     fn blank_answer(&self) -> Answer {

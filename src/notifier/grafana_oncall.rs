@@ -9,6 +9,7 @@ use crate::notifier::compose::PLAIN;
 use crate::notifier::compose::Phase;
 use crate::notifier::escape;
 use crate::notifier::kind::Kind;
+use crate::notifier::kind::Manner;
 use crate::notifier::request::Request;
 use crate::notifier::shorten::Limit;
 use crate::notifier::shorten::within;
@@ -20,6 +21,10 @@ const TEXT: Limit = Limit::chars(4000);
 impl Kind for GrafanaOncallSpec {
     fn request(&self, message: &Message<'_>) -> Request {
         Request::json("POST", self.url.reveal_for_use(), &body(message))
+    }
+
+    fn manner(&self) -> Manner {
+        Manner::Apart
     }
 }
 

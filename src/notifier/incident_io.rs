@@ -13,6 +13,7 @@ use crate::notifier::error::SendError;
 use crate::notifier::error::judge_said;
 use crate::notifier::escape;
 use crate::notifier::kind::Kind;
+use crate::notifier::kind::Manner;
 use crate::notifier::request::Answer;
 use crate::notifier::request::Request;
 use crate::notifier::shorten::Limit;
@@ -25,6 +26,10 @@ const TEXT: Limit = Limit::chars(10_000);
 impl Kind for IncidentIoSpec {
     fn request(&self, message: &Message<'_>) -> Request {
         Request::json("POST", self.url.as_str(), &body(message)).bearer(&self.token)
+    }
+
+    fn manner(&self) -> Manner {
+        Manner::Apart
     }
 
     fn judge(&self, answer: &Answer, now: UnixMillis) -> Result<(), SendError> {

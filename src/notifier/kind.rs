@@ -28,10 +28,29 @@ pub const MAIL_TIMEOUT: Duration = Duration::from_secs(25);
 /// An attempt must have ended, and be written down, before its message counts as forgotten.
 const _: () = assert!(MAIL_TIMEOUT.as_secs() < LEASE.as_secs() && SEND_TIMEOUT.as_secs() < MAIL_TIMEOUT.as_secs());
 
+/// How long messages are gathered that come after one was sent. Long enough for what falls together, and for people to read what came;
+/// short enough for a second outage not to be kept from anybody.
+pub const GATHER: Duration = Duration::from_secs(10);
+
+/// How a channel wants messages of which several wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// For people: what waits is said once, and together.
+    Together,
+    /// For systems that open something for a message and end it with a later one: each by itself, all of them, in order, as fast as they
+    /// are taken.
+    Apart,
+}
+
 /// How one kind of channel is spoken to over HTTP.
 pub trait Kind: Sync {
     /// The first request.
     fn request(&self, message: &Message<'_>) -> Request;
+
+    /// How it wants messages of which several wait.
+    fn manner(&self) -> Manner {
+        Manner::Together
+    }
 
     /// An answer that accepts everything and finds nothing, for a preview of what would be sent.
     fn blank_answer(&self) -> Answer {
@@ -100,6 +119,15 @@ pub fn way(spec: &ChannelSpec) -> Way<'_> {
         ChannelSpec::Email(spec) => return Way::Mail(spec),
         ChannelSpec::Command(spec) => return Way::Program(spec),
     })
+}
+
+/// How a channel wants messages of which several wait.
+#[must_use]
+pub fn manner(spec: &ChannelSpec) -> Manner {
+    match way(spec) {
+        Way::Http(kind) => kind.manner(),
+        Way::Mail(_) | Way::Program(_) => Manner::Together,
+    }
 }
 
 /// How long one attempt may take in all. Whoever takes longer is treated like one that is down, and gets the message again under the

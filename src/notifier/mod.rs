@@ -42,6 +42,7 @@ pub mod alertmanager;
 pub mod apprise;
 pub mod attempt;
 pub mod backoff;
+pub mod bundle;
 pub mod command;
 pub mod compose;
 pub mod discord;
@@ -64,6 +65,7 @@ pub mod lookout;
 pub mod mask;
 pub mod matrix;
 pub mod mattermost;
+pub mod merge;
 pub mod ntfy;
 pub mod opsgenie;
 pub mod outbox;
@@ -137,7 +139,7 @@ impl<O: Outbox, S: Sink> Notifier<O, S> {
         let _stops_jobs_when_dropped = dropped.drop_guard();
         let released = match &self.shared {
             None => self.outbox.reset_leases().await,
-            Some(_) => self.outbox.hold_leases(self.clock.now().wall + delivery::LEASE).await,
+            Some(_) => self.outbox.hold_leases(self.clock.now().wall + delivery::TAKEOVER_AFTER).await,
         };
         if let Err(error) = released {
             tracing::warn!(%error, "leases of the run before are still held and end by themselves: {error}");
@@ -267,7 +269,7 @@ pub fn system_chance() -> f64 {
 /// Sends a test message, once; nothing is stored.
 pub async fn send_test(sink: &impl Sink, channel: &Channel, server: &Server, clock: &Clock) -> Tried {
     let notification = test_notice(channel.name.clone(), clock.now().wall);
-    attempt(sink, clock, Envelope { channel, notification: &notification, links: &Links::new(server) }).await
+    attempt(sink, clock, Envelope { channel, notification: &notification, told: &[&notification], links: &Links::new(server) }).await
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use crate::notifier::error::SendError;
 use crate::notifier::error::judge_said;
 use crate::notifier::escape;
 use crate::notifier::kind::Kind;
+use crate::notifier::kind::Manner;
 use crate::notifier::request::Answer;
 use crate::notifier::request::Request;
 use crate::notifier::request::encoded;
@@ -42,6 +43,10 @@ impl Kind for OpsgenieSpec {
             Phase::Firing | Phase::Notice => ("alerts".to_owned(), self.alert(message, &alias)),
         };
         Request::json("POST", format!("{}/v2/{path}", self.api_url), &body).with("authorization", authorization)
+    }
+
+    fn manner(&self) -> Manner {
+        Manner::Apart
     }
 
     fn judge(&self, answer: &Answer, now: UnixMillis) -> Result<(), SendError> {

@@ -9,6 +9,7 @@ use crate::model::id::ChannelName;
 use crate::model::time::UnixMillis;
 use crate::store::Attempt;
 use crate::store::CommitError;
+pub use crate::store::Mark;
 use crate::store::OutboxRow;
 use crate::store::ReadError;
 use crate::store::Store;
@@ -16,40 +17,6 @@ use crate::store::Store;
 /// How long a claimed row is ours. Longer than an attempt may take and its outcome to be written; a crash costs at most this much,
 /// and not even that, because a start voids all leases.
 pub const LEASE: Duration = Duration::from_secs(30);
-
-/// What became of an attempt.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Mark {
-    /// Accepted.
-    Sent {
-        /// When.
-        at: UnixMillis,
-    },
-    /// Not accepted; to be tried again.
-    Retry {
-        /// When.
-        next_at: UnixMillis,
-        /// Why it was not accepted.
-        error: String,
-    },
-    /// Not tried: it is somebody else's turn. To be looked at again.
-    Waits {
-        /// When.
-        next_at: UnixMillis,
-    },
-    /// Another node sent it.
-    Elsewhere {
-        /// When.
-        at: UnixMillis,
-    },
-    /// Given up.
-    Dead {
-        /// When.
-        at: UnixMillis,
-        /// Why.
-        error: String,
-    },
-}
 
 /// Messages that are owed. Cheap to share; all writes are durable when they return.
 pub trait Outbox: Send + Sync + 'static {
@@ -66,7 +33,8 @@ pub trait Outbox: Send + Sync + 'static {
     /// Keeps facts.
     fn keep(&self, facts: Vec<StoredFact>) -> impl Future<Output = Result<(), CommitError>> + Send;
 
-    /// Leases at most `limit` rows that are due, oldest first; of each monitor only its oldest unsent one.
+    /// Leases at most `limit` rows that are due, oldest first; of each monitor only its oldest unsent one. With each comes what waits
+    /// behind it, see [`OutboxRow::behind`].
     fn claim(
         &self,
         channel: &ChannelName,
@@ -77,8 +45,9 @@ pub trait Outbox: Send + Sync + 'static {
     /// When the next row is due; `None` when nothing is owed.
     fn next_due(&self, channel: &ChannelName) -> impl Future<Output = Result<Option<UnixMillis>, ReadError>> + Send;
 
-    /// Notes what became of a row and, in the same transaction, the record of the attempt if there was one.
-    fn mark(&self, id: i64, mark: &Mark, record: Option<&Attempt>) -> impl Future<Output = Result<(), CommitError>> + Send;
+    /// Notes what became of claimed rows and, in the same transaction, the record of the attempt that settled them if there was one: of all of
+    /// them or, when that fails, of none.
+    fn mark(&self, marks: Vec<(i64, Mark)>, record: Option<&Attempt>) -> impl Future<Output = Result<(), CommitError>> + Send;
 
     /// Channels that are owed something: how many messages, and when the oldest was decided.
     fn backlog(&self) -> impl Future<Output = Result<Vec<(ChannelName, u64, UnixMillis)>, ReadError>> + Send;
@@ -109,14 +78,8 @@ impl Outbox for Store {
         self.outbox_next_due(channel).await
     }
 
-    async fn mark(&self, id: i64, mark: &Mark, record: Option<&Attempt>) -> Result<(), CommitError> {
-        match mark {
-            Mark::Sent { at } => self.outbox_sent(id, *at, record).await,
-            Mark::Waits { next_at } => self.outbox_wait(id, *next_at).await,
-            Mark::Elsewhere { at } => self.outbox_elsewhere(id, *at).await,
-            Mark::Retry { next_at, error } => self.outbox_retry(id, *next_at, (error, record)).await,
-            Mark::Dead { at, error } => self.outbox_dead(id, *at, (error, record)).await,
-        }
+    async fn mark(&self, marks: Vec<(i64, Mark)>, record: Option<&Attempt>) -> Result<(), CommitError> {
+        self.outbox_mark(marks, record).await
     }
 
     async fn backlog(&self) -> Result<Vec<(ChannelName, u64, UnixMillis)>, ReadError> {

@@ -15,6 +15,7 @@ use crate::notifier::error::SendError;
 use crate::notifier::error::judge_said;
 use crate::notifier::escape;
 use crate::notifier::kind::Kind;
+use crate::notifier::kind::Manner;
 use crate::notifier::payload::SENT_BY;
 use crate::notifier::request::Answer;
 use crate::notifier::request::Request;
@@ -30,6 +31,10 @@ impl Kind for PagerDutySpec {
         let mut body = body(message);
         body["routing_key"] = self.routing_key.reveal_for_use().into();
         Request::json("POST", format!("{}/v2/enqueue", self.api_url), &body)
+    }
+
+    fn manner(&self) -> Manner {
+        Manner::Apart
     }
 
     fn judge(&self, answer: &Answer, now: UnixMillis) -> Result<(), SendError> {

@@ -3,6 +3,8 @@
 //! The first six fields, their names and their order are a promise to receivers; what follows was added later and may grow. Every
 //! field is always there: what is not known is `null` or an empty list, so that a receiver in a typed language needs one type.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use crate::config::Server;
@@ -16,8 +18,10 @@ use crate::model::notification::Subject;
 use crate::model::time::UnixMillis;
 use crate::model::verdict::Confidence;
 use crate::model::verdict::Diagnosis;
+use crate::notifier::bundle;
 use crate::notifier::shorten::fit;
 use crate::notifier::signed::LinkKeys;
+use crate::notifier::text::brief;
 use crate::notifier::text::sentence;
 
 /// Who says it, with the version.
@@ -26,8 +30,15 @@ pub const SENT_BY: &str = concat!("vigilmon/", env!("CARGO_PKG_VERSION"));
 /// Largest body that is sent. Receivers differ in what they take; this much, all that are known do.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
 
+/// Largest body about many monitors at once. The smallest default limit of the usual frameworks is 100 kB; with less, a storm of 500
+/// would take more than three messages.
+pub const BUNDLE_BYTES_MAX: usize = 96 * 1024;
+
 /// Room for one text, tried from above until the whole body fits.
 pub const TEXT_BYTES: [usize; 4] = [8192, 2048, 512, 128];
+
+/// Room for one text in a bundle, when more is too much; below that the last ones are left out, and counted.
+const PART_TEXT_BYTES: [usize; 3] = [1024, 128, 24];
 
 /// Regions that are listed; nobody has that many, and a body must not grow without limit.
 const REGIONS_MAX: usize = 64;
@@ -128,6 +139,41 @@ pub struct Payload {
     pub quorum: Option<PayloadQuorum>,
     /// Whether it may have been sent before: the node that did so has not said what became of it. The `key` is the same.
     pub possible_repeat: bool,
+    /// Whether a `recovered` tells of the beginning as well, which could not be told before.
+    pub tells_opening: bool,
+    /// When many messages are told in one: each of them. Otherwise empty.
+    pub incidents: Vec<PayloadPart>,
+    /// How many are not in that list, because the body would have been too long.
+    pub incidents_omitted: usize,
+}
+
+/// One of many messages that are told in one. The fields mean what they mean in the body itself.
+#[derive(Debug, Clone, Serialize)]
+pub struct PayloadPart {
+    /// What people call the monitor.
+    pub monitor_name: String,
+    /// Key of the monitor's history.
+    pub monitor_id: Option<String>,
+    /// The monitor's group.
+    pub group: Option<String>,
+    /// A word of the channel's `on:`.
+    pub event: &'static str,
+    /// `down`, `degraded`, `up` …
+    pub status: &'static str,
+    /// RFC 3339, UTC.
+    pub started_at: String,
+    /// How long it has lasted, or lasted in all.
+    pub duration_seconds: u64,
+    /// Why, as a sentence.
+    pub cause: String,
+    /// Why, as a stable word.
+    pub cause_code: String,
+    /// Same in all messages about one incident.
+    pub incident_id: Option<String>,
+    /// Whether a `recovered` tells of the beginning as well.
+    pub tells_opening: bool,
+    /// The key that it would have had by itself.
+    pub key: String,
 }
 
 /// How many voted.
@@ -157,7 +203,8 @@ impl Payload {
     #[must_use]
     pub fn new(notification: &Notification, links: &Links, text_bytes_max: usize) -> Payload {
         match &notification.subject {
-            Subject::Incident(facts) => about_incident(notification, facts, links, text_bytes_max),
+            Subject::Incident(facts) | Subject::Passed(facts) => about_incident(notification, facts, links, text_bytes_max),
+            Subject::Bundle(parts) => about_many(notification, parts, links, text_bytes_max),
             Subject::SelfNotice { title, text } => {
                 let fit = |text: &str| fit(text, text_bytes_max);
                 Payload {
@@ -186,6 +233,9 @@ impl Payload {
                     diagnosis_text: None,
                     quorum: None,
                     possible_repeat: notification.may_be_repeat,
+                    tells_opening: false,
+                    incidents: Vec::new(),
+                    incidents_omitted: 0,
                 }
             }
         }
@@ -229,6 +279,78 @@ fn about_incident(notification: &Notification, facts: &IncidentFacts, links: &Li
         diagnosis_text: facts.diagnosis.map(Diagnosis::sentence),
         quorum: Some(PayloadQuorum { counted: facts.n_voters.0, voters: facts.n_voters.1 }),
         possible_repeat: notification.may_be_repeat,
+        tells_opening: tells_opening(notification),
+        incidents: Vec::new(),
+        incidents_omitted: 0,
+    }
+}
+
+fn tells_opening(notification: &Notification) -> bool {
+    matches!(notification.subject, Subject::Passed(_))
+}
+
+/// What all parts share is said in the fields of old; what they do not share is `null` or empty there.
+fn about_many(notification: &Notification, parts: &[Notification], links: &Links, text_bytes_max: usize) -> Payload {
+    let worst = parts.iter().find(|part| part.event == notification.event).and_then(facts_of);
+    let regions: BTreeSet<&Region> = parts.iter().filter_map(facts_of).flat_map(|facts| &facts.regions_failing).collect();
+    let started_at = parts.iter().map(|part| facts_of(part).map_or(part.at, |facts| facts.started_at)).min();
+    let lasted = parts.iter().filter_map(facts_of).map(|facts| facts.duration).max().unwrap_or_default();
+    let is_sure = parts.iter().filter_map(facts_of).all(|facts| facts.confidence == Confidence::Full);
+    Payload {
+        monitor_name: bundle::number(parts),
+        status: worst.map_or("self", status),
+        url: links.base.clone().unwrap_or_default(),
+        started_at: started_at.unwrap_or(notification.at).rfc3339(),
+        duration_seconds: lasted.as_secs(),
+        regions_failing: regions.into_iter().take(REGIONS_MAX).map(|region| region.as_str().to_owned()).collect(),
+        text: fit(&sentence(notification), text_bytes_max),
+        event: notification.event.word(),
+        monitor_id: None,
+        incident_id: None,
+        cause: fit(&bundle::headline(parts), text_bytes_max),
+        cause_code: "several".to_owned(),
+        regions_fine: Vec::new(),
+        regions_unknown: Vec::new(),
+        confidence: if is_sure { "full" } else { "degraded" },
+        evidence: String::new(),
+        group: bundle::group(parts).map(|group| fit(group, text_bytes_max)),
+        runbook: None,
+        links: PayloadLinks { incident: links.to("incidents"), monitor: None, acknowledge: None, silence: None },
+        key: notification.key.clone(),
+        sent_by: SENT_BY,
+        diagnosis: None,
+        diagnosis_text: None,
+        quorum: None,
+        possible_repeat: notification.may_be_repeat,
+        tells_opening: false,
+        incidents: parts.iter().map(|part| payload_part(part, text_bytes_max)).collect(),
+        incidents_omitted: 0,
+    }
+}
+
+fn payload_part(part: &Notification, text_bytes_max: usize) -> PayloadPart {
+    let (name, what) = brief(part);
+    let facts = facts_of(part);
+    PayloadPart {
+        monitor_name: fit(&name, text_bytes_max),
+        monitor_id: facts.map(|facts| facts.monitor.as_str().to_owned()),
+        group: facts.and_then(|facts| facts.group.as_deref()).map(|group| fit(group, text_bytes_max)),
+        event: part.event.word(),
+        status: facts.map_or("self", status),
+        started_at: facts.map_or(part.at, |facts| facts.started_at).rfc3339(),
+        duration_seconds: facts.map_or(0, |facts| facts.duration.as_secs()),
+        cause: fit(facts.map_or(&what, |facts| &facts.cause), text_bytes_max),
+        cause_code: facts.map_or("self", |facts| &facts.cause_code).to_owned(),
+        incident_id: facts.map(|facts| facts.incident.as_str().to_owned()),
+        tells_opening: tells_opening(part),
+        key: part.key.clone(),
+    }
+}
+
+fn facts_of(part: &Notification) -> Option<&IncidentFacts> {
+    match &part.subject {
+        Subject::Incident(facts) | Subject::Passed(facts) => Some(facts),
+        Subject::SelfNotice { .. } | Subject::Bundle(_) => None,
     }
 }
 
@@ -259,7 +381,27 @@ pub fn fitted(mut write: impl FnMut(usize) -> String) -> String {
 /// The whole body.
 #[must_use]
 pub fn json(notification: &Notification, links: &Links) -> String {
-    fitted(|room| serde_json::to_string(&Payload::new(notification, links, room)).expect("texts and numbers always serialise"))
+    let written = |payload: &Payload| serde_json::to_string(payload).expect("texts and numbers always serialise");
+    let Subject::Bundle(parts) = &notification.subject else {
+        return fitted(|room| written(&Payload::new(notification, links, room)));
+    };
+    let mut payload = Payload::new(notification, links, TEXT_BYTES[0]);
+    for room in PART_TEXT_BYTES {
+        payload.incidents = parts.iter().map(|part| payload_part(part, room)).collect();
+        let body = written(&payload);
+        if body.len() <= BUNDLE_BYTES_MAX {
+            return body;
+        }
+    }
+    loop {
+        let n_kept = payload.incidents.len() * 3 / 4;
+        payload.incidents.truncate(n_kept);
+        payload.incidents_omitted = parts.len() - n_kept;
+        let body = written(&payload);
+        if body.len() <= BUNDLE_BYTES_MAX || n_kept == 0 {
+            return body;
+        }
+    }
 }
 
 /// A made-up message for trying a channel; belongs to no incident and is kept nowhere.
@@ -322,7 +464,10 @@ mod tests {
             "diagnosis":null,
             "diagnosis_text":null,
             "quorum":{"counted":2,"voters":2},
-            "possible_repeat":false}"#;
+            "possible_repeat":false,
+            "tells_opening":false,
+            "incidents":[],
+            "incidents_omitted":0}"#;
         assert_eq!(json(&samples::notification(samples::facts()), &links()), expected(golden));
     }
 
@@ -386,7 +531,7 @@ mod tests {
             "event":"self","monitor_id":null,"incident_id":null,"cause":"the new config is not valid","cause_code":"self",
             "regions_fine":[],"regions_unknown":[],"confidence":"full","evidence":"config.yaml:14:3: the old one runs on",
             "group":null,"runbook":null,"links":{"incident":null,"monitor":null,"acknowledge":null,"silence":null},"key":"self:config:1","sent_by":"VERSION",
-            "diagnosis":null,"diagnosis_text":null,"quorum":null,"possible_repeat":false}"#;
+            "diagnosis":null,"diagnosis_text":null,"quorum":null,"possible_repeat":false,"tells_opening":false,"incidents":[],"incidents_omitted":0}"#;
         assert_eq!(json(&samples::self_notice(), &links()), expected(golden));
     }
 

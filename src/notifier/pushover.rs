@@ -17,6 +17,7 @@ use crate::notifier::error::SendError;
 use crate::notifier::error::judge_said;
 use crate::notifier::escape;
 use crate::notifier::kind::Kind;
+use crate::notifier::kind::Manner;
 use crate::notifier::request::Answer;
 use crate::notifier::request::Request;
 use crate::notifier::shorten::Limit;
@@ -39,6 +40,11 @@ const PRIORITY_EMERGENCY: i64 = 2;
 impl Kind for PushoverSpec {
     fn request(&self, message: &Message<'_>) -> Request {
         Request::json("POST", format!("{}/1/messages.json", self.api_url), &self.body(message))
+    }
+
+    fn manner(&self) -> Manner {
+        // What rings until somebody answers is silenced by the end of the same monitor's trouble.
+        if self.emergency { Manner::Apart } else { Manner::Together }
     }
 
     fn judge(&self, answer: &Answer, now: UnixMillis) -> Result<(), SendError> {

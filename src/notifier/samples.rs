@@ -38,11 +38,16 @@ use crate::model::secret::Secret;
 use crate::model::time::UnixMillis;
 use crate::model::verdict::Confidence;
 use crate::model::verdict::Verdict;
+use crate::notifier::bundle;
 use crate::notifier::compose::Message;
 use crate::notifier::error::SendError;
+use crate::notifier::kind;
 use crate::notifier::kind::Kind;
+use crate::notifier::kind::Manner;
 use crate::notifier::kind::Way;
 use crate::notifier::kind::way;
+use crate::notifier::merge::Row;
+use crate::notifier::merge::Telling;
 use crate::notifier::payload::BODY_BYTES_MAX;
 use crate::notifier::payload::Links;
 use crate::notifier::payload::SENT_BY;
@@ -152,6 +157,33 @@ impl World {
         World::new(Notification { key: "k:recovered:ops-webhook".to_owned(), event: EventKind::Recovered, at, ..notification(facts) })
     }
 
+    /// An outage that was over before anybody was told.
+    pub(super) fn passed() -> World {
+        let mut world = World::recovered(Verdict::Up);
+        if let Subject::Incident(facts) = &world.notification.subject {
+            world.notification.subject = Subject::Passed(facts.clone());
+        }
+        world
+    }
+
+    /// Three in one: one is down, one is up again, and one was down for a while.
+    pub(super) fn bundle() -> World {
+        let parts = [("shop", World::down()), ("mail", World::recovered(Verdict::Up)), ("<b>*wiki*", World::passed())];
+        let tellings = parts.map(|(name, world)| {
+            let mut notification = world.notification;
+            notification.key = format!("key-of-{name}");
+            if let Subject::Incident(facts) | Subject::Passed(facts) = &mut notification.subject {
+                facts.monitor_name = name.to_owned();
+            }
+            Telling {
+                rows: vec![Row { id: 1, n_attempts: 0, owed_since: notification.at, notification: notification.clone() }],
+                notification,
+                told: 0,
+            }
+        });
+        World::new(bundle::of(&tellings))
+    }
+
     pub(super) fn notice() -> World {
         World::new(self_notice())
     }
@@ -250,6 +282,21 @@ pub(super) fn assert_golden(spec: &ChannelSpec) {
         out.push_str(&format!("== {what}\n{text}\n"));
     }
     assert_golden_file(spec.kind(), &out);
+    if kind::manner(spec) == Manner::Together {
+        assert_together(spec);
+    }
+}
+
+/// The same for what is told in one.
+#[track_caller]
+fn assert_together(spec: &ChannelSpec) {
+    let mut out = String::new();
+    for (what, world) in [("passed", World::passed()), ("bundle", World::bundle())] {
+        let channel = channel("ops-webhook", spec.clone());
+        let text = preview::preview(&channel, &world.message()).expect("a blank answer accepts");
+        out.push_str(&format!("== {what}\n{text}\n"));
+    }
+    assert_golden_file(&format!("{}-together", spec.kind()), &out);
 }
 
 /// The same for a conversation of several requests.

@@ -14,11 +14,13 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::consensus::codec;
+use crate::consensus::delivery;
 use crate::consensus::delivery::Ledger;
 use crate::consensus::delivery::Owed;
 use crate::consensus::delivery::Turn;
 use crate::engine::announce::Announce;
 use crate::model::change::StoredFact;
+use crate::model::id::ChannelName;
 use crate::model::id::NodeName;
 use crate::model::notification::Notification;
 use crate::model::notification::Subject;
@@ -37,6 +39,9 @@ const SETTLING: Duration = Duration::from_secs(5);
 
 /// An order of nodes is new for this long: until all have heard of whoever came or went.
 const NEW_FOR: Duration = Duration::from_secs(15);
+
+/// How long a message waits at most because another node is busy with others for the same channel.
+const STORM_MAX: Duration = Duration::from_secs(60);
 
 /// Keys whose age is remembered; what is beyond is taken for new, and waits a little longer.
 const SEEN_MAX: usize = 50_000;
@@ -72,8 +77,10 @@ struct Inner {
     announce: Arc<dyn Announce>,
     roster: watch::Receiver<Arc<Roster>>,
     ledger: Mutex<Ledger>,
-    /// Since when each message is owed here.
-    seen: Mutex<BTreeMap<String, Mono>>,
+    /// Since when each message is owed here, and to which channel.
+    seen: Mutex<BTreeMap<String, (Mono, ChannelName)>>,
+    /// When others were last heard to have sent something to each channel.
+    busy: Mutex<BTreeMap<ChannelName, Mono>>,
     /// Messages that others sent and the outbox does not know of yet.
     sent: Mutex<BTreeMap<String, UnixMillis>>,
     heard: Notify,
@@ -94,6 +101,7 @@ impl Shared {
             roster,
             ledger: Mutex::default(),
             seen: Mutex::default(),
+            busy: Mutex::default(),
             sent: Mutex::default(),
             heard: Notify::new(),
         };
@@ -106,6 +114,9 @@ impl Shared {
         let is_news = locked(&self.inner.ledger).heard(from, fact, now);
         if is_news && let DeliveryStep::Sent { at } = fact.step {
             locked(&self.inner.sent).insert(fact.key.clone(), at);
+            if let Some((_, channel)) = locked(&self.inner.seen).remove(&fact.key) {
+                locked(&self.inner.busy).insert(channel, now);
+            }
         }
         self.inner.heard.notify_one();
     }
@@ -143,9 +154,10 @@ impl Shared {
         self.inner.roster.clone()
     }
 
-    /// Whose turn a message is.
-    pub(super) fn verdict(&self, notification: &Notification) -> Verdict {
-        let Subject::Incident(facts) = &notification.subject else { return Verdict::Own };
+    /// Whose turn a message is; an attempt to send it takes at most `patience`.
+    pub(super) fn verdict(&self, notification: &Notification, patience: Duration) -> Verdict {
+        let Subject::Incident(_) = &notification.subject else { return Verdict::Own };
+        let channel = &notification.channel;
         let now = self.inner.clock.now().mono;
         let roster = Arc::clone(&self.inner.roster.borrow());
         if !roster.is_ready {
@@ -160,9 +172,13 @@ impl Shared {
             if SEEN_MAX <= seen.len() && !seen.contains_key(&notification.key) {
                 seen.clear();
             }
-            *seen.entry(notification.key.clone()).or_insert(now)
+            let (since, _) = seen.entry(notification.key.clone()).or_insert_with(|| (now, channel.clone()));
+            let since = *since;
+            // In a storm whoever sends does so in portions, a while apart; what is still to come is not there to be taken over.
+            let busy = locked(&self.inner.busy).get(channel).copied().unwrap_or(since);
+            since.max(busy.min(since + STORM_MAX))
         };
-        let owed = Owed { key: &notification.key, subject: facts.monitor.as_str(), since };
+        let owed = Owed { key: &notification.key, subject: channel.as_str(), since, lease: delivery::lease(patience) };
         match locked(&self.inner.ledger).turn(owed, &roster, now) {
             Turn::Sent(at) => Verdict::Sent(at),
             Turn::Ours { attempt, may_be_repeat } => Verdict::Ours { attempt, may_be_repeat },
@@ -188,13 +204,24 @@ impl Shared {
         ledger.sent(key).is_some() || ledger.gives_way(key, attempt, &roster)
     }
 
-    /// Says how far a delivery of this node's got.
-    pub(super) fn say(&self, key: &str, step: DeliveryStep) {
-        let fact = DeliveryFact { key: key.to_owned(), step };
-        locked(&self.inner.ledger).heard(&self.inner.me, &fact, self.inner.clock.now().mono);
-        if matches!(step, DeliveryStep::Sent { .. }) {
-            locked(&self.inner.seen).remove(key);
+    /// How many attempts have failed, in the whole cluster; and that it was sent, if so.
+    pub(super) fn past(&self, key: &str) -> (u32, Option<UnixMillis>) {
+        let ledger = locked(&self.inner.ledger);
+        (ledger.attempt(key), ledger.sent(key))
+    }
+
+    /// Says how far deliveries of this node's got.
+    pub(super) fn say(&self, steps: Vec<(String, DeliveryStep)>) {
+        let now = self.inner.clock.now().mono;
+        let mut records = Vec::with_capacity(steps.len());
+        for (key, step) in steps {
+            if matches!(step, DeliveryStep::Sent { .. }) {
+                locked(&self.inner.seen).remove(&key);
+            }
+            let fact = DeliveryFact { key, step };
+            locked(&self.inner.ledger).heard(&self.inner.me, &fact, now);
+            records.push(Record::Delivery(fact));
         }
-        self.inner.announce.announce(vec![Record::Delivery(fact)]);
+        self.inner.announce.announce(records);
     }
 }

@@ -118,15 +118,17 @@ impl Lines {
         Lines { text: String::new(), length: 0, limit, separator }
     }
 
-    /// Adds a line, when there is one and it fits.
-    pub fn push(&mut self, line: &str) {
+    /// Adds a line, when there is one and it fits; says whether nothing was left out.
+    pub fn push(&mut self, line: &str) -> bool {
         let separator = if self.text.is_empty() { "" } else { self.separator };
         let more = self.limit.unit.of(separator) + self.limit.unit.of(line);
-        if !line.is_empty() && self.length + more <= self.limit.max {
+        let fits = self.length + more <= self.limit.max;
+        if !line.is_empty() && fits {
             self.text.push_str(separator);
             self.text.push_str(line);
             self.length += more;
         }
+        fits || line.is_empty()
     }
 
     /// All that fitted.

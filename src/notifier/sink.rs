@@ -57,6 +57,8 @@ pub struct Envelope<'a> {
     pub channel: &'a Channel,
     /// What.
     pub notification: &'a Notification,
+    /// All messages that are told with it, as they were decided; itself, when it is told alone.
+    pub told: &'a [&'a Notification],
     /// For addresses of our own pages.
     pub links: &'a Links,
 }

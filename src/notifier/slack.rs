@@ -35,6 +35,12 @@ use crate::notifier::shorten::within;
 /// Slack refuses a section whose text is longer.
 const SECTION: Limit = Limit::chars(3000);
 
+/// Sections that many messages in one may take; Slack takes fifty blocks.
+const N_SECTIONS_MAX: usize = 12;
+
+/// Room for them. No section is filled to its end, because no line is cut.
+const BUNDLE: Limit = Limit::chars(N_SECTIONS_MAX * 2000);
+
 /// How long after its beginning an outage is looked for: until then it was told, unless Slack itself was away.
 const TOLD_WITHIN: Duration = Duration::from_secs(3600);
 
@@ -154,7 +160,7 @@ fn beginning(message: &Message<'_>, found: &Answer) -> Option<Value> {
 
 fn body(message: &Message<'_>) -> Value {
     json!({
-        "text": within(&message.payload().text, SECTION, escape::slack),
+        "text": within(&message.sentence(), SECTION, escape::slack),
         // Otherwise a name such as `*_db_*` would be shown as formatting.
         "mrkdwn": false,
         "attachments": [{"color": message.tone().colour(), "blocks": blocks(message)}],
@@ -162,12 +168,17 @@ fn body(message: &Message<'_>) -> Value {
 }
 
 fn blocks(message: &Message<'_>) -> Vec<Value> {
-    let mut details = Lines::new(SECTION, SLACK.line_break);
-    for line in message.detail_lines(&SLACK, SECTION) {
-        details.push(&line);
+    let (room, n_sections) = if message.parts().is_empty() { (SECTION, 1) } else { (BUNDLE, N_SECTIONS_MAX) };
+    let mut texts = vec![Lines::new(SECTION, SLACK.line_break)];
+    for line in message.detail_lines(&SLACK, room) {
+        let is_full = texts.last_mut().is_some_and(|text| !text.push(&line));
+        if is_full && texts.len() < n_sections {
+            texts.push(Lines::new(SECTION, SLACK.line_break));
+            texts.last_mut().map(|text| text.push(&line));
+        }
     }
-    let mut blocks: Vec<Value> = [details.done(), message.link_line(&SLACK, SECTION)]
-        .into_iter()
+    let texts = texts.into_iter().map(Lines::done).chain([message.link_line(&SLACK, SECTION)]);
+    let mut blocks: Vec<Value> = texts
         .filter(|text| !text.is_empty())
         .map(|text| json!({"type": "section", "text": {"type": "mrkdwn", "text": text, "verbatim": true}}))
         .collect();

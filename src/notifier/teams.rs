@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::model::channel::spec::TeamsSpec;
 use crate::model::time::UnixMillis;
 use crate::notifier::compose::Message;
+use crate::notifier::compose::PLAIN;
 use crate::notifier::compose::Tone;
 use crate::notifier::error::SendError;
 use crate::notifier::error::judge_status;
@@ -21,6 +22,9 @@ use crate::notifier::shorten::within;
 /// Teams refuses a message of more than about 28 KiB, counted in UTF-16. All texts together stay well below.
 const SENTENCE: Limit = Limit::utf16(1500);
 const VALUE: Limit = Limit::utf16(500);
+
+/// Room for the lines of many messages in one; what a card needs around each line is more than twice as much.
+const BUNDLE: Limit = Limit::utf16(8000);
 
 impl Kind for TeamsSpec {
     fn request(&self, message: &Message<'_>) -> Request {
@@ -50,11 +54,14 @@ fn body(message: &Message<'_>) -> Value {
     let payload = message.payload();
     let mut blocks = vec![
         rich(&[json!({"type": "TextRun", "text": title, "weight": "Bolder", "size": "Medium", "color": colour})]),
-        rich(&[run(&within(&payload.text, SENTENCE, escape::plain))]),
+        rich(&[run(&within(&message.sentence(), SENTENCE, escape::plain))]),
     ];
     for (label, value) in message.details() {
         let label = json!({"type": "TextRun", "text": format!("{label}: "), "weight": "Bolder"});
         blocks.push(rich(&[label, run(&within(&value, VALUE, escape::plain))]));
+    }
+    if !message.parts().is_empty() {
+        blocks.extend(message.detail_lines(&PLAIN, BUNDLE).iter().map(|line| rich(&[run(line)])));
     }
     if !payload.evidence.is_empty() {
         let evidence = within(&payload.evidence, VALUE, escape::plain);

@@ -14,6 +14,7 @@ use crate::model::time::UnixMillis;
 use crate::model::time::spoken;
 use crate::model::verdict::Confidence;
 use crate::model::verdict::Verdict;
+use crate::notifier::bundle;
 use crate::rules::certificate;
 
 /// Regions that are named in a sentence; of more only their number is said.
@@ -26,10 +27,73 @@ pub fn sentence(notification: &Notification) -> String {
         Subject::SelfNotice { title, text } => format!("vigilmon: {title}: {text}"),
         Subject::Incident(facts) => {
             let told = incident(notification.event, facts, notification.at);
-            let told = format!("{told}{}", besides(notification.event, &facts.alert));
-            if notification.may_be_repeat { format!("{told} [may have been sent before]") } else { told }
+            once_more(format!("{told}{}", besides(notification.event, &facts.alert)), notification)
         }
+        Subject::Passed(facts) => {
+            let told = format!("{} {}", facts.monitor_name, passed(facts, notification.at));
+            once_more(format!("{told}{}", besides(notification.event, &facts.alert)), notification)
+        }
+        Subject::Bundle(parts) => once_more(format!("{}: {}", bundle::headline(parts), bundle::names(parts)), notification),
     }
+}
+
+/// Says when it may be a repeat.
+#[must_use]
+pub fn once_more(told: String, notification: &Notification) -> String {
+    if notification.may_be_repeat { format!("{told} [may have been sent before]") } else { told }
+}
+
+/// The same in a few words, as one line of many: what it is about, and what of it.
+#[must_use]
+pub fn brief(notification: &Notification) -> (String, String) {
+    let (facts, now) = match &notification.subject {
+        Subject::SelfNotice { title, text } => return ("vigilmon".to_owned(), format!("{title}: {text}")),
+        Subject::Bundle(parts) => return (bundle::headline(parts), bundle::names(parts)),
+        Subject::Passed(facts) => return (facts.monitor_name.clone(), passed(facts, notification.at)),
+        Subject::Incident(facts) => (facts, notification.at),
+    };
+    let (since, cause) = (moment(facts.started_at, now), &facts.cause);
+    let what = match notification.event {
+        EventKind::Down => format!("DOWN since {since}: {cause}"),
+        EventKind::Degraded => format!("degraded since {since}: {cause}"),
+        EventKind::Regional => format!("DOWN from {} only, since {since}: {cause}", failing(facts)),
+        EventKind::Reminder if facts.lane == Lane::Regional => format!("still DOWN from {} only, since {since}: {cause}", failing(facts)),
+        EventKind::Reminder => format!("still {}, for {} now: {cause}", state(facts.status), spoken(facts.duration)),
+        EventKind::Recovered => recovered(facts, now),
+        EventKind::Acknowledged => match &facts.alert.acknowledged {
+            Some(Acknowledgement { by, .. }) => format!("has {by} at work on it: {cause}"),
+            None => format!("has somebody at work on it: {cause}"),
+        },
+        EventKind::Certificate | EventKind::SelfNotice => cause.clone(),
+    };
+    (facts.monitor_name.clone(), what)
+}
+
+/// What an incident was, of which neither the beginning nor the end was told before.
+fn passed(facts: &IncidentFacts, now: UnixMillis) -> String {
+    let ended_at = facts.started_at + facts.duration;
+    let (from, to) = (moment(facts.started_at, now), moment(ended_at, now));
+    let what = match facts.lane {
+        Lane::Outage => "DOWN".to_owned(),
+        Lane::Degradation => "degraded".to_owned(),
+        Lane::Regional if facts.regions_failed.is_empty() => "DOWN from some regions".to_owned(),
+        Lane::Regional => format!("DOWN from {} only", named(&facts.regions_failed)),
+    };
+    let cause = &facts.cause;
+    if facts.closed == Some(CloseReason::RecoveredUnseen) {
+        return format!("was {what} since {from}: {cause}. It recovered sometime before {}, unseen by vigilmon", moment(now, now));
+    }
+    // The second time says in which zone both are.
+    let from = if facts.started_at.rfc3339().get(..10) == ended_at.rfc3339().get(..10) { from.trim_end_matches(" UTC") } else { &from };
+    let lasted = spoken(facts.duration);
+    let after = match (facts.closed, facts.status) {
+        (Some(CloseReason::Removed), _) => ". It is no longer in the config",
+        (Some(CloseReason::Paused), _) | (_, Verdict::Paused) => ". It is paused now",
+        (_, Verdict::Degraded) => ". It is degraded now",
+        (_, Verdict::Down) => ". It is DOWN now",
+        (_, Verdict::Up | Verdict::Unknown | Verdict::Maintenance) => "",
+    };
+    format!("was {what} from {from} to {to} ({lasted}): {cause}{after}")
 }
 
 fn incident(event: EventKind, facts: &IncidentFacts, now: UnixMillis) -> String {
@@ -40,7 +104,7 @@ fn incident(event: EventKind, facts: &IncidentFacts, now: UnixMillis) -> String 
     match event {
         EventKind::Down => format!("{name} is DOWN since {since}: {cause}{regions}"),
         EventKind::Degraded => format!("{name} is degraded since {since}: {cause}{regions}"),
-        EventKind::Recovered => recovered(facts, now),
+        EventKind::Recovered => format!("{name} {}", recovered(facts, now)),
         EventKind::Regional => format!("{name} is DOWN from {} only, since {since}: {cause}{regions}", failing(facts)),
         EventKind::Reminder if facts.lane == Lane::Regional => {
             let lasted = spoken(facts.duration);
@@ -100,28 +164,27 @@ fn besides(event: EventKind, alert: &AlertFacts) -> String {
 }
 
 fn recovered(facts: &IncidentFacts, now: UnixMillis) -> String {
-    let name = &facts.monitor_name;
     let lasted = spoken(facts.duration);
     let state = state(facts.status);
     match facts.closed {
         Some(CloseReason::RecoveredUnseen) => {
             let (from, to) = (moment(facts.started_at, now), moment(now, now));
-            format!("{name} is {state} again; it recovered sometime between {from} and {to}, unseen by vigilmon")
+            format!("is {state} again; it recovered sometime between {from} and {to}, unseen by vigilmon")
         }
         // Nobody has seen it recover, and the message must not claim so.
-        Some(CloseReason::Removed) => format!("{name} is no longer in the config; its incident is closed after {lasted}"),
-        Some(CloseReason::Paused) => format!("{name} is paused; its incident is closed after {lasted}"),
+        Some(CloseReason::Removed) => format!("is no longer in the config; its incident is closed after {lasted}"),
+        Some(CloseReason::Paused) => format!("is paused; its incident is closed after {lasted}"),
         None | Some(CloseReason::Recovered | CloseReason::Superseded) => match facts.status {
-            Verdict::Up if facts.cause_code == certificate::CODE => format!("{name} is fine again after {lasted}: {}", facts.cause),
-            Verdict::Up if facts.lane == Lane::Degradation => format!("{name} is fine again; it was degraded for {lasted}"),
+            Verdict::Up if facts.cause_code == certificate::CODE => format!("is fine again after {lasted}: {}", facts.cause),
+            Verdict::Up if facts.lane == Lane::Degradation => format!("is fine again; it was degraded for {lasted}"),
             Verdict::Up if facts.lane == Lane::Regional && !facts.regions_failed.is_empty() => {
-                format!("{name} is fine from {} again; it was down from there for {lasted}", named(&facts.regions_failed))
+                format!("is fine from {} again; it was down from there for {lasted}", named(&facts.regions_failed))
             }
-            Verdict::Up => format!("{name} is up again after {lasted}"),
-            Verdict::Degraded => format!("{name} is no longer down, but degraded, after {lasted}"),
-            Verdict::Down => format!("{name} is no longer degraded, but DOWN, after {lasted}"),
+            Verdict::Up => format!("is up again after {lasted}"),
+            Verdict::Degraded => format!("is no longer down, but degraded, after {lasted}"),
+            Verdict::Down => format!("is no longer degraded, but DOWN, after {lasted}"),
             Verdict::Unknown | Verdict::Paused | Verdict::Maintenance => {
-                format!("{name} is no longer watched; its incident is closed after {lasted}")
+                format!("is no longer watched; its incident is closed after {lasted}")
             }
         },
     }

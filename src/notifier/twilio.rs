@@ -6,6 +6,7 @@
 use crate::model::channel::spec::TwilioSpec;
 use crate::model::time::UnixMillis;
 use crate::notifier::compose::Message;
+use crate::notifier::compose::PLAIN;
 use crate::notifier::error::Said;
 use crate::notifier::error::SendError;
 use crate::notifier::error::judge_said;
@@ -25,7 +26,14 @@ impl Kind for TwilioSpec {
         let mut lines = Lines::new(TEXT, "\n");
         let click = message.click().filter(|url| TEXT.unit.of(url) < TEXT.max / 2);
         let room = TEXT.at_most(TEXT.max - click.as_ref().map_or(0, |url| TEXT.unit.of(url) + 1));
-        lines.push(&within(&message.payload().text, room, escape::plain));
+        if message.parts().is_empty() {
+            lines.push(&within(&message.payload().text, room, escape::plain));
+        } else {
+            let headline = message.sentence();
+            lines.push(&headline);
+            let left = room.at_most(room.max.saturating_sub(room.unit.of(&headline) + 1));
+            message.detail_lines(&PLAIN, left).iter().for_each(|line| _ = lines.push(line));
+        }
         lines.push(&click.unwrap_or_default());
         let sender = if self.from.starts_with("MG") { "MessagingServiceSid" } else { "From" };
         let text = lines.done();

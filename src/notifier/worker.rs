@@ -1,6 +1,11 @@
 //! One channel's worker: claim, send, note what became of it, wait.
 //!
 //! It sends one message at a time. That keeps the order, and chat services want no more than about one message a second anyway.
+//!
+//! The first message of a quiet channel goes out at once, with all that waits beside it. What comes within [`GATHER`] of it waits for the
+//! end of that time and goes out together, and so on as long as more comes: so nobody is kept waiting in quiet times, and a storm is a few
+//! messages. What is told in one is claimed together and noted in one transaction: after a crash in between it is told again, all of it.
+//! Channels that open and end something at a service get everything by itself and at once, see [`Manner`].
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,6 +19,10 @@ use crate::config::Config;
 use crate::model::channel::Channel;
 use crate::model::channel::ChannelSpec;
 use crate::model::id::ChannelName;
+use crate::model::incident::Lane;
+use crate::model::notification::EventKind;
+use crate::model::notification::Notification;
+use crate::model::notification::Subject;
 use crate::model::peer::DeliveryStep;
 use crate::model::secret::Secret;
 use crate::model::time::UnixMillis;
@@ -27,8 +36,16 @@ use crate::notifier::backoff::KEPT_FOR;
 use crate::notifier::backoff::Next;
 use crate::notifier::backoff::Rest;
 use crate::notifier::backoff::after_failure;
+use crate::notifier::bundle;
+use crate::notifier::bundle::PARTS_MAX;
 use crate::notifier::changed;
 use crate::notifier::error::SendError;
+use crate::notifier::kind::GATHER;
+use crate::notifier::kind::Manner;
+use crate::notifier::kind::manner;
+use crate::notifier::kind::patience;
+use crate::notifier::merge::Telling;
+use crate::notifier::merge::telling;
 use crate::notifier::outbox::Mark;
 use crate::notifier::outbox::Outbox;
 use crate::notifier::payload::Links;
@@ -37,9 +54,17 @@ use crate::notifier::shared::Verdict;
 use crate::notifier::signed::LinkKeys;
 use crate::notifier::sink::Envelope;
 use crate::notifier::sink::Sink;
+use crate::notifier::worker::due::Due;
+use crate::notifier::worker::due::accepted;
+use crate::notifier::worker::due::portion;
+use crate::notifier::worker::due::steps;
+use crate::notifier::worker::due::with_another;
+use crate::rules::quiet;
 use crate::store::Attempt;
 use crate::store::CommitError;
 use crate::store::OutboxRow;
+
+mod due;
 
 /// Wait for a row that is due and yet cannot be claimed, because an older one of the same monitor goes first. When that one is settled
 /// the worker looks again at once; this is for its being due itself.
@@ -53,7 +78,8 @@ const CLAIM_FIRST: Duration = Duration::from_millis(200);
 /// between two nodes.
 const CLAIM_FIRST_ANEW: Duration = Duration::from_secs(1);
 
-/// With peers, rows that are looked at in one go: most are somebody else's turn.
+/// Rows that are looked at in one go where each is told by itself. With peers most are somebody else's turn; and finding them costs as much
+/// for many as for one.
 const LOOKED_AT_ONCE: usize = 64;
 
 /// A row that waits for its turn is not looked at again sooner than this, unless something is heard.
@@ -61,6 +87,9 @@ const WAIT_MIN: Duration = Duration::from_millis(100);
 
 /// And not later, because a failure elsewhere may make it this node's turn at any time.
 const WAIT_MAX: Duration = Duration::from_secs(3);
+
+/// While a channel keeps still it is looked at so often whether it still does.
+const QUIET_LOOK: Duration = Duration::from_secs(3600);
 
 /// Messages of a channel that left the config that are looked at in one go.
 const BURIED_AT_ONCE: usize = 20;
@@ -117,6 +146,8 @@ pub(super) struct Worker<O, S> {
     rest: Rest,
     /// How often each row was refused for good. Forgotten at a restart: then it is tried three times more, which errs on the right side.
     n_refused: HashMap<i64, usize>,
+    /// Until when messages are gathered.
+    gathers_until: Option<UnixMillis>,
     /// How the channel was last spoken to; when that changes, its past says nothing any more.
     spec: Option<ChannelSpec>,
 }
@@ -129,7 +160,7 @@ enum Step {
 
 impl<O: Outbox, S: Sink> Worker<O, S> {
     pub(super) fn new(channel: ChannelName, desk: Desk<O, S>) -> Worker<O, S> {
-        Worker { channel, desk, rest: Rest::default(), n_refused: HashMap::new(), spec: None }
+        Worker { channel, desk, rest: Rest::default(), n_refused: HashMap::new(), gathers_until: None, spec: None }
     }
 
     pub(super) async fn run(mut self) {
@@ -154,25 +185,88 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
             self.rest = Rest::default();
             self.n_refused.clear();
         }
-        if let Some(until) = self.rest.until(now) {
+        let manner = manner(&channel.spec);
+        let gathers_until = self.gathers_until.filter(|until| manner == Manner::Together && now < *until && until.since(now) <= GATHER);
+        if let Some(until) = self.rest.until(now).max(gathers_until) {
             return Step::WaitUntil(until);
         }
-        let limit = if self.desk.shared.is_some() { LOOKED_AT_ONCE } else { 1 };
-        let Some(mut rows) = self.claim(now, limit).await else { return Step::WaitUntil(now + PAUSE) };
-        let links = Links::new(&config.server).signed(LinkKeys::new(&config, &self.desk.secret));
-        for row in &mut rows {
-            let verdict = self.desk.shared.as_ref().map_or(Verdict::Own, |shared| shared.verdict(&row.notification));
-            match verdict {
-                Verdict::Own => self.attempt(row, channel, &links).await,
-                Verdict::Ours { attempt, may_be_repeat } => {
-                    row.notification.may_be_repeat = may_be_repeat;
-                    self.attempt_for_all(row, attempt, channel, &links).await;
-                }
-                Verdict::Sent(at) => self.settle(row, Mark::Elsewhere { at }, None).await,
-                Verdict::Wait(wait) => self.settle(row, Mark::Waits { next_at: self.now() + wait.clamp(WAIT_MIN, WAIT_MAX) }, None).await,
+        let limit = match manner {
+            Manner::Together => PARTS_MAX,
+            Manner::Apart => LOOKED_AT_ONCE,
+        };
+        let Some(rows) = self.claim(now, limit).await else { return Step::WaitUntil(now + PAUSE) };
+        if rows.is_empty() {
+            return self.next_due(now).await;
+        }
+        let to = To { channel, links: &Links::new(&config.server).signed(LinkKeys::new(&config, &self.desk.secret)), manner };
+        match manner {
+            Manner::Together => self.attend(rows, &to).await,
+            Manner::Apart => self.attend_each(rows, &to).await,
+        }
+        Step::Again
+    }
+
+    /// One row after the other, until there is a reason to look again.
+    async fn attend_each(&mut self, rows: Vec<OutboxRow>, to: &To<'_>) {
+        let mut rows = rows.into_iter();
+        while let Some(row) = rows.next() {
+            self.attend(vec![row], to).await;
+            let now = self.now();
+            let is_other = self.desk.config.has_changed().unwrap_or(false);
+            if self.rest.until(now).is_some() || self.desk.stop.is_cancelled() || is_other {
+                self.settle(rows.map(|row| (row.id, Mark::Waits { next_at: now })).collect(), None).await;
+                return;
             }
         }
-        if rows.is_empty() { self.next_due(now).await } else { Step::Again }
+    }
+
+    /// Looks whose turn these rows are, and tells those that are ours, in one message.
+    async fn attend(&mut self, rows: Vec<OutboxRow>, to: &To<'_>) {
+        let (due, mut marks) = self.whose_turn(rows, to);
+        let (due, later) = portion(due, &self.n_refused);
+        let next_at = self.now();
+        marks.extend(later.iter().map(|due| (due.telling.rows[0].id, Mark::Waits { next_at })));
+        self.settle(marks, None).await;
+        if due.iter().any(|due| due.attempts.is_some()) {
+            self.attempt_for_all(due, to).await;
+        } else if !due.is_empty() {
+            self.attempt(&due, to).await;
+        }
+    }
+
+    /// Sorts rows into those to be told now and those that are somebody else's, with what is to be noted of these.
+    fn whose_turn(&self, rows: Vec<OutboxRow>, to: &To<'_>) -> (Vec<Due>, Vec<(i64, Mark)>) {
+        let now = self.now();
+        let (mut due, mut marks) = (Vec::new(), Vec::new());
+        for mut row in rows {
+            if let Some(until) = quiet_until(to.channel, &row, now) {
+                // A clock that is set meanwhile is noticed within the hour.
+                marks.push((row.id, Mark::Waits { next_at: until.min(now + QUIET_LOOK) }));
+                continue;
+            }
+            let Some(shared) = &self.desk.shared else {
+                due.push(Due { telling: telling(row, to.manner, now), attempts: None });
+                continue;
+            };
+            match shared.verdict(&row.notification, patience(&to.channel.spec)) {
+                Verdict::Own => due.push(Due { telling: telling(row, to.manner, now), attempts: None }),
+                Verdict::Ours { may_be_repeat, .. } => {
+                    row.behind.retain(|behind| shared.past(&behind.notification.key).1.is_none());
+                    // What another node tried may have arrived as well.
+                    row.n_attempts = row.n_attempts.max(shared.past(&row.notification.key).0);
+                    for behind in &mut row.behind {
+                        behind.n_attempts = behind.n_attempts.max(shared.past(&behind.notification.key).0);
+                    }
+                    let mut telling = telling(row, to.manner, now);
+                    telling.notification.may_be_repeat = may_be_repeat;
+                    let attempts = telling.rows.iter().map(|row| shared.past(&row.notification.key).0).collect();
+                    due.push(Due { telling, attempts: Some(attempts) });
+                }
+                Verdict::Sent(at) => marks.push((row.id, Mark::Elsewhere { at })),
+                Verdict::Wait(wait) => marks.push((row.id, Mark::Waits { next_at: now + wait.clamp(WAIT_MIN, WAIT_MAX) })),
+            }
+        }
+        (due, marks)
     }
 
     async fn next_due(&self, now: UnixMillis) -> Step {
@@ -197,87 +291,133 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
         }
     }
 
-    async fn attempt(&mut self, row: &OutboxRow, channel: &Channel, links: &Links) {
-        let envelope = Envelope { channel, notification: &row.notification, links };
-        let Tried { outcome, record } = attempt(&*self.desk.sink, &self.desk.clock, envelope).await;
+    async fn attempt(&mut self, due: &[Due], to: &To<'_>) {
+        let (key, Tried { outcome, record }) = self.send(due, to).await;
         let now = self.now();
         self.rest.note(outcome.as_ref().copied(), now, (self.desk.chance)());
-        match outcome {
-            Ok(()) => self.settle(row, Mark::Sent { at: now }, Some(&record)).await,
-            Err(error) => {
-                let mark = self.after(row, &error, now);
-                self.settle(row, mark, Some(&record)).await;
-            }
-        }
+        let marks = match &outcome {
+            Ok(()) => accepted(due, &key, now),
+            Err(error) => self.not_accepted(due, error, now),
+        };
+        self.conclude(due, &key, marks, &record).await;
     }
 
     /// An attempt that stands for the whole cluster: the others are told before and after. How long the cluster waits between attempts is
     /// decided by all of them together; here only a channel's own "slow down" is kept to.
-    async fn attempt_for_all(&mut self, row: &OutboxRow, number: u32, channel: &Channel, links: &Links) {
+    async fn attempt_for_all(&mut self, due: Vec<Due>, to: &To<'_>) {
         let Some(shared) = self.desk.shared.clone() else { return };
-        let key = row.notification.key.as_str();
-        shared.say(key, DeliveryStep::Claimed { attempt: number });
-        if shared.has_company() {
-            let ahead = if shared.has_new_order() { CLAIM_FIRST_ANEW } else { CLAIM_FIRST };
-            tokio::time::sleep(ahead).await;
-            if shared.gives_way(key, number) {
-                return self.settle(row, Mark::Waits { next_at: self.now() + WAIT_MIN }, None).await;
-            }
+        shared.say(steps(&due, |attempt| DeliveryStep::Claimed { attempt }));
+        let due = if shared.has_company() { self.give_way(&shared, due).await } else { due };
+        if due.is_empty() {
+            return;
         }
-        let envelope = Envelope { channel, notification: &row.notification, links };
-        let Tried { outcome, record } = attempt(&*self.desk.sink, &self.desk.clock, envelope).await;
+        let (key, Tried { outcome, record }) = self.send(&due, to).await;
         let now = self.now();
         match outcome {
             Ok(()) => {
                 self.rest.note(Ok(()), now, (self.desk.chance)());
-                self.settle(row, Mark::Sent { at: now }, Some(&record)).await;
-                if let Err(error) = self.desk.outbox.keep(shared.fact(key, now).into_iter().collect()).await {
+                self.conclude(&due, &key, accepted(&due, &key, now), &record).await;
+                let sent = steps(&due, |_| DeliveryStep::Sent { at: now });
+                let facts = sent.iter().filter_map(|(key, _)| shared.fact(key, now)).collect();
+                if let Err(error) = self.desk.outbox.keep(facts).await {
                     tracing::warn!(%error, "cannot keep that message `{key}` was sent: {error}");
                 }
-                shared.say(key, DeliveryStep::Sent { at: now });
+                shared.say(sent);
             }
             Err(error) => {
-                let mark = match (self.after(row, &error, now), &error) {
-                    (Mark::Retry { next_at, error: text }, SendError::Later { .. }) => {
-                        self.rest.note(Err(&error), now, (self.desk.chance)());
-                        Mark::Retry { next_at, error: text }
+                let mut marks = self.not_accepted(&due, &error, now);
+                if matches!(error, SendError::Later(..)) {
+                    self.rest.note(Err(&error), now, (self.desk.chance)());
+                } else {
+                    for (_, mark) in &mut marks {
+                        if let Mark::Retry { next_at, .. } = mark {
+                            *next_at = now;
+                        }
                     }
-                    (Mark::Retry { error: text, .. }, _) => Mark::Retry { next_at: now, error: text },
-                    (mark, _) => mark,
-                };
-                self.settle(row, mark, Some(&record)).await;
-                shared.say(key, DeliveryStep::Failed { attempt: number });
+                }
+                self.conclude(&due, &key, marks, &record).await;
+                shared.say(steps(&due, |attempt| DeliveryStep::Failed { attempt }));
             }
         }
     }
 
-    /// What becomes of a row whose attempt failed.
-    fn after(&mut self, row: &OutboxRow, error: &SendError, now: UnixMillis) -> Mark {
-        let n_refused = self.n_refused.entry(row.id).or_default();
-        if matches!(error, SendError::Permanent(_)) {
-            *n_refused += 1;
+    /// Waits until the others have heard of our claims, and leaves to them what they claimed as well.
+    async fn give_way(&mut self, shared: &Shared, due: Vec<Due>) -> Vec<Due> {
+        let ahead = if shared.has_new_order() { CLAIM_FIRST_ANEW } else { CLAIM_FIRST };
+        tokio::time::sleep(ahead).await;
+        let is_theirs = |due: &Due| due.keys().any(|(key, attempt)| shared.gives_way(key, attempt));
+        let (theirs, ours): (Vec<Due>, Vec<Due>) = due.into_iter().partition(is_theirs);
+        let next_at = self.now() + WAIT_MIN;
+        self.settle(theirs.iter().map(|due| (due.telling.rows[0].id, Mark::Waits { next_at })).collect(), None).await;
+        ours
+    }
+
+    /// One attempt to tell all of these; says also which key the message has.
+    async fn send(&mut self, due: &[Due], to: &To<'_>) -> (String, Tried) {
+        let tellings: Vec<Telling> = due.iter().map(|due| due.telling.clone()).collect();
+        let notification = bundle::of(&tellings);
+        let told: Vec<&Notification> = tellings.iter().flat_map(|telling| &telling.rows).map(|row| &row.notification).collect();
+        let envelope = Envelope { channel: to.channel, notification: &notification, told: &told, links: to.links };
+        let tried = attempt(&*self.desk.sink, &self.desk.clock, envelope).await;
+        // Without an answer there is a rest instead, which is longer each time.
+        if matches!(tried.outcome, Ok(()) | Err(SendError::Permanent(_))) {
+            self.gathers_until = Some(self.now() + GATHER);
         }
-        let n_attempts = row.n_attempts.saturating_add(1);
-        let history = History { owed_since: row.owed_since, n_attempts, n_refused: *n_refused };
-        match after_failure(error, history, now, (self.desk.chance)()) {
-            Next::RetryAt(next_at) => Mark::Retry { next_at, error: error.to_string() },
-            Next::GiveUp => Mark::Dead { at: now, error: error.to_string() },
+        (notification.key, tried)
+    }
+
+    /// What becomes of rows whose attempt failed.
+    fn not_accepted(&mut self, due: &[Due], error: &SendError, now: UnixMillis) -> Vec<(i64, Mark)> {
+        // What failed together is tried again together.
+        let chance = (self.desk.chance)();
+        let mut marks = Vec::new();
+        for Due { telling, .. } in due {
+            let first = &telling.rows[0];
+            let n_refused = self.n_refused.entry(first.id).or_default();
+            if matches!(error, SendError::Permanent(_)) {
+                *n_refused += 1;
+            }
+            let n_attempts = first.n_attempts.saturating_add(1);
+            let history = History { owed_since: first.owed_since, n_attempts, n_refused: *n_refused };
+            let next = after_failure(error, history, now, chance);
+            for (place, row) in telling.rows.iter().enumerate() {
+                let error = if place == telling.told { error.to_string() } else { with_another(&telling.notification.key, error) };
+                let mark = match next {
+                    Next::RetryAt(next_at) => Mark::Retry { next_at, error },
+                    Next::GiveUp => Mark::Dead { at: now, error },
+                };
+                marks.push((row.id, mark));
+            }
         }
+        marks
+    }
+
+    /// Notes how an attempt ended.
+    async fn conclude(&mut self, due: &[Due], key: &str, marks: Vec<(i64, Mark)>, record: &Attempt) {
+        self.log(due, key, &marks);
+        for (id, mark) in &marks {
+            if !matches!(mark, Mark::Retry { .. }) {
+                self.n_refused.remove(id);
+            }
+        }
+        self.settle(marks, Some(record)).await;
     }
 
     /// The channel is not in the config: gives up what has waited a day for it, and leaves the rest alone.
     async fn bury(&mut self, now: UnixMillis) -> Step {
         let Some(rows) = self.claim(now, BURIED_AT_ONCE).await else { return Step::WaitUntil(now + PAUSE) };
-        let mut n_buried = 0;
-        for row in &rows {
-            let error = format!("the channel `{}` is not in the config", self.channel);
-            if now.since(row.owed_since) >= KEPT_FOR {
-                n_buried += 1;
-                self.settle(row, Mark::Dead { at: now, error }, None).await;
-            } else {
-                self.settle(row, Mark::Retry { next_at: now, error }, None).await;
-            }
+        let error = format!("the channel `{}` is not in the config", self.channel);
+        let is_over = |row: &OutboxRow| now.since(row.owed_since) >= KEPT_FOR;
+        let n_buried = rows.iter().filter(|row| is_over(row)).count();
+        let mark = |row: &OutboxRow| {
+            let error = error.clone();
+            if is_over(row) { Mark::Dead { at: now, error } } else { Mark::Retry { next_at: now, error } }
+        };
+        for row in rows.iter().filter(|row| is_over(row)) {
+            let key = &row.notification.key;
+            tracing::error!(channel = %self.channel, key, error, "message `{key}` given up: {error}");
         }
+        self.settle(rows.iter().map(|row| (row.id, mark(row))).collect(), None).await;
         if n_buried > 0 {
             return Step::Again;
         }
@@ -296,16 +436,14 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
         }
     }
 
-    /// Makes the outcome of an attempt durable, with the record of it if there was one, and says it. Until that has worked nothing else is sent: a message that was accepted
-    /// and not noted would be sent again, and with a full disk again and again.
-    async fn settle(&mut self, row: &OutboxRow, mark: Mark, record: Option<&Attempt>) {
-        self.log(row, &mark);
-        if !matches!(mark, Mark::Retry { .. } | Mark::Waits { .. }) {
-            self.n_refused.remove(&row.id);
+    /// Makes it durable what became of rows, of all of them at once, with the record of the attempt if there was one. Until it has worked
+    /// nothing else is sent: a message that was accepted and not noted would be sent again, and with a full disk again and again.
+    async fn settle(&mut self, marks: Vec<(i64, Mark)>, record: Option<&Attempt>) {
+        if marks.is_empty() {
+            return;
         }
-        while let Err(error) = self.desk.outbox.mark(row.id, &mark, record).await {
-            let key = &row.notification.key;
-            tracing::error!(channel = %self.channel, key, %error, "cannot note what became of message `{key}`: {error}");
+        while let Err(error) = self.desk.outbox.mark(marks.clone(), record).await {
+            tracing::error!(channel = %self.channel, %error, n_messages = marks.len(), "cannot note what became of messages: {error}");
             if error == CommitError::Closed || self.desk.stop.is_cancelled() {
                 return;
             }
@@ -313,20 +451,19 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
         }
     }
 
-    fn log(&self, row: &OutboxRow, mark: &Mark) {
-        let (channel, key) = (&self.channel, &row.notification.key);
-        let n_attempts = row.n_attempts.saturating_add(1);
-        match mark {
-            Mark::Sent { .. } => tracing::info!(%channel, key, n_attempts, "message `{key}` accepted by channel `{channel}`"),
-            Mark::Waits { .. } => {}
-            Mark::Elsewhere { .. } => tracing::debug!(%channel, key, "message `{key}` was sent by another node"),
-            Mark::Retry { next_at, error } => {
-                let wait = spoken(next_at.since(self.now()));
-                tracing::warn!(%channel, key, n_attempts, error, "message `{key}` not accepted by channel `{channel}`, next attempt in {wait}: {error}");
-            }
-            Mark::Dead { error, .. } => {
-                tracing::error!(%channel, key, n_attempts, error, "message `{key}` given up, channel `{channel}` did not accept it: {error}");
-            }
+    /// One line for each message, however much it tells.
+    fn log(&self, due: &[Due], key: &str, marks: &[(i64, Mark)]) {
+        let channel = &self.channel;
+        let (n_messages, n_attempts) = (marks.len(), due[0].telling.rows[0].n_attempts.saturating_add(1));
+        if let Some((_, Mark::Retry { next_at, error })) = marks.iter().find(|(_, mark)| matches!(mark, Mark::Retry { .. })) {
+            let wait = spoken(next_at.since(self.now()));
+            tracing::warn!(%channel, key, n_messages, n_attempts, error, "message `{key}` not accepted by channel `{channel}`, next attempt in {wait}: {error}");
+        }
+        if let Some((_, Mark::Dead { error, .. })) = marks.iter().find(|(_, mark)| matches!(mark, Mark::Dead { .. })) {
+            tracing::error!(%channel, key, n_messages, n_attempts, error, "message `{key}` given up, channel `{channel}` did not accept it: {error}");
+        }
+        if marks.iter().any(|(_, mark)| matches!(mark, Mark::Sent { .. } | Mark::Together { .. })) {
+            tracing::info!(%channel, key, n_messages, n_attempts, "message `{key}` accepted by channel `{channel}`");
         }
     }
 
@@ -343,6 +480,32 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
     fn now(&self) -> UnixMillis {
         self.desk.clock.now().wall
     }
+}
+
+/// Where to.
+struct To<'a> {
+    channel: &'a Channel,
+    links: &'a Links,
+    manner: Manner,
+}
+
+/// Until when a channel keeps still about this and all that waits behind it; `None` when one of them is told all the same: nothing of one
+/// monitor overtakes anything.
+fn quiet_until(channel: &Channel, row: &OutboxRow, now: UnixMillis) -> Option<UnixMillis> {
+    let hours = channel.quiet_hours.as_ref()?;
+    let mut latest = now;
+    for waiting in std::iter::once(row).chain(&row.behind) {
+        let lane = match &waiting.notification.subject {
+            Subject::Incident(facts) => Some(facts.lane),
+            Subject::SelfNotice { .. } | Subject::Passed(..) | Subject::Bundle(..) => None,
+        };
+        // What may follow it goes at once, and would have to wait behind it.
+        if lane == Some(Lane::Regional) && hours.except.contains(&EventKind::Down) {
+            return None;
+        }
+        latest = latest.max(quiet::until(hours, waiting.notification.event, lane, now)?);
+    }
+    Some(latest)
 }
 
 #[cfg(test)]

@@ -20,9 +20,13 @@ use crate::notifier::shorten::within;
 const TOPIC: Limit = Limit::chars(60);
 const TEXT: Limit = Limit::chars(9900);
 
+/// Where messages about many monitors at once stand.
+const TOPIC_OF_SEVERAL: &str = "several monitors";
+
 impl Kind for ZulipSpec {
     fn request(&self, message: &Message<'_>) -> Request {
-        let topic = self.topic.clone().unwrap_or_else(|| message.payload().monitor_name);
+        let own = || if message.parts().is_empty() { message.payload().monitor_name } else { TOPIC_OF_SEVERAL.to_owned() };
+        let topic = self.topic.clone().unwrap_or_else(own);
         let topic = within(&topic, TOPIC, escape::plain);
         let content = format!("{} {}", message.tone().sign(), message.text(&GAPPED, TEXT));
         let fields = [("type", "stream"), ("to", self.channel.as_str()), ("topic", &topic), ("content", &content)];

@@ -84,6 +84,7 @@ pub use crate::store::types::DeliveryFilter;
 pub use crate::store::types::DeliveryState;
 pub use crate::store::types::IncidentFilter;
 pub use crate::store::types::Loaded;
+pub use crate::store::types::Mark;
 pub use crate::store::types::OpenOptions;
 pub use crate::store::types::Opened;
 pub use crate::store::types::OutboxRow;
@@ -375,22 +376,6 @@ impl Store {
         self.write(Duty::Promised, move |desk| outbox::hold_leases(desk, until)).await
     }
 
-    /// Lets a leased row go until `next_at`; that is no attempt.
-    ///
-    /// # Errors
-    /// [`CommitError`].
-    pub async fn outbox_wait(&self, id: i64, next_at: UnixMillis) -> Result<(), CommitError> {
-        self.write(Duty::Unpromised, move |desk| outbox::wait(desk, id, next_at)).await
-    }
-
-    /// Notes that another node sent a leased row.
-    ///
-    /// # Errors
-    /// [`CommitError`].
-    pub async fn outbox_elsewhere(&self, id: i64, at: UnixMillis) -> Result<(), CommitError> {
-        self.write(Duty::Promised, move |desk| outbox::elsewhere(desk, id, at)).await
-    }
-
     /// Keeps that other nodes sent these messages, whether they are owed here or not (yet).
     ///
     /// # Errors
@@ -407,7 +392,7 @@ impl Store {
     }
 
     /// Leases the rows of one channel that are due, oldest first, at most `limit`; of each monitor only the oldest unsent one,
-    /// so that a recovery never overtakes its outage.
+    /// so that a recovery never overtakes its outage. With each comes what waits behind it.
     ///
     /// # Errors
     /// [`CommitError`].
@@ -432,31 +417,16 @@ impl Store {
         self.read(move |conn| outbox::next_due(conn, &channel)).await
     }
 
-    /// Notes that the channel accepted a message, and the attempt. Durable.
+    /// Notes what became of claimed rows, and the attempt that settled them if there was one: of all of them or of none. Durable, unless
+    /// nothing was tried.
     ///
     /// # Errors
     /// [`CommitError`].
-    pub async fn outbox_sent(&self, id: i64, at: UnixMillis, attempt: Option<&Attempt>) -> Result<(), CommitError> {
+    pub async fn outbox_mark(&self, marks: Vec<(i64, Mark)>, attempt: Option<&Attempt>) -> Result<(), CommitError> {
+        let only_wait = marks.iter().all(|(_, mark)| matches!(mark, Mark::Waits { .. }));
+        let duty = if only_wait { Duty::Unpromised } else { Duty::Promised };
         let attempt = attempt.cloned();
-        self.write(Duty::Promised, move |desk| outbox::sent(desk, id, at, attempt.as_ref())).await
-    }
-
-    /// Notes a failed attempt, why it failed, and when to try again. Durable.
-    ///
-    /// # Errors
-    /// [`CommitError`].
-    pub async fn outbox_retry(&self, id: i64, next_at: UnixMillis, (error, attempt): (&str, Option<&Attempt>)) -> Result<(), CommitError> {
-        let (error, attempt) = (error.to_owned(), attempt.cloned());
-        self.write(Duty::Promised, move |desk| outbox::retry(desk, id, next_at, (&error, attempt.as_ref()))).await
-    }
-
-    /// Gives a message up; it stays visible in the delivery log. Durable.
-    ///
-    /// # Errors
-    /// [`CommitError`].
-    pub async fn outbox_dead(&self, id: i64, at: UnixMillis, (error, attempt): (&str, Option<&Attempt>)) -> Result<(), CommitError> {
-        let (error, attempt) = (error.to_owned(), attempt.cloned());
-        self.write(Duty::Promised, move |desk| outbox::dead(desk, id, at, (&error, attempt.as_ref()))).await
+        self.write(duty, move |desk| marks.iter().try_for_each(|(id, mark)| outbox::mark(desk, *id, mark, attempt.as_ref()))).await
     }
 
     /// Channels that are owed something, configured or not, each with the number of waiting rows and the oldest one's time.

@@ -11,6 +11,7 @@ use rusqlite::Row;
 
 use crate::model::id::ChannelName;
 use crate::model::id::IncidentId;
+use crate::model::incident::Lane;
 use crate::model::notification::EventKind;
 use crate::model::notification::Notification;
 use crate::model::notification::Subject;
@@ -19,6 +20,7 @@ use crate::store::Attempt;
 use crate::store::Delivery;
 use crate::store::DeliveryFilter;
 use crate::store::DeliveryState;
+use crate::store::Mark;
 use crate::store::OutboxRow;
 use crate::store::Revived;
 use crate::store::attempt;
@@ -48,8 +50,8 @@ const DELIVERIES_MAX: usize = 1000;
 pub(super) fn owe(desk: &Desk, notification: &Notification) -> rusqlite::Result<()> {
     let Notification { key, channel, event, at, subject, may_be_repeat: _ } = notification;
     let (queue, incident) = match subject {
-        Subject::Incident(facts) => (facts.monitor.as_str(), Some(facts.incident.as_str())),
-        Subject::SelfNotice { .. } => ("", None),
+        Subject::Incident(facts) | Subject::Passed(facts) => (facts.monitor.as_str(), Some(facts.incident.as_str())),
+        Subject::SelfNotice { .. } | Subject::Bundle(_) => ("", None),
     };
     let json = message::to_json(subject);
     let mut insert = desk.conn.prepare_cached(
@@ -92,6 +94,14 @@ pub(super) fn reset_leases(desk: &Desk) -> rusqlite::Result<()> {
 /// Of every queue of a channel the oldest unsent row.
 const HEADS: &str = "SELECT min(id) AS id FROM outbox WHERE state = 'waiting' AND channel = ?1 GROUP BY queue";
 
+/// Whether the opening of an incident was given up for a channel, and no other opening of it arrived there.
+const OPENING_LOST: &str = "SELECT count(*) > 0 AND sum(state = 'sent') = 0 FROM outbox
+    WHERE incident = ?1 AND channel = ?2 AND event IN ('down', 'degraded', 'regional', 'certificate')";
+
+/// Rows that are looked at behind one that was claimed. Of an incident that lasts there are a beginning, an end, and reminders that
+/// come ever more seldom; what is beyond is looked at in the next round.
+const BEHIND_MAX: i64 = 64;
+
 /// What a claim asks for.
 #[derive(Debug, Clone)]
 pub(super) struct Claim {
@@ -106,7 +116,7 @@ pub(super) fn claim(desk: &Desk, claim: &Claim) -> rusqlite::Result<Vec<OutboxRo
     let sql = format!(
         "UPDATE outbox SET leased = 1, due_at = ?3 WHERE state = 'waiting' AND id IN (
              SELECT o.id FROM ({HEADS}) AS head JOIN outbox o ON o.id = head.id WHERE o.due_at <= ?2 ORDER BY o.id LIMIT ?4)
-         RETURNING id, n_attempts, key, event, at, subject, again_at"
+         RETURNING id, n_attempts, key, event, at, subject, again_at, queue"
     );
     let limit = i64::try_from(claim.limit).unwrap_or(i64::MAX);
     let until = claim.now + claim.lease;
@@ -116,7 +126,7 @@ pub(super) fn claim(desk: &Desk, claim: &Claim) -> rusqlite::Result<Vec<OutboxRo
     let mut unreadable = Vec::new();
     while let Some(row) = rows.next()? {
         match outbox_row(&claim.channel, row) {
-            Ok(found) => claimed.push(found),
+            Ok(found) => claimed.push((found, row.get::<_, String>(7)?)),
             Err(Unreadable(why)) => unreadable.push((row.get::<_, i64>(0)?, why)),
         }
     }
@@ -126,8 +136,41 @@ pub(super) fn claim(desk: &Desk, claim: &Claim) -> rusqlite::Result<Vec<OutboxRo
         tracing::error!(error = why, "a stored message to `{}` cannot be read and is given up: {why}", claim.channel);
         dead(desk, id, claim.now, (&format!("the stored message cannot be read: {why}"), None))?;
     }
-    claimed.sort_by_key(|row| row.id);
-    Ok(claimed)
+    claimed.sort_by_key(|(row, _)| row.id);
+    claimed.into_iter().map(|(row, queue)| with_company(&desk.conn, row, &queue)).collect()
+}
+
+/// What waits behind a row about the same incident, or about the outage that its degradation became; and whether the incident that it
+/// ends was ever told of.
+fn with_company(conn: &Connection, mut row: OutboxRow, queue: &str) -> rusqlite::Result<OutboxRow> {
+    let Notification { channel, event, subject, .. } = &row.notification;
+    // Messages about vigilmon itself have nothing to do with each other.
+    let Subject::Incident(facts) = subject else { return Ok(row) };
+    if *event == EventKind::Recovered {
+        let of = (facts.incident.as_str(), channel.as_str());
+        let lost = conn.prepare_cached(OPENING_LOST)?.query_row(of, |row| row.get(0))?;
+        row.is_opening_lost = lost;
+    }
+    let mut select = conn.prepare_cached(
+        "SELECT id, n_attempts, key, event, at, subject, again_at, incident FROM outbox
+         WHERE state = 'waiting' AND channel = ?1 AND queue = ?2 AND ?3 < id ORDER BY id LIMIT ?4",
+    )?;
+    let mut rows = select.query((channel.as_str(), queue, row.id, BEHIND_MAX))?;
+    let (mut incident, mut may_get_worse) = (facts.incident.clone(), facts.lane == Lane::Degradation);
+    while let Some(found) = rows.next()? {
+        // What is about something else is never told in one with this, and reading it costs more than finding it.
+        let about: Option<String> = found.get(7)?;
+        if about.as_deref() != Some(incident.as_str()) {
+            let is_worse = may_get_worse && found.get_ref(3)?.as_str().is_ok_and(|word| word == EventKind::Down.word());
+            let Some(about) = about.filter(|_| is_worse) else { break };
+            (incident, may_get_worse) = (IncidentId::from_derived(&about), false);
+        }
+        // One that cannot be read is met, and given up, when its turn comes; what is behind it waits until then.
+        let Ok(found) = outbox_row(&row.notification.channel, found) else { break };
+        row.behind.push(found);
+    }
+    drop(rows);
+    Ok(row)
 }
 
 fn outbox_row(channel: &ChannelName, row: &Row<'_>) -> Result<OutboxRow, Unreadable> {
@@ -144,6 +187,8 @@ fn outbox_row(channel: &ChannelName, row: &Row<'_>) -> Result<OutboxRow, Unreada
             subject: message::from_json(&row.get::<_, String>(5)?)?,
             may_be_repeat: false,
         },
+        is_opening_lost: false,
+        behind: Vec::new(),
     })
 }
 
@@ -154,8 +199,32 @@ pub(super) fn next_due(conn: &Connection, channel: &ChannelName) -> rusqlite::Re
     Ok(due.map(UnixMillis))
 }
 
+/// Notes what became of a claimed row.
+pub(super) fn mark(desk: &Desk, id: i64, mark: &Mark, attempt: Option<&Attempt>) -> rusqlite::Result<()> {
+    match mark {
+        Mark::Sent { at } => sent(desk, id, *at, attempt),
+        Mark::Together { at, with } => together(desk, id, *at, (with, attempt)),
+        Mark::Retry { next_at, error } => retry(desk, id, *next_at, (error, attempt)),
+        Mark::Waits { next_at } => wait(desk, id, *next_at),
+        Mark::Elsewhere { at } => elsewhere(desk, id, *at),
+        Mark::Dead { at, error } => dead(desk, id, *at, (error, attempt)),
+    }
+}
+
+/// Notes that a message was accepted as a part of another one.
+fn together(desk: &Desk, id: i64, at: UnixMillis, (with, attempt): (&str, Option<&Attempt>)) -> rusqlite::Result<()> {
+    let n = desk
+        .conn
+        .prepare_cached(
+            "UPDATE outbox SET state = 'sent', ended_at = ?2, leased = 0, n_attempts = n_attempts + 1, last_error = ?3
+             WHERE id = ?1 AND state = 'waiting'",
+        )?
+        .execute((id, at.0, format!("told together with others, in message `{with}`")))?;
+    attempt.filter(|_| n == 1).map_or(Ok(()), |attempt| attempt::put(desk, id, attempt, at))
+}
+
 /// Notes that a message was accepted. What is not waiting any more stays as it is.
-pub(super) fn sent(desk: &Desk, id: i64, at: UnixMillis, attempt: Option<&Attempt>) -> rusqlite::Result<()> {
+fn sent(desk: &Desk, id: i64, at: UnixMillis, attempt: Option<&Attempt>) -> rusqlite::Result<()> {
     let n = desk
         .conn
         .prepare_cached(
@@ -166,7 +235,7 @@ pub(super) fn sent(desk: &Desk, id: i64, at: UnixMillis, attempt: Option<&Attemp
 }
 
 /// Notes a failed attempt.
-pub(super) fn retry(desk: &Desk, id: i64, next_at: UnixMillis, (error, attempt): (&str, Option<&Attempt>)) -> rusqlite::Result<()> {
+fn retry(desk: &Desk, id: i64, next_at: UnixMillis, (error, attempt): (&str, Option<&Attempt>)) -> rusqlite::Result<()> {
     let n = desk
         .conn
         .prepare_cached(
@@ -177,7 +246,7 @@ pub(super) fn retry(desk: &Desk, id: i64, next_at: UnixMillis, (error, attempt):
 }
 
 /// Lets a row go that is not to be sent now; that is no attempt.
-pub(super) fn wait(desk: &Desk, id: i64, next_at: UnixMillis) -> rusqlite::Result<()> {
+fn wait(desk: &Desk, id: i64, next_at: UnixMillis) -> rusqlite::Result<()> {
     desk.conn.prepare_cached("UPDATE outbox SET due_at = ?2, leased = 0 WHERE id = ?1 AND state = 'waiting'")?.execute((id, next_at.0))?;
     Ok(())
 }
@@ -186,7 +255,7 @@ pub(super) fn wait(desk: &Desk, id: i64, next_at: UnixMillis) -> rusqlite::Resul
 pub(super) const ELSEWHERE: &str = "sent by another node";
 
 /// Notes that another node sent a message.
-pub(super) fn elsewhere(desk: &Desk, id: i64, at: UnixMillis) -> rusqlite::Result<()> {
+fn elsewhere(desk: &Desk, id: i64, at: UnixMillis) -> rusqlite::Result<()> {
     let key: Option<String> = desk
         .conn
         .prepare_cached(
@@ -216,7 +285,7 @@ pub(super) fn hold_leases(desk: &Desk, until: UnixMillis) -> rusqlite::Result<()
 }
 
 /// Gives a message up.
-pub(super) fn dead(desk: &Desk, id: i64, at: UnixMillis, (error, attempt): (&str, Option<&Attempt>)) -> rusqlite::Result<()> {
+fn dead(desk: &Desk, id: i64, at: UnixMillis, (error, attempt): (&str, Option<&Attempt>)) -> rusqlite::Result<()> {
     let n = desk
         .conn
         .prepare_cached(
@@ -306,8 +375,9 @@ fn delivery(row: &Row<'_>) -> Result<Delivery, Unreadable> {
         event: row.get(3)?,
         incident: row.get::<_, Option<String>>(4)?.map(|id| IncidentId::from_derived(&id)),
         about: match message::from_json(&row.get::<_, String>(11)?) {
-            Ok(Subject::Incident(facts)) => facts.monitor_name,
+            Ok(Subject::Incident(facts) | Subject::Passed(facts)) => facts.monitor_name,
             Ok(Subject::SelfNotice { title, text: _ }) => title,
+            Ok(Subject::Bundle(_)) => "several monitors".to_owned(),
             Err(_) => "not readable any more".to_owned(),
         },
         at: UnixMillis(row.get(5)?),

@@ -62,6 +62,52 @@ pub struct OutboxRow {
     pub owed_since: UnixMillis,
     /// What to say.
     pub notification: Notification,
+    /// It ends an incident of which the beginning was given up.
+    pub is_opening_lost: bool,
+    /// What waits behind it about the same incident, in order, as far as nothing else stands in between; not leased, and a limited number.
+    /// Behind a degradation also what is about the outage that it became.
+    pub behind: Vec<OutboxRow>,
+}
+
+/// What became of a claimed row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mark {
+    /// Accepted.
+    Sent {
+        /// When.
+        at: UnixMillis,
+    },
+    /// Accepted as a part of another message.
+    Together {
+        /// When.
+        at: UnixMillis,
+        /// The key of that message.
+        with: String,
+    },
+    /// Not accepted; to be tried again.
+    Retry {
+        /// When.
+        next_at: UnixMillis,
+        /// Why it was not accepted.
+        error: String,
+    },
+    /// Not tried: it is somebody else's turn. To be looked at again.
+    Waits {
+        /// When.
+        next_at: UnixMillis,
+    },
+    /// Another node sent it.
+    Elsewhere {
+        /// When.
+        at: UnixMillis,
+    },
+    /// Given up.
+    Dead {
+        /// When.
+        at: UnixMillis,
+        /// Why.
+        error: String,
+    },
 }
 
 /// What became of a notification; for the delivery log.

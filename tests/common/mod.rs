@@ -249,6 +249,15 @@ impl Asked {
         serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("not JSON: {}", self.body))
     }
 
+    /// Each of the messages that a request of a webhook tells in one; itself, when it is one.
+    pub fn told(&self) -> Vec<serde_json::Value> {
+        let body = self.json();
+        match body["incidents"].as_array() {
+            Some(many) if !many.is_empty() => many.clone(),
+            Some(_) | None => vec![body],
+        }
+    }
+
     pub fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| {
             let (found, value) = line.split_once(':')?;

@@ -161,9 +161,15 @@ impl Diary for Disk {
 /// Whose messages wait for each other.
 fn queue(notification: &Notification) -> String {
     match &notification.subject {
-        Subject::Incident(facts) => facts.monitor.to_string(),
-        Subject::SelfNotice { .. } => String::new(),
+        Subject::Incident(facts) | Subject::Passed(facts) => facts.monitor.to_string(),
+        Subject::SelfNotice { .. } | Subject::Bundle(_) => String::new(),
     }
+}
+
+fn claimed_row(at: usize, row: &Row) -> OutboxRow {
+    let id = i64::try_from(at).unwrap_or(i64::MAX);
+    let (n_attempts, notification) = (row.n_attempts, row.notification.clone());
+    OutboxRow { id, n_attempts, owed_since: notification.at, notification, is_opening_lost: false, behind: Vec::new() }
 }
 
 impl Kept {
@@ -225,10 +231,15 @@ impl Outbox for Disk {
                 let row = &mut kept.outbox[at];
                 if row.due_at <= now && claimed.len() < limit {
                     (row.is_leased, row.due_at) = (true, now + LEASE);
-                    let id = i64::try_from(at).unwrap_or(i64::MAX);
-                    let (n_attempts, owed_since) = (row.n_attempts, row.notification.at);
-                    claimed.push(OutboxRow { id, n_attempts, owed_since, notification: row.notification.clone() });
+                    claimed.push(claimed_row(at, row));
                 }
+            }
+            for claimed in &mut claimed {
+                let waits = |row: &(usize, &Row)| row.1.ended.is_none() && row.1.notification.channel == *channel;
+                let from = usize::try_from(claimed.id).unwrap_or(usize::MAX).saturating_add(1);
+                let line = queue(&claimed.notification);
+                let behind = kept.outbox.iter().enumerate().skip(from).filter(waits).filter(|row| queue(&row.1.notification) == line);
+                claimed.behind = behind.map(|(at, row)| claimed_row(at, row)).collect();
             }
             claimed
         }))
@@ -238,18 +249,20 @@ impl Outbox for Disk {
         Ok(self.with(|kept| kept.heads(channel).into_iter().map(|at| kept.outbox[at].due_at).min()))
     }
 
-    async fn mark(&self, id: i64, mark: &Mark, _: Option<&Attempt>) -> Result<(), CommitError> {
+    async fn mark(&self, marks: Vec<(i64, Mark)>, _: Option<&Attempt>) -> Result<(), CommitError> {
         self.fsync().await;
         self.with(|kept| {
-            let at = usize::try_from(id).unwrap_or(usize::MAX);
-            let Some(row) = kept.outbox.get_mut(at).filter(|row| row.ended.is_none()) else { return };
-            row.is_leased = false;
-            match mark {
-                Mark::Sent { .. } => (row.ended, row.n_attempts) = (Some("sent"), row.n_attempts + 1),
-                Mark::Elsewhere { .. } => row.ended = Some("elsewhere"),
-                Mark::Dead { .. } => (row.ended, row.n_attempts) = (Some("dead"), row.n_attempts + 1),
-                Mark::Retry { next_at, .. } => (row.due_at, row.n_attempts) = (*next_at, row.n_attempts + 1),
-                Mark::Waits { next_at } => row.due_at = *next_at,
+            for (id, mark) in marks {
+                let at = usize::try_from(id).unwrap_or(usize::MAX);
+                let Some(row) = kept.outbox.get_mut(at).filter(|row| row.ended.is_none()) else { continue };
+                row.is_leased = false;
+                match mark {
+                    Mark::Sent { .. } | Mark::Together { .. } => (row.ended, row.n_attempts) = (Some("sent"), row.n_attempts + 1),
+                    Mark::Elsewhere { .. } => row.ended = Some("elsewhere"),
+                    Mark::Dead { .. } => (row.ended, row.n_attempts) = (Some("dead"), row.n_attempts + 1),
+                    Mark::Retry { next_at, .. } => (row.due_at, row.n_attempts) = (next_at, row.n_attempts + 1),
+                    Mark::Waits { next_at } => row.due_at = next_at,
+                }
             }
         });
         Ok(())

@@ -21,6 +21,7 @@ use vigilmon::model::ping::PingEntry;
 use vigilmon::model::time::Mono;
 use vigilmon::model::time::UnixMillis;
 use vigilmon::model::verdict::Confidence;
+use vigilmon::notifier::kind::GATHER;
 use vigilmon::rules::flap;
 
 use crate::disk::Disk;
@@ -222,7 +223,8 @@ pub fn check_in_time(mode: Mode, plan: &Plan, seen: &Seen) -> Vec<String> {
             seen.faults.iter().any(|fault| fault.what == FaultKind::Down(node) && fault.touches(from, at))
         };
         let n_down = (0..plan.n_nodes).filter(|node| was_down(*node)).count();
-        let patience = SEND_WINDOW + delivery::TAKEOVER_AFTER.saturating_mul(u32::try_from(n_down).unwrap_or(0)) + LOOKED_AT_EVERY;
+        let takeovers = delivery::TAKEOVER_AFTER.saturating_mul(u32::try_from(n_down).unwrap_or(0));
+        let patience = SEND_WINDOW + takeovers + LOOKED_AT_EVERY + GATHER;
         if n_down < plan.n_nodes && opening.at + patience < at {
             broken.push(format!("L1: {} opened at {:?} and was told at {at:?}, with {n_down} nodes away", opening.incident, opening.at));
         }

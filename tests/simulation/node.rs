@@ -244,22 +244,19 @@ struct Caller {
 
 impl Sink for Caller {
     async fn send(&self, envelope: Envelope<'_>, _: &Heard) -> Result<(), SendError> {
-        let notification = envelope.notification.clone();
-        let Subject::Incident(facts) = &notification.subject else { return Ok(()) };
         self.world.is_sending(self.node);
         let (there, back) = self.world.dice(|dice| (dice.millis(10, 150), dice.millis(10, 150)));
         tokio::time::sleep(there).await;
         if !self.world.has_uplink(self.node) {
             return Err(SendError::Transient("unreachable".to_owned()));
         }
-        let delivery = Delivery {
-            at: elapsed(),
-            node: self.node,
-            key: notification.key.clone(),
-            event: notification.event,
-            incident: facts.incident.clone(),
-        };
-        let is_taken = self.world.receive(delivery);
+        // What is told in one counts as all that it tells, in order.
+        let told = envelope.told.iter().filter_map(|told| {
+            let Subject::Incident(facts) = &told.subject else { return None };
+            Some(Delivery { at: elapsed(), node: self.node, key: told.key.clone(), event: told.event, incident: facts.incident.clone() })
+        });
+        let taken: Vec<bool> = told.map(|delivery| self.world.receive(delivery)).collect();
+        let is_taken = !taken.contains(&false);
         tokio::time::sleep(back).await;
         if is_taken { Ok(()) } else { Err(SendError::Transient("answered 503".to_owned())) }
     }

@@ -9,7 +9,11 @@ use crate::config::reference::must;
 /// In the order of the manual.
 pub(super) const SECTIONS: &[Section] = &[
     Section { path: "channels[]", doc: "A way to reach people. Each channel has exactly one kind.", keys: CHANNEL },
-    Section { path: "channels[].webhook", doc: "Calls a URL of yours with a JSON body. The short form is the URL alone.", keys: WEBHOOK },
+    Section {
+        path: "channels[].webhook",
+        doc: "Calls a URL of yours with a JSON body, which [notifications.md](notifications.md#what-a-webhook-gets) describes. The short form is the URL alone.",
+        keys: WEBHOOK,
+    },
     Section {
         path: "channels[].slack",
         doc: "Posts to Slack, or to anything that takes Slack's format. The short form is the URL of a webhook alone. A bot has `token` and `channel` instead; it answers in the thread of the message that began an incident, and marks that one when it is over. It needs the scope `chat:write`, and `channels:history` (or `groups:history`) to find the thread.",

@@ -363,6 +363,7 @@ impl World {
                     format!("{} {} {}{how}", facts.monitor, notification.event.word(), facts.status.word())
                 }
                 Subject::SelfNotice { title, .. } => title.clone(),
+                Subject::Passed(_) | Subject::Bundle(_) => panic!("made by the notifier only"),
             };
             self.tell(format!("-> {} {what}", notification.channel));
         }

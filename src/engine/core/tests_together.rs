@@ -459,6 +459,7 @@ impl World {
             let about = match &notification.subject {
                 Subject::Incident(facts) => facts.monitor.to_string(),
                 Subject::SelfNotice { title, .. } => title.clone(),
+                Subject::Passed(_) | Subject::Bundle(_) => panic!("made by the notifier only"),
             };
             format!("{} {about}", notification.event.word())
         };
@@ -558,7 +559,7 @@ fn who_heard_of_regional_trouble_hears_that_it_is_over_and_from_where() {
     for (node, host) in &world.hosts {
         let facts = |i: usize| match &host.owed[i].1.subject {
             Subject::Incident(facts) => (**facts).clone(),
-            Subject::SelfNotice { .. } => panic!("an incident"),
+            Subject::SelfNotice { .. } | Subject::Passed(_) | Subject::Bundle(_) => panic!("an incident"),
         };
         let (begins, ends) = (facts(0), facts(1));
         assert_eq!(
@@ -731,7 +732,7 @@ fn inside_and_outside_together_say_where_the_trouble_is() {
     world.run(60);
     let diagnosis = |world: &World| match &world.hosts[&name("a")].owed.last().expect("owed").1.subject {
         Subject::Incident(facts) => facts.diagnosis,
-        Subject::SelfNotice { .. } => None,
+        Subject::SelfNotice { .. } | Subject::Passed(_) | Subject::Bundle(_) => None,
     };
     assert_eq!(diagnosis(&world), Some(Diagnosis::PathConnect));
     world.set("api", &["a", "b", "c"], Outcome::Up);

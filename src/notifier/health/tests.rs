@@ -73,7 +73,7 @@ fn play(script: &[(u64, Event)], until: Duration) -> Vec<(u64, &'static str, Opt
         assert!(tell.iter().all(|notice| notice.channel == channel_name("ops")), "never by the broken one: {tell:?}");
         let title = tell.first().map(|notice| match &notice.subject {
             Subject::SelfNotice { title, text } => format!("{title}: {text}"),
-            Subject::Incident(_) => panic!("a notice is not about an incident"),
+            Subject::Incident(_) | Subject::Passed(_) | Subject::Bundle(_) => panic!("a notice is not about an incident"),
         });
         told.push((second, word, title));
     }

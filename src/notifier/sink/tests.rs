@@ -88,7 +88,8 @@ async fn send_within(patience: Duration, spec: ChannelSpec) -> Result<(), SendEr
     let notification = samples::notification(samples::facts());
     let links = Links::new(&samples::server());
     let (sink, heard) = (sink(), Heard::default());
-    let attempt = sink.send(Envelope { channel: &channel, notification: &notification, links: &links }, &heard);
+    let told = [&notification];
+    let attempt = sink.send(Envelope { channel: &channel, notification: &notification, told: &told, links: &links }, &heard);
     match tokio::time::timeout(patience, attempt).await {
         Ok(outcome) => outcome,
         Err(_) => Err(SendError::Transient("no answer in time".to_owned())),
@@ -159,7 +160,9 @@ async fn a_conversation_goes_on_until_all_is_said() {
     let channel = samples::channel("ops-webhook", ChannelSpec::Gitlab(spec));
     let world = samples::World::recovered(crate::model::verdict::Verdict::Up);
     let links = Links::new(&samples::server());
-    let outcome = sink().send(Envelope { channel: &channel, notification: &world.notification, links: &links }, &Heard::default()).await;
+    let told = [&world.notification];
+    let outcome =
+        sink().send(Envelope { channel: &channel, notification: &world.notification, told: &told, links: &links }, &Heard::default()).await;
     assert_eq!(outcome, Ok(()));
     let firsts: Vec<String> = hearing.iter().map(|text| text.lines().next().unwrap_or_default().to_owned()).collect();
     let label = world.message().alarm_short();

@@ -11,9 +11,10 @@ use super::*;
 use crate::engine::announce::Announce;
 use crate::model::change::StoredFact;
 use crate::model::channel::ChannelSpec;
+use crate::model::channel::spec::AlertmanagerSpec;
 use crate::model::id::MonitorId;
 use crate::model::id::NodeName;
-use crate::model::notification::Notification;
+use crate::model::notification::EventKind;
 use crate::model::notification::Subject;
 use crate::model::peer::Record;
 use crate::model::peer::Roster;
@@ -27,6 +28,10 @@ use crate::notifier::outbox::LEASE;
 use crate::notifier::samples;
 use crate::notifier::samples::channel_name;
 use crate::store::ReadError;
+
+mod crossing;
+mod once;
+mod storm;
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -78,6 +83,19 @@ impl FakeOutbox {
     }
 }
 
+/// Channels of which those called `chat…` are for people; the others take every message by itself.
+fn config(channels: &[&str]) -> Arc<Config> {
+    let mut config = Config::clone(&samples::config(channels));
+    for (name, channel) in &mut config.channels {
+        if !name.as_str().starts_with("chat") {
+            let url = "http://192.0.2.1:9093".to_owned();
+            let spec = ChannelSpec::Alertmanager(AlertmanagerSpec { url, credentials: None, labels: Vec::new() });
+            *channel = Arc::new(samples::channel(name.as_str(), spec));
+        }
+    }
+    Arc::new(config)
+}
+
 fn failing(count: &mut u32) -> bool {
     let fails = *count > 0;
     *count = count.saturating_sub(1);
@@ -86,9 +104,14 @@ fn failing(count: &mut u32) -> bool {
 
 fn monitor_of(row: &Row) -> Option<MonitorId> {
     match &row.notification.subject {
-        Subject::Incident(facts) => Some(facts.monitor.clone()),
-        Subject::SelfNotice { .. } => None,
+        Subject::Incident(facts) | Subject::Passed(facts) => Some(facts.monitor.clone()),
+        Subject::SelfNotice { .. } | Subject::Bundle(_) => None,
     }
+}
+
+fn outbox_row(id: i64, row: &Row) -> OutboxRow {
+    let notification = row.notification.clone();
+    OutboxRow { id, n_attempts: row.n_attempts, owed_since: notification.at, notification, is_opening_lost: false, behind: Vec::new() }
 }
 
 impl Outbox for FakeOutbox {
@@ -143,9 +166,17 @@ impl Outbox for FakeOutbox {
             if first && *due <= now && leased_until.is_none_or(|until| until <= now) && claimed.len() < limit {
                 *leased_until = Some(now + LEASE);
                 let id = i64::try_from(i).expect("small");
-                let (n_attempts, owed_since) = (row.n_attempts, row.notification.at);
-                claimed.push(OutboxRow { id, n_attempts, owed_since, notification: row.notification.clone() });
+                claimed.push(outbox_row(id, row));
             }
+        }
+        for claimed in &mut claimed {
+            let from = usize::try_from(claimed.id).expect("small") + 1;
+            let Subject::Incident(facts) = &claimed.notification.subject else { continue };
+            let behind = memory.rows.iter().enumerate().skip(from).filter(|(_, row)| {
+                let same = matches!(&row.notification.subject, Subject::Incident(other) if other.monitor == facts.monitor);
+                same && row.notification.channel == *channel && matches!(row.state, State::Waiting { .. })
+            });
+            claimed.behind = behind.map(|(i, row)| outbox_row(i64::try_from(i).expect("small"), row)).collect();
         }
         Ok(claimed)
     }
@@ -159,7 +190,7 @@ impl Outbox for FakeOutbox {
         Ok(due.min())
     }
 
-    async fn mark(&self, id: i64, mark: &Mark, _: Option<&Attempt>) -> Result<(), CommitError> {
+    async fn mark(&self, marks: Vec<(i64, Mark)>, _: Option<&Attempt>) -> Result<(), CommitError> {
         let (hang, fail) = {
             let faults = &mut self.lock().faults;
             (failing(&mut faults.marks_hang), failing(&mut faults.marks_fail))
@@ -170,14 +201,16 @@ impl Outbox for FakeOutbox {
         if fail {
             return Err(CommitError::Failed("disk full".to_owned()));
         }
-        let row = &mut self.lock().rows[usize::try_from(id).expect("an index")];
-        row.n_attempts += u32::from(!matches!(mark, Mark::Waits { .. } | Mark::Elsewhere { .. }));
-        row.state = match mark {
-            Mark::Sent { .. } | Mark::Elsewhere { .. } => State::Sent,
-            Mark::Waits { next_at } => State::Waiting { due: *next_at, leased_until: None },
-            Mark::Retry { next_at, .. } => State::Waiting { due: *next_at, leased_until: None },
-            Mark::Dead { error, .. } => State::Dead(error.clone()),
-        };
+        for (id, mark) in marks {
+            let row = &mut self.lock().rows[usize::try_from(id).expect("an index")];
+            row.n_attempts += u32::from(!matches!(mark, Mark::Waits { .. } | Mark::Elsewhere { .. }));
+            row.state = match mark {
+                Mark::Sent { .. } | Mark::Together { .. } | Mark::Elsewhere { .. } => State::Sent,
+                Mark::Waits { next_at } => State::Waiting { due: next_at, leased_until: None },
+                Mark::Retry { next_at, .. } => State::Waiting { due: next_at, leased_until: None },
+                Mark::Dead { error, .. } => State::Dead(error),
+            };
+        }
         Ok(())
     }
 
@@ -220,6 +253,16 @@ struct FakeSink {
     script: Arc<Mutex<Script>>,
     /// Attempts that reached the channel: second since the start, key, accepted.
     log: Arc<Mutex<Vec<(u64, String, bool)>>>,
+    /// The same, with what was said and the keys of all that it tells.
+    told: Arc<Mutex<Vec<Told>>>,
+}
+
+#[derive(Debug, Clone)]
+struct Told {
+    second: u64,
+    notification: Notification,
+    keys: Vec<String>,
+    is_accepted: bool,
 }
 
 impl Sink for FakeSink {
@@ -227,7 +270,10 @@ impl Sink for FakeSink {
         let now = self.clock.now().wall;
         let reply = (self.script.lock().expect("script"))(envelope.notification, now);
         let second = now.since(samples::TEN_TWENTY_THREE).as_secs();
-        self.log.lock().expect("log").push((second, envelope.notification.key.clone(), matches!(reply, Reply::Accept)));
+        let is_accepted = matches!(reply, Reply::Accept);
+        self.log.lock().expect("log").push((second, envelope.notification.key.clone(), is_accepted));
+        let keys = envelope.told.iter().map(|told| told.key.clone()).collect();
+        self.told.lock().expect("told").push(Told { second, notification: envelope.notification.clone(), keys, is_accepted });
         match reply {
             Reply::Accept => Ok(()),
             Reply::Fail(error) => Err(error),
@@ -253,9 +299,9 @@ impl World {
         let script: Script = Box::new(script);
         World {
             outbox: FakeOutbox::default(),
-            sink: FakeSink { clock: clock.clone(), script: Arc::new(Mutex::new(script)), log: Arc::default() },
+            sink: FakeSink { clock: clock.clone(), script: Arc::new(Mutex::new(script)), log: Arc::default(), told: Arc::default() },
             clock,
-            config: watch::Sender::new(samples::config(channels)),
+            config: watch::Sender::new(config(channels)),
             owed: Arc::new(Notify::new()),
             shared: None,
         }
@@ -267,10 +313,18 @@ impl World {
 
     /// Owes a message about a monitor to a channel, and says so.
     async fn owe(&self, channel: &str, monitor: &str, key: &str) {
+        self.owe_event(channel, monitor, EventKind::Down, key).await;
+    }
+
+    async fn owe_event(&self, channel: &str, monitor: &str, event: EventKind, key: &str) {
         let mut facts = samples::facts();
         facts.monitor = MonitorId::parse(monitor).expect("id");
+        facts.monitor_name = monitor.to_owned();
         let at = self.clock.now().wall;
-        let notification = Notification { key: key.to_owned(), channel: channel_name(channel), at, ..samples::notification(facts) };
+        if event == EventKind::Recovered {
+            (facts.status, facts.duration) = (crate::model::verdict::Verdict::Up, at.since(facts.started_at));
+        }
+        let notification = Notification { key: key.to_owned(), channel: channel_name(channel), event, at, ..samples::notification(facts) };
         self.outbox.owe(vec![notification]);
         self.owed.notify_one();
     }
@@ -314,6 +368,13 @@ impl World {
     fn seconds(&self) -> Vec<u64> {
         self.log().into_iter().map(|(second, _, _)| second).collect()
     }
+}
+
+/// Messages that were taken: at which second, and what a person reads first.
+fn said(world: &World) -> Vec<(u64, String)> {
+    let told = world.sink.told.lock().expect("told").clone();
+    let taken = told.into_iter().filter(|told| told.is_accepted);
+    taken.map(|told| (told.second, crate::notifier::text::sentence(&told.notification))).collect()
 }
 
 fn down() -> Reply {
@@ -523,7 +584,7 @@ async fn messages_for_a_channel_that_left_the_config_wait_a_day_for_it() {
     assert_eq!(world.log(), []);
     let n_claims = world.outbox.lock().n_claims;
     assert_eq!(n_claims, 0, "waiting costs nothing");
-    world.config.send_replace(samples::config(&["a", "b"]));
+    world.config.send_replace(config(&["a", "b"]));
     world.owe("gone", "m1", "younger").await;
     world.live(HOUR + SECOND * 60).await;
     assert_eq!(world.accepted(), ["rescued"]);
@@ -543,7 +604,7 @@ async fn an_old_message_behind_a_younger_one_does_not_keep_the_worker_busy() {
     world.live(HOUR).await;
     let n_claims = world.outbox.lock().n_claims;
     assert!((1..=130).contains(&n_claims), "{n_claims}");
-    world.config.send_replace(samples::config(&["gone"]));
+    world.config.send_replace(config(&["gone"]));
     world.live(SECOND * 5).await;
     assert_eq!(world.accepted(), ["younger", "older"]);
 }
@@ -655,14 +716,18 @@ fn node(text: &str) -> NodeName {
     NodeName::parse(text).expect("a name")
 }
 
-/// The nodes in the order in which it is their turn for the monitor `m`.
+/// The nodes in the order in which it is their turn for the channel `ops`.
 fn order() -> Vec<NodeName> {
-    crate::consensus::rank::ranked("m", &["a", "b", "c"].map(node))
+    crate::consensus::rank::ranked("ops", &["a", "b", "c"].map(node))
 }
 
 impl Nodes {
     fn new(script: impl Fn(&Notification, UnixMillis) -> Reply + Send + Sync + 'static) -> Nodes {
-        let first = World::new(&["ops"], script);
+        Nodes::new_for("ops", script)
+    }
+
+    fn new_for(channel: &str, script: impl Fn(&Notification, UnixMillis) -> Reply + Send + Sync + 'static) -> Nodes {
+        let first = World::new(&[channel], script);
         let others: Arc<Mutex<BTreeMap<NodeName, Shared>>> = Arc::default();
         let mut nodes = Nodes { worlds: BTreeMap::new(), rosters: BTreeMap::new() };
         for me in ["a", "b", "c"].map(node) {
@@ -682,7 +747,7 @@ impl Nodes {
                 outbox: FakeOutbox::default(),
                 sink: first.sink.clone(),
                 clock: first.clock.clone(),
-                config: watch::Sender::new(samples::config(&["ops"])),
+                config: watch::Sender::new(config(&[channel])),
                 owed: Arc::new(Notify::new()),
                 shared: Some(shared),
             };

@@ -5,12 +5,14 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::Serialize;
 
+use crate::model::id::ChannelName;
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
 use crate::model::notification::Again;
 use crate::model::notification::AlertFacts;
 use crate::model::notification::EventKind;
 use crate::model::notification::IncidentFacts;
+use crate::model::notification::Notification;
 use crate::model::notification::Subject;
 use crate::model::policy::Acknowledgement;
 use crate::model::time::UnixMillis;
@@ -28,6 +30,17 @@ use crate::store::row::state::verdict_of;
 enum SubjectRow {
     Incident(Box<FactsRow>),
     Vigilmon { title: String, text: String },
+    Passed(Box<FactsRow>),
+    Bundle { parts: Vec<PartRow> },
+}
+
+#[derive(Serialize, Deserialize)]
+struct PartRow {
+    key: String,
+    channel: String,
+    event: String,
+    at: i64,
+    subject: SubjectRow,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -86,17 +99,51 @@ struct AcknowledgedRow {
 
 /// JSON text of a subject. The duration is kept to the millisecond: it is the difference of two times that are.
 pub(in crate::store) fn to_json(subject: &Subject) -> String {
-    super::json(&match subject {
-        Subject::Incident(facts) => SubjectRow::Incident(Box::new(facts_row(facts))),
-        Subject::SelfNotice { title, text } => SubjectRow::Vigilmon { title: title.clone(), text: text.clone() },
-    })
+    super::json(&subject_row(subject))
 }
 
 /// The subject of a JSON text.
 pub(in crate::store) fn from_json(text: &str) -> Result<Subject, String> {
-    Ok(match super::parsed(text)? {
+    subject_of(super::parsed(text)?)
+}
+
+fn subject_row(subject: &Subject) -> SubjectRow {
+    match subject {
+        Subject::Incident(facts) => SubjectRow::Incident(Box::new(facts_row(facts))),
+        Subject::SelfNotice { title, text } => SubjectRow::Vigilmon { title: title.clone(), text: text.clone() },
+        Subject::Passed(facts) => SubjectRow::Passed(Box::new(facts_row(facts))),
+        Subject::Bundle(parts) => SubjectRow::Bundle { parts: parts.iter().map(part_row).collect() },
+    }
+}
+
+fn part_row(part: &Notification) -> PartRow {
+    let Notification { key, channel, event, at, subject, may_be_repeat: _ } = part;
+    PartRow {
+        key: key.clone(),
+        channel: channel.as_str().to_owned(),
+        event: event.word().to_owned(),
+        at: at.0,
+        subject: subject_row(subject),
+    }
+}
+
+fn subject_of(row: SubjectRow) -> Result<Subject, String> {
+    Ok(match row {
         SubjectRow::Incident(row) => Subject::Incident(Box::new(facts(*row)?)),
         SubjectRow::Vigilmon { title, text } => Subject::SelfNotice { title, text },
+        SubjectRow::Passed(row) => Subject::Passed(Box::new(facts(*row)?)),
+        SubjectRow::Bundle { parts } => Subject::Bundle(parts.into_iter().map(part_of).collect::<Result<_, _>>()?),
+    })
+}
+
+fn part_of(row: PartRow) -> Result<Notification, String> {
+    Ok(Notification {
+        key: row.key,
+        channel: ChannelName::parse(&row.channel).map_err(|error| error.to_string())?,
+        event: event_of(&row.event)?,
+        at: UnixMillis(row.at),
+        subject: subject_of(row.subject)?,
+        may_be_repeat: false,
     })
 }
 

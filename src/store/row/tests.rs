@@ -15,6 +15,7 @@ use crate::model::notification::Again;
 use crate::model::notification::AlertFacts;
 use crate::model::notification::EventKind;
 use crate::model::notification::IncidentFacts;
+use crate::model::notification::Notification;
 use crate::model::notification::Subject;
 use crate::model::peer::Cause;
 use crate::model::peer::Stage;
@@ -238,7 +239,16 @@ fn subjects_come_back_as_they_were() {
         },
     };
     let notice = Subject::SelfNotice { title: text(), text: text() };
-    for subject in [Subject::Incident(Box::new(facts)), notice] {
+    let part = Notification {
+        key: "k".to_owned(),
+        channel: crate::model::id::ChannelName::parse("mail").expect("a name"),
+        event: EventKind::Recovered,
+        at: UnixMillis(5),
+        subject: Subject::Passed(Box::new(facts.clone())),
+        may_be_repeat: false,
+    };
+    let passed = Subject::Passed(Box::new(facts.clone()));
+    for subject in [Subject::Incident(Box::new(facts)), notice, passed, Subject::Bundle(vec![part])] {
         assert_eq!(row::message::from_json(&row::message::to_json(&subject)), Ok(subject));
     }
 }

@@ -9,8 +9,10 @@ use crate::store::Attempt;
 use crate::store::AttemptOutcome;
 use crate::store::ChannelFacts;
 use crate::store::ChannelMark;
+use crate::store::CommitError;
 use crate::store::DeliveryFilter;
 use crate::store::DeliveryState;
+use crate::store::Mark;
 use crate::store::Revived;
 use crate::store::attempt;
 use crate::store::work::Duty;
@@ -29,6 +31,10 @@ fn refused(n: i64) -> Attempt {
 
 fn accepted(n: i64) -> Attempt {
     Attempt { at: at(n), took: Duration::ZERO, outcome: AttemptOutcome::Accepted, reason: None, answer: None }
+}
+
+async fn mark(store: &Store, id: i64, mark: Mark, attempt: Option<&Attempt>) -> Result<(), CommitError> {
+    store.outbox_mark(vec![(id, mark)], attempt).await
 }
 
 async fn row_of(store: &Store, key: &str) -> i64 {
@@ -54,11 +60,11 @@ async fn the_first_and_the_last_attempts_of_a_message_are_kept() {
     let id = row_of(&store, "k").await;
     for n in 1..=40 {
         let attempt = refused(n);
-        store.outbox_retry(id, at(n), ("answered 401", Some(&attempt))).await.expect("commits");
+        mark(&store, id, Mark::Retry { next_at: at(n), error: "answered 401".to_owned() }, Some(&attempt)).await.expect("commits");
     }
     let asked_for_time = Attempt { outcome: AttemptOutcome::Later(at(900)), reason: Some("busy".to_owned()), answer: None, ..refused(41) };
-    store.outbox_retry(id, at(900), ("busy", Some(&asked_for_time))).await.expect("commits");
-    store.outbox_sent(id, at(42), Some(&accepted(42))).await.expect("commits");
+    mark(&store, id, Mark::Retry { next_at: at(900), error: "busy".to_owned() }, Some(&asked_for_time)).await.expect("commits");
+    mark(&store, id, Mark::Sent { at: at(42) }, Some(&accepted(42))).await.expect("commits");
     let found = store.deliveries(&DeliveryFilter::All, 10).await.expect("reads").remove(0);
     assert_eq!((found.n_attempts, found.about.as_str()), (42, "a"));
     let numbers: Vec<u32> = found.attempts.iter().map(|(n, _)| *n).collect();
@@ -67,7 +73,7 @@ async fn the_first_and_the_last_attempts_of_a_message_are_kept() {
     assert_eq!(found.attempts[8].1, asked_for_time);
     assert_eq!(found.attempts[9].1, accepted(42));
     // What is settled already is settled: nothing is added to it.
-    store.outbox_sent(id, at(43), Some(&accepted(43))).await.expect("commits");
+    mark(&store, id, Mark::Sent { at: at(43) }, Some(&accepted(43))).await.expect("commits");
     assert_eq!(store.deliveries(&DeliveryFilter::All, 10).await.expect("reads")[0].attempts.len(), 10);
 }
 
@@ -79,8 +85,8 @@ async fn attempts_go_with_their_message_and_beyond_their_number() {
         let key = format!("k{n}");
         store.commit(owed(vec![notification(&key, "mail", &format!("m{n}"), EventKind::Down)])).await.expect("commits");
         let id = row_of(&store, &key).await;
-        store.outbox_retry(id, T0, ("no", Some(&refused(n)))).await.expect("commits");
-        store.outbox_dead(id, at(n * 1000), ("no", Some(&refused(n)))).await.expect("commits");
+        mark(&store, id, Mark::Retry { next_at: T0, error: "no".to_owned() }, Some(&refused(n))).await.expect("commits");
+        mark(&store, id, Mark::Dead { at: at(n * 1000), error: "no".to_owned() }, Some(&refused(n))).await.expect("commits");
     }
     let count = || store.read(|conn| conn.query_row("SELECT count(*) FROM attempts", [], |row| row.get::<_, i64>(0)));
     assert_eq!(count().await, Ok(8));
@@ -103,10 +109,10 @@ async fn what_is_known_of_a_channel_follows_its_attempts() {
     let (k1, k2, k3) = (row_of(&store, "k1").await, row_of(&store, "k2").await, row_of(&store, "k3").await);
     let blank = ChannelFacts::new(channel("mail"));
     assert_eq!(facts(&store, "mail").await, ChannelFacts { n_waiting: 4, oldest: Some(T0), next_at: Some(T0), ..blank.clone() });
-    store.outbox_sent(k1, at(5), Some(&accepted(5))).await.expect("commits");
-    store.outbox_retry(k2, at(90), ("no", Some(&refused(10)))).await.expect("commits");
+    mark(&store, k1, Mark::Sent { at: at(5) }, Some(&accepted(5))).await.expect("commits");
+    mark(&store, k2, Mark::Retry { next_at: at(90), error: "no".to_owned() }, Some(&refused(10))).await.expect("commits");
     let later = Attempt { outcome: AttemptOutcome::Later(at(700)), ..refused(20) };
-    store.outbox_retry(k3, at(700), ("later", Some(&later))).await.expect("commits");
+    mark(&store, k3, Mark::Retry { next_at: at(700), error: "later".to_owned() }, Some(&later)).await.expect("commits");
     let found = facts(&store, "mail").await;
     assert_eq!(
         (found.accepted_at, found.failing_since, found.rests_until),
@@ -120,14 +126,14 @@ async fn what_is_known_of_a_channel_follows_its_attempts() {
     assert_eq!(log_of(&store, "chat").await, []);
     assert_eq!(store.channel_mark(&channel("mail"), broken(since), vec![notice]).await, Ok(true));
     assert_eq!(log_of(&store, "chat").await.len(), 1);
-    store.outbox_dead(k2, at(800), ("no", Some(&refused(800)))).await.expect("commits");
+    mark(&store, k2, Mark::Dead { at: at(800), error: "no".to_owned() }, Some(&refused(800))).await.expect("commits");
     let found = facts(&store, "mail").await;
     assert_eq!((found.broken_since, found.told_at, found.n_lost, found.n_dead), (Some(since), Some(at(600)), 1, 1));
     assert_eq!(
         (found.given_up_at, found.dead_at, found.reason.as_deref()),
         (Some(at(800)), Some(at(800)), Some("answered 401 the 800. time"))
     );
-    store.outbox_sent(k3, at(900), Some(&accepted(900))).await.expect("commits");
+    mark(&store, k3, Mark::Sent { at: at(900) }, Some(&accepted(900))).await.expect("commits");
     let found = facts(&store, "mail").await;
     assert_eq!((found.mended_at, found.n_late, found.n_waiting), (Some(at(900)), 2, 1), "one came late, one still waits");
     assert_eq!((found.failing_since, found.reason, found.rests_until), (None, None, None));
@@ -142,7 +148,9 @@ async fn a_restart_forgets_nothing_of_a_channel() {
     let fixture = Fixture::new();
     let store = fixture.open();
     store.commit(owed(vec![notification("k", "mail", "a", EventKind::Down)])).await.expect("commits");
-    store.outbox_retry(row_of(&store, "k").await, at(90), ("no", Some(&refused(10)))).await.expect("commits");
+    mark(&store, row_of(&store, "k").await, Mark::Retry { next_at: at(90), error: "no".to_owned() }, Some(&refused(10)))
+        .await
+        .expect("commits");
     let since = facts(&store, "mail").await.failing_since.expect("it fails");
     let mark = ChannelMark::Broken { since, told_at: Some(at(600)) };
     assert_eq!(store.channel_mark(&channel("mail"), mark, Vec::new()).await, Ok(true));
@@ -167,9 +175,9 @@ async fn what_was_given_up_is_tried_again_under_its_key_and_in_order() {
     store.commit(owed(messages)).await.expect("commits");
     let ids = async |key: &'static str| row_of(&store, key).await;
     for key in ["a-down", "a-up", "b-down", "c-down"] {
-        store.outbox_dead(ids(key).await, at(50), ("gone", Some(&refused(50)))).await.expect("commits");
+        mark(&store, ids(key).await, Mark::Dead { at: at(50), error: "gone".to_owned() }, Some(&refused(50))).await.expect("commits");
     }
-    store.outbox_sent(ids("b-up").await, at(60), Some(&accepted(60))).await.expect("commits");
+    mark(&store, ids("b-up").await, Mark::Sent { at: at(60) }, Some(&accepted(60))).await.expect("commits");
     let mail = channel("mail");
     // To say that b is down after it was said that it is up would be a lie.
     assert_eq!(store.outbox_revive(&mail, ids("b-down").await, at(99)).await, Ok(Revived::Outdated));
@@ -194,7 +202,7 @@ async fn a_log_is_read_in_pages() {
     let store = fixture.open();
     let messages: Vec<_> = (0..7).map(|n| notification(&format!("k{n}"), "mail", &format!("m{n}"), EventKind::Down)).collect();
     store.commit(owed(messages)).await.expect("commits");
-    store.outbox_dead(row_of(&store, "k2").await, at(1), ("gone", None)).await.expect("commits");
+    mark(&store, row_of(&store, "k2").await, Mark::Dead { at: at(1), error: "gone".to_owned() }, None).await.expect("commits");
     let page = async |before, dead| {
         let filter = DeliveryFilter::Channel { name: channel("mail"), before, dead };
         store.deliveries(&filter, 3).await.expect("reads").into_iter().map(|found| (found.id, found.key)).collect::<Vec<_>>()
@@ -212,7 +220,7 @@ async fn what_another_node_sent_proves_the_channel_too() {
     let store = fixture.open();
     let messages = ["k1", "k2"].map(|key| notification(key, "mail", key, EventKind::Down)).to_vec();
     store.commit(owed(messages)).await.expect("commits");
-    store.outbox_elsewhere(row_of(&store, "k1").await, at(70)).await.expect("commits");
+    mark(&store, row_of(&store, "k1").await, Mark::Elsewhere { at: at(70) }, None).await.expect("commits");
     store.outbox_sent_elsewhere(vec![("k2".to_owned(), at(60), None), ("unknown".to_owned(), at(99), None)]).await.expect("commits");
     let found = facts(&store, "mail").await;
     assert_eq!((found.accepted_at, found.elsewhere_at, found.n_waiting), (None, Some(at(70)), 0));

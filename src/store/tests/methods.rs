@@ -232,7 +232,7 @@ async fn monitors_that_are_gone_are_forgotten_after_their_incidents() {
     store.maintain(T0 + day * 5, retention).await.expect("maintains");
     assert_eq!(monitors().await, all, "a message about it waits");
     store.outbox_claim(&channel("mail"), T0 + day * 5, day, 1).await.expect("claims");
-    store.outbox_sent(1, T0 + day * 5, None).await.expect("commits");
+    store.outbox_mark(vec![(1, crate::store::Mark::Sent { at: T0 + day * 5 })], None).await.expect("commits");
     store.maintain(T0 + day * 9, retention).await.expect("maintains");
     assert_eq!(monitors().await, all[1..]);
     assert_eq!(count("SELECT count(*) FROM monitors").await, 2);

@@ -5,6 +5,7 @@ mod faults;
 mod methods;
 mod opening;
 mod queue;
+mod together;
 
 use std::path::Path;
 use std::path::PathBuf;

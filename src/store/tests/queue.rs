@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::store::DeliveryFilter;
 use crate::store::DeliveryState;
+use crate::store::Mark;
 use crate::store::outbox;
 use crate::store::work::Duty;
 
@@ -30,7 +31,7 @@ async fn the_same_key_is_one_message() {
     let rows = store.outbox_claim(&channel("mail"), T0, LEASE, 10).await.expect("claims");
     assert_eq!(rows.len(), 1);
     assert_eq!((rows[0].n_attempts, &rows[0].notification), (0, &down));
-    store.outbox_sent(rows[0].id, at(1), None).await.expect("commits");
+    store.outbox_mark(vec![(rows[0].id, Mark::Sent { at: at(1) })], None).await.expect("commits");
     store.commit(owed(vec![down])).await.expect("commits");
     assert_eq!(claimed(&store, "mail", at(900_000)).await, Vec::<String>::new());
 }
@@ -50,15 +51,15 @@ async fn a_recovery_never_overtakes_its_outage() {
     assert_eq!(claimed(&store, "mail", T0).await, Vec::<String>::new(), "leased");
     assert_eq!(store.outbox_next_due(&channel("mail")).await, Ok(Some(T0 + LEASE)));
     let a_down = row_of(&store, "a-down").await;
-    store.outbox_retry(a_down, at(5_000), ("no answer", None)).await.expect("commits");
-    store.outbox_sent(row_of(&store, "b-down").await, at(1), None).await.expect("commits");
+    store.outbox_mark(vec![(a_down, Mark::Retry { next_at: at(5_000), error: "no answer".to_owned() })], None).await.expect("commits");
+    store.outbox_mark(vec![(row_of(&store, "b-down").await, Mark::Sent { at: at(1) })], None).await.expect("commits");
     assert_eq!(claimed(&store, "mail", at(4_999)).await, Vec::<String>::new(), "a-up waits behind a-down");
     assert_eq!(store.outbox_next_due(&channel("mail")).await, Ok(Some(at(5_000))));
     let rows = store.outbox_claim(&channel("mail"), at(5_000), LEASE, 10).await.expect("claims");
     assert_eq!(rows.iter().map(|row| (row.id, row.n_attempts)).collect::<Vec<_>>(), [(a_down, 1)]);
-    store.outbox_dead(a_down, at(6_000), ("gone", None)).await.expect("commits");
+    store.outbox_mark(vec![(a_down, Mark::Dead { at: at(6_000), error: "gone".to_owned() })], None).await.expect("commits");
     assert_eq!(claimed(&store, "mail", at(6_000)).await, ["a-up"]);
-    store.outbox_sent(row_of(&store, "a-up").await, at(7_000), None).await.expect("commits");
+    store.outbox_mark(vec![(row_of(&store, "a-up").await, Mark::Sent { at: at(7_000) })], None).await.expect("commits");
     assert_eq!(store.outbox_next_due(&channel("mail")).await, Ok(None));
     assert_eq!(store.outbox_backlog().await, Ok(vec![(channel("chat"), 1, T0)]));
     let log = store.deliveries(&DeliveryFilter::Incident(IncidentId::from_derived("incident-of-a")), 10).await.expect("reads");
@@ -94,7 +95,10 @@ async fn a_message_that_a_wrong_clock_put_far_away_becomes_due() {
     let fixture = Fixture::new();
     let store = fixture.open();
     store.commit(owed(vec![notification("k", "mail", "a", EventKind::Down)])).await.expect("commits");
-    store.outbox_retry(row_of(&store, "k").await, at(365 * 86_400_000), ("no answer", None)).await.expect("commits");
+    store
+        .outbox_mark(vec![(row_of(&store, "k").await, Mark::Retry { next_at: at(365 * 86_400_000), error: "no answer".to_owned() })], None)
+        .await
+        .expect("commits");
     store.maintain(at(1), RETENTION).await.expect("maintains");
     assert_eq!(claimed(&store, "mail", at(1)).await, ["k"]);
 }
@@ -122,7 +126,7 @@ async fn beyond_the_limit_the_log_goes_first_then_reminders_and_changes_never() 
     }
     store.commit(owed(messages)).await.expect("commits");
     for n in 0..4 {
-        store.outbox_sent(row_of(&store, &format!("sent-{n}")).await, at(n), None).await.expect("commits");
+        store.outbox_mark(vec![(row_of(&store, &format!("sent-{n}")).await, Mark::Sent { at: at(n) })], None).await.expect("commits");
     }
     let keys = async || {
         let found = store.deliveries(&DeliveryFilter::All, 100).await.expect("reads");
@@ -145,7 +149,7 @@ async fn the_log_of_sent_messages_ends_after_a_month() {
     let fixture = Fixture::new();
     let store = fixture.open();
     store.commit(owed(vec![notification("k", "mail", "a", EventKind::Down)])).await.expect("commits");
-    store.outbox_sent(row_of(&store, "k").await, T0, None).await.expect("commits");
+    store.outbox_mark(vec![(row_of(&store, "k").await, Mark::Sent { at: T0 })], None).await.expect("commits");
     store.maintain(T0 + outbox::LOG_MAX, RETENTION).await.expect("maintains");
     assert_eq!(store.deliveries(&DeliveryFilter::All, 10).await.expect("reads").len(), 1);
     store.maintain(T0 + outbox::LOG_MAX + Duration::from_secs(300), RETENTION).await.expect("maintains");
@@ -162,7 +166,7 @@ async fn a_message_with_the_key_of_an_older_incident_is_sent_all_the_same() {
         facts.started_at = at(900_000);
     }
     store.commit(owed(vec![old])).await.expect("commits");
-    store.outbox_sent(row_of(&store, "k").await, at(1), None).await.expect("commits");
+    store.outbox_mark(vec![(row_of(&store, "k").await, Mark::Sent { at: at(1) })], None).await.expect("commits");
     store.commit(owed(vec![new.clone()])).await.expect("commits");
     store.commit(owed(vec![new])).await.expect("the same again is the same");
     assert_eq!(claimed(&store, "mail", at(900_000)).await, [format!("k-{}", at(900_000).0)]);

@@ -1,0 +1,136 @@
+//! What waits is said once: an outage that is over, reminders that pile up.
+
+use super::*;
+
+/// A channel that takes nothing for so many minutes.
+fn away(minutes: u32) -> impl Fn(&Notification, UnixMillis) -> Reply + Send + Sync + 'static {
+    let back = samples::TEN_TWENTY_THREE + SECOND * 60 * minutes;
+    move |_, now| if now < back { down() } else { Reply::Accept }
+}
+
+/// Keys that were taken, those of one message together.
+fn keys(world: &World) -> Vec<String> {
+    let told = world.sink.told.lock().expect("told").clone();
+    told.into_iter().filter(|told| told.is_accepted).map(|told| told.keys.join("+")).collect()
+}
+
+/// An incident that begins at once and ends after so many minutes.
+async fn incident(world: &World, channel: &str, minutes: u32) {
+    world.owe_event(channel, "m", EventKind::Down, "down").await;
+    // The clock has moved on when this wakes.
+    tokio::time::sleep(SECOND * 60 * minutes + Duration::from_millis(500)).await;
+    world.owe_event(channel, "m", EventKind::Recovered, "up").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_of_the_channel_that_spans_an_incident_is_one_message_about_both() {
+    let world = World::new(&["chat"], away(60));
+    tokio::join!(world.live(HOUR * 2), incident(&world, "chat", 7));
+    assert_eq!(keys(&world), ["down+up"]);
+    let told = said(&world);
+    assert_eq!(told[0].1, "m was DOWN from 10:23 to 10:30 UTC (7 min): the connection was accepted, no answer came within 10 s");
+    assert_eq!(world.outbox.n_waiting(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn never_an_end_alone_whenever_the_channel_comes_back() {
+    for minutes_away in [0, 1, 2, 4, 6, 9, 12, 20, 33] {
+        for minutes in [1, 5, 9, 10, 11, 30] {
+            let world = World::new(&["chat"], away(minutes_away));
+            tokio::join!(world.live(HOUR * 2), incident(&world, "chat", minutes));
+            let got = keys(&world);
+            assert!(got == ["down", "up"] || got == ["down+up"], "{minutes_away} {minutes}: {got:?}");
+            if minutes_away == 0 {
+                assert_eq!(got, ["down", "up"], "it came in time");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_opening_that_was_never_tried_is_told_with_its_end_at_once() {
+    let world = World::new(&["chat"], away(2));
+    let story = async {
+        // The channel rests, because another message was not taken.
+        for number in 0..4 {
+            world.owe("chat", &format!("other{number}"), &format!("other {number}")).await;
+        }
+        tokio::time::sleep(SECOND * 90).await;
+        world.owe_event("chat", "m", EventKind::Down, "down").await;
+        tokio::time::sleep(SECOND * 3).await;
+        world.owe_event("chat", "m", EventKind::Recovered, "up").await;
+    };
+    tokio::join!(world.live(HOUR), story);
+    let got = keys(&world).join("+");
+    assert!(got.contains("down+up"), "{got}");
+    let told: Vec<String> =
+        said(&world).into_iter().map(|(_, text)| text).filter(|text| text.contains("m was") || text.contains("over: m")).collect();
+    assert_eq!(told.len(), 1, "{:?}", said(&world));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pager_gets_the_beginning_and_the_end_in_order() {
+    let world = World::new(&["pager"], away(60));
+    tokio::join!(world.live(HOUR * 2), incident(&world, "pager", 7));
+    assert_eq!(keys(&world), ["down", "up"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_reminders_that_wait_only_the_newest_is_told() {
+    for channel in ["chat", "pager"] {
+        let world = World::new(&[channel], move |notification, now| {
+            let is_away = samples::TEN_TWENTY_THREE + SECOND < now && now < samples::TEN_TWENTY_THREE + HOUR * 5;
+            if is_away && notification.event == EventKind::Reminder { down() } else { Reply::Accept }
+        });
+        let story = async {
+            world.owe_event(channel, "m", EventKind::Down, "down").await;
+            for number in 1..=4 {
+                tokio::time::sleep(HOUR).await;
+                world.owe_event(channel, "m", EventKind::Reminder, &format!("reminder {number}")).await;
+            }
+        };
+        tokio::join!(world.live(HOUR * 6), story);
+        assert_eq!(keys(&world), ["down", "reminder 1+reminder 2+reminder 3+reminder 4"], "{channel}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_merged_message_that_is_told_before_a_crash_has_the_same_key_afterwards() {
+    let world = World::new(&["chat"], |_, _| Reply::Accept);
+    world.owe_event("chat", "m", EventKind::Down, "down").await;
+    world.owe_event("chat", "m", EventKind::Recovered, "up").await;
+    world.outbox.lock().faults.marks_hang = 1;
+    world.live(SECOND * 5).await;
+    assert_eq!(world.outbox.n_waiting(), 2, "both or none");
+    world.live(SECOND * 5).await;
+    assert_eq!(keys(&world), ["down+up", "down+up"]);
+    assert_eq!(world.accepted(), ["up", "up"], "the key of the end, both times");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_given_up_is_given_up_whole() {
+    let world = World::new(&["chat"], |_, _| down());
+    tokio::join!(world.live(HOUR * 25), incident(&world, "chat", 7));
+    for key in ["down", "up"] {
+        assert!(matches!(world.outbox.state(key), State::Dead(_)), "{key}: {:?}", world.outbox.state(key));
+    }
+    assert_eq!(world.outbox.state("down"), State::Dead("to be told together with message `up`: answered 503".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_three_nodes_one_tells_both_in_one_and_all_know() {
+    let nodes = Nodes::new_for("chat", away(60));
+    let worlds: Vec<&World> = nodes.worlds.values().collect();
+    let order = crate::consensus::rank::ranked("chat", &["a", "b", "c"].map(node));
+    let story = async {
+        for (event, key) in [(EventKind::Down, "down"), (EventKind::Recovered, "up")] {
+            for world in &worlds {
+                world.owe_event("chat", "m", event, key).await;
+            }
+            tokio::time::sleep(SECOND * 420).await;
+        }
+    };
+    tokio::join!(nodes.live(&order, 4200), story);
+    assert_eq!(keys(worlds[0]), ["down+up"]);
+    assert_eq!(nodes.n_waiting(), 0);
+}

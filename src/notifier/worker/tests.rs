@@ -31,6 +31,7 @@ use crate::store::ReadError;
 
 mod crossing;
 mod once;
+mod quiet;
 mod storm;
 
 const SECOND: Duration = Duration::from_secs(1);

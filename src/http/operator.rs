@@ -20,11 +20,23 @@ use crate::http::route::Wire;
 use crate::http::viewer::Desk;
 use crate::http::visit::Visit;
 use crate::model::id::IncidentId;
+use crate::model::id::MonitorId;
 use crate::model::id::NodeName;
 use crate::model::policy::Acknowledgement;
 use crate::model::policy::Silence;
 use crate::model::policy::SilenceId;
 use crate::ui::links::Act;
+
+async fn operate(engine: &EngineHandle, (act, monitor): (Act, &MonitorId), who: &str) -> Result<(), Refusal> {
+    let operation = match act {
+        Act::Pause => Operation::Pause(monitor.clone()),
+        Act::Resume => Operation::Resume(monitor.clone()),
+        Act::Check => Operation::CheckNow(monitor.clone()),
+    };
+    engine.ask(operation).await.map_err(refusal)?;
+    tracing::info!(%monitor, user = who, "`{who}` asked to {} `{monitor}`", act.word());
+    Ok(())
+}
 
 /// Does it, and answers when it is durable.
 ///
@@ -37,13 +49,7 @@ pub async fn act(desk: &Desk, route: &OperatorRoute, visit: &Visit, operator: &O
     let is_json = route.wire == Wire::Json;
     let back = match &route.deed {
         Deed::Monitor(act, monitor) => {
-            let operation = match act {
-                Act::Pause => Operation::Pause(monitor.clone()),
-                Act::Resume => Operation::Resume(monitor.clone()),
-                Act::Check => Operation::CheckNow(monitor.clone()),
-            };
-            engine.ask(operation).await.map_err(refusal)?;
-            tracing::info!(%monitor, user = who, "`{who}` asked to {} `{monitor}`", act.word());
+            operate(engine, (*act, monitor), who).await?;
             visit.links.monitor(monitor)
         }
         Deed::ForgetNode(node) => {

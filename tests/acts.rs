@@ -44,17 +44,21 @@ fn api(address: &str, method: &str, path: &str, body: &str) -> Answered {
     request(address, method, path, &[("authorization", &format!("Bearer {TOKEN}"))], body)
 }
 
-/// The messages so far, as `event monitor`.
-fn events(sink: &Server) -> Vec<String> {
+/// The messages so far, as `event monitor`, each with the body that it came in.
+fn messages(sink: &Server) -> Vec<(String, Value)> {
     let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    sink.asked().iter().map(|asked| asked.json()).map(|body| format!("{} {}", word(&body["event"]), word(&body["monitor_name"]))).collect()
+    let of = |body: &Value| format!("{} {}", word(&body["event"]), word(&body["monitor_name"]));
+    sink.asked().iter().flat_map(|asked| asked.told().into_iter().map(move |told| (of(&told), asked.json()))).collect()
+}
+
+fn events(sink: &Server) -> Vec<String> {
+    messages(sink).into_iter().map(|(event, _)| event).collect()
 }
 
 #[track_caller]
 fn wait_for_event(sink: &Server, event: &str) -> Value {
     wait_for(event, || events(sink).iter().any(|known| known == event).then_some(()));
-    let at = events(sink).iter().rposition(|known| known == event).unwrap();
-    sink.asked()[at].json()
+    messages(sink).into_iter().rev().find(|(known, _)| known == event).unwrap().1
 }
 
 #[test]

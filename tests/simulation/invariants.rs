@@ -196,14 +196,39 @@ pub fn check_copies(mode: Mode, plan: &Plan, seen: &Seen) -> Vec<String> {
         let window = first.saturating_sub(TOGETHER_AGAIN);
         let was_away = |node: usize| seen.faults.iter().any(|fault| fault.what == FaultKind::Down(node) && fault.touches(window, last));
         let is_parted = plan.dialed().all(was_away);
-        let n_alone = if is_parted { plan.dial_only.len().saturating_sub(1) } else { 0 };
+        // So it is when the only one that can be dialed is cut off from them.
+        let is_cut_off = plan.dialed().count() == 1 && !episodes.is_empty();
+        let n_alone = if is_parted || is_cut_off { plan.dial_only.len().saturating_sub(1) } else { 0 };
         let n_parted = episodes.values().sum::<usize>() + n_alone;
-        if 1 + n_killed + n_parted < copies.len() {
+        // Who was away when it was sent, and met nobody since who knew of that, cannot know it.
+        let met = |node: usize, other: usize, until: Duration| node == other || were_together(seen, (node, other), (first, until));
+        let n_uninformed =
+            copies.iter().skip(1).filter(|copy| !(0..plan.n_nodes).any(|other| other != copy.node && met(copy.node, other, copy.at)));
+        let n_uninformed = n_uninformed.count();
+        if 1 + n_killed + n_parted + n_uninformed < copies.len() {
             let rule = if mode.parts() { "S2" } else { "S1" };
             broken.push(format!("{rule}: {key} was delivered {} times, first at {first:?}, last at {last:?}", copies.len()));
         }
     }
     broken
+}
+
+/// Whether two nodes ran at the same time for long enough to tell each other what they know.
+fn were_together(seen: &Seen, (one, other): (usize, usize), (from, until): (Duration, Duration)) -> bool {
+    let is_away =
+        |fault: &&Fault| matches!(fault.what, FaultKind::Down(node) if node == one || node == other) && fault.touches(from, until);
+    let mut away: Vec<(Duration, Duration)> =
+        seen.faults.iter().filter(is_away).map(|fault| (fault.from, fault.until.unwrap_or(until))).collect();
+    away.sort();
+    away.push((until, until));
+    let mut since = from;
+    for (begins, ends) in away {
+        if since + HEARD_WITHIN <= begins {
+            return true;
+        }
+        since = since.max(ends);
+    }
+    false
 }
 
 /// L1: who is to be told is told in time, as long as somebody was there all the while who could.
@@ -317,7 +342,7 @@ pub fn check_converged(world: &World, disks: &[Disk], n_monitors: usize) -> Vec<
 
 /// All nodes tell the same history: whoever knows an incident knows the same times of it.
 pub fn check_histories(mode: Mode, plan: &Plan, disks: &[Disk]) -> Vec<String> {
-    let mut times: BTreeMap<String, BTreeSet<(i64, Option<i64>)>> = BTreeMap::new();
+    let mut times: BTreeMap<String, BTreeMap<(i64, Option<i64>), Vec<String>>> = BTreeMap::new();
     // Who was away for more than one incident asks the others for their history, which is no part of these worlds.
     let is_known = |how: Option<CloseReason>| how != Some(CloseReason::Superseded);
     for disk in disks {
@@ -326,7 +351,8 @@ pub fn check_histories(mode: Mode, plan: &Plan, disks: &[Disk]) -> Vec<String> {
                 // Parts of a cluster that opened it each for itself and met only after the next one keep the beginning that they saw.
                 let opened_at = if mode.parts() { 0 } else { incident.opened_at.0 };
                 let known = (opened_at, incident.closed.map(|closed| closed.at.0));
-                times.entry(format!("{} of {}", incident.id, incident.monitor)).or_default().insert(known);
+                let of = times.entry(format!("{} of {}", incident.id, incident.monitor)).or_default();
+                of.entry(known).or_default().push(node_name(disk.node));
             }
         });
     }

@@ -340,9 +340,12 @@ pub fn check_converged(world: &World, disks: &[Disk], n_monitors: usize) -> Vec<
     broken
 }
 
+/// Who tells which beginning and end of an incident.
+type Tellers = BTreeMap<(i64, Option<i64>), Vec<String>>;
+
 /// All nodes tell the same history: whoever knows an incident knows the same times of it.
 pub fn check_histories(mode: Mode, plan: &Plan, disks: &[Disk]) -> Vec<String> {
-    let mut times: BTreeMap<String, BTreeMap<(i64, Option<i64>), Vec<String>>> = BTreeMap::new();
+    let mut times: BTreeMap<String, Tellers> = BTreeMap::new();
     // Who was away for more than one incident asks the others for their history, which is no part of these worlds.
     let is_known = |how: Option<CloseReason>| how != Some(CloseReason::Superseded);
     for disk in disks {

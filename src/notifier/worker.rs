@@ -88,8 +88,8 @@ const WAIT_MIN: Duration = Duration::from_millis(100);
 /// And not later, because a failure elsewhere may make it this node's turn at any time.
 const WAIT_MAX: Duration = Duration::from_secs(3);
 
-/// While a channel keeps still it is looked at so often whether it still does.
-const QUIET_LOOK: Duration = Duration::from_secs(3600);
+/// While a channel keeps still about more than fits into one look, each of it is passed over for so long.
+const QUIET_PASSES: Duration = Duration::from_secs(60);
 
 /// Messages of a channel that left the config that are looked at in one go.
 const BURIED_AT_ONCE: usize = 20;
@@ -198,12 +198,43 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
         if rows.is_empty() {
             return self.next_due(now).await;
         }
+        let is_full = rows.len() == limit;
+        let (rows, quiet) = self.leave_quiet(channel, (rows, is_full), now).await;
+        if rows.is_empty() {
+            // What comes meanwhile ends the wait, and may have to be told.
+            return if is_full { Step::Again } else { Step::WaitUntil(quiet.unwrap_or(now + PAUSE)) };
+        }
         let to = To { channel, links: &Links::new(&config.server).signed(LinkKeys::new(&config, &self.desk.secret)), manner };
         match manner {
             Manner::Together => self.attend(rows, &to).await,
             Manner::Apart => self.attend_each(rows, &to).await,
         }
         Step::Again
+    }
+
+    /// Leaves alone what the channel keeps still about, and says until when. Such rows stay due, because what comes behind them may have to be
+    /// told at once; but where there are more than fit into one look they make room for the rest.
+    async fn leave_quiet(
+        &mut self,
+        channel: &Channel,
+        (rows, is_full): (Vec<OutboxRow>, bool),
+        now: UnixMillis,
+    ) -> (Vec<OutboxRow>, Option<UnixMillis>) {
+        let mut until = None;
+        let mut marks = Vec::new();
+        let mut loud = Vec::with_capacity(rows.len());
+        for row in rows {
+            let Some(end) = quiet_until(channel, &row, now) else {
+                loud.push(row);
+                continue;
+            };
+            until = Some(until.map_or(end, |until: UnixMillis| until.min(end)));
+            marks.push((row.id, Mark::Waits { next_at: if is_full { now + QUIET_PASSES } else { now } }));
+        }
+        if !marks.is_empty() {
+            self.settle(marks, None).await;
+        }
+        (loud, until)
     }
 
     /// One row after the other, until there is a reason to look again.
@@ -239,11 +270,6 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
         let now = self.now();
         let (mut due, mut marks) = (Vec::new(), Vec::new());
         for mut row in rows {
-            if let Some(until) = quiet_until(to.channel, &row, now) {
-                // A clock that is set meanwhile is noticed within the hour.
-                marks.push((row.id, Mark::Waits { next_at: until.min(now + QUIET_LOOK) }));
-                continue;
-            }
             let Some(shared) = &self.desk.shared else {
                 due.push(Due { telling: telling(row, to.manner, now), attempts: None });
                 continue;

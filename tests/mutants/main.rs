@@ -24,8 +24,8 @@ const BUGS: &[Bug] = &[
     Bug {
         name: "a failure does not move the turn",
         file: "src/consensus/delivery.rs",
-        right: "Some((failed, heard)) => (failed.saturating_add(1), heard),",
-        wrong: "Some((failed, heard)) => if MUTANT { (0, owed.since) } else { (failed.saturating_add(1), heard) },",
+        right: "self.keys.get(key).and_then(|known| known.failed).map_or(0, |(failed, _)| failed.saturating_add(1))",
+        wrong: "if MUTANT { 0 } else { self.keys.get(key).and_then(|known| known.failed).map_or(0, |(failed, _)| failed.saturating_add(1)) }",
         mode: "receiver",
     },
     Bug {

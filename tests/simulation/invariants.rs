@@ -201,10 +201,14 @@ pub fn check_copies(mode: Mode, plan: &Plan, seen: &Seen) -> Vec<String> {
         let n_alone = if is_parted || is_cut_off { plan.dial_only.len().saturating_sub(1) } else { 0 };
         let n_parted = episodes.values().sum::<usize>() + n_alone;
         // Who was away when it was sent, and met nobody since who knew of that, cannot know it.
+        let was_away_then = |node: usize| {
+            let then = (first.saturating_sub(LOOKED_AT_EVERY), first + LOOKED_AT_EVERY);
+            seen.faults.iter().any(|fault| fault.what == FaultKind::Down(node) && fault.touches(then.0, then.1))
+        };
         let met = |node: usize, other: usize, until: Duration| node == other || were_together(seen, (node, other), (first, until));
-        let n_uninformed =
-            copies.iter().skip(1).filter(|copy| !(0..plan.n_nodes).any(|other| other != copy.node && met(copy.node, other, copy.at)));
-        let n_uninformed = n_uninformed.count();
+        let is_uninformed =
+            |node: usize, at: Duration| was_away_then(node) && !(0..plan.n_nodes).any(|other| other != node && met(node, other, at));
+        let n_uninformed = copies.iter().skip(1).filter(|copy| is_uninformed(copy.node, copy.at)).count();
         if 1 + n_killed + n_parted + n_uninformed < copies.len() {
             let rule = if mode.parts() { "S2" } else { "S1" };
             broken.push(format!("{rule}: {key} was delivered {} times, first at {first:?}, last at {last:?}", copies.len()));

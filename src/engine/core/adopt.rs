@@ -48,7 +48,9 @@ impl Core {
         let epoch = machine.epochs().of(lane);
         let odd = if epoch.is_open() { epoch } else { Epoch(epoch.0.checked_sub(1)?) };
         let known = cluster.epochs.get(&(id.clone(), lane)).filter(|fact| incident_epoch(fact.epoch) == odd);
-        let incident = machine.incidents.iter().chain(&change.opened).rev().find(|incident| incident.lane == lane && incident.epoch == odd);
+        // A change may be about several monitors.
+        let is_it = |incident: &&Incident| incident.monitor == *id && incident.lane == lane && incident.epoch == odd;
+        let incident = machine.incidents.iter().chain(&change.opened).rev().find(is_it);
         let incident = incident.cloned().or_else(|| known.map(|fact| incident_of(&self.cluster_name, fact)))?;
         let closed = change.closed.iter().rev().find(|(closed, _)| *closed == incident.id).map(|(_, closed)| *closed);
         let closed = if epoch.is_open() { None } else { Some(closed.or(incident.closed)?) };
@@ -133,8 +135,15 @@ impl Core {
         let epoch = incident_epoch(fact.epoch).0.checked_sub(2).map(Epoch);
         if let (Some(closed), Some(epoch)) = (fact.before, epoch) {
             let id = identity::incident_id(&self.cluster_name, &fact.monitor, fact.lane, epoch);
-            // Only times are amended, and the beginning only ever becomes earlier.
-            change.amended.push(Incident { id, epoch, closed: Some(closed), ..incident_of(&self.cluster_name, fact) });
+            // Only times are amended, and the beginning only ever becomes earlier. Of that beginning this fact says nothing: a region that went
+            // on failing may have made the later incident begin before the earlier one.
+            change.amended.push(Incident {
+                id,
+                epoch,
+                opened_at: closed.at,
+                closed: Some(closed),
+                ..incident_of(&self.cluster_name, fact)
+            });
         }
     }
 

@@ -3,6 +3,7 @@
 
 mod alerts;
 mod company;
+mod facts;
 mod maintenance;
 
 use std::collections::BTreeMap;

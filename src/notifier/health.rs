@@ -12,6 +12,7 @@ use crate::model::notification::Notification;
 use crate::model::notification::Subject;
 use crate::model::time::UnixMillis;
 use crate::model::time::spoken;
+use crate::rules::sign_of_life;
 use crate::store::ChannelFacts;
 use crate::store::ChannelMark;
 
@@ -67,6 +68,14 @@ pub fn health(facts: &ChannelFacts, now: UnixMillis) -> Health {
         (None, Some(since), _) => Health::Failing(since),
         (None, None, _) if facts.accepted_at.is_some() => Health::Fine,
         (None, None, _) => Health::NeverUsed,
+    }
+}
+
+/// What waits for the end of quiet hours is not late, and does not count as old.
+pub fn leave_quiet(all: &mut [ChannelFacts], config: &Config, now: UnixMillis) {
+    for facts in all {
+        let quiet = config.channels.get(&facts.name).and_then(|channel| channel.quiet_hours.as_ref());
+        facts.oldest = facts.oldest.filter(|_| sign_of_life::counts(quiet, now));
     }
 }
 

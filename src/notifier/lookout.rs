@@ -43,7 +43,8 @@ impl Lookout {
         let mut is_first = true;
         loop {
             match self.store.channels().await {
-                Ok(all) => {
+                Ok(mut all) => {
+                    health::leave_quiet(&mut all, &self.config.borrow(), self.clock.now().wall);
                     if std::mem::take(&mut is_first) {
                         self.warn_if_unproven(&all);
                     }

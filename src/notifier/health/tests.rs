@@ -1,6 +1,8 @@
 //! Weeks of good and bad channels in virtual time.
 
 use super::*;
+use crate::model::policy::QuietHours;
+use crate::model::schedule::Zone;
 use crate::notifier::samples;
 use crate::notifier::samples::channel_name;
 
@@ -168,6 +170,31 @@ fn a_clock_that_is_set_back_keeps_nobody_silent() {
     let late = ChannelFacts { n_waiting: 1, oldest: Some(T0), ..facts };
     let found = step(&late, Speaker { config: &config, now: T0 + PATIENCE }).expect("a step");
     assert_eq!((found.mark, found.tell.len()), (ChannelMark::Broken { since: T0, told_at: Some(T0 + PATIENCE) }, 1));
+}
+
+#[test]
+fn what_waits_for_the_end_of_quiet_hours_is_not_late() {
+    let (hour, midnight) = (3_600_000, UnixMillis(T0.0 - T0.0.rem_euclid(86_400_000)));
+    let mut config = (*samples::config(&["a", "ops"])).clone();
+    let of_a = config.channels.get_mut(&channel_name("a")).expect("is there");
+    let hours = QuietHours { from: 60, to: 6 * 60, zone: Zone::utc(), except: [EventKind::Down].into() };
+    std::sync::Arc::make_mut(of_a).quiet_hours = Some(hours);
+    let after = |ms: i64, name: &str| {
+        let now = UnixMillis(midnight.0 + ms);
+        // The last message before failed, and what came then waits since two o'clock.
+        let mut all = [ChannelFacts {
+            failing_since: Some(midnight),
+            n_waiting: 1,
+            oldest: Some(UnixMillis(midnight.0 + 2 * hour)),
+            ..ChannelFacts::new(channel_name(name))
+        }];
+        leave_quiet(&mut all, &config, now);
+        (is_undeliverable(&all[0], now), step(&all[0], Speaker { config: &config, now }).is_some())
+    };
+    assert_eq!(after(5 * hour, "a"), (false, false));
+    assert_eq!(after(6 * hour + hour / 12, "a"), (false, false), "it has the time that every message has");
+    assert_eq!(after(6 * hour + hour / 4, "a"), (true, true), "and no more");
+    assert_eq!(after(5 * hour, "ops"), (true, true), "others have no quiet hours");
 }
 
 #[test]

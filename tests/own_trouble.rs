@@ -107,6 +107,7 @@ fn a_bad_config_is_told_once_and_so_is_its_end_also_when_the_program_was_restart
     instance.wait_for_verdict("m", "up");
     instance.write_config(&format!("{good}monitor: []\n"));
     sink.wait_for(1);
+    wait_for("the note that it was sent", || instance.log().contains("accepted by channel `ops`").then_some(()));
     instance.write_config(&format!("{good}monitor: [1]\nmore: 2\n"));
     wait_for("the other mistake", || instance.log().contains("there is no key `more`").then_some(()));
     instance.kill_and_restart();
@@ -117,6 +118,8 @@ fn a_bad_config_is_told_once_and_so_is_its_end_also_when_the_program_was_restart
     assert_eq!(titles(&sink), ["the config on disk is not valid", "the config on disk is valid again (local)"]);
     let last = sink.asked().pop().unwrap().json();
     assert!(last["evidence"].as_str().unwrap().starts_with("It was not for "), "{last}");
+    // What was sent and not noted yet when the program is killed comes again, under the same key; that is another story.
+    wait_for("the note that it was sent", || instance.log().contains("accepted by channel `ops`").then_some(()));
     instance.kill_and_restart();
     instance.wait_for_verdict("m", "up");
     assert_eq!(titles(&sink).len(), 2);

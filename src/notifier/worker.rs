@@ -420,13 +420,14 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
 
     /// Notes how an attempt ended.
     async fn conclude(&mut self, due: &[Due], key: &str, marks: Vec<(i64, Mark)>, record: &Attempt) {
-        self.log(due, key, &marks);
         for (id, mark) in &marks {
             if !matches!(mark, Mark::Retry { .. }) {
                 self.n_refused.remove(id);
             }
         }
-        self.settle(marks, Some(record)).await;
+        // What is said in the log holds over a crash.
+        self.settle(marks.clone(), Some(record)).await;
+        self.log(due, key, &marks);
     }
 
     /// The channel is not in the config: gives up what has waited a day for it, and leaves the rest alone.

@@ -249,8 +249,7 @@ impl Gossip {
             .with_chitchat(|chitchat| {
                 let state = chitchat.self_node_state();
                 for (key, value) in &pending {
-                    // What was sent is known for as long as it may be asked for, and then goes by itself.
-                    if key.starts_with("n/") { state.set_with_ttl(key, value) } else { state.set(key, value) }
+                    if is_passing(key, value) { state.set_with_ttl(key, value) } else { state.set(key, value) }
                 }
                 if wants_replay {
                     self.repeat(chitchat);
@@ -312,6 +311,16 @@ impl Said {
             self.all.remove(&key);
         }
     }
+}
+
+/// Whether it is known for as long as it may be asked for, and then goes by itself: what was sent, and what operators said of alerts that are
+/// over.
+fn is_passing(key: &str, value: &str) -> bool {
+    let is_about_alerts = key.starts_with("a/") || key.starts_with("s/silence/");
+    let is_over = || {
+        codec::decode(key, value).is_ok_and(|records| records.iter().any(|record| matches!(record, Record::Operator(fact) if !fact.holds)))
+    };
+    key.starts_with("n/") || (is_about_alerts && is_over())
 }
 
 /// What the engine was told already.

@@ -126,7 +126,7 @@ impl Core {
         if *epoch < fact.epoch {
             *epoch = fact.epoch;
             let closed = Closed { at: now.wall, how: CloseReason::Superseded };
-            self.end_unseen(&fact.monitor, fact.lane, closed, change);
+            self.end_unseen((&fact.monitor, fact.lane), closed, now, change);
         }
     }
 
@@ -174,7 +174,7 @@ impl Core {
             // It ended and another began while this node was away. Those who were there tell of it.
             let is_next = incident_epoch(fact.epoch).0 == mine.0 + 2;
             let closed = fact.before.filter(|_| is_next).unwrap_or(Closed { at: fact.opened_at, how: CloseReason::Superseded });
-            self.end_unseen(id, lane, closed, change);
+            self.end_unseen((id, lane), closed, now, change);
         }
         if is_same_incident {
             let open = self.machines.get_mut(id).and_then(|machine| machine.incidents.iter_mut().find(|open| open.lane == lane));
@@ -191,6 +191,7 @@ impl Core {
         *settle::epoch_of(machine, lane) = fact.epoch;
         incident.closed = Some(closed);
         change.closed.push((incident.id.clone(), closed));
+        self.bury_acknowledgement(&incident.id, now, change);
         self.show_lane((id, lane), closed.at, now, change);
         let ended = incident::event(Move::Close(lane, closed.how), &incident.cause);
         let from_outage = lane == Lane::Outage && closed.how == CloseReason::Recovered;
@@ -233,11 +234,12 @@ impl Core {
         self.hold(id, (verdict, at), now, change);
     }
 
-    fn end_unseen(&mut self, id: &MonitorId, lane: Lane, closed: Closed, change: &mut StateChange) {
+    fn end_unseen(&mut self, (id, lane): (&MonitorId, Lane), closed: Closed, now: Now, change: &mut StateChange) {
         let Some(machine) = self.machines.get_mut(id) else { return };
         if let Some(at) = machine.incidents.iter().position(|incident| incident.lane == lane) {
             let incident = machine.incidents.remove(at);
-            change.closed.push((incident.id, Closed { at: closed.at.max(incident.opened_at), how: closed.how }));
+            change.closed.push((incident.id.clone(), Closed { at: closed.at.max(incident.opened_at), how: closed.how }));
+            self.bury_acknowledgement(&incident.id, now, change);
         }
     }
 

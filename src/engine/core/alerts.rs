@@ -125,10 +125,8 @@ impl Core {
             return;
         }
         let at = self.common(now);
-        let n_silences = self.alerts.silences.len();
-        self.alerts.silences.retain(|_, fact| silence_of(fact).is_some_and(|silence| at < silence.until));
-        self.is_dirty |= n_silences != self.alerts.silences.len();
         let mut change = StateChange::default();
+        self.bury_silences(now, &mut change);
         while let Some((look, id)) = self.alerts.looks.first().cloned()
             && look <= at
         {
@@ -234,7 +232,6 @@ impl Core {
         let at = self.common(now);
         let id = &incident.monitor;
         let n_flaps = if is_told { self.note_flap(incident.lane, id, at) } else { None };
-        self.bury_acknowledgement(&incident.id, now, change);
         let Some(machine) = self.machines.get_mut(id) else { return };
         machine.state.alerts.retain(|known| known.lane != incident.lane);
         machine.state.owed_end = None;

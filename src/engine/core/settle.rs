@@ -201,12 +201,15 @@ impl Core {
             (Move::Close(lane, _), Detail::Closing(closed)) => self.close(id, lane, closed),
             (Move::Open(_), Detail::Closing(_)) | (Move::Close(..), Detail::Opening(_)) => None,
         };
-        let (Some(incident), Some(machine)) = (incident, self.machines.get(id)) else { return };
+        let Some(incident) = incident else { return };
         match incident.closed {
             None => change.opened.push(incident.clone()),
-            Some(closed) => change.closed.push((incident.id.clone(), closed)),
+            Some(closed) => {
+                change.closed.push((incident.id.clone(), closed));
+                self.bury_acknowledgement(&incident.id, now, change);
+            }
         }
-        let Some(event) = incident::event(step.what, &incident.cause) else { return };
+        let (Some(event), Some(machine)) = (incident::event(step.what, &incident.cause), self.machines.get(id)) else { return };
         let is_still_bad = machine.state.verdict == Verdict::Degraded;
         let occasion = Occasion { event, is_still_bad, from_outage: step.from_outage };
         self.tell_channels(&incident, (occasion, step.is_told), now, change);

@@ -10,9 +10,16 @@ use crate::model::heartbeat::Ping;
 use crate::model::heartbeat::PingKind;
 use crate::model::heartbeat::PingStamp;
 use crate::model::id::MonitorId;
+use crate::model::maintenance::Selection;
 use crate::model::peer::DeliveryStep;
+use crate::model::peer::OperatorAct;
+use crate::model::peer::OperatorFact;
 use crate::model::peer::PingFact;
+use crate::model::peer::Said;
+use crate::model::peer::Stamp;
 use crate::model::peer::Watermark;
+use crate::model::policy::Silence;
+use crate::model::policy::SilenceId;
 use crate::model::time::UnixMillis;
 use crate::supervise::Jobs;
 
@@ -231,6 +238,38 @@ async fn thousands_of_opinions_arrive_and_nonsense_harms_nobody() {
     let told: BTreeSet<_> =
         b.told("a").into_iter().filter_map(|record| if let Record::Opinion(o) = record { Some(o.monitor) } else { None }).collect();
     assert_eq!(told.len(), 10_000);
+}
+
+#[test]
+fn what_is_over_goes_by_itself() {
+    let act = |holds: bool| {
+        let said = if holds { said_of_a_silence() } else { Said::Nothing };
+        let stamp = Stamp { wall: UnixMillis(5), counter: 1, by: name("a") };
+        let silence = OperatorAct::Silence(SilenceId::parse("aaaaaaa1").expect("an id"));
+        codec::encode(&Record::Operator(OperatorFact { act: silence, stamp, holds, said })).expect("said to others")
+    };
+    assert!(is_passing("n/x", "whatever was sent"));
+    let (held, over) = (act(true), act(false));
+    assert_eq!(held.0, over.0);
+    assert!(!is_passing(&held.0, &held.1), "a silence that holds must reach whoever comes");
+    assert!(is_passing(&over.0, &over.1));
+    let (key, value) = codec::encode(&watermark(1)).expect("said to others");
+    assert!(!is_passing(&key, &value));
+    // Pauses stay: a monitor may be paused for years.
+    let stamp = Stamp { wall: UnixMillis(5), counter: 1, by: name("a") };
+    let resumed = OperatorFact { act: OperatorAct::Pause(MonitorId::parse("m").expect("an id")), stamp, holds: false, said: Said::Nothing };
+    let (key, value) = codec::encode(&Record::Operator(resumed)).expect("said to others");
+    assert!(!is_passing(&key, &value));
+}
+
+fn said_of_a_silence() -> Said {
+    Said::Silence(Silence {
+        wanted: Selection { names: vec!["*".to_owned()], ..Selection::default() },
+        from: UnixMillis(1),
+        until: UnixMillis(9),
+        by: "ada".to_owned(),
+        note: String::new(),
+    })
 }
 
 #[test]

@@ -17,6 +17,7 @@ use crate::model::peer::OperatorAct;
 use crate::model::peer::OperatorFact;
 use crate::model::peer::Record;
 use crate::model::peer::Said;
+use crate::model::peer::Stamp;
 use crate::model::policy::Acknowledgement;
 use crate::model::policy::BY_CHARS_MAX;
 use crate::model::policy::NOTE_CHARS_MAX;
@@ -178,12 +179,40 @@ impl Core {
 
     /// The incident is over, and what was said of it need not be kept for ever.
     pub(in crate::engine::core) fn bury_acknowledgement(&mut self, id: &IncidentId, now: Now, change: &mut StateChange) {
-        let Some(fact) = self.alerts.acknowledged.remove(id) else { return };
-        change.facts.extend(codec::stored(&Record::Operator(fact), Some(now.wall + TOMBSTONES_FOR)));
+        if let Some(fact) = self.alerts.acknowledged.remove(id) {
+            self.take_back(fact, now, change);
+        }
     }
 
-    /// The same for all incidents that are over.
+    /// Lets silences go whose time is over.
+    pub(in crate::engine::core) fn bury_silences(&mut self, now: Now, change: &mut StateChange) {
+        let at = self.common(now);
+        let over = self.alerts.silences.extract_if(.., |_, fact| silence_of(fact).is_none_or(|silence| silence.until <= at));
+        let over: Vec<OperatorFact> = over.map(|(_, fact)| fact).collect();
+        self.is_dirty |= !over.is_empty();
+        for fact in over {
+            self.take_back(fact, now, change);
+        }
+    }
+
+    /// What was said is over. Every node finds that by itself and takes it back in the same words, so that nothing need be agreed on; and what is
+    /// taken back goes by itself after a while, here and from the news of the nodes.
+    fn take_back(&mut self, fact: OperatorFact, now: Now, change: &mut StateChange) {
+        let stamp = Stamp { counter: fact.stamp.counter.saturating_add(1), ..fact.stamp };
+        let over = OperatorFact { act: fact.act, stamp, holds: false, said: Said::Nothing };
+        change.facts.extend(kept(&over, now));
+        let Some(cluster) = &mut self.cluster else { return };
+        let is_old = |fact: &OperatorFact| !fact.holds && TOMBSTONES_FOR <= now.wall.since(fact.stamp.wall);
+        cluster.acts.retain(|_, fact| !is_old(fact));
+        cluster.acts.insert(over.act.clone(), over.clone());
+        self.after_commit.push(Record::Operator(over));
+    }
+
+    /// The same for all incidents that are over; for who watches alone. What others said of an incident may be known before the incident is.
     pub(in crate::engine::core) fn bury_acknowledgements(&mut self, now: Now, change: &mut StateChange) {
+        if self.cluster.is_some() {
+            return;
+        }
         let open: std::collections::BTreeSet<IncidentId> =
             self.machines.values().flat_map(|machine| &machine.incidents).map(|incident| incident.id.clone()).collect();
         let over: Vec<IncidentId> = self.alerts.acknowledged.keys().filter(|id| !open.contains(*id)).cloned().collect();

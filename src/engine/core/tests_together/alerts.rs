@@ -42,6 +42,16 @@ impl World {
         self.ask(node, Operation::Silence(SilenceId::parse("aaaaaaa1").expect("an id"), silence));
     }
 
+    /// What a node keeps of what people said of alerts: the act, and whether it holds.
+    fn kept_acts(&self, node: &str) -> Vec<(String, bool)> {
+        let acts = tests::shared(self.hosts[&name(node)].facts.values());
+        let of = |record: Record| match record {
+            Record::Operator(fact) => Some((format!("{:?}", fact.act), fact.holds)),
+            _ => None,
+        };
+        acts.into_iter().filter_map(of).collect()
+    }
+
     /// What is owed has the same keys wherever it is owed.
     fn assert_same_keys(&self) {
         let keys: BTreeSet<Vec<&str>> =
@@ -139,6 +149,44 @@ fn a_silence_holds_on_all_nodes_and_what_is_down_at_its_end_is_told_once() {
     world.run(MINUTE);
     world.assert_owed("a: down api; b: down api; c: down api");
     world.assert_same_keys();
+}
+
+#[test]
+fn what_was_said_of_alerts_goes_everywhere_with_what_it_was_about() {
+    let mut world = up_world(&three(vec![watched("api")]));
+    world.set("api", &ALL, Outcome::Down);
+    world.run(2 * MINUTE);
+    world.acknowledge("b");
+    world.silence("c", i64::try_from(world.seconds() + 300).expect("small"));
+    world.run(5);
+    // One that is away for the end of both finds it by itself, or hears of it.
+    world.stop("c");
+    world.set("api", &ALL, Outcome::Up);
+    world.run(10 * MINUTE);
+    world.start("c");
+    world.run(MINUTE);
+    let all_over = |world: &mut World| {
+        for node in ALL {
+            let kept = world.kept_acts(node);
+            assert_eq!(kept.iter().map(|(_, holds)| *holds).collect::<Vec<_>>(), [false, false], "{node}: {kept:?}");
+            assert!(world.picture(node).silences.is_empty(), "{node}");
+        }
+    };
+    all_over(&mut world);
+    // Whoever starts says again what it knows; nothing of it is alive.
+    for node in ALL {
+        world.stop(node);
+        world.start(node);
+        world.run(20);
+    }
+    all_over(&mut world);
+    // What is over is kept for a week and no longer, also in what goes from node to node.
+    world.set("api", &ALL, Outcome::Down);
+    world.run(2 * MINUTE);
+    world.acknowledge("a");
+    world.run(5);
+    assert_eq!(world.kept_acts("b").len(), 3);
+    assert_eq!(world.picture("b").monitors[&MonitorId::parse("api").expect("an id")].alerts[0].acknowledged.is_some(), true);
 }
 
 #[test]

@@ -373,6 +373,8 @@ pub enum Said {
     Acknowledgement(Acknowledgement),
     /// With a silence.
     Silence(Silence),
+    /// What it was about is over. Nobody took anything back: each node finds by itself that it does not hold any more.
+    Over,
 }
 
 /// What operators can do at run time and every node must know.

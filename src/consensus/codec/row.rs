@@ -335,6 +335,8 @@ pub(super) struct OperatorRow {
     ack: Option<AckRow>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     silence: Option<SilenceRow>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    over: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -359,7 +361,7 @@ struct SilenceRow {
 /// The value of an act.
 pub(super) fn operator_text(fact: &OperatorFact) -> String {
     let (ack, silence) = match &fact.said {
-        Said::Nothing => (None, None),
+        Said::Nothing | Said::Over => (None, None),
         Said::Acknowledgement(ack) => {
             let Acknowledgement { by, at, until, note } = ack;
             (Some(AckRow { by: by.clone(), at: at.0, until: until.map(|until| until.0), note: note.clone() }), None)
@@ -371,7 +373,15 @@ pub(super) fn operator_text(fact: &OperatorFact) -> String {
         }
     };
     let Stamp { wall, counter, by } = &fact.stamp;
-    super::json(&OperatorRow { wall: wall.0, n: *counter, by: by.to_string(), holds: fact.holds, ack, silence })
+    super::json(&OperatorRow {
+        wall: wall.0,
+        n: *counter,
+        by: by.to_string(),
+        holds: fact.holds,
+        ack,
+        silence,
+        over: fact.said == Said::Over,
+    })
 }
 
 /// The act of a value. What people wrote is cut to what may be written: others may have other limits, or none.
@@ -392,6 +402,7 @@ pub(super) fn operator_of(act: OperatorAct, row: OperatorRow) -> Result<Operator
             note: cut(&silence.note, NOTE_CHARS_MAX),
         }),
         (OperatorAct::Acknowledge(_) | OperatorAct::Silence(_), _, _) if row.holds => return Err("it does not say what holds".to_owned()),
+        (OperatorAct::Acknowledge(_) | OperatorAct::Silence(_), _, _) if row.over => Said::Over,
         (OperatorAct::Pause(_) | OperatorAct::Create(_) | OperatorAct::Acknowledge(_) | OperatorAct::Silence(_), _, _) => Said::Nothing,
     };
     Ok(OperatorFact { act, stamp, holds: row.holds, said })

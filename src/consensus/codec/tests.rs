@@ -114,6 +114,12 @@ fn records() -> Vec<Record> {
             holds: false,
             said: Said::Nothing,
         }),
+        Record::Operator(OperatorFact {
+            act: OperatorAct::Acknowledge(IncidentId::from_derived("k3v9q2m7x4t1a")),
+            stamp: Stamp { wall: UnixMillis(3), counter: 2, by: node() },
+            holds: false,
+            said: Said::Over,
+        }),
         Record::Forgotten(node()),
     ]
 }

@@ -250,6 +250,9 @@ impl Core {
 
     /// Takes over what an operator did somewhere; returns whether it was news.
     pub(super) fn adopt_act(&mut self, fact: &OperatorFact, now: Now, change: &mut StateChange) -> bool {
+        if self.is_ahead(fact) {
+            return false;
+        }
         let Some(cluster) = &mut self.cluster else { return false };
         cluster.hybrid.saw(&fact.stamp, now.wall);
         let merged = match cluster.acts.get(&fact.act) {

@@ -501,7 +501,7 @@ impl Core {
     fn acknowledgement(&self, incident: &IncidentId) -> Option<&Acknowledgement> {
         match &self.alerts.acknowledged.get(incident)?.said {
             Said::Acknowledgement(acknowledgement) => Some(acknowledgement),
-            Said::Nothing | Said::Silence(_) => None,
+            Said::Nothing | Said::Silence(_) | Said::Over => None,
         }
     }
 
@@ -523,7 +523,7 @@ struct Message<'a> {
 fn silence_of(fact: &OperatorFact) -> Option<&Silence> {
     match &fact.said {
         Said::Silence(silence) => Some(silence),
-        Said::Nothing | Said::Acknowledgement(_) => None,
+        Said::Nothing | Said::Acknowledgement(_) | Said::Over => None,
     }
 }
 

@@ -177,6 +177,15 @@ impl Core {
         self.look_at_all_alerts(now, change);
     }
 
+    /// Whether somebody found an acknowledgement to be over whose incident is open here. The news of its end is on its way as well, and this
+    /// node will find the same then; until then it must not have people reminded of what somebody was at work on to the end.
+    pub(in crate::engine::core) fn is_ahead(&self, fact: &OperatorFact) -> bool {
+        match &fact.act {
+            OperatorAct::Acknowledge(incident) => fact.said == Said::Over && self.find_open(incident).is_some(),
+            OperatorAct::Silence(_) | OperatorAct::Pause(_) | OperatorAct::Create(_) => false,
+        }
+    }
+
     /// The incident is over, and what was said of it need not be kept for ever.
     pub(in crate::engine::core) fn bury_acknowledgement(&mut self, id: &IncidentId, now: Now, change: &mut StateChange) {
         if let Some(fact) = self.alerts.acknowledged.remove(id) {
@@ -199,7 +208,7 @@ impl Core {
     /// taken back goes by itself after a while, here and from the news of the nodes.
     fn take_back(&mut self, fact: OperatorFact, now: Now, change: &mut StateChange) {
         let stamp = Stamp { counter: fact.stamp.counter.saturating_add(1), ..fact.stamp };
-        let over = OperatorFact { act: fact.act, stamp, holds: false, said: Said::Nothing };
+        let over = OperatorFact { act: fact.act, stamp, holds: false, said: Said::Over };
         change.facts.extend(kept(&over, now));
         let Some(cluster) = &mut self.cluster else { return };
         let is_old = |fact: &OperatorFact| !fact.holds && TOMBSTONES_FOR <= now.wall.since(fact.stamp.wall);

@@ -190,6 +190,21 @@ fn what_was_said_of_alerts_goes_everywhere_with_what_it_was_about() {
 }
 
 #[test]
+fn the_end_of_what_somebody_was_at_work_on_reminds_nobody() {
+    let mut world = up_world(&three(vec![with_reminders("api")]));
+    world.set("api", &ALL, Outcome::Down);
+    world.run(2 * MINUTE);
+    world.acknowledge("b");
+    // A reminder would be due by now.
+    world.run(12 * MINUTE);
+    world.set("api", &ALL, Outcome::Up);
+    world.run(2 * MINUTE);
+    let one = "down api, acknowledged api, recovered api";
+    world.assert_owed(&format!("a: {one}; b: {one}; c: {one}"));
+    world.assert_same_keys();
+}
+
+#[test]
 fn a_parent_that_goes_down_a_little_later_hides_its_children_on_all_nodes() {
     let child = Monitor { depends_on: vec![MonitorId::parse("lb").expect("an id")], ..watched("app") };
     let mut world = up_world(&three(vec![watched("lb"), child]));

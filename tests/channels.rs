@@ -11,7 +11,6 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::Child;
 use std::process::Command;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -23,6 +22,8 @@ use common::Instance;
 use common::Server;
 use common::closed_port;
 use common::find_program;
+use common::real::Running;
+use common::real::alertmanager;
 use common::request;
 use common::wait_for;
 use rcgen::CertifiedKey;
@@ -194,30 +195,6 @@ fn a_program_is_told_of_the_beginning_and_the_end() {
     assert_eq!(told, "$(x); down the shop\n$(x); recovered the shop\n");
 }
 
-/// A program that is killed when the test is over.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn alertmanager(program: &Path, dir: &Path, port: u16) -> Running {
-    fs::write(dir.join("alertmanager.yml"), "route: { receiver: nobody }\nreceivers: [{ name: nobody }]\n").unwrap();
-    let mut command = Command::new(program);
-    command.arg(format!("--config.file={}", dir.join("alertmanager.yml").display()));
-    command.arg(format!("--storage.path={}", dir.join("alertmanager").display()));
-    command.args([&format!("--web.listen-address=127.0.0.1:{port}"), "--cluster.listen-address="]);
-    let running = Running(command.env("no_proxy", "*").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
-    wait_for("Alertmanager", || {
-        TcpStream::connect(("127.0.0.1", port)).ok()?;
-        (request(&format!("127.0.0.1:{port}"), "GET", "/-/ready", &[], "").0 == 200).then_some(())
-    });
-    running
-}
-
 /// What Alertmanager holds to be going on.
 fn firing(port: u16) -> Vec<Value> {
     let (status, _, body) = request(&format!("127.0.0.1:{port}"), "GET", "/api/v2/alerts?active=true", &[], "");
@@ -229,6 +206,7 @@ fn firing(port: u16) -> Vec<Value> {
 fn alertmanager_has_the_alert_while_it_lasts_and_not_longer() {
     let Some(program) = find_program("prometheus-alertmanager") else { return };
     let (dir, port) = (tempfile::tempdir().unwrap(), closed_port());
+    fs::write(dir.path().join("alertmanager.yml"), "route: { receiver: nobody }\nreceivers: [{ name: nobody }]\n").unwrap();
     let _running = alertmanager(&program, dir.path(), port);
     let shop = Server::start(Answer::Status(200, "ok"));
     let channel =

@@ -6,7 +6,6 @@ mod common;
 
 use std::fs;
 use std::path::Path;
-use std::process::Child;
 use std::process::Command;
 use std::process::Output;
 use std::process::Stdio;
@@ -22,6 +21,7 @@ use common::beats::urls;
 use common::beats::words;
 use common::closed_port;
 use common::find_program;
+use common::real::alertmanager;
 use common::request;
 use common::wait_for;
 
@@ -316,30 +316,6 @@ fn borgmatic_tells_how_its_backups_went() {
     let done = borgmatic(&program, dir.path(), &["create"]);
     assert!(done.status.success() && !common::stderr(&done).contains("Healthchecks error"), "{}", common::stderr(&done));
     instance.wait_for_verdict("backup-of-web", "up");
-}
-
-/// A program that is killed when the test is over.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn alertmanager(program: &Path, dir: &Path, port: u16) -> Running {
-    let log = fs::File::create(dir.join("alertmanager.log")).unwrap();
-    let mut command = Command::new(program);
-    command.arg(format!("--config.file={}", dir.join("alertmanager.yml").display()));
-    command.arg(format!("--storage.path={}", dir.join("alertmanager").display()));
-    command.args([&format!("--web.listen-address=127.0.0.1:{port}"), "--cluster.listen-address="]);
-    let running = Running(command.env("no_proxy", "*").stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap());
-    wait_for("Alertmanager", || {
-        std::net::TcpStream::connect(("127.0.0.1", port)).ok()?;
-        (request(&format!("127.0.0.1:{port}"), "GET", "/-/ready", &[], "").0 == 200).then_some(())
-    });
-    running
 }
 
 /// The alert that always fires, as Prometheus would send it again and again.

@@ -186,7 +186,7 @@ pub struct PayloadQuorum {
 }
 
 /// Where to read on.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct PayloadLinks {
     /// The incident's page.
     pub incident: Option<String>,
@@ -207,36 +207,8 @@ impl Payload {
             Subject::Bundle(parts) => about_many(notification, parts, links, text_bytes_max),
             Subject::SelfNotice { title, text } => {
                 let fit = |text: &str| fit(text, text_bytes_max);
-                Payload {
-                    monitor_name: "vigilmon".to_owned(),
-                    status: "self",
-                    url: links.base.clone().unwrap_or_default(),
-                    started_at: notification.at.rfc3339(),
-                    duration_seconds: 0,
-                    regions_failing: Vec::new(),
-                    text: fit(&sentence(notification)),
-                    event: notification.event.word(),
-                    monitor_id: None,
-                    incident_id: None,
-                    cause: fit(title),
-                    cause_code: "self".to_owned(),
-                    regions_fine: Vec::new(),
-                    regions_unknown: Vec::new(),
-                    confidence: "full",
-                    evidence: fit(text),
-                    group: None,
-                    runbook: None,
-                    links: PayloadLinks { incident: None, monitor: None, acknowledge: None, silence: None },
-                    key: notification.key.clone(),
-                    sent_by: SENT_BY,
-                    diagnosis: None,
-                    diagnosis_text: None,
-                    quorum: None,
-                    possible_repeat: notification.may_be_repeat,
-                    tells_opening: false,
-                    incidents: Vec::new(),
-                    incidents_omitted: 0,
-                }
+                let text_in_full = fit(&sentence(notification));
+                Payload { cause: fit(title), evidence: fit(text), ..about_no_incident(notification, text_in_full, links) }
             }
         }
     }
@@ -285,6 +257,40 @@ fn about_incident(notification: &Notification, facts: &IncidentFacts, links: &Li
     }
 }
 
+/// What is not about one incident: news of vigilmon itself, and the ground of what tells of many.
+fn about_no_incident(notification: &Notification, text: String, links: &Links) -> Payload {
+    Payload {
+        monitor_name: "vigilmon".to_owned(),
+        status: "self",
+        url: links.base.clone().unwrap_or_default(),
+        started_at: notification.at.rfc3339(),
+        duration_seconds: 0,
+        regions_failing: Vec::new(),
+        text,
+        event: notification.event.word(),
+        monitor_id: None,
+        incident_id: None,
+        cause: String::new(),
+        cause_code: "self".to_owned(),
+        regions_fine: Vec::new(),
+        regions_unknown: Vec::new(),
+        confidence: "full",
+        evidence: String::new(),
+        group: None,
+        runbook: None,
+        links: PayloadLinks::default(),
+        key: notification.key.clone(),
+        sent_by: SENT_BY,
+        diagnosis: None,
+        diagnosis_text: None,
+        quorum: None,
+        possible_repeat: notification.may_be_repeat,
+        tells_opening: false,
+        incidents: Vec::new(),
+        incidents_omitted: 0,
+    }
+}
+
 fn tells_opening(notification: &Notification) -> bool {
     matches!(notification.subject, Subject::Passed(_))
 }
@@ -299,32 +305,16 @@ fn about_many(notification: &Notification, parts: &[Notification], links: &Links
     Payload {
         monitor_name: bundle::number(parts),
         status: worst.map_or("self", status),
-        url: links.base.clone().unwrap_or_default(),
         started_at: started_at.unwrap_or(notification.at).rfc3339(),
         duration_seconds: lasted.as_secs(),
         regions_failing: regions.into_iter().take(REGIONS_MAX).map(|region| region.as_str().to_owned()).collect(),
-        text: fit(&sentence(notification), text_bytes_max),
-        event: notification.event.word(),
-        monitor_id: None,
-        incident_id: None,
         cause: fit(&bundle::headline(parts), text_bytes_max),
         cause_code: "several".to_owned(),
-        regions_fine: Vec::new(),
-        regions_unknown: Vec::new(),
         confidence: if is_sure { "full" } else { "degraded" },
-        evidence: String::new(),
         group: bundle::group(parts).map(|group| fit(group, text_bytes_max)),
-        runbook: None,
-        links: PayloadLinks { incident: links.to("incidents"), monitor: None, acknowledge: None, silence: None },
-        key: notification.key.clone(),
-        sent_by: SENT_BY,
-        diagnosis: None,
-        diagnosis_text: None,
-        quorum: None,
-        possible_repeat: notification.may_be_repeat,
-        tells_opening: false,
+        links: PayloadLinks { incident: links.to("incidents"), ..PayloadLinks::default() },
         incidents: parts.iter().map(|part| payload_part(part, text_bytes_max)).collect(),
-        incidents_omitted: 0,
+        ..about_no_incident(notification, fit(&sentence(notification), text_bytes_max), links)
     }
 }
 

@@ -9,6 +9,7 @@
 
 pub mod beats;
 pub mod monitor;
+pub mod real;
 
 use std::fs;
 use std::io::BufRead;

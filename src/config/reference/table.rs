@@ -302,7 +302,7 @@ const SELF: &[Key] = &[
         "channels",
         Kind::OneOrMany(&CHANNEL),
         "[]",
-        "Who is told: once when something begins and once when it is over. By default nobody; the log and the dashboard say it all the same.",
+        "Who is told: once when something begins and once when it is over. By default nobody, except that all others hear of a channel that does not deliver; the log and the dashboard say it all the same.",
         "[chat]",
     ),
     key(

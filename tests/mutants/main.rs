@@ -113,6 +113,13 @@ const BUGS: &[Bug] = &[
         mode: "clock",
     },
     Bug {
+        name: "who finds an end first takes back what was said",
+        file: "src/engine/core/adopt.rs",
+        right: "if self.is_ahead(fact) {",
+        wrong: "if !MUTANT && self.is_ahead(fact) {",
+        mode: "alerts",
+    },
+    Bug {
         name: "nobody acts in time",
         file: "src/consensus/turn.rs",
         right: "(true, _) => (STABLE_FOR, Confidence::Full),",

@@ -7,7 +7,7 @@
 //! | variable | meaning |
 //! |---|---|
 //! | `VIGILMON_SIM_SEED` | `mode:seed`, one world, with its whole trace |
-//! | `VIGILMON_SIM_SEEDS` | how many seeds of each mode; `.ci/run` asks for 30, with a little optimisation; 2 by default |
+//! | `VIGILMON_SIM_SEEDS` | how many seeds of each mode; `.ci/run` asks for 200, with a little optimisation; 2 by default |
 //! | `VIGILMON_SIM_STOP` | stop a mode with its first failure |
 //!
 //! Arguments that are words select modes, as with other tests.

@@ -8,6 +8,7 @@
 )]
 
 pub mod beats;
+pub mod browser;
 pub mod monitor;
 pub mod real;
 

@@ -85,7 +85,7 @@ pub fn table(rows: &[DeliveryRow], columns: Columns, frame: &Frame) -> Markup {
         return html! { p.quiet { "No messages." } };
     }
     html! {
-        div.scroll { table.list.deliveries {
+        div.scroll tabindex="0" { table.list.deliveries {
             thead { tr { th { "State" } @if columns.channel { th { "Channel" } } th { "Event" } th { "Decided" } th { "Attempts and answers" } } }
             tbody { @for row in rows { (line(row, columns, frame)) } }
         } }

@@ -248,7 +248,7 @@ fn missed(view: &BeatSection) -> Markup {
 
 fn log(pings: &[PingRow], now: UnixMillis) -> Markup {
     html! {
-        div.scroll { table.list.pings {
+        div.scroll tabindex="0" { table.list.pings {
             thead { tr { th.num { "#" } th { "When" } th { "What" } th.num { "Took" } th { "Run" } th { "From" } } }
             tbody { @for ping in pings { (row(ping, now)) } }
         } }
@@ -300,7 +300,7 @@ fn addresses(view: Option<&AddressesView>) -> Markup {
                     p.quiet { "Whoever knows one of these addresses can report for this job: keep them as you keep passwords. Raise " code { "generation" } " in the config to get new ones." }
                     details {
                         summary { "Addresses" }
-                        div.scroll { table.list { tbody { @for (heading, address) in &view.forms { tr { th scope="row" { (heading) } td.wide { code data-copy { (address) } } } } } } }
+                        div.scroll tabindex="0" { table.list { tbody { @for (heading, address) in &view.forms { tr { th scope="row" { (heading) } td.wide { code data-copy { (address) } } } } } } }
                         p { "Add " code { "/start" } ", " code { "/fail" } ", " code { "/log" } " or an exit status; " code { "?rid=" } " (a UUID) or " code { "?run=" } " (any text) tells runs apart. Clients of healthchecks take the base " code data-copy { (view.healthchecks_base) } "." }
                     }
                     @for (heading, snippet) in &view.snippets { details { summary { (heading) } pre.transcript data-copy { (snippet) } } }

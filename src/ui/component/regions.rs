@@ -122,7 +122,7 @@ pub fn section(view: &RegionsView, now: UnixMillis) -> Markup {
 #[must_use]
 pub fn table(rows: &[RegionRow], now: UnixMillis) -> Markup {
     html! {
-        div.scroll { table.list.regions {
+        div.scroll tabindex="0" { table.list.regions {
             thead { tr { th { "Region" } th { "Says" } th { "Newest check" } th { "Last checks" } } }
             tbody { @for row in rows { tr { th scope="row" { (place(row)) } td.wide { (says(row, now)) } (measured(&row.measured, now)) } } }
         } }

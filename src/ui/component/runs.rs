@@ -110,7 +110,7 @@ fn table(runs: &[FinishedRun]) -> Markup {
     html! {
         details {
             summary { "As a table" }
-            div.scroll { table.list {
+            div.scroll tabindex="0" { table.list {
                 thead { tr { th { "Ended" } th { "Result" } th.num { "Took" } th { "Run" } } }
                 tbody {
                     @for run in runs.iter().rev() {

@@ -196,7 +196,7 @@ fn forget(frame: &Frame, node: &NodeName) -> Markup {
 #[must_use]
 pub fn refused(frame: &Frame, rows: &[RefusedRow]) -> Markup {
     html! {
-        div.scroll { table.list {
+        div.scroll tabindex="0" { table.list {
             thead { tr { th { "Last" } th { "From" } th { "Calls itself" } th { "Why" } } }
             tbody { @for row in rows { tr {
                 td { (text::ago(row.at, frame.now)) }

@@ -53,7 +53,7 @@ pub fn page(frame: &Frame, view: &SilencesView) -> Markup {
 
 fn table(frame: &Frame, view: &SilencesView) -> Markup {
     html! {
-        div.scroll { table.list.silences {
+        div.scroll tabindex="0" { table.list.silences {
             thead { tr { th { "Silenced" } th { "Monitors now" } th { "Ends" } th { "By" } th { "Note" } @if frame.may_operate { th {} } } }
             tbody { @for row in &view.rows { (silence(frame, row)) } }
         } }

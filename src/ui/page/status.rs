@@ -314,7 +314,7 @@ fn matrix(groups: &[GroupView]) -> Markup {
     html! {
         section {
             h2 { "Regions" }
-            div.scroll { table.matrix {
+            div.scroll tabindex="0" { table.matrix {
                 thead { tr { th { span.sr-only { "Service" } } @for cell in &first.regions { th scope="col" { (cell.region) } } } }
                 tbody {
                     @for service in services() {

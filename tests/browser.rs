@@ -1,0 +1,503 @@
+//! Pages as a real browser shows them: Chromium opens a real instance, follows it, fills in its forms, and looks at every page in light
+//! and dark, on a phone and on a desk, with scripts and without. What it cannot see is said by axe-core.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
+
+mod common;
+
+use std::fs;
+use std::io::Write;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Stdio;
+
+use common::Answer;
+use common::Instance;
+use common::Server;
+use common::browser;
+use common::browser::Browser;
+use common::browser::DESK;
+use common::browser::PHONE;
+use common::closed_port;
+use common::request;
+use common::vigilmon;
+use common::wait_for;
+use serde_json::Value;
+use serde_json::json;
+
+const PASSWORD: &str = "correct horse battery";
+
+/// What a browser must take for text, wherever it stands: as the name of a monitor, a group, a page, a channel, as an answer, as a ping.
+const HOSTILE: &[&str] = &[
+    "<script>alert(1)</script>",
+    "\"><script>alert(2)</script>",
+    "'><img src=x onerror=alert(3)>",
+    "</title><svg/onload=alert(4)>",
+    "</textarea><b onmouseover=alert(5) style=position:fixed;inset:0>x</b>",
+    "\" autofocus onfocus=alert(6) x=\"",
+    "</pre><iframe srcdoc='<script>parent.alert(7)</script>'></iframe>",
+    "javascript:alert(8)//",
+    "</script><script>alert(9)</script>",
+    "--><meta http-equiv=refresh content=0;url=javascript:alert(10)>",
+    "<math><mtext></form><form><mglyph><style></math><img src onerror=alert(11)>",
+    "&lt;script&gt;alert(12)&#x3c;/script&#x3e; ${{7*7}} {{7*7}}",
+];
+
+/// An instance with everything that a page can show, and what it watches.
+struct Scene {
+    instance: Instance,
+    shop: Server,
+    sink: Server,
+    _cache: TcpListener,
+}
+
+impl Scene {
+    fn start() -> Scene {
+        let (shop, sink) = (Server::start(Answer::Status(200, "ok")), Server::start(Answer::Status(200, "ok")));
+        let cache = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listen = closed_port();
+        let dir = tempfile::tempdir().unwrap();
+        let config = format!(
+            "server: {{ listen: 127.0.0.1:{listen}, public_url: \"http://127.0.0.1:{listen}\" }}
+instance: {{ state_dir: {} }}
+auth: {{ users: [{{ name: ops, password_hash: '{}' }}] }}
+defaults: {{ interval: 1s, timeout: 1s, confirm: {{ failures: 2, recheck: 1s }}, channels: [chat] }}
+channels: [{{ name: chat, webhook: {{ url: \"{}\" }} }}]
+monitors:
+  - {{ name: Shop, group: Web, http: \"{}\", runbook: \"https://wiki.example.com/shop\", slo: {{ target: 99.9%, window: 30d }} }}
+  - {{ name: Cache, group: Data, tcp: \"{}\" }}
+  - {{ name: Nightly backup, group: Jobs, heartbeat: {{ interval: 1d, grace: 1h, token: nightly-token-0123456789abcdef }} }}
+maintenance: [{{ name: Moving house, monitors: [Cache], schedule: {{ cron: \"0 3 * * *\", duration: 1h }}, message: Boxes everywhere }}]
+status_pages:
+  - slug: shop
+    title: The shop
+    show: {{ regions: true, response_times: true, errors: true }}
+    groups: [{{ name: Web, monitors: [Shop] }}, {{ name: Data and jobs, monitors: [Cache, Nightly backup] }}]
+    announcements: [{{ at: 2026-06-30T10:00:00Z, kind: info, text: We are moving to the new data centre. }}]
+    links: [{{ title: Support, url: \"https://example.com/support\" }}]
+",
+            dir.path().join("state").display(),
+            hash_of(PASSWORD),
+            sink.url("/hook"),
+            shop.url("/"),
+            cache.local_addr().unwrap(),
+        );
+        fs::write(dir.path().join("config.yaml"), config).unwrap();
+        let instance = Instance::start_in(dir);
+        instance.wait_for_verdict("shop", "up");
+        instance.wait_for_verdict("cache", "up");
+        Scene { instance, shop, sink, _cache: cache }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.instance.address)
+    }
+
+    /// The shop fails; the message about it, when it is confirmed.
+    fn break_shop(&self) -> Value {
+        self.shop.set(Answer::Status(503, "busy"));
+        self.instance.wait_for_verdict("shop", "down");
+        let down = || self.sink.asked().iter().flat_map(common::Asked::told).find(|told| told["event"] == "down");
+        wait_for("the message", down)
+    }
+
+    fn sign_in(&self, browser: &Browser) {
+        browser.go(&self.url("/sign-in"));
+        browser.fill(&browser.find("input[name=name]"), "ops");
+        browser.fill(&browser.find("input[name=password]"), PASSWORD);
+        browser.click(&browser.find("form button[type=submit]"));
+        browser.find_saying("button", "Sign out");
+    }
+}
+
+/// The hash, as people make it.
+fn hash_of(password: &str) -> String {
+    let mut child = vigilmon().arg("hash-password").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    writeln!(child.stdin.take().unwrap(), "{password}").unwrap();
+    common::stdout(&child.wait_with_output().unwrap()).trim().to_owned()
+}
+
+/// Nothing went wrong in the browser: no error, no breach of the policy, no dialog.
+#[track_caller]
+fn assert_clean(browser: &Browser) {
+    assert_eq!(browser.dialog(), None, "a script ran");
+    let said = browser.console();
+    assert!(said.is_empty(), "{}: {said:#?}", browser.url());
+}
+
+/// The page is as wide as the window.
+#[track_caller]
+fn assert_fits(browser: &Browser) {
+    let found = widths(browser);
+    assert!(found[0].as_u64() <= found[1].as_u64(), "{} scrolls sideways: {found:#}", browser.url());
+}
+
+/// How wide the page is, how wide the window, and what sticks out.
+fn widths(browser: &Browser) -> Value {
+    let script = "const root = document.documentElement, wide = [];
+        if (root.scrollWidth > root.clientWidth)
+          for (const element of document.body.querySelectorAll('*')) {
+            const box = element.getBoundingClientRect();
+            if (box.right > root.clientWidth + 1 && !element.closest('.scroll')) wide.push(element.outerHTML.slice(0, 120));
+          }
+        return [root.scrollWidth, root.clientWidth, wide.slice(0, 5)];";
+    browser.execute(script, &json!([]))
+}
+
+/// What axe-core finds that keeps people out, one line each.
+fn barriers(browser: &Browser, axe: &str) -> Vec<String> {
+    let script = format!(
+        "{axe};
+        const done = arguments[arguments.length - 1];
+        axe.run(document, {{ resultTypes: ['violations'], preload: false }}).then(
+          (found) => done(found.violations.filter((each) => ['serious', 'critical'].includes(each.impact))
+            .flatMap((each) => each.nodes.slice(0, 3).map((node) => `${{each.id}}: ${{node.html.slice(0, 160)}} ${{node.failureSummary}}`))),
+          (error) => done([`axe: ${{error}}`]));"
+    );
+    let found = browser.execute_async(&script, &json!([]));
+    found.as_array().unwrap().iter().map(|line| line.as_str().unwrap().to_owned()).collect()
+}
+
+/// The pages of the operator, with an open incident.
+fn operator_paths(incident: &str) -> Vec<String> {
+    let mut paths: Vec<String> = [
+        "/monitors",
+        "/monitors/shop",
+        "/monitors/cache",
+        "/monitors/nightly-backup",
+        "/incidents",
+        "/silences",
+        "/channels",
+        "/channels/chat",
+        "/config",
+    ]
+    .map(str::to_owned)
+    .into();
+    paths.push(format!("/incidents/{incident}"));
+    paths
+}
+
+#[test]
+fn the_checks_themselves_bite() {
+    let Some(browser) = Browser::open() else { return };
+    let scene = Scene::start();
+    browser.go(&scene.url("/sign-in"));
+    browser.execute(
+        "document.querySelector('main').insertAdjacentHTML('beforeend', '<img src=/favicon.svg><p id=wide>wide</p>');
+        document.getElementById('wide').style.width = '3000px';
+        const script = document.createElement('script'); script.textContent = 'window.ran = true'; document.body.append(script);",
+        &json!([]),
+    );
+    let found = widths(&browser);
+    assert!(found[0].as_u64() > found[1].as_u64() && found[2][0].as_str().unwrap().contains("id=\"wide\""), "{found}");
+    let said = browser.console();
+    assert!(said.len() == 1 && said[0].contains("Content Security Policy"), "{said:?}");
+    assert_eq!(browser.execute("return window.ran === undefined", &json!([])), true);
+    if let Some(axe) = browser::axe() {
+        let found = barriers(&browser, &axe);
+        assert!(found.len() == 1 && found[0].starts_with("image-alt"), "{found:?}");
+    }
+    browser.execute("setTimeout(() => alert('seen'), 0)", &json!([]));
+    wait_for("the dialog", || browser.dialog().filter(|text| text == "seen"));
+}
+
+#[test]
+fn one_signs_in_by_link_or_password_and_out_again() {
+    let Some(browser) = Browser::open() else { return };
+    let scene = Scene::start();
+    let link = String::from_utf8(scene.instance.run(&["sign-in-link"]).stdout).unwrap();
+    let link = link.split_whitespace().find(|word| word.starts_with("http")).unwrap().to_owned();
+    browser.go(&link);
+    browser.click(&browser.find("form button[type=submit]"));
+    browser.find_saying("a", "Shop");
+    assert!(browser.url().ends_with("/monitors"), "{}", browser.url());
+    assert_clean(&browser);
+    browser.click(&browser.find_saying("button", "Sign out"));
+    browser.find("input[name=password]");
+    browser.go(&scene.url("/monitors/shop"));
+    assert!(browser.url().contains("/sign-in"), "{}", browser.url());
+
+    browser.fill(&browser.find("input[name=name]"), "ops");
+    browser.fill(&browser.find("input[name=password]"), "not the password");
+    browser.click(&browser.find("form button[type=submit]"));
+    browser.find_saying("[role=alert]", "not right");
+    let said = browser.console();
+    assert!(said.len() == 1 && said[0].contains("401"), "{said:?}");
+    browser.fill(&browser.find("input[name=name]"), "ops");
+    browser.fill(&browser.find("input[name=password]"), PASSWORD);
+    browser.click(&browser.find("form button[type=submit]"));
+    browser.find_saying("h1", "Shop");
+    assert!(browser.url().ends_with("/monitors/shop"), "one is where one wanted to go: {}", browser.url());
+    assert_clean(&browser);
+}
+
+#[test]
+fn pages_follow_what_happens_without_being_loaded_again() {
+    let Some(browser) = Browser::open() else { return };
+    let scene = Scene::start();
+    scene.sign_in(&browser);
+    for (path, mark) in [("/monitors", "Open incidents"), ("/status/shop", "is down")] {
+        scene.shop.set(Answer::Status(200, "ok"));
+        scene.instance.wait_for_verdict("shop", "up");
+        browser.go(&scene.url(path));
+        wait_for("calm", || {
+            browser.reload();
+            (!browser.text().contains(mark)).then_some(())
+        });
+        browser.execute("window.loadedOnce = true", &json!([]));
+        scene.break_shop();
+        wait_for(mark, || browser.text().contains(mark).then_some(()));
+        assert_eq!(browser.execute("return window.loadedOnce", &json!([])), true, "{path} was loaded again");
+        assert_clean(&browser);
+    }
+}
+
+#[test]
+fn a_monitor_is_shown_with_its_charts() {
+    let Some(browser) = Browser::open() else { return };
+    let scene = Scene::start();
+    scene.sign_in(&browser);
+    browser.go(&scene.url("/monitors/shop"));
+    let script = "return [...document.querySelectorAll('main svg')].filter((svg) => svg.getBoundingClientRect().width > 100
+        && (svg.getAttribute('aria-label') || svg.getAttribute('aria-hidden') || svg.querySelector('title'))).length";
+    wait_for("charts", || {
+        browser.reload();
+        (browser.execute(script, &json!([])).as_u64() >= Some(1)).then_some(())
+    });
+    assert!(browser.text().contains("Availability"), "{}", browser.text());
+    browser.click(&browser.find_saying("summary", "Transcript"));
+    wait_for("the transcript", || browser.text().contains("connect").then_some(()));
+    assert_clean(&browser);
+}
+
+#[test]
+fn an_incident_is_acknowledged_and_a_silence_made_and_ended() {
+    let Some(browser) = Browser::open() else { return };
+    let scene = Scene::start();
+    let incident = scene.break_shop()["incident_id"].as_str().unwrap().to_owned();
+    scene.sign_in(&browser);
+    browser.go(&scene.url(&format!("/incidents/{incident}")));
+    browser.fill(&browser.find("form[action$=acknowledge] input[name=note]"), "on my way");
+    browser.click(&browser.find_saying("button", "Acknowledge"));
+    wait_for("who is at work on it", || browser.text().contains("on my way").then_some(()));
+    assert_eq!(scene.instance.status()["monitors"][0]["open_incidents"][0]["acknowledged"]["by"], "ops");
+    assert_clean(&browser);
+
+    browser.go(&scene.url("/silences"));
+    browser.fill(&browser.find("form[action$=silences] textarea[name=groups]"), "Data");
+    browser.fill(&browser.find("form[action$=silences] input[name=own]"), "2h");
+    browser.click(&browser.find("form[action$=silences] button[type=submit]"));
+    browser.find_saying("table", "Cache");
+    browser.click(&browser.find_saying("table button", "End"));
+    wait_for("its end", || browser.text().contains("Nothing is silenced").then_some(()));
+    assert_clean(&browser);
+}
+
+#[test]
+fn every_page_fits_every_window_and_keeps_nobody_out() {
+    let Some(browser) = Browser::open() else { return };
+    let axe = browser::axe();
+    let scene = Scene::start();
+    let down = scene.break_shop();
+    let act = down["links"]["acknowledge"].as_str().unwrap().strip_prefix(&scene.url("")).unwrap().to_owned();
+    let sign_in = scene.instance.run(&["sign-in-link"]);
+    let link = common::stdout(&sign_in).split_whitespace().find(|word| word.starts_with("http")).unwrap().to_owned();
+    let mut paths = vec!["/sign-in".to_owned(), "/status/shop".to_owned(), act, link.strip_prefix(&scene.url("")).unwrap().to_owned()];
+    if cfg!(debug_assertions) {
+        paths.push("/gallery".to_owned());
+    }
+    let mut found = look_at(&browser, &scene, &paths, axe.as_deref());
+    scene.sign_in(&browser);
+    let silence = scene.instance.run(&["silence", "add", "--groups", "Data", "--for", "1h", "--note", "moving"]);
+    assert!(silence.status.success(), "{}", common::stderr(&silence));
+    found.extend(look_at(&browser, &scene, &operator_paths(down["incident_id"].as_str().unwrap()), axe.as_deref()));
+    assert!(found.is_empty(), "{}", found.join("\n\n"));
+}
+
+/// What is wrong with these pages, in light and dark, on a phone and on a desk.
+fn look_at(browser: &Browser, scene: &Scene, paths: &[String], axe: Option<&str>) -> Vec<String> {
+    let mut found = Vec::new();
+    for path in paths {
+        for (width, is_dark) in [(PHONE, false), (PHONE, true), (DESK, false), (DESK, true)] {
+            browser.look(width, is_dark);
+            browser.go(&scene.url(path));
+            assert_fits(browser);
+            assert_clean(browser);
+            let barriers = axe.map(|axe| barriers(browser, axe)).unwrap_or_default();
+            found.extend(barriers.into_iter().map(|line| format!("{path}, {width} px, dark {is_dark}: {line}")));
+        }
+    }
+    browser.look(DESK, false);
+    found
+}
+
+#[test]
+fn the_page_of_the_cluster_fits_and_keeps_nobody_out() {
+    let Some(browser) = Browser::open() else { return };
+    let axe = browser::axe();
+    let dir = tempfile::tempdir().unwrap();
+    common::write_config(
+        dir.path(),
+        &format!(
+            "peers:
+  cluster: acme
+  secret: a secret of this cluster and of no other one
+  nodes:
+    - {{ name: here, region: eu-west, url: \"ws://127.0.0.1:{}/peer\" }}
+    - {{ name: there, region: us-east, url: \"ws://127.0.0.1:{}/peer\" }}
+monitors: [{{ name: Shop, tcp: \"127.0.0.1:{}\" }}]
+status_pages: [{{ slug: shop, title: The shop, groups: [{{ name: Web, monitors: [Shop] }}] }}]
+",
+            closed_port(),
+            closed_port(),
+            closed_port()
+        ),
+    );
+    let instance = Instance::start_with(dir, &[("VIGILMON_NODE", "here")]);
+    browser.go(&instance.sign_in_link);
+    browser.click(&browser.find("form button[type=submit]"));
+    browser.find_saying("button", "Sign out");
+    let mut found = Vec::new();
+    for path in ["/peers", "/monitors", "/monitors/shop", "/status/shop"] {
+        for (width, is_dark) in [(PHONE, false), (PHONE, true), (DESK, false), (DESK, true)] {
+            browser.look(width, is_dark);
+            browser.go(&format!("http://{}{path}", instance.address));
+            assert_fits(&browser);
+            assert_clean(&browser);
+            let barriers = axe.as_deref().map(|axe| barriers(&browser, axe)).unwrap_or_default();
+            found.extend(barriers.into_iter().map(|line| format!("{path}, {width} px, dark {is_dark}: {line}")));
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n\n"));
+}
+
+#[test]
+fn without_scripts_nothing_is_missing() {
+    let Some(browser) = Browser::open() else { return };
+    browser.allow_scripts(false);
+    let scene = Scene::start();
+    let incident = scene.break_shop()["incident_id"].as_str().unwrap().to_owned();
+    browser.go(&scene.url("/status/shop"));
+    for text in ["The shop", "1 of 3 services is down", "Shop", "Nightly backup", "Past incidents", "new data centre"] {
+        wait_for(text, || {
+            browser.reload();
+            browser.text().contains(text).then_some(())
+        });
+    }
+    scene.sign_in(&browser);
+    for (path, text) in [("/monitors", "Nightly backup"), ("/monitors/shop", "503"), ("/incidents", "Shop"), ("/config", "Active version")]
+    {
+        browser.go(&scene.url(path));
+        assert!(browser.text().contains(text), "{path} without `{text}`: {}", browser.text());
+        assert_clean(&browser);
+    }
+    browser.go(&scene.url(&format!("/incidents/{incident}")));
+    browser.fill(&browser.find("form[action$=acknowledge] input[name=note]"), "by hand");
+    browser.click(&browser.find_saying("button", "Acknowledge"));
+    wait_for("who is at work on it", || browser.text().contains("by hand").then_some(()));
+    browser.go(&scene.url("/monitors/shop"));
+    browser.click(&browser.find("form[action$='/pause'] button"));
+    scene.instance.wait_for_verdict("shop", "paused");
+    browser.click(&browser.find("form[action$='/resume'] button"));
+    wait_for("checks", || (scene.instance.verdict("shop") != "paused").then_some(()));
+    assert_clean(&browser);
+}
+
+/// Monitors, groups, pages, channels and answers that are called what an attacker would call them.
+fn hostile_config(target: &Server, sink: &Server) -> String {
+    let quoted = |text: &str| Value::String(text.replace('$', "$$")).to_string();
+    let mut monitors = String::new();
+    for (i, text) in HOSTILE.iter().enumerate() {
+        monitors.push_str(&format!(
+            "  - {{ id: m{i}, name: {name}, group: {name}, http: {{ url: {url}, headers: {{ X-Test: {name} }} }}, expect: {{ body_contains: {name} }}, labels: {{ team: {name} }} }}\n",
+            name = quoted(text),
+            url = quoted(&target.url("/")),
+        ));
+    }
+    let page = |i: usize| {
+        let name = quoted(HOSTILE[i]);
+        format!(
+            "  - {{ slug: p{i}, title: {name}, show: {{ errors: true, targets: true, regions: true }}, groups: [{{ name: {name}, monitors: [\"*\"] }}], announcements: [{{ at: 2026-06-30T10:00:00Z, kind: info, text: {name} }}] }}\n"
+        )
+    };
+    let pages: String = (0..HOSTILE.len()).map(page).collect();
+    format!(
+        "defaults: {{ interval: 1s, timeout: 1s, confirm: {{ failures: 1 }}, channels: [{channel}] }}
+channels: [{{ name: {channel}, webhook: {{ url: \"{}\" }} }}]
+monitors:
+{monitors}  - {{ name: beat, heartbeat: {{ interval: 1d, token: beat-token-0123456789abcdef }} }}
+status_pages:
+{pages}",
+        sink.url("/hook"),
+        channel = quoted(HOSTILE[0]),
+    )
+}
+
+#[test]
+fn whatever_things_are_called_no_script_runs() {
+    let Some(browser) = Browser::open() else { return };
+    let (target, sink) = (Server::start(Answer::Status(200, HOSTILE[2])), Server::start(Answer::Status(500, HOSTILE[3])));
+    let dir = tempfile::tempdir().unwrap();
+    let config = hostile_config(&target, &sink);
+    common::write_config(dir.path(), &config);
+    let instance = Instance::start_in(dir);
+    instance.wait_for_verdict("m0", "down");
+    for (i, text) in HOSTILE.iter().enumerate() {
+        let fails = if i % 2 == 0 { "/fail" } else { "" };
+        let ping =
+            request(&instance.address, "POST", &format!("/heartbeat/beat-token-0123456789abcdef{fails}"), &[("user-agent", text)], text);
+        assert_eq!(ping.0, 200, "{ping:?}");
+    }
+    wait_for("a message that was refused", || (!sink.asked().is_empty()).then_some(()));
+    browser.go(&instance.sign_in_link);
+    browser.click(&browser.find("form button[type=submit]"));
+    browser.find_saying("button", "Sign out");
+    let silenced = instance.run(&["silence", "add", "--groups", HOSTILE[5], "--for", "1h", "--note", HOSTILE[1]]);
+    assert!(silenced.status.success(), "{}", common::stderr(&silenced));
+    let mut paths: Vec<String> =
+        ["/monitors", "/monitors/beat", "/incidents", "/silences", "/channels", "/config"].map(str::to_owned).into();
+    paths.extend((0..HOSTILE.len()).flat_map(|i| [format!("/monitors/m{i}"), format!("/status/p{i}")]));
+    let open: Vec<String> = instance.status()["monitors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|monitor| Some(format!("/incidents/{}", monitor["open_incidents"][0]["id"].as_str()?)))
+        .collect();
+    assert!(!open.is_empty());
+    paths.extend(open);
+    for path in paths {
+        browser.go(&format!("http://{}{path}", instance.address));
+        assert_clean(&browser);
+        // Ours come from files and from nowhere else.
+        let foreign = browser.execute(
+            "return [...document.querySelectorAll('script:not([src]), iframe, object, embed, base, [style]'), ...document.querySelectorAll('*')]
+                .filter((each, i, all) => each.matches('script:not([src]), iframe, object, embed, base, [style]')
+                  || [...each.attributes].some((attribute) => attribute.name.startsWith('on'))).map((each) => each.outerHTML.slice(0, 200))",
+            &json!([]),
+        );
+        assert_eq!(foreign, json!([]), "{path}");
+    }
+}
+
+/// `VIGILMON_PICTURES=docs/images cargo test --test browser pictures` makes the pictures of the README: the pages worth showing, in light
+/// and dark. Without that nothing is written.
+#[test]
+fn pictures() {
+    let Some(target) = std::env::var_os("VIGILMON_PICTURES") else { return };
+    let Some(browser) = Browser::open() else { return };
+    let scene = Scene::start();
+    let incident = scene.break_shop()["incident_id"].as_str().unwrap().to_owned();
+    scene.sign_in(&browser);
+    fs::create_dir_all(&target).unwrap();
+    for (name, path) in [
+        ("status", "/status/shop".to_owned()),
+        ("dashboard", "/monitors".to_owned()),
+        ("monitor", "/monitors/shop".to_owned()),
+        ("incident", format!("/incidents/{incident}")),
+    ] {
+        for (look, width, is_dark) in [("light", DESK, false), ("dark", DESK, true), ("phone", PHONE, false)] {
+            browser.look(width, is_dark);
+            browser.go(&scene.url(&path));
+            fs::write(Path::new(&target).join(format!("{name}-{look}.png")), browser.picture()).unwrap();
+        }
+    }
+}

@@ -7,6 +7,7 @@
 //! variables, templates and matrix, `decode` makes the types and finds every mistake. `reference` lists all keys once, for hints,
 //! schema and manual. [`diff`] tells two configs apart.
 
+mod auth;
 mod cross;
 mod decode;
 pub mod diff;
@@ -39,6 +40,13 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+pub use crate::config::auth::ApiToken;
+pub use crate::config::auth::Auth;
+pub use crate::config::auth::ProxyAuth;
+pub use crate::config::auth::Role;
+pub use crate::config::auth::Roles;
+pub use crate::config::auth::Scope;
+pub use crate::config::auth::User;
 pub use crate::config::diff::Change;
 pub use crate::config::gather::Finder;
 pub use crate::config::gather::Include;
@@ -199,55 +207,6 @@ pub struct ServerTls {
     pub cert: PathBuf,
     /// PEM key.
     pub key: PathBuf,
-}
-
-/// Who may see the dashboard and change run-time state.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Auth {
-    /// Local users.
-    pub users: Vec<User>,
-    /// A proxy that has already signed people in.
-    pub proxy: Option<ProxyAuth>,
-    /// For the API.
-    pub tokens: Vec<ApiToken>,
-}
-
-/// A local user.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct User {
-    /// Name to sign in with.
-    pub name: String,
-    /// argon2id, PHC format.
-    pub password_hash: Secret,
-}
-
-/// A proxy that has already signed people in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProxyAuth {
-    /// Header with the user's name, lower case.
-    pub header: String,
-    /// Addresses from which it is believed.
-    pub from: Vec<IpNet>,
-}
-
-/// A token for the API.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ApiToken {
-    /// What it is for.
-    pub name: String,
-    /// SHA-256 of the token, 64 hex digits.
-    pub hash: Secret,
-    /// What it may do.
-    pub scope: Scope,
-}
-
-/// What an API token may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
-    /// Look.
-    Read,
-    /// Look and change run-time state.
-    Write,
 }
 
 /// What is kept how long.

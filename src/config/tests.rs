@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::config::Change;
 use crate::config::Config;
 use crate::config::Problem;
+use crate::config::Role;
 use crate::config::SourceText;
 use crate::config::Surroundings;
 use crate::config::interpolate;
@@ -250,14 +251,27 @@ fn a_certificate_that_is_half_written_keeps_the_other_default() {
     assert_eq!(half("{ degraded: 21d, down: 1d, warn: [2d, 10d] }"), days(Some(21), Some(1), &[10, 2]));
 }
 
+#[test]
+fn who_is_given_no_role_has_the_one_that_the_manual_says() {
+    let auth = |written: &str| load(&format!("auth: {{ {written} }}\nmonitors: [{{ tcp: a:1 }}]\n")).auth;
+    let hash = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$MDEyMzQ1Njc4OWFiY2RlZg";
+    let role = |more: &str| auth(&format!("users: [{{ name: ops, password_hash: \"{hash}\"{more} }}]")).users[0].role;
+    assert_eq!((role(""), role(", role: viewer")), (Role::Admin, Role::Viewer));
+    let others = |more: &str| auth(&format!("proxy: {{ header: X, from: 127.0.0.1/32{more} }}")).proxy.unwrap().roles.of_others;
+    assert_eq!(others(""), Some(Role::Operator));
+    assert_eq!(others(", role: none"), None);
+    assert_eq!(others(", groups_header: Y, roles: { a: admin }"), Some(Role::Viewer));
+    assert_eq!(others(", groups_header: Y, roles: { a: admin }, role: operator"), Some(Role::Operator));
+}
+
 /// Uses every section, so that each of them is compared with the reference when it is closed.
 const EVERYTHING: &str = r##"
 include: []
 instance: { region: eu-west, vantage: internal, allow_commands: true, state_dir: /var/lib/vigilmon, secret: { file: token } }
 server: { listen: ["127.0.0.1:1", "[::1]:1"], public_url: https://status.example.com/, base_path: /v, trusted_proxies: 10.0.0.1, tls: { cert: ca.pem, key: client.key } }
 auth:
-  users: [{ name: ops, password_hash: "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$MDEyMzQ1Njc4OWFiY2RlZg" }]
-  proxy: { header: Remote-User, from: 127.0.0.1/32 }
+  users: [{ name: ops, password_hash: "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$MDEyMzQ1Njc4OWFiY2RlZg", role: operator }]
+  proxy: { header: Remote-User, from: 127.0.0.1/32, groups_header: Remote-Groups, roles: { sre: admin }, role: none }
   tokens: [{ name: ci, hash: 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef, scope: write }]
 defaults: { interval: 30s, timeout: 5s, confirm: { failures: 3, successes: 2, recheck: 5s }, channels: chat, regions: [eu-west], quorum: 50% }
 templates: { unused: { tcp: { ip: v4 } }, unused-job: { heartbeat: { cron: "@daily" } } }

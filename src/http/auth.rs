@@ -8,7 +8,8 @@ use crate::config::ApiToken;
 use crate::config::Auth as AuthConfig;
 use crate::config::Config;
 use crate::config::ProxyAuth;
-use crate::config::Scope;
+use crate::config::Role;
+use crate::config::Roles;
 use crate::config::User;
 use crate::http::error::Refusal;
 use crate::http::random::digest;
@@ -32,6 +33,7 @@ const FORM_HEADER: &str = "x-vigilmon-form";
 #[derive(Debug)]
 pub struct Viewer {
     name: String,
+    role: Role,
     means: Means,
 }
 
@@ -40,12 +42,16 @@ enum Means {
     /// By a cookie, or by a proxy: the browser sends it along whoever makes it do so, hence the form token.
     Browser { form_token: String },
     /// By an API token, which no browser sends by itself.
-    Token(Scope),
+    Token,
 }
 
 /// Someone who may change run-time state, and meant to.
 #[derive(Debug)]
 pub struct Operator(Viewer);
+
+/// Someone who may do everything, and meant to.
+#[derive(Debug)]
+pub struct Admin(Viewer);
 
 /// Someone at the control socket.
 #[derive(Debug)]
@@ -61,10 +67,13 @@ impl Viewer {
     /// Whether buttons that change something are worth showing.
     #[must_use]
     pub fn may_operate(&self) -> bool {
-        match &self.means {
-            Means::Browser { .. } | Means::Token(Scope::Write) => true,
-            Means::Token(Scope::Read) => false,
-        }
+        self.role >= Role::Operator
+    }
+
+    /// Whether those are that only an admin may use.
+    #[must_use]
+    pub fn may_administer(&self) -> bool {
+        self.role >= Role::Admin
     }
 
     /// What forms carry; empty for tokens, which see no forms.
@@ -72,12 +81,20 @@ impl Viewer {
     pub fn form_token(&self) -> &str {
         match &self.means {
             Means::Browser { form_token } => form_token,
-            Means::Token(_) => "",
+            Means::Token => "",
         }
     }
 }
 
 impl Operator {
+    /// Who it is.
+    #[must_use]
+    pub fn viewer(&self) -> &Viewer {
+        &self.0
+    }
+}
+
+impl Admin {
     /// Who it is.
     #[must_use]
     pub fn viewer(&self) -> &Viewer {
@@ -117,9 +134,9 @@ impl Auth {
         if let Some(token) = visit.bearer() {
             return (by_token(token, &config.auth), Upkeep::default());
         }
-        if let Some(name) = by_proxy(visit, &config.auth) {
+        if let Some((name, role)) = by_proxy(visit, &config.auth) {
             let form_token = self.form_token("proxy", &name);
-            return (Some(Viewer { name, means: Means::Browser { form_token } }), Upkeep::default());
+            return (Some(Viewer { name, role, means: Means::Browser { form_token } }), Upkeep::default());
         }
         let Some(token) = visit.cookie(cookie_name(visit)) else { return (None, Upkeep::default()) };
         match self.sessions.find(token, |user| credential_of(user, &config.auth), visit.now.wall) {
@@ -127,7 +144,9 @@ impl Auth {
             Found::Ended(key) => (None, Upkeep { ended: Some(key), save: None }),
             Found::Live { user, save } => {
                 let form_token = self.form_token("session", token);
-                (Some(Viewer { name: user, means: Means::Browser { form_token } }), Upkeep { save, ended: None })
+                // Asked with every request: a role that changes in the config changes for whoever is signed in.
+                let role = role_of(&user, &config.auth);
+                (Some(Viewer { name: user, role, means: Means::Browser { form_token } }), Upkeep { save, ended: None })
             }
         }
     }
@@ -144,22 +163,45 @@ impl Auth {
     /// # Errors
     /// [`Refusal::Forbidden`].
     pub fn operator(&self, viewer: Viewer, visit: &Visit) -> Result<Operator, Refusal> {
-        match &viewer.means {
-            Means::Token(Scope::Write) => Ok(Operator(viewer)),
-            Means::Token(Scope::Read) => Err(Refusal::Forbidden("This token may only read; give it `scope: write`.")),
-            Means::Browser { form_token } => {
-                let sent = visit.field("form").or_else(|| visit.header(FORM_HEADER)).unwrap_or_default();
-                let fits: bool = sent.as_bytes().ct_eq(form_token.as_bytes()).into();
-                let stale = Refusal::Forbidden("This page is out of date. Go back, reload it and try again.");
-                if fits { Ok(Operator(viewer)) } else { Err(stale) }
-            }
-        }
+        let too_low = (
+            "This token may only read; give it `scope: write`.",
+            "You may look here, and change nothing. Who may do what is said below `auth` in the config.",
+        );
+        meant(viewer, visit, Role::Operator, too_low).map(Operator)
+    }
+
+    /// The proof for what only admins may do.
+    ///
+    /// # Errors
+    /// [`Refusal::Forbidden`].
+    pub fn admin(&self, viewer: Viewer, visit: &Visit) -> Result<Admin, Refusal> {
+        let too_low = (
+            "This token may not do this; it needs `scope: admin`.",
+            "Only an admin may do this. Who is one is said below `auth` in the config.",
+        );
+        meant(viewer, visit, Role::Admin, too_low).map(Admin)
     }
 
     /// Bound to the session and to this run: nobody can make one up, and one that leaks does not last.
     fn form_token(&self, kind: &str, of: &str) -> String {
         let tag = hmac::sign(&self.form_key, &digest(&[kind.as_bytes(), of.as_bytes()]));
         data_encoding::BASE64URL_NOPAD.encode(tag.as_ref())
+    }
+}
+
+/// The viewer, if they may do what needs this role and it was one of our own pages or an API token that asked for it. `too_low` is what
+/// is said to tokens and to people who may not.
+fn meant(viewer: Viewer, visit: &Visit, needed: Role, too_low: (&'static str, &'static str)) -> Result<Viewer, Refusal> {
+    match &viewer.means {
+        Means::Token if viewer.role < needed => Err(Refusal::Forbidden(too_low.0)),
+        Means::Browser { .. } if viewer.role < needed => Err(Refusal::Forbidden(too_low.1)),
+        Means::Token => Ok(viewer),
+        Means::Browser { form_token } => {
+            let sent = visit.field("form").or_else(|| visit.header(FORM_HEADER)).unwrap_or_default();
+            let fits: bool = sent.as_bytes().ct_eq(form_token.as_bytes()).into();
+            let stale = Refusal::Forbidden("This page is out of date. Go back, reload it and try again.");
+            if fits { Ok(viewer) } else { Err(stale) }
+        }
     }
 }
 
@@ -186,12 +228,13 @@ pub fn credential_of(user: &str, auth: &AuthConfig) -> Option<String> {
 fn fingerprint(auth: &AuthConfig) -> String {
     let AuthConfig { users, proxy, tokens } = auth;
     let mut parts: Vec<String> = vec![users.len().to_string()];
-    for User { name, password_hash } in users {
-        parts.extend([name.clone(), password_hash.reveal_for_use().to_owned()]);
+    for User { name, password_hash, role } in users {
+        parts.extend([name.clone(), password_hash.reveal_for_use().to_owned(), format!("{role:?}")]);
     }
-    if let Some(ProxyAuth { header, from }) = proxy {
-        parts.extend(["proxy".to_owned(), header.clone(), from.len().to_string()]);
+    if let Some(ProxyAuth { header, groups_header, roles, from }) = proxy {
+        parts.extend(["proxy".to_owned(), header.clone(), format!("{groups_header:?}"), from.len().to_string()]);
         parts.extend(from.iter().map(ToString::to_string));
+        parts.extend(parts_of(roles));
     }
     parts.push(tokens.len().to_string());
     for ApiToken { name, hash, scope } in tokens {
@@ -199,6 +242,21 @@ fn fingerprint(auth: &AuthConfig) -> String {
     }
     let parts: Vec<&[u8]> = parts.iter().map(String::as_bytes).collect();
     data_encoding::HEXLOWER.encode(&digest(&parts))
+}
+
+fn parts_of(roles: &Roles) -> Vec<String> {
+    let Roles { of_groups, of_others } = roles;
+    let mut parts = vec![of_groups.len().to_string()];
+    for (group, role) in of_groups {
+        parts.extend([group.clone(), format!("{role:?}")]);
+    }
+    parts.push(format!("{of_others:?}"));
+    parts
+}
+
+/// What somebody with a session may do now. Who came by a one-time link may open the control socket, and so do everything anyway.
+fn role_of(user: &str, auth: &AuthConfig) -> Role {
+    auth.users.iter().find(|u| u.name == user).map_or(Role::Admin, |u| u.role)
 }
 
 /// Name of the session cookie. The prefixes make browsers refuse it from anywhere but us, over TLS; `__Host-` also demands the
@@ -220,21 +278,38 @@ fn by_token(token: &str, auth: &AuthConfig) -> Option<Viewer> {
         let expected = data_encoding::HEXLOWER_PERMISSIVE.decode(candidate.hash.reveal_for_use().as_bytes()).unwrap_or_default();
         let same: bool = expected.as_slice().ct_eq(&hash[..]).into();
         if same {
-            found = Some(Viewer { name: candidate.name.clone(), means: Means::Token(candidate.scope) });
+            found = Some(Viewer { name: candidate.name.clone(), role: candidate.scope.role(), means: Means::Token });
         }
     }
     found
 }
 
-fn by_proxy(visit: &Visit, auth: &AuthConfig) -> Option<String> {
+fn by_proxy(visit: &Visit, auth: &AuthConfig) -> Option<(String, Role)> {
     let proxy = auth.proxy.as_ref()?;
     let Peer::Tcp(peer) = visit.peer else { return None };
     // The connected address decides, never a header: whoever can reach us directly could write any header.
     if !is_listed(peer, &proxy.from) {
         return None;
     }
-    let mut values = visit.headers.get_all(proxy.header.as_str()).iter();
-    let (Some(name), None) = (values.next(), values.next()) else { return None };
-    let name = name.to_str().ok()?.trim();
-    check_name(name).ok().map(|()| name.to_owned())
+    let name = only(visit, &proxy.header).ok()??.trim();
+    check_name(name).ok()?;
+    let groups = match &proxy.groups_header {
+        Some(header) => only(visit, header).ok()?.unwrap_or_default(),
+        None => "",
+    };
+    let role = proxy.roles.of(groups.split([',', '|']).map(str::trim))?;
+    Some((name.to_owned(), role))
+}
+
+/// The value of a header that a proxy wrote; of two, one would be the visitor's own.
+///
+/// # Errors
+/// There are several, or it is not text.
+fn only<'a>(visit: &'a Visit, header: &str) -> Result<Option<&'a str>, ()> {
+    let mut values = visit.headers.get_all(header).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => value.to_str().map(Some).map_err(|_| ()),
+        (Some(_), Some(_)) => Err(()),
+    }
 }

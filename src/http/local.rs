@@ -10,6 +10,7 @@ use crate::engine::handle::EngineHandle;
 use crate::http::PeerParts;
 use crate::http::Reloads;
 use crate::http::acts::Wish;
+use crate::http::admin;
 use crate::http::answer;
 use crate::http::answer::Answer;
 use crate::http::api;
@@ -85,7 +86,7 @@ pub async fn answer(control: &Control<'_>, route: LocalRoute, visit: &Visit, _pr
         LocalRoute::Heartbeat(id) => Ok(answer::json(StatusCode::OK, &addresses(control, &id).ok_or(Refusal::NotFound)?)),
         LocalRoute::PingPeer(node) => Ok(answer::json(StatusCode::OK, &ping(control, &node).await?)),
         LocalRoute::ForgetPeer(node) => {
-            operator::forget_node(&control.desk.engine, &node, who).await?;
+            admin::forget_node(&control.desk.engine, &node, who).await?;
             Ok(answer::json(StatusCode::OK, &api::Done { done: true }))
         }
         LocalRoute::Acknowledge | LocalRoute::Withdraw => {

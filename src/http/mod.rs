@@ -39,6 +39,7 @@ use crate::supervise::Supervisor;
 
 pub mod act_link;
 pub mod acts;
+pub mod admin;
 pub mod alert_views;
 pub mod answer;
 pub mod api;

@@ -21,7 +21,6 @@ use crate::http::viewer::Desk;
 use crate::http::visit::Visit;
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
-use crate::model::id::NodeName;
 use crate::model::policy::Acknowledgement;
 use crate::model::policy::Silence;
 use crate::model::policy::SilenceId;
@@ -51,10 +50,6 @@ pub async fn act(desk: &Desk, route: &OperatorRoute, visit: &Visit, operator: &O
         Deed::Monitor(act, monitor) => {
             operate(engine, (*act, monitor), who).await?;
             visit.links.monitor(monitor)
-        }
-        Deed::ForgetNode(node) => {
-            forget_node(engine, node, who).await?;
-            visit.links.peers()
         }
         Deed::Acknowledge(incident) => {
             let acknowledgement = Wish::of(visit, route.wire)?.acknowledgement(who, visit.now.wall)?;
@@ -160,16 +155,6 @@ pub fn new_silence(silence: Silence) -> Result<(SilenceId, Operation), Refusal> 
 pub async fn end_silence(engine: &EngineHandle, id: &SilenceId, who: &str) -> Result<(), Refusal> {
     engine.ask(Operation::EndSilence(id.clone())).await.map_err(refusal)?;
     tracing::info!(silence = %id, user = who, "`{who}` ended silence `{id}`");
-    Ok(())
-}
-
-/// Forgets a node of the cluster on the word of `who`.
-///
-/// # Errors
-/// [`Refusal`], as the engine refused it.
-pub async fn forget_node(engine: &EngineHandle, node: &NodeName, who: &str) -> Result<(), Refusal> {
-    engine.ask(Operation::Forget(node.clone())).await.map_err(refusal)?;
-    tracing::info!(peer = %node, user = who, "`{who}` asked to forget `{node}`");
     Ok(())
 }
 

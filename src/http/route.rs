@@ -1,6 +1,6 @@
 //! The closed list of everything that can be asked for. Pure: a method and a path go in, a route comes out.
 //!
-//! The right that a route needs is its type: a route is made inside one of four enums, and `crate::http::site` obtains the proof
+//! The right that a route needs is its type: a route is made inside one of several enums, and `crate::http::site` obtains the proof
 //! for that enum before its handler can be called. There is no way to add a route without choosing one. A path is matched as it
 //! was sent: nothing is decoded, folded or collapsed, so `%2e`, `//`, a trailing slash and upper case are other paths, and those
 //! do not exist.
@@ -35,6 +35,8 @@ pub enum Route {
     Viewer(ViewerRoute),
     /// Needs someone who may change run-time state.
     Operator(OperatorRoute),
+    /// Needs someone who may do everything.
+    Admin(AdminRoute),
     /// Exists on the control socket only.
     Local(LocalRoute),
 }
@@ -52,6 +54,8 @@ pub enum Right {
     Viewer,
     /// People and tokens that may change run-time state.
     Operator,
+    /// People and tokens that may do everything.
+    Admin,
     /// Whoever may open the control socket.
     Local,
 }
@@ -155,8 +159,6 @@ pub struct OperatorRoute {
 pub enum Deed {
     /// Something to a monitor.
     Monitor(Act, MonitorId),
-    /// A node is gone for good.
-    ForgetNode(NodeName),
     /// Somebody is at work on an incident, or wants to hear of it later.
     Acknowledge(IncidentId),
     /// Nobody is, after all.
@@ -173,6 +175,22 @@ pub enum Deed {
     RetryMessage(ChannelName, i64),
     /// All of a channel's.
     RetryChannel(ChannelName),
+}
+
+/// Routes for admins: what cannot be taken back, and what changes the config.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdminRoute {
+    /// What is to be done.
+    pub deed: AdminDeed,
+    /// How the answer is wanted.
+    pub wire: Wire,
+}
+
+/// What only an admin can do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AdminDeed {
+    /// A node is gone for good.
+    ForgetNode(NodeName),
 }
 
 /// Routes of the control socket.
@@ -246,6 +264,7 @@ impl Route {
             Route::Healthchecks(_) => Right::Key,
             Route::Viewer(_) => Right::Viewer,
             Route::Operator(_) => Right::Operator,
+            Route::Admin(_) => Right::Admin,
             Route::Local(_) => Right::Local,
         }
     }
@@ -308,8 +327,8 @@ pub fn route(method: &str, path: &str) -> Result<Route, NoRoute> {
         return Ok(Route::Healthchecks(asked));
     }
     let get = || public(&segments).map(Route::Public).or_else(|| viewer(&segments).map(Route::Viewer)).or_else(|| local_get(&segments));
-    let post =
-        || public_post(&segments).map(Route::Public).or_else(|| operator(&segments).map(Route::Operator)).or_else(|| local_post(&segments));
+    let acts = || operator(&segments).map(Route::Operator).or_else(|| admin(&segments).map(Route::Admin));
+    let post = || public_post(&segments).map(Route::Public).or_else(acts).or_else(|| local_post(&segments));
     let delete = || operator_delete(&segments).map(Route::Operator);
     let found = match method {
         "GET" | "HEAD" => get(),
@@ -382,11 +401,16 @@ fn viewer(segments: &[&str]) -> Option<ViewerRoute> {
     }
 }
 
-fn operator(segments: &[&str]) -> Option<OperatorRoute> {
-    let (wire, segments) = match segments {
+/// How whoever does something wants to hear of it, and the path without that.
+fn wire_and_rest<'a, 'b>(segments: &'a [&'b str]) -> (Wire, &'a [&'b str]) {
+    match segments {
         ["api", "v1", rest @ ..] => (Wire::Json, rest),
         all => (Wire::Page, all),
-    };
+    }
+}
+
+fn operator(segments: &[&str]) -> Option<OperatorRoute> {
+    let (wire, segments) = wire_and_rest(segments);
     let deed = match segments {
         ["incidents", id, word] if *word == acknowledge_word(wire) => Deed::Acknowledge(incident(id)?),
         ["incidents", id, "withdraw"] if wire == Wire::Page => Deed::Withdraw(incident(id)?),
@@ -397,13 +421,21 @@ fn operator(segments: &[&str]) -> Option<OperatorRoute> {
             let act = [Act::Pause, Act::Resume, Act::Check].into_iter().find(|act| act.word() == *word)?;
             Deed::Monitor(act, monitor(id)?)
         }
-        ["peers", name, "forget"] => Deed::ForgetNode(node(name)?),
         ["channels", name, "test"] => Deed::TestChannel(channel(name)?),
         ["channels", name, "retry"] => Deed::RetryChannel(channel(name)?),
         ["channels", name, "deliveries", id, "retry"] => Deed::RetryMessage(channel(name)?, row(id)?),
         _ => return None,
     };
     Some(OperatorRoute { deed, wire })
+}
+
+fn admin(segments: &[&str]) -> Option<AdminRoute> {
+    let (wire, segments) = wire_and_rest(segments);
+    let deed = match segments {
+        ["peers", name, "forget"] => AdminDeed::ForgetNode(node(name)?),
+        _ => return None,
+    };
+    Some(AdminRoute { deed, wire })
 }
 
 /// Programs make and delete the acknowledgement of an incident; people press a button that says what it does.
@@ -575,8 +607,8 @@ mod tests {
             ("POST", "/api/v1/monitors/api/check", Right::Operator),
             ("GET", "/peers", Right::Viewer),
             ("GET", "/api/v1/peers", Right::Viewer),
-            ("POST", "/peers/eu-west/forget", Right::Operator),
-            ("POST", "/api/v1/peers/eu-west/forget", Right::Operator),
+            ("POST", "/peers/eu-west/forget", Right::Admin),
+            ("POST", "/api/v1/peers/eu-west/forget", Right::Admin),
             ("GET", "/peer", Right::Public),
             ("GET", "/api/v1/monitors/api/pings", Right::Viewer),
             ("GET", "/api/v1/monitors/api/pings/7/body", Right::Viewer),

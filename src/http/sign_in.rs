@@ -199,7 +199,8 @@ impl SignIn {
 fn own_page(path: &str) -> Option<String> {
     match route("GET", path) {
         Ok(Route::Viewer(found)) => found.page_path(),
-        Ok(Route::Public(_) | Route::Ping(_) | Route::Healthchecks(_) | Route::Operator(_) | Route::Local(_)) | Err(_) => None,
+        Ok(Route::Public(_) | Route::Ping(_) | Route::Healthchecks(_) | Route::Operator(_) | Route::Admin(_) | Route::Local(_))
+        | Err(_) => None,
     }
 }
 

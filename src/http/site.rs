@@ -21,6 +21,7 @@ use crate::config::Config;
 use crate::http::PeerParts;
 use crate::http::Reloads;
 use crate::http::act_link::ActLinks;
+use crate::http::admin;
 use crate::http::answer;
 use crate::http::answer::Answer;
 use crate::http::auth;
@@ -176,13 +177,14 @@ impl Site {
                 self.desk.answer(&route, visit, &viewer, &LinkReport::of(self.peers.as_ref())).await
             }
             Route::Operator(route) => {
-                let stranger = match route.wire {
-                    Wire::Page => Refusal::Forbidden("Sign in first."),
-                    Wire::Json => Refusal::SignInNeeded(None),
-                };
-                let viewer = self.identify(visit, config).await.ok_or(stranger)?;
+                let viewer = self.identify(visit, config).await.ok_or_else(|| stranger(route.wire))?;
                 let operator = self.sign_in.auth.operator(viewer, visit)?;
                 operator::act(&self.desk, &route, visit, &operator).await
+            }
+            Route::Admin(route) => {
+                let viewer = self.identify(visit, config).await.ok_or_else(|| stranger(route.wire))?;
+                let admin = self.sign_in.auth.admin(viewer, visit)?;
+                admin::act(&self.desk, &route, visit, &admin).await
             }
             Route::Local(route) => {
                 let proof = auth::local(visit)?;
@@ -298,6 +300,14 @@ impl Site {
                  believed, and all visitors behind that proxy count as one address"
             );
         }
+    }
+}
+
+/// What is said to strangers who want to change something.
+fn stranger(wire: Wire) -> Refusal {
+    match wire {
+        Wire::Page => Refusal::Forbidden("Sign in first."),
+        Wire::Json => Refusal::SignInNeeded(None),
     }
 }
 

@@ -51,6 +51,7 @@ pub fn frame(visit: &Visit, viewer: &Viewer, snapshot: &Snapshot) -> Frame {
         now: visit.now.wall,
         user: viewer.name().to_owned(),
         may_operate: viewer.may_operate(),
+        may_administer: viewer.may_administer(),
         form_token: viewer.form_token().to_owned(),
         has_peers: snapshot.cluster.is_some(),
         banners: banners(snapshot, &visit.links, visit.now.wall),

@@ -67,6 +67,8 @@ pub struct Frame {
     pub user: String,
     /// May change run-time state.
     pub may_operate: bool,
+    /// May also do what cannot be taken back.
+    pub may_administer: bool,
     /// Proves that a form came from one of our pages.
     pub form_token: String,
     /// There is a cluster, and so a page about it.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::config::decode::instance::header_name;
+use crate::config::decode::auth::header_name;
 use crate::config::fields::At;
 use crate::config::fields::Ctx;
 use crate::config::fields::Fields;

@@ -1,24 +1,17 @@
-//! Decodes what concerns the instance itself: `instance`, `server`, `auth`, `uplink`, `self`, `retention`.
+//! Decodes what concerns the instance itself: `instance`, `server`, `uplink`, `self`, `retention`.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::config::ApiToken;
-use crate::config::Auth;
 use crate::config::Instance;
-use crate::config::ProxyAuth;
 use crate::config::Retention;
-use crate::config::Scope;
 use crate::config::Server;
 use crate::config::ServerTls;
-use crate::config::User;
 use crate::config::decode::channel::secret_url;
 use crate::config::fields::At;
 use crate::config::fields::Ctx;
 use crate::config::fields::Fields;
-use crate::config::phc::PasswordHash;
 use crate::config::readers;
 use crate::model::id::Region;
 use crate::model::net::HostPort;
@@ -158,89 +151,6 @@ fn pem_path(ctx: &Ctx<'_>, at: &At<'_>, mark: &str, what: &str) -> Option<PathBu
         return None;
     }
     readers::full_text(ctx, at).map(PathBuf::from)
-}
-
-/// `auth:`
-pub(super) fn auth(ctx: &Ctx<'_>, at: &At<'_>) -> Option<Auth> {
-    let mut fields = Fields::open(ctx, at, "auth")?;
-    let users = fields.take("users");
-    let proxy = fields.read("proxy", proxy_auth);
-    let tokens = fields.take("tokens");
-    fields.finish();
-    let mut seen = BTreeMap::new();
-    let users: Vec<User> = users.iter().flat_map(|at| at.list(ctx)).filter_map(|at| user(ctx, &at, &mut seen)).collect();
-    seen.clear();
-    let tokens: Vec<ApiToken> = tokens.iter().flat_map(|at| at.list(ctx)).filter_map(|at| token(ctx, &at, &mut seen)).collect();
-    Some(Auth { users, proxy, tokens })
-}
-
-fn unique_name(ctx: &Ctx<'_>, at: &At<'_>, seen: &mut BTreeMap<String, u32>) -> Option<String> {
-    let name = readers::name(ctx, at)?;
-    if let Some(line) = seen.insert(name.clone(), at.node.pos.line) {
-        ctx.bad(at, format!("the name `{name}` is already used in line {line}"), "give one of them another name");
-    }
-    Some(name)
-}
-
-fn user(ctx: &Ctx<'_>, at: &At<'_>, seen: &mut BTreeMap<String, u32>) -> Option<User> {
-    let mut fields = Fields::open(ctx, at, "auth.users[]")?;
-    let name = fields.must("name", |ctx, at| unique_name(ctx, at, seen));
-    let hash = fields.must("password_hash", password_hash);
-    fields.finish();
-    Some(User { name: name?, password_hash: hash? })
-}
-
-/// A secret that is an argon2id hash.
-pub(super) fn password_hash(ctx: &Ctx<'_>, at: &At<'_>) -> Option<Secret> {
-    let hash = readers::secret(ctx, at)?;
-    if let Err(error) = PasswordHash::parse(hash.reveal_for_use()) {
-        ctx.bad(at, error.to_string(), "make one with `vigilmon hash-password`; it begins with `$argon2id$`");
-        return None;
-    }
-    Some(hash)
-}
-
-fn proxy_auth(ctx: &Ctx<'_>, at: &At<'_>) -> Option<ProxyAuth> {
-    let mut fields = Fields::open(ctx, at, "auth.proxy")?;
-    let header = fields.must("header", header_name);
-    let from = fields.require("from");
-    fields.finish();
-    let from_at = from?;
-    let from = readers::networks(ctx, &from_at)?;
-    if from.is_empty() {
-        ctx.bad(&from_at, "nobody is believed", "list the proxy's addresses: `from: [127.0.0.1/32]`");
-    }
-    Some(ProxyAuth { header: header?, from })
-}
-
-/// The name of a header, in lower case.
-pub(super) fn header_name(ctx: &Ctx<'_>, at: &At<'_>) -> Option<String> {
-    let text = readers::text(ctx, at)?;
-    match ::http::HeaderName::from_bytes(text.as_bytes()) {
-        Ok(name) => Some(name.as_str().to_owned()),
-        Err(_) => {
-            ctx.bad(at, format!("`{text}` is not the name of a header"), "use letters, digits and `-`");
-            None
-        }
-    }
-}
-
-fn token(ctx: &Ctx<'_>, at: &At<'_>, seen: &mut BTreeMap<String, u32>) -> Option<ApiToken> {
-    let mut fields = Fields::open(ctx, at, "auth.tokens[]")?;
-    let name = fields.must("name", |ctx, at| unique_name(ctx, at, seen));
-    let hash = fields.must("hash", |ctx, at| {
-        let hash = readers::secret(ctx, at)?;
-        let text = hash.reveal_for_use();
-        if text.len() != 64 || !text.chars().all(|c| c.is_ascii_hexdigit()) {
-            let hint = "make it with `printf %s \"$TOKEN\" | sha256sum`; it has 64 hexadecimal digits";
-            ctx.bad(at, "this is not the SHA-256 of a token", hint);
-            return None;
-        }
-        Some(Secret::new(text.to_ascii_lowercase()))
-    });
-    let scope = fields.read("scope", |ctx, at| readers::choice(ctx, at, &[("read", Scope::Read), ("write", Scope::Write)]));
-    fields.finish();
-    Some(ApiToken { name: name?, hash: hash?, scope: scope.unwrap_or(Scope::Read) })
 }
 
 /// `uplink:`

@@ -1,5 +1,6 @@
 //! The tree to [`Config`]: one file per area. Everything that can be wrong is found here, and all of it in one run.
 
+mod auth;
 mod channel;
 mod depends;
 mod expect;
@@ -43,7 +44,7 @@ pub(super) fn document(ctx: &Ctx<'_>, root: &Node, expanded: &Expanded) -> Optio
     let mut fields = Fields::open(ctx, &at, "")?;
     let instance_at = fields.take("instance");
     let server_at = fields.take("server");
-    let auth = fields.read("auth", instance::auth);
+    let auth = fields.read("auth", auth::auth);
     let defaults = fields.take("defaults");
     let channels_at = fields.take("channels");
     let pages_at = fields.take("status_pages");

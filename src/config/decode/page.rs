@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::config::decode::auth::password_hash;
 use crate::config::decode::http::host_name;
-use crate::config::decode::instance::password_hash;
 use crate::config::decode::monitor;
 use crate::config::fields::At;
 use crate::config::fields::Ctx;

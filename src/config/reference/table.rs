@@ -220,6 +220,7 @@ const USER: &[Key] = &[
         "argon2id hash, as `vigilmon hash-password` prints it.",
         "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$…",
     ),
+    key("role", ROLE, "admin", "What they may do: docs/sign-in.md has the table.", "operator"),
 ];
 
 const AUTH_PROXY: &[Key] = &[
@@ -230,12 +231,42 @@ const AUTH_PROXY: &[Key] = &[
         "Addresses of the proxy. The header is ignored when it comes from elsewhere.",
         "[127.0.0.1/32]",
     ),
+    key(
+        "groups_header",
+        Kind::Shape("the name of a header"),
+        "",
+        "Header with the groups of the user, separated by `,` or `|`. The proxy must replace what visitors send under this name.",
+        "Remote-Groups",
+    ),
+    key(
+        "roles",
+        Kind::Free(&ROLE),
+        "",
+        "Which group may do what. Of several groups the highest role counts.",
+        "{ sre: admin, dev: operator }",
+    ),
+    key(
+        "role",
+        Kind::Word(&["viewer", "operator", "admin", "none"]),
+        "`operator`; `viewer` when there are `roles`",
+        "What those may do to whom no group gives a role. `none`: they are not let in.",
+        "viewer",
+    ),
 ];
+
+/// What somebody may do.
+const ROLE: Kind = Kind::Word(&["viewer", "operator", "admin"]);
 
 const TOKEN: &[Key] = &[
     must("name", Kind::Text, "What it is for; unique.", "ci"),
     must("hash", Kind::Secret, "SHA-256 of the token, 64 hexadecimal digits.", "{ env: CI_TOKEN_HASH }"),
-    key("scope", Kind::Word(&["read", "write"]), "read", "Whether it may only look, or also change run-time state.", "write"),
+    key(
+        "scope",
+        Kind::Word(&["read", "write", "admin"]),
+        "read",
+        "What it may do: `read` what a viewer may, `write` what an operator may, `admin` everything.",
+        "write",
+    ),
 ];
 
 const PEERS: &[Key] = &[

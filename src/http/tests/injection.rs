@@ -320,6 +320,7 @@ fn peers_page(snapshot: &Snapshot, text: &str) -> String {
         now: NOON,
         user: "owner".to_owned(),
         may_operate: true,
+        may_administer: true,
         form_token: "token".to_owned(),
         has_peers: true,
         banners: peer_views::banners(snapshot, &report, &Links::new("")),

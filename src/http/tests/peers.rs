@@ -104,19 +104,21 @@ async fn what_is_wrong_with_the_cluster_is_said_on_every_page() {
 }
 
 #[tokio::test]
-async fn a_node_is_forgotten_by_operators_only() {
+async fn a_node_is_forgotten_by_admins_only() {
     let nodes = vec![node("a", None), node("b", Some(Ignored::Silent))];
     let mut config = config();
     let token = |name: &str, scope| {
         let hash = data_encoding::HEXLOWER.encode(&sha256(name.as_bytes()));
         ApiToken { name: name.to_owned(), hash: Secret::new(hash), scope }
     };
-    config.auth.tokens = vec![token("reader", Scope::Read), token("writer", Scope::Write)];
+    config.auth.tokens = vec![token("reader", Scope::Read), token("writer", Scope::Write), token("root", Scope::Admin)];
     let world = World::new(snapshot(config, Vec::new())).await;
     world.show(|snapshot| snapshot.cluster = Some(Arc::new(cluster(nodes))));
     let page = world.get("/peers", &[("authorization", "Bearer reader")]).await.body;
     assert!(page.contains("Silent") && !page.contains("/forget"), "{page}");
-    for (name, status) in [("reader", 403), ("neither", 401)] {
+    let page = world.get("/peers", &[("authorization", "Bearer writer")]).await.body;
+    assert!(page.contains("Silent") && !page.contains("/forget"), "{page}");
+    for (name, status) in [("reader", 403), ("writer", 403), ("neither", 401)] {
         let answer = world.ask("POST", "/api/v1/peers/b/forget", &[("authorization", &format!("Bearer {name}"))], "").await;
         assert_eq!(answer.status.as_u16(), status, "{name}");
     }
@@ -126,7 +128,7 @@ async fn a_node_is_forgotten_by_operators_only() {
     let form = format!("form={}", world.form_token(&cookie).await);
     let answer = world.post("/peers/b/forget", &cookie, &form).await;
     assert_eq!((answer.status, answer.header("location")), (StatusCode::SEE_OTHER, "/peers"));
-    let answer = world.ask("POST", "/api/v1/peers/b/forget", &[("authorization", "Bearer writer")], "").await;
+    let answer = world.ask("POST", "/api/v1/peers/b/forget", &[("authorization", "Bearer root")], "").await;
     assert_eq!(answer.body, r#"{"done":true}"#);
     let answer = world.ask_from(Peer::Control, "POST /local/peers/b/forget", &[], "").await;
     assert_eq!(answer.body, r#"{"done":true}"#);

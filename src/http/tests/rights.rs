@@ -1,11 +1,15 @@
 //! Who gets what: every route, with and without a right.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hyper::StatusCode;
 
 use crate::config::ApiToken;
+use crate::config::Config;
 use crate::config::ProxyAuth;
+use crate::config::Role;
+use crate::config::Roles;
 use crate::config::Scope;
 use crate::engine::handle::Operation;
 use crate::http::random::sha256;
@@ -14,7 +18,9 @@ use crate::http::tests::world::World;
 use crate::http::tests::world::config;
 use crate::http::tests::world::id;
 use crate::http::tests::world::monitor;
+use crate::http::tests::world::proxy;
 use crate::http::tests::world::snapshot;
+use crate::http::tests::world::user;
 use crate::http::tests::world::usual;
 use crate::http::tests::world::view;
 use crate::http::visit::Peer;
@@ -165,7 +171,7 @@ async fn tokens_do_what_their_scope_says() {
 #[tokio::test]
 async fn a_proxy_is_believed_by_its_address_only() {
     let mut config = config();
-    config.auth.proxy = Some(ProxyAuth { header: "remote-user".to_owned(), from: vec!["127.0.0.1/32".parse().unwrap()] });
+    config.auth.proxy = Some(proxy("127.0.0.1/32", Role::Operator));
     let world = World::new(snapshot(config, Vec::new())).await;
     let header = [("remote-user", "anna"), ("x-forwarded-for", "127.0.0.1")];
     let proxy = Peer::Tcp("127.0.0.1".parse().unwrap());
@@ -174,6 +180,71 @@ async fn a_proxy_is_believed_by_its_address_only() {
     assert_eq!(world.get("/monitors", &header).await.status, StatusCode::SEE_OTHER);
     let twice = [("remote-user", "anna"), ("remote-user", "root")];
     assert_eq!(world.ask_from(proxy, "GET /monitors", &twice, "").await.status, StatusCode::SEE_OTHER);
+}
+
+/// The answers that this role gets: to looking, to pausing, to forgetting a node.
+async fn answers(world: &World, cookie: &str) -> [u16; 3] {
+    let look = world.get("/monitors/api", &[("cookie", cookie)]).await.status.as_u16();
+    let form = format!("form={}", world.form_token(cookie).await);
+    let pause = world.post("/monitors/api/pause", cookie, &form).await.status.as_u16();
+    let forget = world.post("/peers/b/forget", cookie, &form).await.status.as_u16();
+    [look, pause, forget]
+}
+
+fn with_role(config: &Config, role: Role) -> Arc<Config> {
+    let mut config = config.clone();
+    config.auth.users[0].role = role;
+    Arc::new(config)
+}
+
+#[tokio::test]
+async fn roles_say_what_people_may_do_and_change_for_whoever_is_signed_in() {
+    let mut config = config();
+    config.auth.users = vec![user("ops", "correct horse")];
+    let world = World::new(snapshot(config, vec![view(monitor("api", "db"), None)])).await;
+    let cookie = world.post("/sign-in", "", "name=ops&password=correct+horse").await.cookie();
+    for (role, expected) in [
+        (Role::Viewer, [200, 403, 403]),
+        (Role::Operator, [200, 303, 403]),
+        (Role::Admin, [200, 303, 303]),
+        (Role::Viewer, [200, 403, 403]),
+    ] {
+        world.show(|snapshot| snapshot.config = with_role(&snapshot.config, role));
+        assert_eq!(answers(&world, &cookie).await, expected, "{role:?}");
+        let page = world.get("/monitors/api", &[("cookie", &cookie)]).await.body;
+        assert_eq!(page.contains("Check now"), role >= Role::Operator, "{role:?}");
+    }
+    assert_eq!(world.asked.lock().unwrap().len(), 3, "what was refused was not done");
+}
+
+#[tokio::test]
+async fn groups_of_a_proxy_say_who_may_do_what() {
+    let mut config = config();
+    let of_groups = BTreeMap::from([("sre".to_owned(), Role::Admin), ("dev team".to_owned(), Role::Operator)]);
+    let usual_proxy = proxy("127.0.0.1/32", Role::Viewer);
+    config.auth.proxy =
+        Some(ProxyAuth { groups_header: Some("remote-groups".to_owned()), roles: Roles { of_groups, of_others: None }, ..usual_proxy });
+    let world = World::new(snapshot(config, vec![view(monitor("api", "db"), None)])).await;
+    let at_proxy = Peer::Tcp("127.0.0.1".parse().unwrap());
+    for (groups, look, operates, administers) in [
+        (&["staff,sre"][..], 200, true, true),
+        (&["sre|staff"], 200, true, true),
+        (&["staff, dev team"], 200, true, false),
+        (&["staff"], 303, false, false),
+        (&[""], 303, false, false),
+        (&[], 303, false, false),
+        (&["staff", "sre"], 303, false, false),
+    ] {
+        let headers: Vec<_> = [("remote-user", "anna")].into_iter().chain(groups.iter().map(|value| ("remote-groups", *value))).collect();
+        let page = world.ask_from(at_proxy, "GET /monitors/api", &headers, "").await;
+        assert_eq!((page.status.as_u16(), page.body.contains("Check now")), (look, operates), "{groups:?}");
+        let Some(token) = page.body.split("name=\"form\" value=\"").nth(1).and_then(|rest| rest.split('"').next()) else { continue };
+        let form = [("content-type", "application/x-www-form-urlencoded"), ("sec-fetch-site", "same-origin")];
+        let headers: Vec<_> = headers.iter().copied().chain(form).collect();
+        let forgotten = world.ask_from(at_proxy, "POST /peers/b/forget", &headers, &format!("form={token}")).await;
+        assert_eq!(forgotten.status == StatusCode::SEE_OTHER, administers, "{groups:?}");
+        assert_eq!(world.get("/monitors/api", &headers).await.status, StatusCode::SEE_OTHER, "others cannot write these headers");
+    }
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use hyper::StatusCode;
 
 use crate::config::ApiToken;
 use crate::config::Auth;
-use crate::config::ProxyAuth;
+use crate::config::Role;
 use crate::config::Scope;
 use crate::http::limits::SESSION_IDLE;
 use crate::http::limits::SESSION_SEEN_EVERY;
@@ -16,6 +16,7 @@ use crate::http::limits::SESSION_WRITE_TIMEOUT;
 use crate::http::limits::SIGN_IN_WRITE_TIMEOUT;
 use crate::http::tests::world::World;
 use crate::http::tests::world::config;
+use crate::http::tests::world::proxy;
 use crate::http::tests::world::snapshot;
 use crate::http::tests::world::user;
 use crate::http::tests::world::usual;
@@ -137,7 +138,7 @@ async fn a_session_from_a_one_time_link_ends_when_who_may_come_in_changes() {
     };
     let changes: [&dyn Fn(&mut Auth); 3] = [
         &|auth| auth.users = vec![user("ops", "correct horse")],
-        &|auth| auth.proxy = Some(ProxyAuth { header: "remote-user".to_owned(), from: vec!["192.0.2.1/32".parse().unwrap()] }),
+        &|auth| auth.proxy = Some(proxy("192.0.2.1/32", Role::Operator)),
         &|auth| {
             auth.tokens = vec![ApiToken { name: "ci".to_owned(), hash: Secret::new("00".repeat(32)), scope: Scope::Read }];
         },

@@ -21,7 +21,10 @@ use crate::clock::Clock;
 use crate::config::Auth;
 use crate::config::Config;
 use crate::config::Instance;
+use crate::config::ProxyAuth;
 use crate::config::Retention;
+use crate::config::Role;
+use crate::config::Roles;
 use crate::config::Server;
 use crate::config::User;
 use crate::engine::handle::EngineHandle;
@@ -598,8 +601,14 @@ pub(super) fn config() -> Config {
     }
 }
 
+/// A proxy at this address that signs people in; whoever comes may do this.
+pub(super) fn proxy(from: &str, role: Role) -> ProxyAuth {
+    let roles = Roles { of_groups: BTreeMap::new(), of_others: Some(role) };
+    ProxyAuth { header: "remote-user".to_owned(), groups_header: None, roles, from: vec![from.parse().unwrap()] }
+}
+
 pub(super) fn user(name: &str, password: &str) -> User {
-    User { name: name.to_owned(), password_hash: cheap_hash(password) }
+    User { name: name.to_owned(), password_hash: cheap_hash(password), role: Role::Admin }
 }
 
 pub(super) fn snapshot(mut config: Config, views: Vec<MonitorView>) -> Snapshot {

@@ -195,6 +195,7 @@ fn frame(links: &Links) -> Frame {
         now: NOON,
         user: "owner".to_owned(),
         may_operate: true,
+        may_administer: true,
         form_token: String::new(),
         has_peers: true,
         banners: Vec::new(),

@@ -154,7 +154,7 @@ pub fn card(frame: &Frame, node: &NodeCard) -> Markup {
                 div { dt { "Started" } dd { @match node.started_at { Some(at) => (text::ago(at, frame.now)), None => (unknown) } } }
                 @if let Some((sent, received)) = node.traffic { div.full { dt { "Traffic of this link" } dd { (text::bytes(sent)) " sent, " (text::bytes(received)) " received" } } }
             }
-            @if node.may_be_forgotten && frame.may_operate { (forget(frame, &node.name)) }
+            @if node.may_be_forgotten && frame.may_administer { (forget(frame, &node.name)) }
         }
     }
 }

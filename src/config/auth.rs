@@ -1,0 +1,126 @@
+//! Who may see the dashboard and change run-time state, as the config says it.
+
+use std::collections::BTreeMap;
+
+use ipnet::IpNet;
+
+use crate::model::secret::Secret;
+
+/// Who may see the dashboard and change run-time state.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Auth {
+    /// Local users.
+    pub users: Vec<User>,
+    /// A proxy that has already signed people in.
+    pub proxy: Option<ProxyAuth>,
+    /// For the API.
+    pub tokens: Vec<ApiToken>,
+}
+
+/// What somebody may do. Each may do what those before it may, so they compare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Look.
+    Viewer,
+    /// Change run-time state.
+    Operator,
+    /// Also what cannot be taken back, and the config.
+    Admin,
+}
+
+/// Which role follows from the groups that somebody is in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Roles {
+    /// By group.
+    pub of_groups: BTreeMap<String, Role>,
+    /// Of whom no group gives one; `None`: they are not let in.
+    pub of_others: Option<Role>,
+}
+
+impl Roles {
+    /// The highest that one of the groups gives.
+    #[must_use]
+    pub fn of<'a>(&self, groups: impl IntoIterator<Item = &'a str>) -> Option<Role> {
+        groups.into_iter().filter_map(|group| self.of_groups.get(group).copied()).max().or(self.of_others)
+    }
+}
+
+/// A local user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// Name to sign in with.
+    pub name: String,
+    /// argon2id, PHC format.
+    pub password_hash: Secret,
+    /// What they may do.
+    pub role: Role,
+}
+
+/// A proxy that has already signed people in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProxyAuth {
+    /// Header with the user's name, lower case.
+    pub header: String,
+    /// Header with the user's groups, lower case; `None`: everybody is one of the others.
+    pub groups_header: Option<String>,
+    /// What they may do.
+    pub roles: Roles,
+    /// Addresses from which it is believed.
+    pub from: Vec<IpNet>,
+}
+
+/// A token for the API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiToken {
+    /// What it is for.
+    pub name: String,
+    /// SHA-256 of the token, 64 hex digits.
+    pub hash: Secret,
+    /// What it may do.
+    pub scope: Scope,
+}
+
+/// What an API token may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// What viewers may.
+    Read,
+    /// What operators may.
+    Write,
+    /// What admins may.
+    Admin,
+}
+
+impl Scope {
+    /// The role that stands for it.
+    #[must_use]
+    pub fn role(self) -> Role {
+        match self {
+            Scope::Read => Role::Viewer,
+            Scope::Write => Role::Operator,
+            Scope::Admin => Role::Admin,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_highest_role_of_all_groups_counts() {
+        let of_groups =
+            BTreeMap::from([("sre".to_owned(), Role::Admin), ("dev".to_owned(), Role::Operator), ("all".to_owned(), Role::Viewer)]);
+        let roles = |of_others| Roles { of_groups: of_groups.clone(), of_others };
+        for (groups, of_others, expected) in [
+            (&["all", "sre", "dev"][..], None, Some(Role::Admin)),
+            (&["dev", "all"], Some(Role::Viewer), Some(Role::Operator)),
+            (&["all"], Some(Role::Admin), Some(Role::Viewer)),
+            (&["SRE", "sre "], Some(Role::Viewer), Some(Role::Viewer)),
+            (&["other"], None, None),
+            (&[], None, None),
+        ] {
+            assert_eq!(roles(of_others).of(groups.iter().copied()), expected, "{groups:?}");
+        }
+    }
+}

@@ -32,6 +32,8 @@ use crate::http::error::Refusal;
 use crate::http::history;
 use crate::http::local::addresses_of;
 use crate::http::local::public_base;
+use crate::http::overview;
+use crate::http::overview::Wanted;
 use crate::http::peer_views;
 use crate::http::peer_views::LinkReport;
 use crate::http::planned;
@@ -119,7 +121,7 @@ impl Desk {
         }
         let office = self.office(&snapshot, now);
         let page = match route {
-            ViewerRoute::Dashboard => dashboard::page(&frame, &views::dashboard(&snapshot, now)),
+            ViewerRoute::Dashboard => dashboard::page(&frame, &overview::view(&snapshot, &Wanted::read(&visit.query), &visit.links, now)),
             ViewerRoute::Monitor(id) => monitor::page(&frame, &self.monitor(&snapshot, id, &frame).await?),
             ViewerRoute::Incidents => incidents::list(&frame, &self.incidents(&snapshot, now).await),
             ViewerRoute::Incident(id) => self.incident(&frame, &snapshot, id).await?,
@@ -135,6 +137,8 @@ impl Desk {
                 None => peers::alone(&frame, &peer_views::snippet(&snapshot.config)),
             },
             ViewerRoute::ApiPeers => return Ok(answer::json(StatusCode::OK, &api::peers::peers(&snapshot, report))),
+            // It outlives the request, so it is opened where everything is at hand that may be asked for later.
+            ViewerRoute::ApiEvents => return Err(Refusal::NotFound),
             ViewerRoute::ApiStatus => return Ok(answer::json(StatusCode::OK, &api::status(&snapshot))),
             ViewerRoute::ApiPings(id) => {
                 let (config, pings) = (&snapshot.config, self.pings(&snapshot, id).await?);

@@ -321,6 +321,7 @@ fn peers_page(snapshot: &Snapshot, text: &str) -> String {
         user: "owner".to_owned(),
         may_operate: true,
         form_token: "token".to_owned(),
+        revision: String::new(),
         has_peers: true,
         banners: peer_views::banners(snapshot, &report, &Links::new("")),
     };

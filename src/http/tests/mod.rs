@@ -6,6 +6,7 @@ mod beats;
 mod channels;
 mod healthchecks;
 mod injection;
+mod overview;
 mod pages;
 mod peers;
 mod planned;

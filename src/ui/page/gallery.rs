@@ -196,6 +196,7 @@ fn frame(links: &Links) -> Frame {
         user: "owner".to_owned(),
         may_operate: true,
         form_token: String::new(),
+        revision: String::new(),
         has_peers: true,
         banners: Vec::new(),
     }

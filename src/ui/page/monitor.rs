@@ -171,7 +171,7 @@ pub struct SloView {
 #[must_use]
 pub fn page(frame: &Frame, view: &MonitorPage) -> Markup {
     let content = html! {
-        div.title-row {
+        div.title-row data-watch=(view.id) {
             div { h1 { (view.name) } p.quiet { (view.target) @if let Some(group) = &view.group { ", group " (group) } } }
             @if frame.may_operate { (buttons(frame, view)) }
         }

@@ -82,7 +82,7 @@ fn sign_in(instance: &Instance) -> String {
 }
 
 fn config(shop: &Server) -> String {
-    format!("monitors:\n  - {{ name: Shop, http: {}, interval: 1s, confirm: {{ down: 1, up: 1 }} }}\n", shop.url("/"))
+    format!("monitors:\n  - {{ name: Shop, http: {}, interval: 1s, confirm: {{ failures: 1, successes: 1 }} }}\n", shop.url("/"))
 }
 
 /// Signs out with a form of a page, as people do.

@@ -1,7 +1,7 @@
 // The overview of all monitors: searches while one types, and takes keys. The form and the links work without it.
 
 const form = document.getElementById("filter");
-const rows = () => [...document.querySelectorAll("table.monitors tbody tr a:first-child")].filter((link) => link.checkVisibility?.() ?? link.offsetParent);
+const rows = () => [...document.querySelectorAll("table.monitors td:nth-child(2) > a")].filter((link) => link.checkVisibility?.() ?? link.offsetParent);
 
 function address() {
   const url = new URL(form.action);

@@ -72,6 +72,7 @@ pub mod places;
 pub mod planned;
 pub mod public;
 pub mod random;
+pub mod ranges;
 pub mod regions;
 pub mod route;
 pub mod server;

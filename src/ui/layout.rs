@@ -12,8 +12,9 @@ use crate::ui::links::Links;
 /// Seconds after which a page fetches itself again: half of the usual interval, so that a change is seen within it.
 const REFRESH_S: u32 = 30;
 
-/// What pages of operators have beside `app.js`: they keep themselves current, and the overview takes keys.
-const SCRIPTS: [&str; 2] = ["live.js", "overview.js"];
+/// What pages of operators have beside `app.js`: they keep themselves current, the overview takes keys, and charts
+/// say what is below the pointer.
+const SCRIPTS: [&str; 3] = ["live.js", "overview.js", "chart.js"];
 
 /// Where in the operator's part a page is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,6 +6,8 @@ mod beats;
 mod channels;
 mod healthchecks;
 mod injection;
+mod live;
+mod monitor;
 mod overview;
 mod pages;
 mod peers;

@@ -227,8 +227,8 @@ pub fn summary(view: &Summary, now: UnixMillis) -> Markup {
                 h1 { (view.sentence) }
                 p.quiet {
                     @match (view.first, view.newest) {
-                        (Some(first), Some(newest)) => { "The first since " (text::ago(first, now)) ", the newest since " (text::ago(newest, now)) ". " },
-                        (Some(first), None) => { "Since " (text::ago(first, now)) ". " },
+                        (Some(first), Some(newest)) => { "The first began " (text::ago(first, now)) ", the newest " (text::ago(newest, now)) ". " },
+                        (Some(first), None) => { "Began " (text::ago(first, now)) ". " },
                         (None, _) => {},
                     }
                     (places("In", &view.groups))

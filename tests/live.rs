@@ -64,7 +64,14 @@ impl Stream {
     /// Reads to the end; how long that took.
     fn end(mut self) -> Duration {
         let begin = Instant::now();
-        let _ = self.lines.read_to_end(&mut Vec::new());
+        let mut line = String::new();
+        // The last chunk is empty; the connection itself may be used again.
+        while line != "0\r\n" {
+            line.clear();
+            if self.lines.read_line(&mut line).unwrap_or(0) == 0 {
+                break;
+            }
+        }
         begin.elapsed()
     }
 }

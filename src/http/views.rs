@@ -2,6 +2,7 @@
 
 use crate::config::Problem;
 use crate::engine::snapshot::MonitorView;
+use crate::engine::snapshot::Reloaded;
 use crate::engine::snapshot::Snapshot;
 use crate::engine::snapshot::UplinkView;
 use crate::http::alert_views;
@@ -25,6 +26,7 @@ use crate::ui::component::notice::ProblemView;
 use crate::ui::layout::Frame;
 use crate::ui::links::Links;
 use crate::ui::page::config::ConfigView;
+use crate::ui::page::config::ReloadRow;
 use crate::ui::page::incidents::IncidentNow;
 use crate::ui::page::incidents::IncidentView;
 use crate::ui::page::monitor::LastCheck;
@@ -197,6 +199,7 @@ pub fn config(snapshot: &Snapshot) -> ConfigView {
         is_last_good_copy: reload.is_last_good_copy,
         problems: reload.problems.iter().map(problem).collect(),
         needs_restart: reload.needs_restart.clone(),
+        recent: reload.recent.iter().map(reload_row).collect(),
         counts: [
             ("Monitors", snapshot.config.monitors.len()),
             ("Channels", snapshot.config.channels.len()),
@@ -204,6 +207,16 @@ pub fn config(snapshot: &Snapshot) -> ConfigView {
         ],
         started_at: snapshot.started_at,
         version: env!("CARGO_PKG_VERSION"),
+    }
+}
+
+fn reload_row(reload: &Reloaded) -> ReloadRow {
+    ReloadRow {
+        at: reload.at,
+        hash: reload.hash.as_ref().map(|hash| hash.chars().take(HASH_DIGITS).collect()),
+        summary: reload.summary.clone(),
+        lines: reload.lines.clone(),
+        n_more: reload.n_more,
     }
 }
 

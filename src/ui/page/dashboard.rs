@@ -23,9 +23,9 @@ use crate::ui::layout::Frame;
 use crate::ui::layout::Section;
 use crate::ui::text;
 
-/// Rows that have a chart: a few screens, and those in trouble come first. A chart is twice as long as the rest of its row, and
+/// Rows that have a chart: two screens, and those in trouble come first. A chart is twice as long as the rest of its row, and
 /// a page of a thousand monitors should stay light enough to be fetched every half minute.
-const CHARTS_MAX: usize = 100;
+const CHARTS_MAX: usize = 50;
 
 /// Everything on the page.
 #[derive(Debug, Clone, PartialEq)]

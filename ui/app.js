@@ -45,10 +45,13 @@ function times(root) {
 function copyButtons(root) {
   if (!navigator.clipboard) return;
   for (const element of root.querySelectorAll("[data-copy]")) {
+    if (element.dataset.copy === "ready") continue;
+    element.dataset.copy = "ready";
     const text = element.textContent;
     const button = document.createElement("button");
     button.type = "button";
     button.className = "copy";
+    button.dataset.made = "";
     button.textContent = "Copy";
     button.addEventListener("click", async () => {
       try {
@@ -90,6 +93,11 @@ async function refresh(main) {
 
 times(document);
 copyButtons(document);
-const main = document.querySelector("main[data-refresh]");
+// Pages of operators keep themselves current (live.js) and say when something new is in them.
+const main = document.querySelector("main[data-refresh]:not([data-live])");
+document.addEventListener("vigilmon:fresh", (event) => {
+  times(event.target);
+  copyButtons(event.target);
+});
 setInterval(() => times(document), 10 * second);
 if (main) setInterval(() => refresh(main), Number(main.dataset.refresh) * second);

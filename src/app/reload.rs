@@ -24,6 +24,7 @@ use crate::config::diff::Change;
 use crate::engine::event::Event;
 use crate::engine::event::Notice;
 use crate::engine::snapshot::ReloadView;
+use crate::engine::snapshot::Reloaded;
 use crate::http::ReloadAnswer;
 use crate::http::tls::TlsFiles;
 use crate::model::time::Mono;
@@ -54,6 +55,15 @@ const REMOVAL_MIN: usize = 3;
 
 /// How long it is held.
 const REMOVAL_HOLD: Duration = Duration::from_secs(60);
+
+/// Changes of the files that are remembered until the program ends: what one wants to know is what the last ones did.
+const RELOADS_KEPT: usize = 20;
+
+/// Things of one change that are named; a change of all monitors is said by its summary.
+const LINES_KEPT: usize = 30;
+
+/// Longest such line: a text that was replaced may be a page long.
+const LINE_CHARS_MAX: usize = 300;
 
 /// Texts and the config they make.
 #[derive(Debug, Clone)]
@@ -231,7 +241,7 @@ impl Reloader {
                 }
                 self.hold = None;
                 let summary = summary(&change);
-                self.swap(loaded, &summary).await;
+                self.swap(loaded, &summary, &change).await;
                 answer(reason, summary, Vec::new());
             }
         }
@@ -299,6 +309,9 @@ impl Reloader {
         if self.view.problems == problems {
             return;
         }
+        let lines = problems.iter().map(ToString::to_string).collect();
+        let summary = format!("not taken: {} problem(s)", problems.len());
+        remember(&mut self.view.recent, Reloaded { at: self.view.checked_at, hash: None, summary, lines, n_more: 0 });
         self.view.problems = problems;
         self.publish(Event::ReloadJudged(Arc::new(self.view.clone()))).await;
         tracing::error!("the config on disk is not valid and changes nothing; {} problem(s):", self.view.problems.len());
@@ -308,7 +321,7 @@ impl Reloader {
         self.publish(bad_config(&self.view.problems)).await;
     }
 
-    async fn swap(&mut self, loaded: Loaded, summary: &str) {
+    async fn swap(&mut self, loaded: Loaded, summary: &str, change: &Change) {
         say_doubts(&loaded.config);
         let now = self.clock.now().wall;
         let had_problems = !self.view.problems.is_empty() || self.view.is_last_good_copy;
@@ -322,6 +335,11 @@ impl Reloader {
         let said = std::mem::take(&mut self.view.needs_restart);
         let needs_restart = Change::between(Some(&self.started_with), &loaded.config).needs_restart;
         let is_same = **self.configs.borrow() == *loaded.config;
+        let mut recent = std::mem::take(&mut self.view.recent);
+        if !is_same {
+            let (hash, lines) = (Some(loaded.hash.clone()), change.lines());
+            remember(&mut recent, Reloaded { at: now, hash, summary: summary.to_owned(), lines, n_more: 0 });
+        }
         self.view = ReloadView {
             active_hash: loaded.hash,
             active_since: if is_same { self.view.active_since } else { now },
@@ -329,6 +347,7 @@ impl Reloader {
             problems: Vec::new(),
             checked_at: now,
             needs_restart: needs_restart.clone(),
+            recent,
         };
         let reload = Arc::new(self.view.clone());
         if is_same {
@@ -351,6 +370,19 @@ impl Reloader {
         // The engine is gone only when the program ends.
         let _ = self.events.send(event).await;
     }
+}
+
+/// Puts the newest in front; what is too much is counted and left out.
+fn remember(recent: &mut Vec<Reloaded>, mut newest: Reloaded) {
+    newest.n_more = newest.lines.len().saturating_sub(LINES_KEPT);
+    newest.lines.truncate(LINES_KEPT);
+    for line in &mut newest.lines {
+        if let Some((end, _)) = line.char_indices().nth(LINE_CHARS_MAX) {
+            line.replace_range(end.., "…");
+        }
+    }
+    recent.insert(0, newest);
+    recent.truncate(RELOADS_KEPT);
 }
 
 /// What there is to say of the config on disk: what is wrong with it, or that nothing is.

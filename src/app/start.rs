@@ -267,6 +267,7 @@ fn first_view(loaded: &Loaded, problems: Vec<Problem>, now: UnixMillis) -> Reloa
         problems,
         checked_at: now,
         needs_restart: Vec::new(),
+        recent: Vec::new(),
     }
 }
 

@@ -153,11 +153,11 @@ fn group_json(group: &Group) -> serde_json::Value {
     json!({ "added": group.added, "removed": group.removed, "altered": altered, "kept": group.kept })
 }
 
-impl fmt::Display for Change {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_empty() {
-            return write!(f, "No changes. {} stay as they are.", counted(self.monitors.kept.len(), "monitor"));
-        }
+impl Change {
+    /// One line for each thing that is different. Never a secret.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
         let groups = [
             ("monitor", &self.monitors),
             ("channel", &self.channels),
@@ -166,17 +166,24 @@ impl fmt::Display for Change {
             ("maintenance window", &self.maintenance),
         ];
         for (kind, group) in groups {
-            group.added.iter().try_for_each(|key| writeln!(f, "  + {kind} {key}"))?;
-            for Altered { key, what } in &group.altered {
-                writeln!(f, "  ~ {kind} {key}: {}", what.join(", "))?;
-            }
-            group.removed.iter().try_for_each(|key| writeln!(f, "  - {kind} {key}"))?;
+            lines.extend(group.added.iter().map(|key| format!("+ {kind} {key}")));
+            lines.extend(group.altered.iter().map(|Altered { key, what }| format!("~ {kind} {key}: {}", what.join(", "))));
+            lines.extend(group.removed.iter().map(|key| format!("- {kind} {key}")));
         }
-        for Renamed { id, from, to } in &self.renamed {
-            writeln!(f, "  ~ monitor {id}: renamed from `{from}` to `{to}`, history stays")?;
+        let renamed = |Renamed { id, from, to }: &Renamed| format!("~ monitor {id}: renamed from `{from}` to `{to}`, history stays");
+        lines.extend(self.renamed.iter().map(renamed));
+        lines.extend(self.settings.iter().map(|what| format!("~ {what}")));
+        lines.extend(self.needs_restart.iter().map(|what| format!("~ {what} (needs a restart)")));
+        lines
+    }
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_empty() {
+            return write!(f, "No changes. {} stay as they are.", counted(self.monitors.kept.len(), "monitor"));
         }
-        self.settings.iter().try_for_each(|what| writeln!(f, "  ~ {what}"))?;
-        self.needs_restart.iter().try_for_each(|what| writeln!(f, "  ~ {what} (needs a restart)"))?;
+        self.lines().iter().try_for_each(|line| writeln!(f, "  {line}"))?;
         let n_altered = self.monitors.altered.len();
         let (n_added, n_removed, n_kept) = (self.monitors.added.len(), self.monitors.removed.len(), self.monitors.kept.len());
         write!(f, "\nMonitors: {n_added} to add, {n_altered} to change, {n_removed} to remove, {n_kept} kept.")

@@ -389,4 +389,21 @@ pub struct ReloadView {
     pub checked_at: UnixMillis,
     /// Changes that only a restart brings, such as `server.listen`.
     pub needs_restart: Vec<String>,
+    /// What became of the last changes of the files since the program started, newest first; a few.
+    pub recent: Vec<Reloaded>,
+}
+
+/// What became of a change of the files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reloaded {
+    /// When it was judged.
+    pub at: UnixMillis,
+    /// SHA-256 of the texts that became active, in hex; `None`: they were not valid and changed nothing.
+    pub hash: Option<String>,
+    /// In one line.
+    pub summary: String,
+    /// One line for each thing that is different, as far as there are not too many.
+    pub lines: Vec<String>,
+    /// Lines that were too many.
+    pub n_more: usize,
 }

@@ -1,17 +1,63 @@
 //! Answers, and the headers that every one of them carries.
 
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::Context;
+use std::task::Poll;
+
 use bytes::Bytes;
+use futures_util::Stream;
 use http_body_util::Full;
 use hyper::Response;
 use hyper::StatusCode;
+use hyper::body::Body;
+use hyper::body::Frame;
+use hyper::body::SizeHint;
 use hyper::header;
 use hyper::header::HeaderName;
 use hyper::header::HeaderValue;
 use maud::Markup;
 use serde::Serialize;
 
-/// What goes back. Everything is in memory before it is sent.
-pub type Answer = Response<Full<Bytes>>;
+/// What goes back.
+pub type Answer = Response<Content>;
+
+/// Words that come one after the other.
+pub type Flow = Pin<Box<dyn Stream<Item = Bytes> + Send>>;
+
+/// The body of an answer. Nearly always it is in memory before it is sent.
+pub enum Content {
+    /// All of it, with its length.
+    Whole(Full<Bytes>),
+    /// As it comes, made when the connection can take it.
+    Flow(Flow),
+}
+
+impl Body for Content {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match self.get_mut() {
+            Content::Whole(whole) => Pin::new(whole).poll_frame(cx),
+            Content::Flow(flow) => flow.as_mut().poll_next(cx).map(|next| next.map(|bytes| Ok(Frame::data(bytes)))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Content::Whole(whole) => whole.is_end_stream(),
+            Content::Flow(_) => false,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Content::Whole(whole) => whole.size_hint(),
+            Content::Flow(_) => SizeHint::default(),
+        }
+    }
+}
 
 /// No script and no style that is not ours, no frame around us, no form to elsewhere. Names and response texts of watched systems
 /// are printed on our pages; this is the second wall behind escaping.
@@ -41,7 +87,16 @@ pub const SHORTLY_PRIVATE: &str = "private, max-age=10";
 /// An answer with a body.
 #[must_use]
 pub fn bytes(status: StatusCode, media_type: &'static str, body: impl Into<Bytes>) -> Answer {
-    let mut answer = Response::new(Full::new(body.into()));
+    let mut answer = Response::new(Content::Whole(Full::new(body.into())));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    answer
+}
+
+/// An answer whose body comes as it happens.
+#[must_use]
+pub fn stream(status: StatusCode, media_type: &'static str, flow: Flow) -> Answer {
+    let mut answer = Response::new(Content::Flow(flow));
     *answer.status_mut() = status;
     answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
     answer
@@ -78,7 +133,7 @@ pub fn with(mut answer: Answer, name: HeaderName, value: &str) -> Answer {
 /// Goes over to a WebSocket; `accept` answers the key that was asked with.
 #[must_use]
 pub fn switching(accept: &str) -> Answer {
-    let mut answer = Response::new(Full::new(Bytes::new()));
+    let mut answer = Response::new(Content::Whole(Full::default()));
     *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let answer = with(answer, header::CONNECTION, "upgrade");
     let answer = with(answer, header::UPGRADE, "websocket");

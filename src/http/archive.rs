@@ -10,6 +10,7 @@ use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
 use crate::model::incident::Incident;
 use crate::model::ping::PingEntry;
+use crate::model::result::CheckResult;
 use crate::model::rollup::Resolution;
 use crate::model::rollup::Rollup;
 use crate::model::time::UnixMillis;
@@ -46,8 +47,15 @@ pub trait Archive: Send + Sync {
     fn revive<'a>(&'a self, channel: &'a ChannelName, id: i64, now: UnixMillis) -> Later<'a, Result<Revived, CommitError>>;
     /// See [`Store::outbox_revive_all`].
     fn revive_all<'a>(&'a self, channel: &'a ChannelName, now: UnixMillis) -> Later<'a, Result<usize, CommitError>>;
-    /// See [`Store::rollups`]; five-minute ones.
-    fn rollups<'a>(&'a self, monitor: &'a MonitorId, from: UnixMillis, to: UnixMillis) -> Later<'a, Result<Vec<Rollup>, ReadError>>;
+    /// See [`Store::rollups`]; between two times.
+    fn rollups<'a>(
+        &'a self,
+        monitor: &'a MonitorId,
+        resolution: Resolution,
+        span: (UnixMillis, UnixMillis),
+    ) -> Later<'a, Result<Vec<Rollup>, ReadError>>;
+    /// See [`Store::results`]; the newest of all that are kept.
+    fn results<'a>(&'a self, monitor: &'a MonitorId, now: UnixMillis, limit: usize) -> Later<'a, Result<Vec<CheckResult>, ReadError>>;
     /// See [`Store::verdicts`].
     fn verdicts<'a>(
         &'a self,
@@ -94,8 +102,17 @@ impl Archive for Store {
         Box::pin(Store::outbox_revive_all(self, channel, now))
     }
 
-    fn rollups<'a>(&'a self, monitor: &'a MonitorId, from: UnixMillis, to: UnixMillis) -> Later<'a, Result<Vec<Rollup>, ReadError>> {
-        Box::pin(Store::rollups(self, monitor, Resolution::FiveMinutes, from, to))
+    fn rollups<'a>(
+        &'a self,
+        monitor: &'a MonitorId,
+        resolution: Resolution,
+        (from, to): (UnixMillis, UnixMillis),
+    ) -> Later<'a, Result<Vec<Rollup>, ReadError>> {
+        Box::pin(Store::rollups(self, monitor, resolution, from, to))
+    }
+
+    fn results<'a>(&'a self, monitor: &'a MonitorId, now: UnixMillis, limit: usize) -> Later<'a, Result<Vec<CheckResult>, ReadError>> {
+        Box::pin(Store::results(self, monitor, UnixMillis(0), UnixMillis(now.0.saturating_add(1)), limit))
     }
 
     fn verdicts<'a>(

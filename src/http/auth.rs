@@ -151,6 +151,18 @@ impl Auth {
         }
     }
 
+    /// Whether whoever sent this request may still look. Asking does not count as use of a session.
+    #[must_use]
+    pub fn may_still_look(&self, visit: &Visit, config: &Config) -> bool {
+        if let Some(token) = visit.bearer() {
+            return by_token(token, &config.auth).is_some();
+        }
+        by_proxy(visit, &config.auth).is_some()
+            || visit
+                .cookie(cookie_name(visit))
+                .is_some_and(|token| self.sessions.is_live(token, |user| credential_of(user, &config.auth), visit.now.wall))
+    }
+
     /// Who holds the API token that was sent, as `X-Api-Key` or as a bearer; cookies do not count, so that pages of others, which this is
     /// for, cannot use them.
     #[must_use]

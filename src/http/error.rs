@@ -41,6 +41,8 @@ pub enum Refusal {
     TooMany(Duration),
     /// Too much to do.
     Busy,
+    /// No place is free, as this sentence says; ask again after this.
+    Full(&'static str, Duration),
     /// The state does not allow it.
     Conflict(String),
     /// Our own trouble; the text is for the log.
@@ -108,7 +110,7 @@ impl Refusal {
         match self {
             Refusal::MethodNotAllowed(allow) => answer::with(body, header::ALLOW, allow),
             Refusal::SignInNeeded(_) => answer::with(body, header::WWW_AUTHENTICATE, "Bearer"),
-            Refusal::TooMany(wait) => answer::with(body, header::RETRY_AFTER, &whole_seconds(*wait).to_string()),
+            Refusal::TooMany(wait) | Refusal::Full(_, wait) => answer::with(body, header::RETRY_AFTER, &whole_seconds(*wait).to_string()),
             Refusal::Busy => answer::with(body, header::RETRY_AFTER, "2"),
             // What follows on this connection cannot be told from the rest of the body.
             Refusal::LengthRequired | Refusal::TooLong | Refusal::TooSlow => answer::with(body, header::CONNECTION, "close"),
@@ -151,6 +153,7 @@ impl Refusal {
                 say(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", "Too many attempts", &text)
             }
             Refusal::Busy => say(StatusCode::SERVICE_UNAVAILABLE, "busy", "Busy", "Too much is going on. Try again in a few seconds."),
+            Refusal::Full(why, _) => say(StatusCode::SERVICE_UNAVAILABLE, "full", "No place is free", why),
             Refusal::Conflict(why) => say(StatusCode::CONFLICT, "not_now", "Not done", why),
             Refusal::Internal(_) => say(
                 StatusCode::INTERNAL_SERVER_ERROR,

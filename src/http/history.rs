@@ -127,7 +127,9 @@ pub fn uptime(changes: &[VerdictChange], from: UnixMillis, now: UnixMillis) -> U
     figure(&totals(changes, from, now))
 }
 
-fn totals(changes: &[VerdictChange], from: UnixMillis, now: UnixMillis) -> Totals {
+/// How long each verdict held from `from` to `now`, without the time before the first one.
+#[must_use]
+pub fn totals(changes: &[VerdictChange], from: UnixMillis, now: UnixMillis) -> Totals {
     changes.first().map_or_else(Totals::default, |first| span_totals(changes, from.max(first.at), now))
 }
 

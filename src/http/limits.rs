@@ -110,6 +110,28 @@ pub const LINKS_MAX: usize = 16;
 /// How long the password of a status page is remembered by the browser.
 pub const PAGE_PASS_AGE: Duration = Duration::from_secs(7 * 24 * 3600);
 
+/// Live streams in all, a connection and about 10 KiB each: far more operators than look at one instance, and few enough that most of
+/// [`CONNECTIONS_MAX`] stays for visitors. Beyond it the answer is 503 and the page asks from time to time.
+pub const STREAMS_MAX: usize = 256;
+
+/// Live streams of one name. Pages that are not seen close theirs, so this is for several people behind one name or token.
+pub const STREAMS_PER_VIEWER_MAX: usize = 32;
+
+/// How often a stream looks for news, and whether its reader may still look: the engine shows itself about as often.
+pub const STREAM_LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// After so many looks without news something is said all the same, before proxies take silence for death; the usual patience is 60 s.
+pub const STREAM_QUIET_LOOKS: u32 = 15;
+
+/// A stream ends after so many looks, an hour, and the page opens another one: whatever was forgotten on the way is freed.
+pub const STREAM_LOOKS_MAX: u32 = 3600;
+
+/// When a page that lost its stream, or found no place, may ask again.
+pub const STREAM_RETRY: Duration = Duration::from_secs(5);
+
+/// Monitors that one event names; of more it says that everything may be different, which costs the page the same.
+pub const STREAM_IDS_MAX: usize = 100;
+
 /// Test messages that are under way at the same time; each may take as long as a mail server takes. Beyond it the answer is 409.
 pub const TESTS_AT_ONCE: usize = 4;
 

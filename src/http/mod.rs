@@ -25,6 +25,7 @@ use crate::http::colleagues::Colleagues;
 use crate::http::heartbeat::receiver::Receiver;
 use crate::http::history::Book;
 use crate::http::limits::HISTORY_EVERY;
+use crate::http::live::Streams;
 use crate::http::pages::Pages;
 use crate::http::server::Bound;
 use crate::http::sessions::Sessions;
@@ -58,9 +59,11 @@ pub mod healthchecks;
 pub mod heartbeat;
 pub mod history;
 pub mod limits;
+pub mod live;
 pub mod local;
 pub mod one_time;
 pub mod operator;
+pub mod overview;
 pub mod paced;
 pub mod pages;
 pub mod password;
@@ -70,6 +73,7 @@ pub mod places;
 pub mod planned;
 pub mod public;
 pub mod random;
+pub mod ranges;
 pub mod regions;
 pub mod route;
 pub mod server;
@@ -175,7 +179,7 @@ pub async fn start(bound: Bound, parts: Parts, supervisor: &mut Supervisor) -> R
     let (site, book) = site((&parts.engine, Arc::clone(&archive)), parts.clock, parts.reloads, parts.channels, own).await?;
     let colleagues = parts.peers.as_ref().map(|peers| Arc::new(peers.links.clone()) as Arc<dyn Colleagues>);
     let desk = Desk { colleagues, ..site.desk };
-    let site = Arc::new(Site { peers: parts.peers, desk, ..site });
+    let site = Arc::new(Site { peers: parts.peers, desk, live: Arc::new(Streams::new(supervisor.stopping())), ..site });
     let stop = supervisor.stopping();
     supervisor.task("page history", history::keep(parts.engine, archive, book, stop));
     let (swept, stop) = (Arc::clone(&site), supervisor.stopping());
@@ -215,6 +219,7 @@ async fn site(
         own_url: own.url,
         peers: None,
         clock,
+        live: Arc::default(),
         n_requests: AtomicU64::new(0),
         warned_of_proxy: AtomicBool::new(false),
     };

@@ -133,6 +133,8 @@ pub enum ViewerRoute {
     ApiDeliveries(ChannelName),
     /// All monitors as JSON.
     ApiStatus,
+    /// What changes, as it changes.
+    ApiEvents,
     /// One monitor as JSON.
     ApiMonitor(MonitorId),
     /// The pings of a heartbeat as JSON.
@@ -285,6 +287,7 @@ impl ViewerRoute {
             ViewerRoute::Channel(name) => Some(format!("/channels/{}", path_segment(name.as_str()))),
             ViewerRoute::Peers => Some("/peers".to_owned()),
             ViewerRoute::ApiStatus
+            | ViewerRoute::ApiEvents
             | ViewerRoute::ApiMonitor(_)
             | ViewerRoute::ApiPings(_)
             | ViewerRoute::ApiPingBody(..)
@@ -392,6 +395,7 @@ fn viewer(segments: &[&str]) -> Option<ViewerRoute> {
         ["api", "v1", "channels"] => Some(ViewerRoute::ApiChannels),
         ["api", "v1", "channels", name, "deliveries"] => channel(name).map(ViewerRoute::ApiDeliveries),
         ["api", "v1", "status"] => Some(ViewerRoute::ApiStatus),
+        ["api", "v1", "events"] => Some(ViewerRoute::ApiEvents),
         ["api", "v1", "monitors", id] => monitor(id).map(ViewerRoute::ApiMonitor),
         ["api", "v1", "monitors", id, "pings"] => monitor(id).map(ViewerRoute::ApiPings),
         ["api", "v1", "monitors", id, "pings", n, "body"] => Some(ViewerRoute::ApiPingBody(monitor(id)?, number(n)?)),
@@ -611,6 +615,7 @@ mod tests {
             ("POST", "/api/v1/peers/eu-west/forget", Right::Admin),
             ("GET", "/peer", Right::Public),
             ("GET", "/api/v1/monitors/api/pings", Right::Viewer),
+            ("GET", "/api/v1/events", Right::Viewer),
             ("GET", "/api/v1/monitors/api/pings/7/body", Right::Viewer),
             ("GET", "/heartbeat/abc", Right::Token),
             ("DELETE", "/heartbeat/abc/start", Right::Token),

@@ -97,11 +97,7 @@ impl Sessions {
         let half = first_half(&key_of(token, ""));
         let mut rows = self.lock();
         let Some(held) = rows.get_mut(&half) else { return Found::Nothing };
-        let fits = credential_of(&held.row.user).is_some_and(|credential| {
-            let expected = key_of(token, &credential);
-            expected[..].ct_eq(&held.row.token_hash[..]).into()
-        });
-        if !fits || is_over(&held.row, now) {
+        if !fits(&held.row, token, &credential_of) || is_over(&held.row, now) {
             let key = held.row.token_hash;
             rows.remove(&half);
             return Found::Ended(key);
@@ -112,6 +108,12 @@ impl Sessions {
             held.row.clone()
         });
         Found::Live { user: held.row.user.clone(), save }
+    }
+
+    /// Whether a token is still good, without counting as its use: whoever merely waits is idle.
+    pub fn is_live(&self, token: &str, credential_of: impl Fn(&str) -> Option<String>, now: UnixMillis) -> bool {
+        let rows = self.lock();
+        rows.get(&first_half(&key_of(token, ""))).is_some_and(|held| fits(&held.row, token, &credential_of) && !is_over(&held.row, now))
     }
 
     /// Ends one; gives back what is to be deleted from the store.
@@ -143,6 +145,14 @@ impl Sessions {
     fn lock(&self) -> MutexGuard<'_, HashMap<Half, Held>> {
         self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether a token belongs to a session whose user signs in with the same credential now.
+fn fits(row: &SessionRow, token: &str, credential_of: impl Fn(&str) -> Option<String>) -> bool {
+    credential_of(&row.user).is_some_and(|credential| {
+        let expected = key_of(token, &credential);
+        expected[..].ct_eq(&row.token_hash[..]).into()
+    })
 }
 
 fn is_over(row: &SessionRow, now: UnixMillis) -> bool {

@@ -35,6 +35,8 @@ use crate::http::heartbeat::receiver::Receiver;
 use crate::http::limits::BODY_TIMEOUT;
 use crate::http::limits::FORM_BYTES_MAX;
 use crate::http::limits::REQUEST_TIMEOUT;
+use crate::http::live;
+use crate::http::live::Streams;
 use crate::http::local;
 use crate::http::local::Control;
 use crate::http::operator;
@@ -80,6 +82,8 @@ pub struct Site {
     pub peers: Option<PeerParts>,
     /// When requests come.
     pub clock: Clock,
+    /// Pages that are told what changes.
+    pub live: Arc<Streams>,
     /// Counts requests, for their ids.
     pub n_requests: AtomicU64,
     /// It was said already that a proxy is not trusted.
@@ -96,7 +100,7 @@ struct Asked {
 
 impl Site {
     /// Answers a request. Never fails: what goes wrong is an answer too.
-    pub async fn answer<B>(&self, request: Request<B>, peer: Peer) -> Answer
+    pub async fn answer<B>(self: &Arc<Self>, request: Request<B>, peer: Peer) -> Answer
     where
         B: Body + Send,
         B::Data: Send,
@@ -122,7 +126,7 @@ impl Site {
         answer::finish(answer)
     }
 
-    async fn try_answer<B>(&self, request: Request<B>, asked: &Asked, peer: Peer, config: &Config) -> Result<Answer, Refusal>
+    async fn try_answer<B>(self: &Arc<Self>, request: Request<B>, asked: &Asked, peer: Peer, config: &Config) -> Result<Answer, Refusal>
     where
         B: Body + Send,
         B::Data: Send,
@@ -164,7 +168,7 @@ impl Site {
     }
 
     /// The one place where rights are turned into proofs.
-    async fn dispatch(&self, route: Route, visit: &Visit, config: &Config) -> Result<Answer, Refusal> {
+    async fn dispatch(self: &Arc<Self>, route: Route, visit: &Visit, config: &Config) -> Result<Answer, Refusal> {
         match route {
             // Handled before: pings have bodies of their own, and both answer methods that nothing else has.
             Route::Ping(_) | Route::Healthchecks(_) => Err(Refusal::NotFound),
@@ -174,6 +178,9 @@ impl Site {
             }
             Route::Viewer(route) => {
                 let viewer = self.identify(visit, config).await.ok_or_else(|| sign_in_needed(&route))?;
+                if route == ViewerRoute::ApiEvents {
+                    return live::open(self, visit, &viewer);
+                }
                 self.desk.answer(&route, visit, &viewer, &LinkReport::of(self.peers.as_ref())).await
             }
             Route::Operator(route) => {

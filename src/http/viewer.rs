@@ -32,9 +32,13 @@ use crate::http::error::Refusal;
 use crate::http::history;
 use crate::http::local::addresses_of;
 use crate::http::local::public_base;
+use crate::http::overview;
+use crate::http::overview::Wanted;
 use crate::http::peer_views;
 use crate::http::peer_views::LinkReport;
 use crate::http::planned;
+use crate::http::ranges;
+use crate::http::ranges::Range;
 use crate::http::regions;
 use crate::http::route::ViewerRoute;
 use crate::http::views;
@@ -43,6 +47,7 @@ use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
 use crate::model::page::StatusPage;
 use crate::model::ping::PingEntry;
+use crate::model::rollup::Resolution;
 use crate::model::rollup::Rollup;
 use crate::model::secret::Secret;
 use crate::model::time::UnixMillis;
@@ -82,6 +87,9 @@ const DAYS_SHOWN: usize = 90;
 /// Incidents on one monitor's page.
 const MONITOR_INCIDENTS: usize = 20;
 
+/// Results on one monitor's page.
+const RESULTS_SHOWN: usize = 20;
+
 /// Incidents and deliveries on their own pages.
 const ROWS_SHOWN: usize = 200;
 
@@ -119,8 +127,8 @@ impl Desk {
         }
         let office = self.office(&snapshot, now);
         let page = match route {
-            ViewerRoute::Dashboard => dashboard::page(&frame, &views::dashboard(&snapshot, now)),
-            ViewerRoute::Monitor(id) => monitor::page(&frame, &self.monitor(&snapshot, id, &frame).await?),
+            ViewerRoute::Dashboard => dashboard::page(&frame, &overview::view(&snapshot, &Wanted::read(&visit.query), &visit.links, now)),
+            ViewerRoute::Monitor(id) => monitor::page(&frame, &self.monitor(&snapshot, id, &frame, Range::read(&visit.query)).await?),
             ViewerRoute::Incidents => incidents::list(&frame, &self.incidents(&snapshot, now).await),
             ViewerRoute::Incident(id) => self.incident(&frame, &snapshot, id).await?,
             ViewerRoute::Silences => silences::page(&frame, &alert_views::silences(&snapshot)),
@@ -135,6 +143,8 @@ impl Desk {
                 None => peers::alone(&frame, &peer_views::snippet(&snapshot.config)),
             },
             ViewerRoute::ApiPeers => return Ok(answer::json(StatusCode::OK, &api::peers::peers(&snapshot, report))),
+            // It outlives the request, so it is opened where everything is at hand that may be asked for later.
+            ViewerRoute::ApiEvents => return Err(Refusal::NotFound),
             ViewerRoute::ApiStatus => return Ok(answer::json(StatusCode::OK, &api::status(&snapshot))),
             ViewerRoute::ApiPings(id) => {
                 let (config, pings) = (&snapshot.config, self.pings(&snapshot, id).await?);
@@ -177,10 +187,11 @@ impl Desk {
         Ok(answer::with(raw, hyper::header::CONTENT_DISPOSITION, &name))
     }
 
-    async fn monitor(&self, snapshot: &Snapshot, id: &MonitorId, frame: &Frame) -> Result<MonitorPage, Refusal> {
+    async fn monitor(&self, snapshot: &Snapshot, id: &MonitorId, frame: &Frame, range: Range) -> Result<MonitorPage, Refusal> {
         let now = frame.now;
         let view = snapshot.monitors.get(id).ok_or(Refusal::NotFound)?;
-        let (past, told, beat) = tokio::join!(self.past(view, snapshot, now), self.told(view, now), self.beat(view, snapshot, frame));
+        let (past, told, beat) =
+            tokio::join!(self.past(view, snapshot, now, range), self.told(view, now), self.beat(view, snapshot, frame));
         let samples = past.as_ref().map(|past| past.samples.clone()).unwrap_or_default();
         let history = match past {
             Ok(past) => History::Read(Box::new(past)),
@@ -248,14 +259,21 @@ impl Desk {
         }
     }
 
-    async fn past(&self, view: &MonitorView, snapshot: &Snapshot, now: UnixMillis) -> Result<Past, ReadError> {
+    async fn past(&self, view: &MonitorView, snapshot: &Snapshot, now: UnixMillis, range: Range) -> Result<Past, ReadError> {
         let id = &view.monitor.id;
         let slo_window = view.monitor.slo.map_or(Duration::ZERO, |slo| slo.window);
-        let longest = (DAY * u32::try_from(DAYS_SHOWN).unwrap_or(90)).max(slo_window);
+        let longest = (DAY * u32::try_from(DAYS_SHOWN).unwrap_or(90)).max(slo_window).max(range.length());
         let from = now.minus(longest).min(history::first_midnight(now, DAYS_SHOWN));
         let changes = within(self.archive.verdicts(std::slice::from_ref(id), from, now)).await?;
         let chart_from = now.minus(DAY);
-        let rollups = within(self.archive.rollups(id, chart_from, now)).await?;
+        // What the regions measured is compared over the last day, whatever the range: the others are asked for no more.
+        let day = if regions::is_shared(view) {
+            within(self.archive.rollups(id, Resolution::FiveMinutes, (chart_from, now))).await?
+        } else {
+            Vec::new()
+        };
+        let rollups = within(self.archive.rollups(id, range.resolution(), (now.minus(range.length()), now))).await?;
+        let results = within(self.archive.results(id, now, RESULTS_SHOWN)).await?;
         let filter = IncidentFilter { monitors: Some(vec![id.clone()]), since: None, limit: MONITOR_INCIDENTS };
         let incidents = within(self.archive.incidents(&filter)).await?;
         let over = |stretch: Duration| -> Uptime { history::uptime(&changes, now.minus(stretch), now) };
@@ -267,7 +285,11 @@ impl Desk {
                 window: slo.window,
                 reached: over(slo.window),
             }),
-            samples: rollups.iter().map(sample).collect(),
+            samples: day.iter().map(sample).collect(),
+            range: range.word(),
+            totals: history::totals(&changes, now.minus(range.length()), now),
+            latency: ranges::latencies(range, &rollups, now),
+            results: results.iter().map(views::last_check).collect(),
             chart_span: (chart_from, now),
             incidents: incidents.iter().map(|incident| views::incident_row(incident, snapshot, now)).collect(),
         })

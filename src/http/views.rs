@@ -1,25 +1,22 @@
 //! From the engine's snapshot and the store's rows to the view structs of the operators' pages. Pure.
 
-use std::sync::Arc;
-
 use crate::config::Problem;
 use crate::engine::snapshot::MonitorView;
+use crate::engine::snapshot::Reloaded;
 use crate::engine::snapshot::Snapshot;
 use crate::engine::snapshot::UplinkView;
 use crate::http::alert_views;
 use crate::http::auth::Viewer;
-use crate::http::beat;
-use crate::http::beat::Nuance;
 use crate::http::channel_views::delivery_row;
 use crate::http::colleagues::AllTold;
 use crate::http::limits::FRESH_FOR;
+use crate::http::live;
 use crate::http::regions;
 use crate::http::visit::Visit;
 use crate::model::incident::Incident;
 use crate::model::monitor::Origin;
 use crate::model::result::CheckResult;
 use crate::model::time::UnixMillis;
-use crate::model::verdict::OpinionState;
 use crate::model::verdict::Verdict;
 use crate::store::Delivery;
 use crate::ui::component::chart::Tick;
@@ -29,16 +26,12 @@ use crate::ui::component::notice::ProblemView;
 use crate::ui::layout::Frame;
 use crate::ui::links::Links;
 use crate::ui::page::config::ConfigView;
-use crate::ui::page::dashboard::DashboardView;
-use crate::ui::page::dashboard::MonitorRow;
+use crate::ui::page::config::ReloadRow;
 use crate::ui::page::incidents::IncidentNow;
 use crate::ui::page::incidents::IncidentView;
 use crate::ui::page::monitor::LastCheck;
 use crate::ui::page::monitor::PauseState;
 use crate::ui::text;
-
-/// States in the order in which people want to hear of them.
-const WORST_FIRST: [Verdict; 6] = [Verdict::Down, Verdict::Degraded, Verdict::Unknown, Verdict::Maintenance, Verdict::Paused, Verdict::Up];
 
 /// Digits of the config's hash that are shown; enough to compare by eye.
 pub const HASH_DIGITS: usize = 12;
@@ -53,6 +46,7 @@ pub fn frame(visit: &Visit, viewer: &Viewer, snapshot: &Snapshot) -> Frame {
         may_operate: viewer.may_operate(),
         may_administer: viewer.may_administer(),
         form_token: viewer.form_token().to_owned(),
+        revision: live::revision(snapshot),
         has_peers: snapshot.cluster.is_some(),
         banners: banners(snapshot, &visit.links, visit.now.wall),
     }
@@ -92,59 +86,12 @@ fn banners(snapshot: &Snapshot, links: &Links, now: UnixMillis) -> Vec<Banner> {
     banners
 }
 
-/// The dashboard.
-#[must_use]
-pub fn dashboard(snapshot: &Snapshot, now: UnixMillis) -> DashboardView {
-    let rank = |state: Verdict| WORST_FIRST.iter().position(|s| *s == state).unwrap_or(0);
-    let views: Vec<&Arc<MonitorView>> = snapshot.config.monitors.iter().filter_map(|m| snapshot.monitors.get(&m.id)).collect();
-    let voters = snapshot.cluster.iter().flat_map(|cluster| &cluster.nodes).filter(|node| node.is_configured);
-    let all_regions: Vec<String> = voters.map(|node| node.region.to_string()).collect();
-    let own_region = snapshot.config.instance.region.to_string();
-    let mut monitors: Vec<MonitorRow> =
-        views.iter().map(|view| monitor_row(view, (&own_region, all_regions.len()), (snapshot, now))).collect();
-    // Failing first, those that fail from some regions before those that do not; within a state the order of the config, which people
-    // chose. Paused ones stand among the fine ones.
-    monitors.sort_by_key(|row| {
-        let state = if row.state == Verdict::Paused { Verdict::Up } else { row.state };
-        (rank(state), !row.is_regional)
-    });
-    DashboardView {
-        counts: WORST_FIRST.iter().map(|state| (*state, views.iter().filter(|view| view.verdict == *state).count())).collect(),
-        regions: all_regions,
-        monitors,
-        open: open_incidents(snapshot).iter().map(|incident| incident_row(incident, snapshot, now)).collect(),
-    }
-}
-
 /// Open incidents of all monitors, newest first.
 #[must_use]
 pub fn open_incidents(snapshot: &Snapshot) -> Vec<Incident> {
     let mut open: Vec<Incident> = snapshot.monitors.values().flat_map(|view| view.incidents.iter().cloned()).collect();
     open.sort_by_key(|incident| (std::cmp::Reverse(incident.opened_at), incident.id.clone()));
     open
-}
-
-fn monitor_row(view: &MonitorView, regions: (&str, usize), (snapshot, now): (&Snapshot, UnixMillis)) -> MonitorRow {
-    MonitorRow {
-        id: view.monitor.id.clone(),
-        name: view.monitor.name.clone(),
-        group: view.monitor.group.clone(),
-        state: view.verdict,
-        said: beat::nuance(view).map(Nuance::said),
-        marks: alert_views::marks(view, snapshot, now),
-        since: view.since,
-        is_heartbeat: view.heartbeat.is_some(),
-        expected_at: view.heartbeat.as_ref().and_then(|beat| beat.seen.expected).filter(|_| view.verdict != Verdict::Paused),
-        suspect: view.opinion.state == OpinionState::Suspect,
-        is_regional: !regions::troubled(view).is_empty(),
-        is_here: regions::is_checked_here(view),
-        upkeep: view.upkeep.as_ref().map(|open| (open.window.name.clone(), open.span.to)),
-        cause: cause(view),
-        last: view.last.as_ref().map(|last| (last.at, last.timings.total)),
-        next_at: view.next_check_at,
-        regions: regions::cell(view, regions),
-        recent: ticks(view),
-    }
 }
 
 /// Why a monitor is not up, in one sentence.
@@ -253,6 +200,7 @@ pub fn config(snapshot: &Snapshot) -> ConfigView {
         is_last_good_copy: reload.is_last_good_copy,
         problems: reload.problems.iter().map(problem).collect(),
         needs_restart: reload.needs_restart.clone(),
+        recent: reload.recent.iter().map(reload_row).collect(),
         counts: [
             ("Monitors", snapshot.config.monitors.len()),
             ("Channels", snapshot.config.channels.len()),
@@ -260,6 +208,16 @@ pub fn config(snapshot: &Snapshot) -> ConfigView {
         ],
         started_at: snapshot.started_at,
         version: env!("CARGO_PKG_VERSION"),
+    }
+}
+
+fn reload_row(reload: &Reloaded) -> ReloadRow {
+    ReloadRow {
+        at: reload.at,
+        hash: reload.hash.as_ref().map(|hash| hash.chars().take(HASH_DIGITS).collect()),
+        summary: reload.summary.clone(),
+        lines: reload.lines.clone(),
+        n_more: reload.n_more,
     }
 }
 

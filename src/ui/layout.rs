@@ -12,6 +12,10 @@ use crate::ui::links::Links;
 /// Seconds after which a page fetches itself again: half of the usual interval, so that a change is seen within it.
 const REFRESH_S: u32 = 30;
 
+/// What pages of operators have beside `app.js`: they keep themselves current, the overview takes keys, and charts
+/// say what is below the pointer.
+const SCRIPTS: [&str; 3] = ["live.js", "overview.js", "chart.js"];
+
 /// Where in the operator's part a page is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Section {
@@ -71,6 +75,8 @@ pub struct Frame {
     pub may_administer: bool,
     /// Proves that a form came from one of our pages.
     pub form_token: String,
+    /// Which picture of the engine the page was made of.
+    pub revision: String,
     /// There is a cluster, and so a page about it.
     pub has_peers: bool,
     /// What the reader has to be told wherever they are.
@@ -84,7 +90,7 @@ pub fn operator(frame: &Frame, section: Section, title: &str, content: &Markup) 
     html! {
         (DOCTYPE)
         html lang="en" {
-            (head(links, title, true, &html! {}))
+            (head(links, title, true, &html! { @for name in SCRIPTS { script type="module" src=(links.asset(name)) {} } }))
             body {
                 header.top {
                     a.brand href=(links.dashboard()) { "vigilmon" }
@@ -97,7 +103,7 @@ pub fn operator(frame: &Frame, section: Section, title: &str, content: &Markup) 
                         (form_token(frame)) span.quiet { (frame.user) } " " button.plain type="submit" { "Sign out" }
                     }
                 }
-                main data-refresh=(REFRESH_S) {
+                main data-refresh=(REFRESH_S) data-live=(frame.revision) data-events=(links.events()) {
                     @for item in &frame.banners { (banner(item)) }
                     (content)
                 }

@@ -220,6 +220,12 @@ impl Links {
         self.to(&format!("/status/{slug}/logo?v={version}"))
     }
 
+    /// Where pages hear what changes.
+    #[must_use]
+    pub fn events(&self) -> String {
+        self.to("/api/v1/events")
+    }
+
     /// An embedded file by its plain name.
     #[must_use]
     pub fn asset(&self, name: &str) -> String {

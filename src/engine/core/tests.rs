@@ -80,6 +80,7 @@ pub(super) fn reload() -> Arc<ReloadView> {
         problems: Vec::new(),
         checked_at: UnixMillis(START),
         needs_restart: Vec::new(),
+        recent: Vec::new(),
     })
 }
 

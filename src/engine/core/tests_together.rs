@@ -173,6 +173,7 @@ fn reload(digest: &str) -> Arc<ReloadView> {
         problems: Vec::new(),
         checked_at: UnixMillis(START),
         needs_restart: Vec::new(),
+        recent: Vec::new(),
     })
 }
 

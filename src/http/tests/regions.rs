@@ -209,7 +209,7 @@ async fn an_open_incident_has_the_evidence_of_other_regions() {
     }
     assert!(!html.contains("did not answer"), "regions that are fine have nothing to show");
     let list = world.get("/monitors", &[("cookie", &cookie)]).await.body;
-    assert!(list.contains("<p class=\"quiet\">from us</p>") && list.contains(" Regional</span>"), "{list}");
+    assert!(list.contains("<a href=\"/incidents/incapi\">from us: ") && list.contains("The one monitor fails from some regions"), "{list}");
 }
 
 #[tokio::test(start_paused = true)]

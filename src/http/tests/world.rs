@@ -91,6 +91,7 @@ use crate::model::result::Failure;
 use crate::model::result::Outcome;
 use crate::model::result::Timings;
 use crate::model::result::Transcript;
+use crate::model::rollup::Resolution;
 use crate::model::rollup::Rollup;
 use crate::model::testing;
 use crate::model::time::Mono;
@@ -139,6 +140,10 @@ pub(super) struct Shelf {
     pub(super) revived: Mutex<Vec<i64>>,
     /// Newest first.
     pub(super) pings: Mutex<Vec<PingEntry>>,
+    /// Of any monitor.
+    pub(super) rollups: Mutex<BTreeMap<Resolution, Vec<Rollup>>>,
+    /// Newest first.
+    pub(super) results: Mutex<Vec<CheckResult>>,
     pub(super) is_broken: std::sync::atomic::AtomicBool,
     /// Writes never end.
     pub(super) is_stalled: std::sync::atomic::AtomicBool,
@@ -199,8 +204,19 @@ impl Archive for Shelf {
         Box::pin(async { Ok(2) })
     }
 
-    fn rollups<'a>(&'a self, _: &'a MonitorId, _: UnixMillis, _: UnixMillis) -> Later<'a, Result<Vec<Rollup>, ReadError>> {
-        self.read(Vec::new())
+    fn rollups<'a>(
+        &'a self,
+        _: &'a MonitorId,
+        resolution: Resolution,
+        (from, to): (UnixMillis, UnixMillis),
+    ) -> Later<'a, Result<Vec<Rollup>, ReadError>> {
+        let is_within = |rollup: &&Rollup| from <= rollup.start && rollup.start < to;
+        let all = self.rollups.lock().unwrap();
+        self.read(all.get(&resolution).into_iter().flatten().filter(is_within).copied().collect())
+    }
+
+    fn results<'a>(&'a self, id: &'a MonitorId, _: UnixMillis, limit: usize) -> Later<'a, Result<Vec<CheckResult>, ReadError>> {
+        self.read(self.results.lock().unwrap().iter().filter(|result| result.monitor == *id).take(limit).cloned().collect())
     }
 
     fn verdicts<'a>(&'a self, ids: &'a [MonitorId], from: UnixMillis, _: UnixMillis) -> Later<'a, Result<Vec<VerdictChange>, ReadError>> {
@@ -629,6 +645,7 @@ pub(super) fn snapshot(mut config: Config, views: Vec<MonitorView>) -> Snapshot 
             problems: Vec::new(),
             checked_at: NOON,
             needs_restart: Vec::new(),
+        recent: Vec::new(),
         }),
         troubles: Vec::new(),
     }

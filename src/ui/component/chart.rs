@@ -133,7 +133,7 @@ struct Frame {
 }
 
 /// The next of 1, 2, 5 times a power of ten above the longest, so that the scale is a number one can read.
-fn nice_top(longest: Duration) -> Duration {
+pub(crate) fn nice_top(longest: Duration) -> Duration {
     let ms = longest.as_millis().max(1);
     let mut step = 1;
     loop {

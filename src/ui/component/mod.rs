@@ -7,6 +7,7 @@ pub mod chart;
 pub mod delivery;
 pub mod heartbeat;
 pub mod incident;
+pub mod latency;
 pub mod maintenance;
 pub mod notice;
 pub mod regions;

@@ -4,6 +4,8 @@ use maud::Markup;
 use maud::html;
 
 use crate::model::time::UnixMillis;
+use crate::model::verdict::Verdict;
+use crate::ui::component::badge::badge_saying;
 use crate::ui::component::notice;
 use crate::ui::component::notice::ProblemView;
 use crate::ui::layout;
@@ -26,12 +28,29 @@ pub struct ConfigView {
     pub problems: Vec<ProblemView>,
     /// Changes that only a restart brings.
     pub needs_restart: Vec<String>,
+    /// What became of the last changes of the files, newest first.
+    pub recent: Vec<ReloadRow>,
     /// Monitors, channels and status pages of the active config.
     pub counts: [(&'static str, usize); 3],
     /// When the program started.
     pub started_at: UnixMillis,
     /// Which build this is.
     pub version: &'static str,
+}
+
+/// What became of a change of the files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReloadRow {
+    /// When it was judged.
+    pub at: UnixMillis,
+    /// First digits of the hash of the texts; `None`: they were not valid.
+    pub hash: Option<String>,
+    /// In one line.
+    pub summary: String,
+    /// One line for each thing that is different.
+    pub lines: Vec<String>,
+    /// Lines that were too many.
+    pub n_more: usize,
 }
 
 /// The whole page.
@@ -58,6 +77,36 @@ pub fn page(frame: &Frame, view: &ConfigView) -> Markup {
             div { dt { "Started" } dd { (text::time(view.started_at)) } }
             div { dt { "Version" } dd { (view.version) } }
         }
+        (recent(&view.recent, frame.now))
     };
     layout::operator(frame, Section::Config, "Config", &content)
+}
+
+fn recent(rows: &[ReloadRow], now: UnixMillis) -> Markup {
+    html! {
+        section {
+            h2 { "What the last changes did" }
+            @if rows.is_empty() { p.quiet { "The files have not changed since vigilmon started. " code { "vigilmon plan" } " says what a change would do before it is made." } } @else {
+                div.scroll { table.list.reloads {
+                    thead { tr { th { "When" } th { "Version" } th { "What changed" } } }
+                    tbody { @for row in rows { tr {
+                        td { (text::ago(row.at, now)) }
+                        td { @match &row.hash { Some(hash) => code { (hash) }, None => (badge_saying(Verdict::Down, "not taken")) } }
+                        td.wide { (row.summary) (lines(row)) }
+                    } } }
+                } }
+            }
+        }
+    }
+}
+
+fn lines(row: &ReloadRow) -> Markup {
+    html! {
+        @if !row.lines.is_empty() {
+            details data-key={ "change " (row.at.0) } {
+                summary { "Line by line" }
+                pre.transcript { @for line in &row.lines { (line) "\n" } @if 0 < row.n_more { "and " (row.n_more) " more\n" } }
+            }
+        }
+    }
 }

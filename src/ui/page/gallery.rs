@@ -27,6 +27,9 @@ use crate::ui::component::bar::Uptime;
 use crate::ui::component::chart;
 use crate::ui::component::chart::Sample;
 use crate::ui::component::chart::Tick;
+use crate::ui::component::latency;
+use crate::ui::component::latency::LatencyView;
+use crate::ui::component::latency::Point;
 use crate::ui::component::notice;
 use crate::ui::component::notice::AnnouncementView;
 use crate::ui::component::notice::Banner;
@@ -43,6 +46,10 @@ use crate::ui::component::waterfall::waterfall;
 use crate::ui::layout;
 use crate::ui::layout::Frame;
 use crate::ui::links::Links;
+use crate::ui::page::dashboard;
+use crate::ui::page::dashboard::Count;
+use crate::ui::page::dashboard::Place;
+use crate::ui::page::dashboard::Summary;
 use crate::ui::page::peers;
 use crate::ui::page::peers::LinkCard;
 use crate::ui::page::peers::NodeCard;
@@ -64,6 +71,8 @@ pub fn page(links: &Links) -> Markup {
         section { h2 { "Days" } (bar::days(&days())) (bar::uptime(Uptime { fraction: Some(0.9987), unknown: 0.02, maintenance: 0.01 })) " " (bar::uptime(Uptime::default())) }
         section { h2 { "Sparkline" } (chart::sparkline(&ticks())) (chart::sparkline(&[])) }
         section { h2 { "Response times" } (chart::response_times(&samples(), NOON.minus(Duration::from_secs(3600 * 24)), NOON)) }
+        section { h2 { "Response times of a range" } (latency::section(&latencies())) (latency::section(&LatencyView { points: Vec::new(), ..latencies() })) }
+        section { h2 { "Overview" } (dashboard::summary(&overview(Verdict::Down), NOON)) (dashboard::summary(&overview(Verdict::Up), NOON)) (dashboard::counts(&counts())) }
         section { h2 { "Waterfall" } (waterfall(&timings())) (waterfall(&Timings::default())) }
         (regions::section(&shared(), NOON))
         section { h2 { "Regions side by side" } (regions::evidence(&shared().rows, NOON)) (regions::charts(&shared().rows, (NOON.minus(Duration::from_secs(3600 * 24)), NOON))) }
@@ -126,6 +135,45 @@ fn samples() -> Vec<Sample> {
             p95: (!(40..=50).contains(&i)).then_some(Duration::from_millis(140 + i * 53 % 160)),
         })
         .collect()
+}
+
+fn latencies() -> LatencyView {
+    let ms = Duration::from_millis;
+    let step = Duration::from_secs(900);
+    let point = |i: u64| {
+        let answered = !(40..=50).contains(&i);
+        let time = |n: u64| answered.then(|| ms(n));
+        let phase = |n: u64| if answered { ms(n) } else { Duration::ZERO };
+        Point {
+            at: NOON.minus(step * u32::try_from(96 - i).unwrap_or(0)),
+            n_checks: 15,
+            n_bad: if answered { u64::from(i.is_multiple_of(20)) } else { 15 },
+            p50: time(80 + i * 31 % 40),
+            p95: time(140 + i * 53 % 160),
+            p99: time(200 + i * 53 % 260),
+            phases: [phase(8), phase(20), phase(30), phase(40 + i * 31 % 40), phase(6)],
+        }
+    };
+    let points = (0..96).filter(|i| !(70..75).contains(i)).map(point).collect();
+    LatencyView { span: (NOON.minus(step * 96), NOON), step, is_joined: true, points }
+}
+
+fn overview(state: Verdict) -> Summary {
+    let place = |name: &str, n| Place { name: name.to_owned(), n, href: Some("#".to_owned()) };
+    let is_bad = state == Verdict::Down;
+    Summary {
+        state,
+        sentence: if is_bad { "4 of 60 monitors are down, 2 degraded" } else { "All 60 monitors are up" }.to_owned(),
+        first: is_bad.then(|| NOON.minus(Duration::from_secs(7800))),
+        newest: is_bad.then(|| NOON.minus(Duration::from_secs(190))),
+        groups: (if is_bad { vec![place("Production", 3), place("Office", 1)] } else { Vec::new() }, if is_bad { 2 } else { 0 }),
+        regions: (if is_bad { vec![place("eu-west", 4)] } else { Vec::new() }, 0),
+    }
+}
+
+fn counts() -> Vec<Count> {
+    let count = |(i, state): (usize, Verdict)| Count { state, n: i * 7, href: "#".to_owned(), is_chosen: i == 2 };
+    STATES.into_iter().enumerate().map(count).collect()
 }
 
 fn timings() -> Timings {
@@ -197,6 +245,7 @@ fn frame(links: &Links) -> Frame {
         may_operate: true,
         may_administer: true,
         form_token: String::new(),
+        revision: String::new(),
         has_peers: true,
         banners: Vec::new(),
     }

@@ -10,6 +10,7 @@ use crate::model::result::Outcome;
 use crate::model::result::Timings;
 use crate::model::time::UnixMillis;
 use crate::model::verdict::Verdict;
+use crate::rules::uptime::Totals;
 use crate::ui::component::alert;
 use crate::ui::component::alert::Mark;
 use crate::ui::component::badge::badge;
@@ -25,6 +26,8 @@ use crate::ui::component::heartbeat;
 use crate::ui::component::heartbeat::BeatSection;
 use crate::ui::component::incident;
 use crate::ui::component::incident::IncidentRow;
+use crate::ui::component::latency;
+use crate::ui::component::latency::LatencyView;
 use crate::ui::component::maintenance;
 use crate::ui::component::maintenance::WindowView;
 use crate::ui::component::regions;
@@ -35,6 +38,9 @@ use crate::ui::layout::Frame;
 use crate::ui::layout::Section;
 use crate::ui::links::Act;
 use crate::ui::text;
+
+/// Ranges that can be shown.
+const RANGES: [&str; 7] = ["1h", "6h", "24h", "7d", "30d", "90d", "1y"];
 
 /// Everything on the page.
 #[derive(Debug, Clone, PartialEq)]
@@ -148,9 +154,17 @@ pub struct Past {
     pub days: Vec<DayBar>,
     /// The objective, if there is one.
     pub slo: Option<SloView>,
-    /// Response times of the last day.
+    /// The range that is shown, as it stands in the address.
+    pub range: &'static str,
+    /// How long each verdict held within it.
+    pub totals: Totals,
+    /// Response times within it.
+    pub latency: LatencyView,
+    /// Newest results, newest first.
+    pub results: Vec<LastCheck>,
+    /// Response times of the last day; empty where nobody else watches.
     pub samples: Vec<Sample>,
-    /// Begin and end of the response-time chart.
+    /// Begin and end of that day.
     pub chart_span: (UnixMillis, UnixMillis),
     /// Newest first.
     pub incidents: Vec<IncidentRow>,
@@ -171,7 +185,7 @@ pub struct SloView {
 #[must_use]
 pub fn page(frame: &Frame, view: &MonitorPage) -> Markup {
     let content = html! {
-        div.title-row {
+        div.title-row data-watch=(view.id) {
             div { h1 { (view.name) } p.quiet { (view.target) @if let Some(group) = &view.group { ", group " (group) } } }
             @if frame.may_operate { (buttons(frame, view)) }
         }
@@ -239,12 +253,7 @@ fn last_check(frame: &Frame, last: &LastCheck, is_shared: bool) -> Markup {
             @if let Some(failure) = &last.failure { p.cause { (failure) } }
             @if let Some(end) = last.certificate_not_after { p.quiet { "Certificate valid until " (text::time(end)) } }
             (waterfall(&last.timings))
-            @if !last.transcript.is_empty() {
-                details {
-                    summary { "Transcript" }
-                    pre.transcript { @for line in &last.transcript { (line) "\n" } @if last.n_dropped > 0 { (last.n_dropped) " more lines were not kept\n" } }
-                }
-            }
+            (transcript(last))
         }
     }
 }
@@ -258,16 +267,83 @@ fn history(frame: &Frame, past: &Past, view: &MonitorPage) -> Markup {
             div.days-legend { span { (text::count(past.days.len(), "day")) } span { "today" } }
             @if let Some(slo) = &past.slo { (objective(slo)) }
         }
-        @if view.beat.is_none() {
-            section {
-                h2 { "Response time" }
-                @match &view.regions {
-                    Some(shared) => (regions::charts(&shared.rows, past.chart_span)),
-                    None => (chart::response_times(&past.samples, past.chart_span.0, past.chart_span.1)),
-                }
+        section #range {
+            div.title-row { h2 { "Over the last " (past.range) } (ranges(frame, past, view)) }
+            (totals(&past.totals))
+            @if view.beat.is_none() {
+                h3 { "Response time" @if view.regions.is_some() { " from this node" } }
+                (latency::section(&past.latency))
             }
         }
+        @if let Some(shared) = view.regions.as_ref().filter(|_| view.beat.is_none()) {
+            section { h2 { "Response time by region, last 24 h" } (regions::charts(&shared.rows, past.chart_span)) }
+        }
+        @if view.beat.is_none() { (results(past, frame, view.regions.is_some())) }
         section { h2 { "Incidents" } (incident::table(&past.incidents, &frame.links, frame.now)) }
+    }
+}
+
+/// Every range as a link: none of them needs a script.
+fn ranges(frame: &Frame, past: &Past, view: &MonitorPage) -> Markup {
+    html! {
+        nav.ranges aria-label="Range" { @for word in RANGES {
+            a href={ (frame.links.monitor(&view.id)) "?range=" (word) "#range" } aria-current=[(word == past.range).then_some("true")] { (word) }
+        } }
+    }
+}
+
+/// How long it was what. The unknown, maintenance and pauses stand apart: none of them counts as up or down.
+fn totals(totals: &Totals) -> Markup {
+    let parts = [
+        (Verdict::Up, totals.up),
+        (Verdict::Degraded, totals.degraded),
+        (Verdict::Down, totals.down),
+        (Verdict::Unknown, totals.unknown),
+        (Verdict::Maintenance, totals.maintenance),
+        (Verdict::Paused, totals.paused),
+    ];
+    html! {
+        dl.facts.totals {
+            div { dt { "Available" } dd { b { @match totals.available() { Some(share) => (text::percent(share)), None => "no data" } } } }
+            @for (state, held) in parts.into_iter().filter(|(_, held)| !held.is_zero()) {
+                div { dt { (badge(state)) } dd { (text::coarse(held)) } }
+            }
+        }
+    }
+}
+
+/// The newest results in full: what failed has its transcript.
+fn results(past: &Past, frame: &Frame, is_shared: bool) -> Markup {
+    html! {
+        section {
+            h2 { "Last results" @if is_shared { " of this node" } }
+            @if past.results.is_empty() { p.quiet { "No result is kept yet." } } @else {
+                div.scroll { table.list.results {
+                    thead { tr { th { "State" } th { "Began" } th.num { "Took" } th { "Status" } th { "What happened" } } }
+                    tbody { @for result in &past.results { tr {
+                        td { (badge(of_outcome(result.outcome))) }
+                        td { (text::ago(result.at, frame.now)) }
+                        td.num { (text::latency(result.timings.total)) }
+                        td { @match result.status { Some(status) => (status), None => span.quiet { "–" } } }
+                        td.wide {
+                            @match &result.failure { Some(failure) => p.cause { (failure) }, None => span.quiet { @if let Some(remote) = &result.remote { "from " (remote) } } }
+                            (transcript(result))
+                        }
+                    } } }
+                } }
+            }
+        }
+    }
+}
+
+fn transcript(check: &LastCheck) -> Markup {
+    html! {
+        @if !check.transcript.is_empty() {
+            details data-key={ "transcript " (check.at.0) } {
+                summary { "Transcript" }
+                pre.transcript { @for line in &check.transcript { (line) "\n" } @if check.n_dropped > 0 { (check.n_dropped) " more lines were not kept\n" } }
+            }
+        }
     }
 }
 

@@ -1,0 +1,158 @@
+// Keeps a page of the operators current without taking anything away from whoever reads it: what came anew is blended into what is
+// there, so that what is typed, opened, focused and scrolled to stays. Without this script a page is complete and merely grows old.
+
+const main = document.querySelector("main[data-live]");
+const minute = 60_000;
+
+/* Whether the server wants a detail to be open, as it said last; when it says the same again, the reader's will counts. */
+const wasOpen = new WeakMap();
+
+function note(root) {
+  for (const element of root.querySelectorAll("details")) if (!wasOpen.has(element)) wasOpen.set(element, element.open);
+}
+
+/* Rows are known by where they lead, so that one that moves up takes its focus with it. */
+function keyOf(node) {
+  if (node.nodeType !== Node.ELEMENT_NODE) return "";
+  if (node.localName === "tr") return node.querySelector("a")?.getAttribute("href") ?? "";
+  return node.id || node.dataset.key || "";
+}
+
+const isMade = (node) => node.nodeType === Node.ELEMENT_NODE && "made" in node.dataset;
+
+function alike(a, b) {
+  return a.nodeType === b.nodeType && a.nodeName === b.nodeName && keyOf(a) === keyOf(b);
+}
+
+function blend(here, fresh) {
+  if (here.nodeType !== Node.ELEMENT_NODE) {
+    if (here.data !== fresh.data) here.data = fresh.data;
+    return;
+  }
+  const isOwn = (name) => name === "open" || name === "data-copy";
+  for (const { name } of [...here.attributes]) if (!isOwn(name) && !fresh.hasAttribute(name)) here.removeAttribute(name);
+  for (const { name, value } of fresh.attributes) if (!isOwn(name) && here.getAttribute(name) !== value) here.setAttribute(name, value);
+  if (here.localName === "details" && wasOpen.get(here) !== fresh.open) {
+    here.open = fresh.open;
+    wasOpen.set(here, fresh.open);
+  }
+  blendChildren(here, fresh);
+}
+
+function blendChildren(here, fresh) {
+  let old = here.firstChild;
+  for (const wanted of [...fresh.childNodes]) {
+    while (old && isMade(old)) old = old.nextSibling;
+    let match = old && alike(old, wanted) ? old : null;
+    if (!match && keyOf(wanted)) for (let next = old?.nextSibling; next && !match; next = next.nextSibling) if (alike(next, wanted)) match = next;
+    if (!match) here.insertBefore(document.importNode(wanted, true), old);
+    else {
+      if (match === old) old = old.nextSibling; else here.insertBefore(match, old);
+      blend(match, wanted);
+    }
+  }
+  while (old) {
+    const next = old.nextSibling;
+    if (!isMade(old)) old.remove();
+    old = next;
+  }
+}
+
+let lastFetch = Date.now(), nAsked = 0;
+
+/* Fetches a page and blends its main part into this one; of several that are under way the last one counts. */
+async function bring(url) {
+  const mine = ++nAsked;
+  const answer = await fetch(url, { headers: { accept: "text/html" } });
+  if (!answer.ok || answer.redirected) throw new Error(`status ${answer.status}`);
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const fresh = page.querySelector("main[data-live]");
+  if (!fresh) throw new Error("another page came");
+  if (mine !== nAsked) return false;
+  const focused = document.activeElement;
+  blend(main, fresh);
+  // A row that was moved lost it.
+  if (focused !== document.activeElement && focused?.isConnected) focused.focus({ preventScroll: true });
+  document.title = page.title;
+  document.body.className = page.body.className;
+  lastFetch = Date.now();
+  note(main);
+  main.dispatchEvent(new CustomEvent("vigilmon:fresh", { bubbles: true }));
+  return true;
+}
+
+async function refresh() {
+  if (document.hidden) return;
+  try {
+    await bring(location.href);
+  } catch {
+    // Old data must look old, also when it is the way to us that is broken.
+    if (Date.now() - lastFetch > 2 * minute) document.body.classList.add("stale");
+  }
+}
+
+/* However much happens, a page fetches itself no more often than this. */
+const rest = 2000;
+let due = 0;
+
+function refreshSoon() {
+  if (!due) due = setTimeout(() => { due = 0; refresh(); }, Math.max(0, rest - (Date.now() - lastFetch)));
+}
+
+/* A page of one monitor also shows checks that changed nothing. */
+function concerns(news) {
+  const mine = main.querySelector("[data-watch]")?.dataset.watch;
+  if (news.revision === main.dataset.live) return false;
+  if (news.everything || !mine) return news.everything || news.changed.length > 0;
+  return news.checked_many || news.changed.includes(mine) || news.checked.includes(mine);
+}
+
+let source = null, again = 0;
+
+/* Listens while the page is seen: browsers open six connections to a site, and hidden tabs must not hold them. Where there is no place
+   or no stream, the page asks from time to time, as it does anyway. */
+function listen() {
+  clearTimeout(again);
+  if (document.hidden || source || !window.EventSource) return;
+  source = new EventSource(main.dataset.events);
+  let isFirst = true;
+  source.addEventListener("news", (event) => {
+    const news = JSON.parse(event.data);
+    // What happened before the stream was there is not told again.
+    if (isFirst ? news.revision !== main.dataset.live : concerns(news)) refreshSoon();
+    isFirst = false;
+  });
+  source.addEventListener("open", () => { isFirst = true; });
+  source.addEventListener("error", () => {
+    if (source?.readyState !== EventSource.CLOSED) return;
+    source = null;
+    again = setTimeout(listen, minute);
+  });
+}
+
+function hush() {
+  source?.close();
+  source = null;
+}
+
+if (main) {
+  note(main);
+  setInterval(refresh, Number(main.dataset.refresh) * 1000);
+  // Other scripts ask for another view of the same page; where that does not work, the browser goes there.
+  document.addEventListener("vigilmon:visit", async (event) => {
+    const url = event.detail;
+    try {
+      if (await bring(url)) history.replaceState(null, "", url);
+    } catch {
+      location.assign(url);
+    }
+  });
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) return hush();
+    if (Date.now() - lastFetch > rest) refresh();
+    listen();
+  });
+  window.addEventListener("pagehide", hush);
+  window.addEventListener("pageshow", listen);
+  listen();
+}

@@ -199,6 +199,6 @@ fn a_change_of_the_files_is_told_and_remembered_also_one_that_was_not_taken() {
     while stream.next()["everything"] != true {}
     wait_for("the change to be on the page", || page().contains("+ monitor mail").then_some(()));
     instance.write_config("monitors: 7\n");
-    wait_for("the mistake to be on the page", || page().contains("not taken: 1 problem").then_some(()));
+    wait_for("the mistake to be on the page", || (page().contains("not taken</span>") && page().contains(">1 problem<")).then_some(()));
     assert!(page().contains("+ monitor mail"), "what was before is still there");
 }

@@ -310,7 +310,7 @@ impl Reloader {
             return;
         }
         let lines = problems.iter().map(ToString::to_string).collect();
-        let summary = format!("not taken: {} problem(s)", problems.len());
+        let summary = if problems.len() == 1 { "1 problem".to_owned() } else { format!("{} problems", problems.len()) };
         remember(&mut self.view.recent, Reloaded { at: self.view.checked_at, hash: None, summary, lines, n_more: 0 });
         self.view.problems = problems;
         self.publish(Event::ReloadJudged(Arc::new(self.view.clone()))).await;

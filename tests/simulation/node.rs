@@ -179,6 +179,7 @@ pub fn reload_view(edition: u64) -> ReloadView {
         problems: Vec::new(),
         checked_at: UnixMillis(START_MS),
         needs_restart: Vec::new(),
+        recent: Vec::new(),
     }
 }
 

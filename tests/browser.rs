@@ -235,7 +235,7 @@ fn pages_follow_what_happens_without_being_loaded_again() {
     let Some(browser) = Browser::open() else { return };
     let scene = Scene::start();
     scene.sign_in(&browser);
-    for (path, mark) in [("/monitors", "Open incidents"), ("/status/shop", "is down")] {
+    for (path, mark) in [("/monitors", "is down"), ("/status/shop", "is down")] {
         scene.shop.set(Answer::Status(200, "ok"));
         scene.instance.wait_for_verdict("shop", "up");
         browser.go(&scene.url(path));

@@ -185,3 +185,20 @@ fn there_are_so_many_and_whoever_leaves_makes_room() {
     open.pop();
     wait_for("a place to be free", || (Stream::open(&instance.address, &headers).0 == 200).then_some(()));
 }
+
+#[test]
+fn a_change_of_the_files_is_told_and_remembered_also_one_that_was_not_taken() {
+    let shop = Server::start(Answer::Status(200, "fine"));
+    let instance = Instance::start(&config(&shop));
+    let cookie = sign_in(&instance);
+    let mut stream = Stream::of(&instance.address, &cookie);
+    stream.next();
+    let page = || request(&instance.address, "GET", "/config", &[("cookie", &cookie)], "").2;
+    assert!(page().contains("The files have not changed since vigilmon started."));
+    instance.write_config(&format!("{}  - {{ name: Mail, http: {}, interval: 1s }}\n", config(&shop), shop.url("/mail")));
+    while stream.next()["everything"] != true {}
+    wait_for("the change to be on the page", || page().contains("+ monitor mail").then_some(()));
+    instance.write_config("monitors: 7\n");
+    wait_for("the mistake to be on the page", || (page().contains("not taken</span>") && page().contains(">1 problem<")).then_some(()));
+    assert!(page().contains("+ monitor mail"), "what was before is still there");
+}

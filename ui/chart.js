@@ -11,7 +11,7 @@ function nearest(rows, x) {
 function words(row) {
   const heads = [...row.closest("table").tHead.rows[0].cells].map((cell) => cell.textContent);
   const cells = [...row.cells].map((cell) => cell.textContent.trim());
-  const said = cells.slice(1).map((text, i) => (text === "–" ? "" : i ? `${heads[i + 1].toLowerCase()} ${text}` : `${text} checks`));
+  const said = cells.slice(1).map((text, i) => (text === "–" ? "" : `${heads[i + 1].toLowerCase()} ${text}`));
   return [cells[0], ...said.filter(Boolean)].join(" · ");
 }
 

@@ -310,7 +310,7 @@ impl Reloader {
             return;
         }
         let lines = problems.iter().map(ToString::to_string).collect();
-        let summary = format!("not taken: {} problem(s)", problems.len());
+        let summary = if problems.len() == 1 { "1 problem".to_owned() } else { format!("{} problems", problems.len()) };
         remember(&mut self.view.recent, Reloaded { at: self.view.checked_at, hash: None, summary, lines, n_more: 0 });
         self.view.problems = problems;
         self.publish(Event::ReloadJudged(Arc::new(self.view.clone()))).await;
@@ -457,4 +457,22 @@ fn is_git_busy(path: &Path) -> bool {
     let start = if path.is_dir() { Some(path) } else { path.parent() };
     let Some(start) = start.and_then(|dir| std::fs::canonicalize(dir).ok()) else { return false };
     start.ancestors().map(|dir| dir.join(".git")).find(|git| git.is_dir()).is_some_and(|git| git.join("index.lock").exists())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_remembered_of_changes_is_bounded_in_every_direction() {
+        let mut recent = Vec::new();
+        for i in 0..100_usize {
+            let lines = vec!["é".repeat(1000); 3 * i];
+            remember(&mut recent, Reloaded { at: crate::model::time::UnixMillis(0), hash: None, summary: i.to_string(), lines, n_more: 0 });
+        }
+        assert_eq!(recent.len(), RELOADS_KEPT);
+        let newest = &recent[0];
+        assert_eq!((newest.summary.as_str(), newest.lines.len(), newest.n_more), ("99", LINES_KEPT, 297 - LINES_KEPT));
+        assert_eq!(newest.lines[0].chars().count(), LINE_CHARS_MAX + 1, "with an ellipsis");
+    }
 }

@@ -33,6 +33,9 @@ const WORST_FIRST: [Verdict; 6] = [Verdict::Down, Verdict::Degraded, Verdict::Un
 /// With more monitors than this, those that fail are shown alone, and the others in groups: it is what fits on a screen.
 const MANY: usize = 25;
 
+/// Up to so many monitors are all seen anyway; a form to choose from them would be longer than they are.
+const FEW: usize = 6;
+
 /// Groups are open in a view of up to so many monitors: a few screens can be looked through.
 const OPEN_MAX: usize = 100;
 
@@ -311,6 +314,7 @@ fn filter(all: &[&Arc<MonitorView>], wanted: &Wanted, by: &By) -> FilterView {
         labels: choices(all.iter().flat_map(|view| view.monitor.labels.iter().map(written)).collect(), wanted.label.as_ref()),
         ways: ways.map(|(way, says)| Choice { is_chosen: way == *by, word: way.word(), says }).collect(),
         shows_all: wanted.all,
+        is_worth_it: FEW < all.len() || wanted.is_filter() || wanted.by.is_some(),
     }
 }
 

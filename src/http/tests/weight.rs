@@ -43,11 +43,11 @@ async fn a_thousand_monitors_fit_into_400_kilobytes() {
     let world = World::new(snapshot(config(), many(1000))).await;
     let cookie = world.sign_in().await;
     let html = world.get("/monitors?show=all", &[("cookie", &cookie)]).await.body;
-    println!("all of a thousand monitors: {} bytes", html.len());
+    eprintln!("all of a thousand monitors: {} bytes", html.len());
     assert_eq!(html.matches("<tr class=\"is-").count(), 1000);
     assert!(html.len() < 400_000, "{} bytes", html.len());
     let html = world.get("/monitors", &[("cookie", &cookie)]).await.body;
-    println!("those of them that fail: {} bytes", html.len());
+    eprintln!("those of them that fail: {} bytes", html.len());
     assert_eq!(html.matches("<tr class=\"is-").count(), 20, "at first only those that fail");
     assert!(html.len() < 40_000, "{} bytes", html.len());
 }
@@ -66,7 +66,7 @@ async fn so_they_do_with_five_regions() {
     let world = World::new(Snapshot { cluster: Some(cluster(&regions)), ..snapshot(config(), views) }).await;
     let cookie = world.sign_in().await;
     let html = world.get("/monitors?show=all", &[("cookie", &cookie)]).await.body;
-    println!("a thousand monitors with five regions: {} bytes", html.len());
+    eprintln!("a thousand monitors with five regions: {} bytes", html.len());
     assert_eq!(html.matches("/5").count(), 1000, "each row says how many of five");
     assert!(html.len() < 400_000, "{} bytes", html.len());
 }

@@ -110,6 +110,8 @@ pub struct FilterView {
     pub ways: Vec<Choice>,
     /// Those that are fine are asked for, too.
     pub shows_all: bool,
+    /// There is enough to choose from, or something was chosen.
+    pub is_worth_it: bool,
 }
 
 /// An entry of a menu.
@@ -203,7 +205,7 @@ pub fn page(frame: &Frame, view: &DashboardView) -> Markup {
         } @else {
             (summary(&view.summary, frame.now))
             (counts(&view.counts))
-            (filter(frame, view))
+            @if view.filter.is_worth_it { (filter(frame, view)) }
             (groups(frame, view))
         }
     };
@@ -297,7 +299,13 @@ fn filter(frame: &Frame, view: &DashboardView) -> Markup {
 }
 
 fn groups(frame: &Frame, view: &DashboardView) -> Markup {
-    let mut n_charts = CHARTS_MAX;
+    let mut left = CHARTS_MAX;
+    let n_charts = view.groups.iter().map(|group| {
+        let n = left.min(group.rows.len());
+        left -= n;
+        n
+    });
+    let groups: Vec<(&GroupView, usize)> = view.groups.iter().zip(n_charts.collect::<Vec<_>>()).collect();
     html! {
         section #list aria-label="Monitors" {
             @if let Some(note) = &view.note { p.cause { (note) } }
@@ -310,9 +318,7 @@ fn groups(frame: &Frame, view: &DashboardView) -> Markup {
                 span.keys data-keys { " " kbd { "/" } " search " kbd { "j" } " " kbd { "k" } " move " kbd { "Enter" } " open" }
             }
             @if view.n_shown == 0 { p.quiet.empty { "No monitor fits what was asked for." } }
-            @for group in &view.groups {
-                @let with_charts = n_charts.min(group.rows.len());
-                @let _ = n_charts -= with_charts;
+            @for (group, with_charts) in groups {
                 @match &group.title {
                     Some(title) => details.group data-key=(title) open[group.is_open] {
                         summary { h2 { (title) } (group_counts(&group.counts)) }

@@ -45,9 +45,9 @@ impl World {
     /// What a node keeps of what people said of alerts: the act, and whether it holds.
     fn kept_acts(&self, node: &str) -> Vec<(String, bool)> {
         let acts = tests::shared(self.hosts[&name(node)].facts.values());
-        let of = |record: Record| match record {
-            Record::Operator(fact) => Some((format!("{:?}", fact.act), fact.holds)),
-            _ => None,
+        let of = |record: Record| {
+            let Record::Operator(fact) = record else { return None };
+            Some((format!("{:?}", fact.act), fact.holds))
         };
         acts.into_iter().filter_map(of).collect()
     }
@@ -186,7 +186,7 @@ fn what_was_said_of_alerts_goes_everywhere_with_what_it_was_about() {
     world.acknowledge("a");
     world.run(5);
     assert_eq!(world.kept_acts("b").len(), 3);
-    assert_eq!(world.picture("b").monitors[&MonitorId::parse("api").expect("an id")].alerts[0].acknowledged.is_some(), true);
+    assert!(world.picture("b").monitors[&MonitorId::parse("api").expect("an id")].alerts[0].acknowledged.is_some());
 }
 
 #[test]

@@ -177,8 +177,9 @@ impl Core {
         self.look_at_all_alerts(now, change);
     }
 
-    /// Whether somebody found an acknowledgement to be over that holds here, for an incident that is open. The news of its end is on its way as well, and this
-    /// node will find the same then; until then it must not have people reminded of what somebody was at work on to the end.
+    /// Whether somebody found an acknowledgement to be over that holds here, for an incident that is open. The news of its end is on its
+    /// way as well, and this node will find the same then; until then it must not have people reminded of what somebody was at work on to
+    /// the end.
     pub(in crate::engine::core) fn is_ahead(&self, fact: &OperatorFact) -> bool {
         match &fact.act {
             OperatorAct::Acknowledge(incident) => {

@@ -645,7 +645,7 @@ pub(super) fn snapshot(mut config: Config, views: Vec<MonitorView>) -> Snapshot 
             problems: Vec::new(),
             checked_at: NOON,
             needs_restart: Vec::new(),
-        recent: Vec::new(),
+            recent: Vec::new(),
         }),
         troubles: Vec::new(),
     }

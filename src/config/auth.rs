@@ -13,6 +13,8 @@ pub struct Auth {
     pub users: Vec<User>,
     /// A proxy that has already signed people in.
     pub proxy: Option<ProxyAuth>,
+    /// A provider of identities at which people sign in.
+    pub oidc: Option<OidcAuth>,
     /// For the API.
     pub tokens: Vec<ApiToken>,
 }
@@ -67,6 +69,41 @@ pub struct ProxyAuth {
     pub roles: Roles,
     /// Addresses from which it is believed.
     pub from: Vec<IpNet>,
+}
+
+/// A provider of identities at which people sign in, by OpenID Connect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OidcAuth {
+    /// Who speaks, exactly as the provider writes it.
+    pub issuer: String,
+    /// What people call it.
+    pub name: String,
+    /// What it calls us.
+    pub client_id: String,
+    /// By which it knows us; `None` for a public client.
+    pub client_secret: Option<Secret>,
+    /// What is asked for; `openid` is among it.
+    pub scopes: Vec<String>,
+    /// Claim with the groups, or a path to it with dots.
+    pub groups_claim: String,
+    /// Who may sign in.
+    pub allowed: Allowed,
+    /// What they may do.
+    pub roles: Roles,
+}
+
+/// Whom of those that a provider knows may sign in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Allowed {
+    /// All of them.
+    Everyone,
+    /// Whoever is in one of the groups, or has a verified address in one of the domains, which are in lower case.
+    Listed {
+        /// As the provider writes them.
+        groups: Vec<String>,
+        /// What comes after the `@`.
+        domains: Vec<String>,
+    },
 }
 
 /// A token for the API.

@@ -40,8 +40,10 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+pub use crate::config::auth::Allowed;
 pub use crate::config::auth::ApiToken;
 pub use crate::config::auth::Auth;
+pub use crate::config::auth::OidcAuth;
 pub use crate::config::auth::ProxyAuth;
 pub use crate::config::auth::Role;
 pub use crate::config::auth::Roles;

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::config::Allowed;
 use crate::config::Change;
 use crate::config::Config;
 use crate::config::Problem;
@@ -264,6 +265,20 @@ fn who_is_given_no_role_has_the_one_that_the_manual_says() {
     assert_eq!(others(", groups_header: Y, roles: { a: admin }, role: operator"), Some(Role::Operator));
 }
 
+#[test]
+fn a_provider_of_identities_is_read_with_its_defaults() {
+    let read = |more: &str| {
+        let oidc = format!("auth: {{ oidc: {{ issuer: https://login.example.com, client_id: vigilmon, {more} }} }}");
+        load(&format!("server: {{ public_url: https://status.example.com }}\n{oidc}\nmonitors: [{{ tcp: a:1 }}]\n")).auth.oidc.unwrap()
+    };
+    let usual = read("allowed: everyone");
+    assert_eq!((usual.name.as_str(), usual.groups_claim.as_str(), &usual.allowed), ("login.example.com", "groups", &Allowed::Everyone));
+    assert_eq!((usual.scopes.join(" ").as_str(), usual.roles.of_others), ("openid profile email", Some(Role::Viewer)));
+    let more = read("allowed: { domains: Example.com }, scopes: groups, role: none");
+    assert_eq!(more.allowed, Allowed::Listed { groups: Vec::new(), domains: vec!["example.com".to_owned()] });
+    assert_eq!((more.scopes.join(" ").as_str(), more.roles.of_others), ("openid groups", None));
+}
+
 /// Uses every section, so that each of them is compared with the reference when it is closed.
 const EVERYTHING: &str = r##"
 include: []
@@ -272,6 +287,16 @@ server: { listen: ["127.0.0.1:1", "[::1]:1"], public_url: https://status.example
 auth:
   users: [{ name: ops, password_hash: "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$MDEyMzQ1Njc4OWFiY2RlZg", role: operator }]
   proxy: { header: Remote-User, from: 127.0.0.1/32, groups_header: Remote-Groups, roles: { sre: admin }, role: none }
+  oidc:
+    issuer: https://login.example.com/realms/acme/
+    name: Acme
+    client_id: vigilmon
+    client_secret: x
+    scopes: [profile, groups]
+    groups_claim: realm_access.roles
+    allowed: { groups: [staff], domains: [Example.com] }
+    roles: { sre: admin }
+    role: none
   tokens: [{ name: ci, hash: 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef, scope: write }]
 defaults: { interval: 30s, timeout: 5s, confirm: { failures: 3, successes: 2, recheck: 5s }, channels: chat, regions: [eu-west], quorum: 50% }
 templates: { unused: { tcp: { ip: v4 } }, unused-job: { heartbeat: { cron: "@daily" } } }

@@ -7,16 +7,20 @@ use subtle::ConstantTimeEq;
 use crate::config::ApiToken;
 use crate::config::Auth as AuthConfig;
 use crate::config::Config;
+use crate::config::OidcAuth;
 use crate::config::ProxyAuth;
 use crate::config::Role;
 use crate::config::Roles;
 use crate::config::User;
 use crate::http::error::Refusal;
+use crate::http::oidc::claims;
+use crate::http::oidc::claims::Said;
 use crate::http::random::digest;
 use crate::http::random::key;
 use crate::http::random::sha256;
 use crate::http::sessions::Found;
 use crate::http::sessions::Sessions;
+use crate::http::sessions::Who;
 use crate::http::visit::Peer;
 use crate::http::visit::Visit;
 use crate::http::visit::is_listed;
@@ -139,14 +143,15 @@ impl Auth {
             return (Some(Viewer { name, role, means: Means::Browser { form_token } }), Upkeep::default());
         }
         let Some(token) = visit.cookie(cookie_name(visit)) else { return (None, Upkeep::default()) };
-        match self.sessions.find(token, |user| credential_of(user, &config.auth), visit.now.wall) {
+        match self.sessions.find(token, |who| credential_of(who, &config.auth), visit.now.wall) {
             Found::Nothing => (None, Upkeep::default()),
             Found::Ended(key) => (None, Upkeep { ended: Some(key), save: None }),
-            Found::Live { user, save } => {
+            Found::Live { who, save } => {
                 let form_token = self.form_token("session", token);
                 // Asked with every request: a role that changes in the config changes for whoever is signed in.
-                let role = role_of(&user, &config.auth);
-                (Some(Viewer { name: user, role, means: Means::Browser { form_token } }), Upkeep { save, ended: None })
+                let role = role_of(&who, &config.auth);
+                let Some(role) = role else { return (None, Upkeep::default()) };
+                (Some(Viewer { name: who.user, role, means: Means::Browser { form_token } }), Upkeep { save, ended: None })
             }
         }
     }
@@ -160,7 +165,7 @@ impl Auth {
         by_proxy(visit, &config.auth).is_some()
             || visit
                 .cookie(cookie_name(visit))
-                .is_some_and(|token| self.sessions.is_live(token, |user| credential_of(user, &config.auth), visit.now.wall))
+                .is_some_and(|token| self.sessions.is_live(token, |who| credential_of(who, &config.auth), visit.now.wall))
     }
 
     /// Who holds the API token that was sent, as `X-Api-Key` or as a bearer; cookies do not count, so that pages of others, which this is
@@ -228,17 +233,27 @@ pub fn local(visit: &Visit) -> Result<Local, Refusal> {
     }
 }
 
-/// What a user signs in with; sessions are bound to it. The owner, who has no password, is bound to the whole `auth` section:
-/// once users are configured, or anything else of who may come in changes, a session from a one-time link ends.
+/// What somebody signs in with; sessions are bound to it. Who came from a provider of identities is bound to that provider, as long as it
+/// would still be let in. The owner, who has no password, is bound to the whole `auth` section: once users are configured, or anything else
+/// of who may come in changes, a session from a one-time link ends.
 #[must_use]
-pub fn credential_of(user: &str, auth: &AuthConfig) -> Option<String> {
-    let configured = auth.users.iter().find(|u| u.name == user).map(|u| u.password_hash.reveal_for_use().to_owned());
+pub fn credential_of(who: &Who, auth: &AuthConfig) -> Option<String> {
+    let Who { user, said } = who;
+    if said.is_some() {
+        role_of(who, auth)?;
+        return auth.oidc.as_ref().map(of_provider);
+    }
+    let configured = auth.users.iter().find(|u| u.name == *user).map(|u| u.password_hash.reveal_for_use().to_owned());
     configured.or_else(|| (user == OWNER).then(|| fingerprint(auth)))
+}
+
+fn of_provider(oidc: &OidcAuth) -> String {
+    data_encoding::HEXLOWER.encode(&digest(&[b"oidc", oidc.issuer.as_bytes(), oidc.client_id.as_bytes()]))
 }
 
 /// Digest of the `auth` section. Every list is preceded by its length, so that no two sections have the same parts.
 fn fingerprint(auth: &AuthConfig) -> String {
-    let AuthConfig { users, proxy, tokens } = auth;
+    let AuthConfig { users, proxy, oidc, tokens } = auth;
     let mut parts: Vec<String> = vec![users.len().to_string()];
     for User { name, password_hash, role } in users {
         parts.extend([name.clone(), password_hash.reveal_for_use().to_owned(), format!("{role:?}")]);
@@ -246,6 +261,11 @@ fn fingerprint(auth: &AuthConfig) -> String {
     if let Some(ProxyAuth { header, groups_header, roles, from }) = proxy {
         parts.extend(["proxy".to_owned(), header.clone(), format!("{groups_header:?}"), from.len().to_string()]);
         parts.extend(from.iter().map(ToString::to_string));
+        parts.extend(parts_of(roles));
+    }
+    if let Some(OidcAuth { issuer, name: _, client_id, client_secret: _, scopes, groups_claim, allowed, roles }) = oidc {
+        parts.extend(["oidc".to_owned(), issuer.clone(), client_id.clone(), groups_claim.clone()]);
+        parts.extend([format!("{scopes:?}"), format!("{allowed:?}")]);
         parts.extend(parts_of(roles));
     }
     parts.push(tokens.len().to_string());
@@ -266,9 +286,13 @@ fn parts_of(roles: &Roles) -> Vec<String> {
     parts
 }
 
-/// What somebody with a session may do now. Who came by a one-time link may open the control socket, and so do everything anyway.
-fn role_of(user: &str, auth: &AuthConfig) -> Role {
-    auth.users.iter().find(|u| u.name == user).map_or(Role::Admin, |u| u.role)
+/// What somebody with a session may do now; `None`: not even come in. Who came by a one-time link may open the control socket, and so do
+/// everything anyway.
+fn role_of(who: &Who, auth: &AuthConfig) -> Option<Role> {
+    match who.said.as_deref() {
+        Some(said) => claims::role(&serde_json::from_str::<Said>(said).ok()?, auth.oidc.as_ref()?),
+        None => Some(auth.users.iter().find(|u| u.name == who.user).map_or(Role::Admin, |u| u.role)),
+    }
 }
 
 /// Name of the session cookie. The prefixes make browsers refuse it from anywhere but us, over TLS; `__Host-` also demands the

@@ -19,16 +19,18 @@ use crate::engine::handle::EngineHandle;
 use crate::http::act_link::ActLinks;
 use crate::http::archive::Archive;
 use crate::http::auth::Auth;
-use crate::http::auth::OWNER;
+use crate::http::auth::credential_of;
 use crate::http::channels::ChannelDesk;
 use crate::http::colleagues::Colleagues;
 use crate::http::heartbeat::receiver::Receiver;
 use crate::http::history::Book;
 use crate::http::limits::HISTORY_EVERY;
 use crate::http::live::Streams;
+use crate::http::oidc::Oidc;
 use crate::http::pages::Pages;
 use crate::http::server::Bound;
 use crate::http::sessions::Sessions;
+use crate::http::sessions::Who;
 use crate::http::sign_in::SignIn;
 use crate::http::site::Site;
 use crate::http::viewer::Desk;
@@ -61,6 +63,7 @@ pub mod history;
 pub mod limits;
 pub mod live;
 pub mod local;
+pub mod oidc;
 pub mod one_time;
 pub mod operator;
 pub mod overview;
@@ -211,7 +214,7 @@ async fn site(
     let (book, shown) = watch::channel(Arc::new(Book::default()));
     let site = Site {
         pages: Pages::new(engine.clone(), shown, own.pass_key.as_ref()),
-        sign_in: SignIn::new(Auth::new(Sessions::load(rows))?),
+        sign_in: SignIn::new(Auth::new(Sessions::load(rows))?, Oidc::new()?),
         desk: Desk { engine: engine.clone(), archive, channels, colleagues: None, secret: own.secret.clone(), own_url: own.url.clone() },
         act_links: ActLinks::default(),
         receiver: Receiver::new(engine.clone(), own.secret)?,
@@ -229,7 +232,7 @@ async fn site(
 /// Ends sessions that are over and those of users that left the config.
 async fn sweep(site: &Site) {
     let config = Arc::clone(&site.desk.engine.snapshot().config);
-    let is_user = |name: &str| name == OWNER || config.auth.users.iter().any(|user| user.name == name);
-    let ended = site.sign_in.auth.sessions.sweep(is_user, site.clock.now().wall);
+    let may_come = |who: &Who| credential_of(who, &config.auth).is_some();
+    let ended = site.sign_in.auth.sessions.sweep(may_come, site.clock.now().wall);
     site.sign_in.forget(site.desk.archive.as_ref(), ended).await;
 }

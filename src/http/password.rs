@@ -75,7 +75,13 @@ pub mod tests {
     /// A cheap hash for tests.
     #[must_use]
     pub fn cheap_hash(password: &str) -> Secret {
-        let params = Params::new(64, 1, 1, None).unwrap();
+        hash_of(password, 64)
+    }
+
+    /// A hash for which so many KiB are needed.
+    #[must_use]
+    pub fn hash_of(password: &str, n_kib: u32) -> Secret {
+        let params = Params::new(n_kib, 1, 1, None).unwrap();
         let argon2 = Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params);
         Secret::new(argon2.hash_password_with_salt(password.as_bytes(), b"saltsaltsaltsalt").unwrap().to_string())
     }

@@ -81,6 +81,10 @@ pub enum PublicRoute {
     SignIn,
     /// A name and a password.
     SignInForm,
+    /// The way to the provider of identities.
+    ToProvider,
+    /// The way back from there.
+    FromProvider,
     /// The button of a one-time link.
     Link(String),
     /// Using a one-time link.
@@ -357,6 +361,8 @@ fn public(segments: &[&str]) -> Option<PublicRoute> {
         ["status", page, "theme.css"] => slug(page).map(PublicRoute::StatusTheme),
         ["status", page, "logo"] => slug(page).map(PublicRoute::StatusLogo),
         ["sign-in"] => Some(PublicRoute::SignIn),
+        ["sign-in", "oidc"] => Some(PublicRoute::ToProvider),
+        ["sign-in", "oidc", "callback"] => Some(PublicRoute::FromProvider),
         ["sign-in", "link", text] => token(text).map(PublicRoute::Link),
         ["act", text] => act_token(text).map(PublicRoute::Act),
         ["assets", name] if !name.is_empty() => Some(PublicRoute::Asset((*name).to_owned())),
@@ -591,6 +597,8 @@ mod tests {
             ("GET", "/sign-in/link/abc_-9", Right::Public),
             ("POST", "/sign-in/link/abc", Right::Public),
             ("POST", "/sign-out", Right::Public),
+            ("GET", "/sign-in/oidc", Right::Public),
+            ("GET", "/sign-in/oidc/callback", Right::Public),
             ("GET", "/assets/style.0a.css", Right::Public),
             ("GET", "/healthz", Right::Public),
             ("GET", "/robots.txt", Right::Public),

@@ -1,7 +1,7 @@
 //! Who is signed in. All sessions are in memory; the store keeps them over a restart.
 //!
 //! What is kept of a token is a digest in two halves: one finds the row, the other binds it to the credential that was used (the
-//! password hash in the config). When that credential changes or its user leaves the config, no token fits any more, also after
+//! password hash in the config, or the provider of identities). When that credential changes or its user leaves the config, no token fits any more, also after
 //! a restart, without anybody having to remember which sessions to end.
 
 use std::collections::HashMap;
@@ -40,6 +40,21 @@ struct Held {
     saved_at: UnixMillis,
 }
 
+/// Whom a session is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Who {
+    /// What they are called.
+    pub user: String,
+    /// What a provider of identities said of them, as JSON; `None` for who signed in here.
+    pub said: Option<String>,
+}
+
+impl Who {
+    fn of(row: &SessionRow) -> Who {
+        Who { user: row.user.clone(), said: row.said.clone() }
+    }
+}
+
 /// A session that has just begun.
 #[derive(Debug)]
 pub struct Begun {
@@ -60,8 +75,8 @@ pub enum Found {
     Ended(SessionKey),
     /// It is good.
     Live {
-        /// Who.
-        user: String,
+        /// Whose it is.
+        who: Who,
         /// To be stored, because the time of last use has moved far enough.
         save: Option<SessionRow>,
     },
@@ -79,9 +94,10 @@ impl Sessions {
     ///
     /// # Errors
     /// The system has no randomness to give.
-    pub fn begin(&self, user: &str, credential: &str, now: UnixMillis) -> Result<Begun, getrandom::Error> {
+    pub fn begin(&self, who: Who, credential: &str, now: UnixMillis) -> Result<Begun, getrandom::Error> {
         let token = token()?;
-        let row = SessionRow { token_hash: key_of(&token, credential), user: user.to_owned(), created_at: now, seen_at: now };
+        let Who { user, said } = who;
+        let row = SessionRow { token_hash: key_of(&token, credential), user, said, created_at: now, seen_at: now };
         let mut rows = self.lock();
         let mut evicted = None;
         if rows.len() >= SESSIONS_MAX {
@@ -92,8 +108,8 @@ impl Sessions {
         Ok(Begun { token, row, evicted })
     }
 
-    /// Looks a token up. `credential_of` says what a user signs in with now; `None` when there is no such user any more.
-    pub fn find(&self, token: &str, credential_of: impl Fn(&str) -> Option<String>, now: UnixMillis) -> Found {
+    /// Looks a token up. `credential_of` says what whoever it is signs in with now; `None` when they may not come in any more.
+    pub fn find(&self, token: &str, credential_of: impl Fn(&Who) -> Option<String>, now: UnixMillis) -> Found {
         let half = first_half(&key_of(token, ""));
         let mut rows = self.lock();
         let Some(held) = rows.get_mut(&half) else { return Found::Nothing };
@@ -107,18 +123,18 @@ impl Sessions {
             held.saved_at = held.row.seen_at;
             held.row.clone()
         });
-        Found::Live { user: held.row.user.clone(), save }
+        Found::Live { who: Who::of(&held.row), save }
     }
 
     /// Whether a token is still good, without counting as its use: whoever merely waits is idle.
-    pub fn is_live(&self, token: &str, credential_of: impl Fn(&str) -> Option<String>, now: UnixMillis) -> bool {
+    pub fn is_live(&self, token: &str, credential_of: impl Fn(&Who) -> Option<String>, now: UnixMillis) -> bool {
         let rows = self.lock();
         rows.get(&first_half(&key_of(token, ""))).is_some_and(|held| fits(&held.row, token, &credential_of) && !is_over(&held.row, now))
     }
 
-    /// Ends one; gives back what is to be deleted from the store.
-    pub fn end(&self, token: &str) -> Option<SessionKey> {
-        self.lock().remove(&first_half(&key_of(token, ""))).map(|held| held.row.token_hash)
+    /// Ends one; gives back what it was, which is to be deleted from the store.
+    pub fn end(&self, token: &str) -> Option<SessionRow> {
+        self.lock().remove(&first_half(&key_of(token, ""))).map(|held| held.row)
     }
 
     /// Notes that these could not be deleted from the store; the next [`Sessions::sweep`] gives them back. There cannot be more
@@ -129,11 +145,11 @@ impl Sessions {
         undeleted.extend(keys.into_iter().take(room));
     }
 
-    /// Ends those that are over and those of users that are gone; gives back what is to be deleted from the store.
-    pub fn sweep(&self, is_user: impl Fn(&str) -> bool, now: UnixMillis) -> Vec<SessionKey> {
+    /// Ends those that are over and those of people who may not come in any more; gives back what is to be deleted from the store.
+    pub fn sweep(&self, may_come: impl Fn(&Who) -> bool, now: UnixMillis) -> Vec<SessionKey> {
         let mut ended = std::mem::take(&mut *self.undeleted.lock().unwrap_or_else(PoisonError::into_inner));
         self.lock().retain(|_, held| {
-            let stays = is_user(&held.row.user) && !is_over(&held.row, now);
+            let stays = may_come(&Who::of(&held.row)) && !is_over(&held.row, now);
             if !stays {
                 ended.push(held.row.token_hash);
             }
@@ -148,8 +164,8 @@ impl Sessions {
 }
 
 /// Whether a token belongs to a session whose user signs in with the same credential now.
-fn fits(row: &SessionRow, token: &str, credential_of: impl Fn(&str) -> Option<String>) -> bool {
-    credential_of(&row.user).is_some_and(|credential| {
+fn fits(row: &SessionRow, token: &str, credential_of: impl Fn(&Who) -> Option<String>) -> bool {
+    credential_of(&Who::of(row)).is_some_and(|credential| {
         let expected = key_of(token, &credential);
         expected[..].ct_eq(&row.token_hash[..]).into()
     })
@@ -179,7 +195,11 @@ mod tests {
 
     const T0: UnixMillis = UnixMillis(1_000_000);
 
-    fn hash(_: &str) -> Option<String> {
+    fn ops() -> Who {
+        Who { user: "ops".to_owned(), said: None }
+    }
+
+    fn hash(_: &Who) -> Option<String> {
         Some("hash".to_owned())
     }
 
@@ -190,9 +210,9 @@ mod tests {
     #[test]
     fn sessions_end_when_idle_and_when_old() {
         let sessions = Sessions::default();
-        let token = sessions.begin("ops", "hash", T0).unwrap().token;
+        let token = sessions.begin(ops(), "hash", T0).unwrap().token;
         assert!(live(&sessions, &token, (T0 + SESSION_IDLE).minus(Duration::from_millis(1))));
-        let idle = sessions.begin("ops", "hash", T0).unwrap().token;
+        let idle = sessions.begin(ops(), "hash", T0).unwrap().token;
         assert!(!live(&sessions, &idle, T0 + SESSION_IDLE));
         // Used every twelve hours, it still ends after thirty days.
         let n_lived = (1..100_u32).filter(|i| live(&sessions, &token, T0 + Duration::from_secs(12 * 3600) * *i)).count();
@@ -202,20 +222,20 @@ mod tests {
     #[test]
     fn a_changed_password_or_a_removed_user_ends_sessions_also_after_a_restart() {
         let sessions = Sessions::default();
-        let begun = sessions.begin("ops", "hash", T0).unwrap();
+        let begun = sessions.begin(ops(), "hash", T0).unwrap();
         let restarted = Sessions::load(vec![begun.row.clone()]);
         assert!(live(&restarted, &begun.token, T0));
         assert_eq!(restarted.find(&begun.token, |_| Some("new".to_owned()), T0), Found::Ended(begun.row.token_hash));
         assert_eq!(restarted.find(&begun.token, hash, T0), Found::Nothing);
-        assert_eq!(sessions.sweep(|user| user != "ops", T0), [begun.row.token_hash]);
+        assert_eq!(sessions.sweep(|who| who.user != "ops", T0), [begun.row.token_hash]);
     }
 
     #[test]
     fn the_token_itself_is_never_kept_and_the_last_use_is_saved_by_the_minute() {
         let sessions = Sessions::default();
-        let begun = sessions.begin("ops", "hash", T0).unwrap();
+        let begun = sessions.begin(ops(), "hash", T0).unwrap();
         assert!(!format!("{sessions:?}").contains(&begun.token));
-        assert_eq!(sessions.find(&begun.token, hash, T0 + Duration::from_secs(59)), Found::Live { user: "ops".to_owned(), save: None });
+        assert_eq!(sessions.find(&begun.token, hash, T0 + Duration::from_secs(59)), Found::Live { who: ops(), save: None });
         assert!(matches!(sessions.find(&begun.token, hash, T0 + Duration::from_secs(60)), Found::Live { save: Some(_), .. }));
         assert!(sessions.end(&begun.token).is_some());
         assert_eq!(sessions.find("nonsense", hash, T0), Found::Nothing);

@@ -7,6 +7,7 @@ use hyper::StatusCode;
 use hyper::header;
 
 use crate::config::Auth as AuthConfig;
+use crate::config::Config;
 use crate::http::answer;
 use crate::http::answer::Answer;
 use crate::http::archive::Archive;
@@ -19,12 +20,16 @@ use crate::http::limits::PAGE_PASS_AGE;
 use crate::http::limits::SESSION_AGE;
 use crate::http::limits::SESSION_WRITE_TIMEOUT;
 use crate::http::limits::SIGN_IN_WRITE_TIMEOUT;
+use crate::http::oidc;
+use crate::http::oidc::Oidc;
+use crate::http::oidc::Stop;
 use crate::http::one_time::OneTimeLinks;
 use crate::http::pages::Pages;
 use crate::http::password::Passwords;
 use crate::http::route::Route;
 use crate::http::route::route;
 use crate::http::sessions::SessionKey;
+use crate::http::sessions::Who;
 use crate::http::throttle::Throttle;
 use crate::http::visit::Visit;
 use crate::http::visitor::pass_cookie;
@@ -46,30 +51,31 @@ pub struct SignIn {
     pub links: OneTimeLinks,
     throttle: Throttle,
     passwords: Passwords,
+    oidc: Oidc,
 }
 
 impl SignIn {
     /// Nobody has tried yet.
     #[must_use]
-    pub fn new(auth: Auth) -> SignIn {
-        SignIn { auth, links: OneTimeLinks::default(), throttle: Throttle::default(), passwords: Passwords::default() }
+    pub fn new(auth: Auth, oidc: Oidc) -> SignIn {
+        SignIn { auth, links: OneTimeLinks::default(), throttle: Throttle::default(), passwords: Passwords::default(), oidc }
     }
 
     /// The sign-in page.
     #[must_use]
     pub fn page(&self, visit: &Visit, config: &AuthConfig, pages: &Pages, complaint: Option<(StatusCode, &str)>) -> Answer {
-        let ways = match (config.users.is_empty(), &config.proxy) {
-            (false, _) => Ways::Password,
-            (true, Some(_)) => Ways::Proxy,
-            (true, None) => Ways::LinkOnly,
+        let ways = match (config.users.is_empty(), &config.proxy, &config.oidc) {
+            (false, _, _) => Ways::Password,
+            (true, Some(_), _) => Ways::Proxy,
+            (true, None, Some(_)) => Ways::Provider,
+            (true, None, None) => Ways::LinkOnly,
         };
-        let query =
-            url::form_urlencoded::parse(visit.query.as_bytes()).find(|(name, _)| name == "next").map(|(_, value)| value.into_owned());
-        let next = query.as_deref().or_else(|| visit.field("next")).and_then(own_page);
+        let next = next_page(visit);
+        let provider = config.oidc.as_ref().map(|oidc| (oidc.name.clone(), visit.links.sign_in_at_provider(next.as_deref())));
         let listed = pages.listed().into_iter().map(|(title, slug)| (title, visit.links.status(&slug))).collect();
         let status = complaint.map_or(StatusCode::OK, |(status, _)| status);
         let complaint = complaint.map(|(_, text)| text.to_owned());
-        answer::page(status, sign_in::page(&visit.links, &SignInView { ways, complaint, next, pages: listed }))
+        answer::page(status, sign_in::page(&visit.links, &SignInView { ways, provider, complaint, next, pages: listed }))
     }
 
     /// A name and a password.
@@ -88,7 +94,8 @@ impl SignIn {
         match user.filter(|_| fits) {
             Some(user) => {
                 self.throttle.succeeded(address, name);
-                self.begin(visit, &user.name, config, archive).await
+                let who = Who { user: user.name.clone(), said: None };
+                self.begin(visit, (who, next_page(visit)), config, archive).await
             }
             None => Ok(self.page(visit, config, pages, Some((StatusCode::UNAUTHORIZED, WRONG)))),
         }
@@ -110,19 +117,71 @@ impl SignIn {
     /// [`Refusal::Internal`].
     pub async fn use_link(&self, visit: &Visit, token: &str, config: &AuthConfig, archive: &dyn Archive) -> Result<Answer, Refusal> {
         if self.links.take(token, visit.now.mono) {
-            self.begin(visit, OWNER, config, archive).await
+            let who = Who { user: OWNER.to_owned(), said: None };
+            self.begin(visit, (who, next_page(visit)), config, archive).await
         } else {
             Ok(answer::page(StatusCode::GONE, sign_in::link_gone(&visit.links)))
         }
     }
 
+    /// Begins to sign in at the provider of identities, if there is one.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`] when there is none.
+    pub async fn to_provider(&self, visit: &Visit, config: &Config, pages: &Pages) -> Result<Answer, Refusal> {
+        let oidc = config.auth.oidc.as_ref().ok_or(Refusal::NotFound)?;
+        let begun = self.oidc.begin(visit, config, oidc, next_page(visit)).await;
+        Ok(begun.unwrap_or_else(|stop| self.stopped(visit, &config.auth, pages, stop)))
+    }
+
+    /// Somebody comes back from the provider of identities.
+    ///
+    /// # Errors
+    /// [`Refusal`] when there is no provider, or there were too many attempts.
+    pub async fn from_provider(&self, visit: &Visit, config: &Config, pages: &Pages, archive: &dyn Archive) -> Result<Answer, Refusal> {
+        let oidc = config.auth.oidc.as_ref().ok_or(Refusal::NotFound)?;
+        let ticket = match self.oidc.ticket(visit, oidc) {
+            Ok(ticket) => ticket,
+            Err(stop) => return Ok(self.stopped(visit, &config.auth, pages, stop)),
+        };
+        // Every attempt from here on is a request to the provider.
+        let address = limit_address(visit);
+        let account = format!("provider, from {address}");
+        self.throttle.attempt(address, &account, visit.now.mono).map_err(Refusal::TooMany)?;
+        let answer = match self.oidc.person(visit, config, oidc, &ticket).await {
+            Ok(person) => {
+                self.throttle.succeeded(address, &account);
+                let said = serde_json::to_string(&person.said).map_err(|error| Refusal::Internal(error.to_string()))?;
+                let who = Who { user: person.name, said: Some(said) };
+                self.begin(visit, (who, ticket.next.as_deref().and_then(own_page)), &config.auth, archive).await?
+            }
+            Err(stop) => self.stopped(visit, &config.auth, pages, stop),
+        };
+        Ok(oidc::used(visit, answer))
+    }
+
+    fn stopped(&self, visit: &Visit, config: &AuthConfig, pages: &Pages, stop: Stop) -> Answer {
+        let name = config.oidc.as_ref().map(|oidc| oidc.name.as_str()).unwrap_or_default();
+        self.page(visit, config, pages, Some((stop.status(), &stop.text(name))))
+    }
+
     /// Ends the session of this browser.
-    pub async fn out(&self, visit: &Visit, archive: &dyn Archive) -> Answer {
-        if let Some(key) = visit.cookie(cookie_name(visit)).and_then(|token| self.auth.sessions.end(token)) {
-            self.forget(archive, vec![key]).await;
+    pub async fn out(&self, visit: &Visit, config: &AuthConfig, archive: &dyn Archive) -> Answer {
+        let ended = visit.cookie(cookie_name(visit)).and_then(|token| self.auth.sessions.end(token));
+        if let Some(row) = &ended {
+            self.forget(archive, vec![row.token_hash]).await;
         }
-        let gone = format!("{}=; {}; Max-Age=0", cookie_name(visit), attributes(visit));
-        answer::with(answer::see_other(&visit.links.sign_in()), header::SET_COOKIE, &gone)
+        let gone = format!("{}=; {}; Max-Age=0", cookie_name(visit), visit.cookie_attributes());
+        // The provider would let them in again without a question, so they are shown the way out of there too. A form of ours may not lead to it.
+        let way_out = match (&config.oidc, ended.is_some_and(|row| row.said.is_some())) {
+            (Some(oidc), true) => self.oidc.way_out(oidc).await.map(|href| (oidc, href)),
+            (Some(_) | None, _) => None,
+        };
+        let answer = match way_out {
+            Some((oidc, href)) => answer::page(StatusCode::OK, sign_in::signed_out(&visit.links, &oidc.name, &href)),
+            None => answer::see_other(&visit.links.sign_in()),
+        };
+        answer::with(answer, header::SET_COOKIE, &gone)
     }
 
     /// A password for a status page.
@@ -141,7 +200,7 @@ impl SignIn {
         }
         self.throttle.succeeded(address, &account);
         let pass = pages.pass(slug, &hash, visit.now.wall);
-        let cookie = format!("{}={pass}; {}; Max-Age={}", pass_cookie(slug), attributes(visit), PAGE_PASS_AGE.as_secs());
+        let cookie = format!("{}={pass}; {}; Max-Age={}", pass_cookie(slug), visit.cookie_attributes(), PAGE_PASS_AGE.as_secs());
         Ok(answer::with(answer::see_other(&visit.links.status(slug)), header::SET_COOKIE, &cookie))
     }
 
@@ -168,12 +227,20 @@ impl SignIn {
         self.auth.sessions.delete_later(keys);
     }
 
-    async fn begin(&self, visit: &Visit, user: &str, config: &AuthConfig, archive: &dyn Archive) -> Result<Answer, Refusal> {
-        let credential = credential_of(user, config).unwrap_or_default();
-        let begun = self.auth.sessions.begin(user, &credential, visit.now.wall);
+    /// Begins a session, and sends the browser on to `next`, which is a page of ours, or to the dashboard.
+    async fn begin(
+        &self,
+        visit: &Visit,
+        (who, next): (Who, Option<String>),
+        config: &AuthConfig,
+        archive: &dyn Archive,
+    ) -> Result<Answer, Refusal> {
+        let user = who.user.clone();
+        let credential = credential_of(&who, config).unwrap_or_default();
+        let begun = self.auth.sessions.begin(who, &credential, visit.now.wall);
         let begun = begun.map_err(|error| Refusal::Internal(format!("no randomness for a session: {error}")))?;
         // The token is always a new one: whatever was in the cookie before ends here.
-        let before = visit.cookie(cookie_name(visit)).and_then(|token| self.auth.sessions.end(token));
+        let before = visit.cookie(cookie_name(visit)).and_then(|token| self.auth.sessions.end(token)).map(|row| row.token_hash);
         let gone = before.into_iter().chain(begun.evicted).collect();
         // Signing in must work when the disk is full or stalls: that is when it is needed most.
         match tokio::time::timeout(SIGN_IN_WRITE_TIMEOUT, archive.session_put(begun.row)).await {
@@ -188,10 +255,16 @@ impl SignIn {
             }
         }
         tracing::info!(user, "`{user}` signed in");
-        let cookie = format!("{}={}; {}; Max-Age={}", cookie_name(visit), begun.token, attributes(visit), SESSION_AGE.as_secs());
-        let next = visit.field("next").and_then(own_page).map_or_else(|| visit.links.dashboard(), |path| visit.links.to(&path));
+        let cookie = format!("{}={}; {}; Max-Age={}", cookie_name(visit), begun.token, visit.cookie_attributes(), SESSION_AGE.as_secs());
+        let next = next.map_or_else(|| visit.links.dashboard(), |path| visit.links.to(&path));
         Ok(answer::with(answer::see_other(&next), header::SET_COOKIE, &cookie))
     }
+}
+
+/// Where somebody wants to go afterwards, by the address or by a field of the form.
+fn next_page(visit: &Visit) -> Option<String> {
+    let query = url::form_urlencoded::parse(visit.query.as_bytes()).find(|(name, _)| name == "next").map(|(_, value)| value.into_owned());
+    query.as_deref().or_else(|| visit.field("next")).and_then(own_page)
 }
 
 /// The path of one of our own pages, worked out again from the closed list of routes, so that nothing that was sent can lead
@@ -202,11 +275,6 @@ fn own_page(path: &str) -> Option<String> {
         Ok(Route::Public(_) | Route::Ping(_) | Route::Healthchecks(_) | Route::Operator(_) | Route::Admin(_) | Route::Local(_))
         | Err(_) => None,
     }
-}
-
-fn attributes(visit: &Visit) -> String {
-    let secure = if visit.secure { "; Secure" } else { "" };
-    format!("Path={}; HttpOnly; SameSite=Lax{secure}", visit.links.cookie_path())
 }
 
 /// The control socket has no address; it shares one bucket, and needs no password anyway.

@@ -96,6 +96,13 @@ impl Visit {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
+    /// What every cookie that signs somebody in says besides its value.
+    #[must_use]
+    pub fn cookie_attributes(&self) -> String {
+        let secure = if self.secure { "; Secure" } else { "" };
+        format!("Path={}; HttpOnly; SameSite=Lax{secure}", self.links.cookie_path())
+    }
+
     /// The value of a cookie; the first of that name.
     #[must_use]
     pub fn cookie(&self, name: &str) -> Option<&str> {

@@ -10,21 +10,24 @@ use crate::store::rows::readable;
 
 /// Keeps a session.
 pub(super) fn session_put(desk: &Desk, session: &SessionRow) -> rusqlite::Result<()> {
-    let SessionRow { token_hash, user, created_at, seen_at } = session;
+    let SessionRow { token_hash, user, said, created_at, seen_at } = session;
     desk.conn
         .prepare_cached(
-            "INSERT INTO sessions (token_hash, user, created_at, seen_at) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT DO UPDATE SET user = excluded.user, created_at = excluded.created_at, seen_at = excluded.seen_at",
+            "INSERT INTO sessions (token_hash, user, said, created_at, seen_at) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT DO UPDATE SET user = excluded.user, said = excluded.said, created_at = excluded.created_at,
+             seen_at = excluded.seen_at",
         )?
-        .execute((token_hash, user, created_at.0, seen_at.0))?;
+        .execute((token_hash, user, said, created_at.0, seen_at.0))?;
     Ok(())
 }
 
 /// All sessions.
 pub(super) fn sessions(conn: &Connection) -> rusqlite::Result<Vec<SessionRow>> {
-    let mut select = conn.prepare_cached("SELECT token_hash, user, created_at, seen_at FROM sessions ORDER BY created_at, token_hash")?;
+    let mut select =
+        conn.prepare_cached("SELECT token_hash, user, said, created_at, seen_at FROM sessions ORDER BY created_at, token_hash")?;
     readable(&mut select.query([])?, "session", |row| {
-        Ok(SessionRow { token_hash: row.get(0)?, user: row.get(1)?, created_at: UnixMillis(row.get(2)?), seen_at: UnixMillis(row.get(3)?) })
+        let (created_at, seen_at) = (UnixMillis(row.get(3)?), UnixMillis(row.get(4)?));
+        Ok(SessionRow { token_hash: row.get(0)?, user: row.get(1)?, said: row.get(2)?, created_at, seen_at })
     })
 }
 

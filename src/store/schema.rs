@@ -14,7 +14,7 @@ use crate::store::error::OpenError;
 use crate::store::files;
 
 /// SQL that leads from version `i` to version `i + 1`.
-pub(super) const MIGRATIONS: &[&str] = &[V1, V2, V3, V4];
+pub(super) const MIGRATIONS: &[&str] = &[V1, V2, V3, V4, V5];
 
 /// Tables are STRICT, so that a wrong type is an error where it is written and not where it is read years later. Monitors have
 /// small integer keys because millions of rows carry one. Rows with a `WITHOUT ROWID` key are always read in the order of that key.
@@ -129,6 +129,12 @@ CREATE TABLE channels (
 ALTER TABLE outbox ADD COLUMN again_at INTEGER;
 CREATE INDEX outbox_by_channel ON outbox (channel, id);
 CREATE INDEX outbox_dead ON outbox (channel, id, ended_at) WHERE state = 'dead';
+";
+
+/// Sessions of people who signed in at a provider of identities.
+const V5: &str = "
+-- What the provider said of them, as JSON; NULL for everybody else.
+ALTER TABLE sessions ADD COLUMN said TEXT;
 ";
 
 /// What the versions in a database say.

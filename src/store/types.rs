@@ -351,6 +351,8 @@ pub struct SessionRow {
     pub token_hash: [u8; 32],
     /// Who.
     pub user: String,
+    /// What a provider of identities said of them, as JSON; `None` for who signed in here.
+    pub said: Option<String>,
     /// Since when.
     pub created_at: UnixMillis,
     /// Last used, to within a minute.

@@ -112,6 +112,13 @@ impl Links {
         self.to(&format!("/incidents/{id}/withdraw"))
     }
 
+    /// The way to the provider of identities, and afterwards to one of our own pages.
+    #[must_use]
+    pub fn sign_in_at_provider(&self, next: Option<&str>) -> String {
+        let query = next.map(|path| format!("?next={path}")).unwrap_or_default();
+        format!("{}{query}", self.to("/sign-in/oidc"))
+    }
+
     /// Silences, and where a form asks for one.
     #[must_use]
     pub fn silences(&self) -> String {

@@ -10,6 +10,7 @@
 pub mod beats;
 pub mod browser;
 pub mod monitor;
+pub mod provider;
 pub mod real;
 
 use std::fs;

@@ -8,7 +8,9 @@ use crate::config::ProxyAuth;
 use crate::config::Role;
 use crate::config::Roles;
 use crate::config::Scope;
+use crate::config::Server;
 use crate::config::User;
+use crate::config::decode::oidc;
 use crate::config::fields::At;
 use crate::config::fields::Ctx;
 use crate::config::fields::Fields;
@@ -18,7 +20,8 @@ use crate::model::secret::Secret;
 
 const ROLES: [(&str, Role); 3] = [("viewer", Role::Viewer), ("operator", Role::Operator), ("admin", Role::Admin)];
 
-const ROLES_OR_NONE: [(&str, Option<Role>); 4] =
+/// The same for those to whom no group gives a role.
+pub(super) const ROLES_OR_NONE: [(&str, Option<Role>); 4] =
     [("viewer", Some(Role::Viewer)), ("operator", Some(Role::Operator)), ("admin", Some(Role::Admin)), ("none", None)];
 
 const SCOPES: [(&str, Scope); 3] = [("read", Scope::Read), ("write", Scope::Write), ("admin", Scope::Admin)];
@@ -28,13 +31,23 @@ pub(super) fn auth(ctx: &Ctx<'_>, at: &At<'_>) -> Option<Auth> {
     let mut fields = Fields::open(ctx, at, "auth")?;
     let users = fields.take("users");
     let proxy = fields.read("proxy", proxy_auth);
+    let oidc = fields.read("oidc", oidc::oidc);
     let tokens = fields.take("tokens");
     fields.finish();
     let mut seen = BTreeMap::new();
     let users: Vec<User> = users.iter().flat_map(|at| at.list(ctx)).filter_map(|at| user(ctx, &at, &mut seen)).collect();
     seen.clear();
     let tokens: Vec<ApiToken> = tokens.iter().flat_map(|at| at.list(ctx)).filter_map(|at| token(ctx, &at, &mut seen)).collect();
-    Some(Auth { users, proxy, tokens })
+    Some(Auth { users, proxy, oidc, tokens })
+}
+
+/// Whether the provider of identities knows where to send people back to.
+pub(super) fn reachable(ctx: &Ctx<'_>, auth_at: Option<&At<'_>>, server: Option<&Server>) {
+    let Some(at) = auth_at.and_then(|at| at.child("oidc")) else { return };
+    if server.is_some_and(|server| server.public_url.is_none()) {
+        let hint = "add `server: { public_url: https://status.example.com }`";
+        ctx.bad(&at, "the provider sends people back to `server.public_url`, which is not set", hint);
+    }
 }
 
 fn unique_name(ctx: &Ctx<'_>, at: &At<'_>, seen: &mut BTreeMap<String, u32>) -> Option<String> {
@@ -91,7 +104,7 @@ fn proxy_auth(ctx: &Ctx<'_>, at: &At<'_>) -> Option<ProxyAuth> {
 }
 
 /// Roles by group.
-fn group_roles(ctx: &Ctx<'_>, at: &At<'_>) -> BTreeMap<String, Role> {
+pub(super) fn group_roles(ctx: &Ctx<'_>, at: &At<'_>) -> BTreeMap<String, Role> {
     let entries = at.free_map(ctx);
     if entries.is_empty() {
         ctx.bad(at, "no group is listed", "write `roles: { sre: admin }`, or remove the key");

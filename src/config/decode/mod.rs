@@ -9,6 +9,7 @@ mod http;
 mod instance;
 mod maintenance;
 mod monitor;
+mod oidc;
 mod page;
 mod peers;
 mod policy;
@@ -44,7 +45,8 @@ pub(super) fn document(ctx: &Ctx<'_>, root: &Node, expanded: &Expanded) -> Optio
     let mut fields = Fields::open(ctx, &at, "")?;
     let instance_at = fields.take("instance");
     let server_at = fields.take("server");
-    let auth = fields.read("auth", auth::auth);
+    let auth_at = fields.take("auth");
+    let auth = auth_at.as_ref().and_then(|at| auth::auth(ctx, at));
     let defaults = fields.take("defaults");
     let channels_at = fields.take("channels");
     let pages_at = fields.take("status_pages");
@@ -66,6 +68,7 @@ pub(super) fn document(ctx: &Ctx<'_>, root: &Node, expanded: &Expanded) -> Optio
         peers::place(ctx, instance_at.as_ref(), instance, peers);
     }
     let server = instance::server(ctx, server_at.as_ref());
+    auth::reachable(ctx, auth_at.as_ref(), server.as_ref());
     let names = channel_names(channels_at.as_ref());
     let channels = channels(ctx, channels_at.as_ref());
     if let Some(at) = defaults {

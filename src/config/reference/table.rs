@@ -27,6 +27,16 @@ pub(super) const SECTIONS: &[Section] = &[
         doc: "A proxy that has already signed people in: Authelia, Authentik, oauth2-proxy, Tailscale and the like.",
         keys: AUTH_PROXY,
     },
+    Section {
+        path: "auth.oidc",
+        doc: "A provider of identities at which people sign in by OpenID Connect: Keycloak, Authentik, Authelia, Dex, Entra, Google, Okta and the like. `<public_url>/sign-in/oidc/callback` is the redirect URI to enter there. Needs `server.public_url`.",
+        keys: AUTH_OIDC,
+    },
+    Section {
+        path: "auth.oidc.allowed",
+        doc: "Who may sign in: whoever is in one of the groups, or has an address in one of the domains.",
+        keys: OIDC_ALLOWED,
+    },
     Section { path: "auth.tokens[]", doc: "A token for the API.", keys: TOKEN },
     Section {
         path: "peers",
@@ -204,6 +214,13 @@ const AUTH: &[Key] = &[
         "{ header: Remote-User, from: [127.0.0.1/32] }",
     ),
     key(
+        "oidc",
+        Kind::Map("auth.oidc"),
+        "",
+        "Offers to sign in at a provider of identities.",
+        "{ issuer: https://login.example.com, client_id: vigilmon, allowed: { groups: [staff] } }",
+    ),
+    key(
         "tokens",
         Kind::List(&Kind::Map("auth.tokens[]")),
         "[]",
@@ -256,6 +273,63 @@ const AUTH_PROXY: &[Key] = &[
 
 /// What somebody may do.
 const ROLE: Kind = Kind::Word(&["viewer", "operator", "admin"]);
+
+const AUTH_OIDC: &[Key] = &[
+    must(
+        "issuer",
+        Kind::Url,
+        "The provider, exactly as it writes itself in `/.well-known/openid-configuration`, to the last `/`. Over `https`, unless it is on this machine.",
+        "https://login.example.com/realms/acme",
+    ),
+    key("name", Kind::Text, "the host of the issuer", "What people call it: the page offers to \"Sign in with\" this.", "Acme"),
+    must("client_id", Kind::Text, "What the provider calls vigilmon.", "vigilmon"),
+    key(
+        "client_secret",
+        Kind::Secret,
+        "",
+        "By which the provider knows vigilmon; without one it is a public client.",
+        "{ env: OIDC_CLIENT_SECRET }",
+    ),
+    key(
+        "scopes",
+        Kind::OneOrMany(&Kind::Text),
+        "[openid, profile, email]",
+        "What is asked for; `openid` always. Some providers tell groups only to whom asks for `groups`.",
+        "[openid, profile, email, groups]",
+    ),
+    key("groups_claim", Kind::Text, "groups", "Where the groups are in what the provider says; with dots, a path.", "realm_access.roles"),
+    must(
+        "allowed",
+        Kind::Either(&Kind::Word(&["everyone"]), &Kind::Map("auth.oidc.allowed")),
+        "Who may sign in. `everyone`: whomever the provider knows, which for a public one is the whole world.",
+        "{ groups: [staff], domains: [example.com] }",
+    ),
+    key(
+        "roles",
+        Kind::Free(&ROLE),
+        "",
+        "Which group may do what. Of several groups the highest role counts.",
+        "{ sre: admin, dev: operator }",
+    ),
+    key(
+        "role",
+        Kind::Word(&["viewer", "operator", "admin", "none"]),
+        "viewer",
+        "What those may do to whom no group gives a role. `none`: they are not let in.",
+        "operator",
+    ),
+];
+
+const OIDC_ALLOWED: &[Key] = &[
+    key("groups", Kind::OneOrMany(&Kind::Text), "[]", "Groups, as the provider writes them.", "[staff]"),
+    key(
+        "domains",
+        Kind::OneOrMany(&Kind::Shape("a domain")),
+        "[]",
+        "Domains of e-mail addresses; an address counts when the provider says that it has verified it.",
+        "[example.com]",
+    ),
+];
 
 const TOKEN: &[Key] = &[
     must("name", Kind::Text, "What it is for; unique.", "ci"),

@@ -1,5 +1,6 @@
 //! Signing in: what lets people in, what keeps guessers out.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -8,18 +9,23 @@ use hyper::StatusCode;
 
 use crate::config::ApiToken;
 use crate::config::Auth;
+use crate::config::OidcAuth;
 use crate::config::Role;
 use crate::config::Scope;
+use crate::config::User;
 use crate::http::limits::SESSION_IDLE;
 use crate::http::limits::SESSION_SEEN_EVERY;
 use crate::http::limits::SESSION_WRITE_TIMEOUT;
 use crate::http::limits::SIGN_IN_WRITE_TIMEOUT;
+use crate::http::oidc::tests::oidc;
+use crate::http::password::tests::hash_of;
 use crate::http::tests::world::World;
 use crate::http::tests::world::config;
 use crate::http::tests::world::proxy;
 use crate::http::tests::world::snapshot;
 use crate::http::tests::world::user;
 use crate::http::tests::world::usual;
+use crate::http::visit::Peer;
 use crate::model::secret::Secret;
 
 async fn with_user() -> World {
@@ -83,6 +89,26 @@ async fn guessing_is_slowed_down_and_sessions_go_on() {
 }
 
 #[tokio::test]
+async fn many_who_come_at_once_are_sent_away_before_their_passwords_are_looked_at() {
+    let mut config = config();
+    config.auth.users = vec![User { password_hash: hash_of("correct horse", 4096), ..user("ops", "") }];
+    let world = World::new(snapshot(config, Vec::new())).await;
+    let form = [("content-type", "application/x-www-form-urlencoded"), ("sec-fetch-site", "same-origin")];
+    let bodies: Vec<(Peer, String)> =
+        (0..60).map(|n| (Peer::Tcp(IpAddr::from([192, 0, 2, n])), format!("name=user{n}&password=x"))).collect();
+    let attempts = bodies.iter().map(|(peer, body)| world.ask_from(*peer, "POST /sign-in", &form, body));
+    let answers = futures_util::future::join_all(attempts).await;
+    let busy: Vec<_> = answers.iter().filter(|answer| answer.status == StatusCode::SERVICE_UNAVAILABLE).collect();
+    let n_checked = answers.iter().filter(|answer| answer.status == StatusCode::UNAUTHORIZED).count();
+    assert_eq!(busy.len() + n_checked, 60);
+    // As many as run and wait; a few more when one has ended meanwhile.
+    assert!((18..=40).contains(&n_checked), "{n_checked}");
+    assert!(busy.iter().all(|answer| answer.header("retry-after") == "2"));
+    let calm = world.post("/sign-in", "", "name=ops&password=correct+horse").await;
+    assert_eq!(calm.status, StatusCode::SEE_OTHER, "afterwards it works as before");
+}
+
+#[tokio::test]
 async fn sessions_end_by_time_sign_out_and_config() {
     let world = with_user().await;
     let sign_in = || world.post("/sign-in", "", "name=ops&password=correct+horse");
@@ -136,7 +162,8 @@ async fn a_session_from_a_one_time_link_ends_when_who_may_come_in_changes() {
             snapshot.config = Arc::new(config);
         });
     };
-    let changes: [&dyn Fn(&mut Auth); 3] = [
+    let changes: [&dyn Fn(&mut Auth); 4] = [
+        &|auth| auth.oidc = Some(oidc()),
         &|auth| auth.users = vec![user("ops", "correct horse")],
         &|auth| auth.proxy = Some(proxy("192.0.2.1/32", Role::Operator)),
         &|auth| {
@@ -187,6 +214,36 @@ async fn a_link_preview_does_not_use_a_sign_in_link_up() {
     assert_eq!(world.post(&path, "", "").await.status, StatusCode::SEE_OTHER);
     assert_eq!(world.post(&path, "", "").await.status, StatusCode::GONE);
     assert_eq!(world.get(&path, &[]).await.status, StatusCode::GONE);
+}
+
+#[tokio::test]
+async fn the_way_to_the_provider_begins_at_the_public_address() {
+    let mut config = config();
+    config.server.public_url = Some("https://status.example.com".to_owned());
+    config.auth.oidc = Some(OidcAuth { issuer: "http://127.0.0.1:1".to_owned(), ..oidc() });
+    let world = World::new(snapshot(config, Vec::new())).await;
+    for (next, expected) in [
+        ("?next=/incidents", "https://status.example.com/sign-in/oidc?moved=1&next=/incidents"),
+        ("?next=//evil.example", "https://status.example.com/sign-in/oidc?moved=1"),
+        ("", "https://status.example.com/sign-in/oidc?moved=1"),
+    ] {
+        let answer = world.get(&format!("/sign-in/oidc{next}"), &[]).await;
+        assert_eq!((answer.status, answer.header("location")), (StatusCode::SEE_OTHER, expected), "{next}");
+    }
+    // A proxy may hand every request on under another name: nobody is sent round in a circle.
+    let there = world.get("/sign-in/oidc?moved=1", &[]).await;
+    assert!(there.status == StatusCode::BAD_GATEWAY && there.body.contains("Acme does not answer right now"), "{}", there.body);
+    let page = world.get("/sign-in", &[]).await.body;
+    assert!(page.contains("Sign in with Acme") && !page.contains("name=\"password\""), "{page}");
+    assert_eq!(world.get("/sign-in/oidc/callback?code=x&state=y", &[]).await.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn without_a_provider_there_is_no_way_to_one() {
+    let world = with_user().await;
+    for path in ["/sign-in/oidc", "/sign-in/oidc/callback?code=x&state=y"] {
+        assert_eq!(world.get(path, &[]).await.status, StatusCode::NOT_FOUND, "{path}");
+    }
 }
 
 #[tokio::test]

@@ -99,7 +99,10 @@ async fn the_verdict_that_held_at_the_beginning_is_included() {
 async fn sessions_and_values_are_kept_replaced_and_forgotten() {
     let fixture = Fixture::new();
     let store = fixture.open();
-    let session = |n: u8, seen| SessionRow { token_hash: [n; 32], user: "me".to_owned(), created_at: at(0), seen_at: at(seen) };
+    let session = |n: u8, seen| {
+        let said = (n == 2).then(|| "{}".to_owned());
+        SessionRow { token_hash: [n; 32], user: "me".to_owned(), said, created_at: at(0), seen_at: at(seen) }
+    };
     store.session_put(session(1, 1)).await.expect("commits");
     store.session_put(session(2, 1)).await.expect("commits");
     store.session_put(session(1, 5)).await.expect("commits");

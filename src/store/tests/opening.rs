@@ -60,12 +60,12 @@ async fn a_newer_database_is_refused_and_the_copy_is_named() {
     let conn = Connection::open(fixture.db()).expect("opens");
     conn.pragma_update(None, "user_version", 7).expect("writes");
     drop(conn);
-    let copy = fixture.dir.path().join(files::copy_name(5));
+    let copy = fixture.dir.path().join(files::copy_name(6));
     std::fs::write(&copy, "").expect("writes");
     let text = fixture.try_open().expect_err("is newer").to_string();
     assert_eq!(
         text,
-        format!("this database is at schema 7, newer than the 4 this build knows; upgrade vigilmon, or restore {}", copy.display())
+        format!("this database is at schema 7, newer than the 5 this build knows; upgrade vigilmon, or restore {}", copy.display())
     );
 }
 
@@ -100,20 +100,21 @@ async fn an_upgrade_keeps_a_copy_and_works_step_by_step() {
         RELEASED[1],
         MIGRATIONS[2],
         MIGRATIONS[3],
+        MIGRATIONS[4],
         "CREATE TABLE extra (x INTEGER) STRICT;",
         "CREATE TABLE broken (x NOTYPE) STRICT;",
     ];
     let dir = fixture.dir.path();
-    let migrated = schema::migrate(&mut conn, dir, &better[..5], 5).expect("migrates");
-    assert_eq!(migrated, Migrated::From(4, "vigilmon.db.before-5".to_owned()));
-    assert_eq!(schema::version(&conn).expect("reads"), schema::Version::At(5));
+    let migrated = schema::migrate(&mut conn, dir, &better[..6], 5).expect("migrates");
+    assert_eq!(migrated, Migrated::From(5, "vigilmon.db.before-6".to_owned()));
+    assert_eq!(schema::version(&conn).expect("reads"), schema::Version::At(6));
     assert!(schema::migrate(&mut conn, dir, &better, 6).is_err());
-    assert_eq!(schema::version(&conn).expect("reads"), schema::Version::At(5));
-    assert_eq!(schema::migrate(&mut conn, dir, &better[..5], 7).expect("is current"), Migrated::Current);
+    assert_eq!(schema::version(&conn).expect("reads"), schema::Version::At(6));
+    assert_eq!(schema::migrate(&mut conn, dir, &better[..6], 7).expect("is current"), Migrated::Current);
     // The copy is a whole database that the older build can use.
     let older = Fixture::new();
-    std::fs::copy(dir.join("vigilmon.db.before-5"), older.db()).expect("copies");
-    assert_eq!(std::fs::metadata(dir.join("vigilmon.db.before-5")).expect("is there").permissions().mode() & 0o777, 0o600);
+    std::fs::copy(dir.join("vigilmon.db.before-6"), older.db()).expect("copies");
+    assert_eq!(std::fs::metadata(dir.join("vigilmon.db.before-6")).expect("is there").permissions().mode() & 0o777, 0o600);
     let loaded = older.open().load().await.expect("loads");
     assert_eq!(loaded.states, vec![state("a", 1)]);
 }

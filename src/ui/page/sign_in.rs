@@ -11,6 +11,8 @@ use crate::ui::links::Links;
 pub struct SignInView {
     /// How one can sign in.
     pub ways: Ways,
+    /// A provider of identities: its name, and the way there.
+    pub provider: Option<(String, String)>,
     /// Why the attempt before did not work.
     pub complaint: Option<String>,
     /// Where to go afterwards; an own address, worked out again from a closed list of routes.
@@ -26,6 +28,8 @@ pub enum Ways {
     Password,
     /// A proxy signs people in.
     Proxy,
+    /// A provider of identities does, and nobody else.
+    Provider,
     /// Nobody is configured: only a one-time link helps.
     LinkOnly,
 }
@@ -41,9 +45,12 @@ pub fn page(links: &Links, view: &SignInView) -> Markup {
         section {
             h2 { "Sign in" }
             @if let Some(complaint) = &view.complaint { p.cause role="alert" { (complaint) } }
+            @if let Some((name, href)) = &view.provider { p { a.provider href=(href) { "Sign in with " (name) } } }
             @match view.ways {
+                Ways::Password if view.provider.is_some() => { p.quiet { "Or with a password:" } (password_form(links, view.next.as_deref())) },
                 Ways::Password => (password_form(links, view.next.as_deref())),
                 Ways::Proxy => p { "Sign-in is done by the proxy in front of vigilmon. This request came without its header; open vigilmon by its public address." },
+                Ways::Provider => {},
                 Ways::LinkOnly => p { "No users are configured yet. On the machine where vigilmon runs, " code { "vigilmon sign-in-link" } " prints a link that works once." },
             }
         }
@@ -71,6 +78,18 @@ pub fn link(links: &Links, token: &str) -> Markup {
         form method="post" action=(links.sign_in_link(token)) { button type="submit" { "Sign in" } }
     };
     layout::plain(links, "Sign in", &content)
+}
+
+/// After signing out, of who is still signed in at the provider of identities.
+#[must_use]
+pub fn signed_out(links: &Links, name: &str, href: &str) -> Markup {
+    let content = html! {
+        h1 { "You are signed out" }
+        p { "vigilmon does not know you any more. " (name) " still does, and would let you in again without asking." }
+        p { a.provider href=(href) { "Sign out of " (name) " too" } }
+        p { a href=(links.sign_in()) { "Sign in again" } }
+    };
+    layout::plain(links, "Signed out", &content)
 }
 
 /// A link that does not work any more.

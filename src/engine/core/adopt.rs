@@ -250,7 +250,7 @@ impl Core {
 
     /// Takes over what an operator did somewhere; returns whether it was news.
     pub(super) fn adopt_act(&mut self, fact: &OperatorFact, now: Now, change: &mut StateChange) -> bool {
-        if self.is_ahead(fact) {
+        if self.is_ahead(fact) || self.is_forgotten_text(fact, now) {
             return false;
         }
         let Some(cluster) = &mut self.cluster else { return false };
@@ -277,6 +277,7 @@ impl Core {
             OperatorAct::Create(id) => return self.create(id, now, change),
             OperatorAct::Acknowledge(id) => return self.obey_acknowledgement(id, fact, now, change),
             OperatorAct::Silence(id) => return self.obey_silence(id, fact, now, change),
+            OperatorAct::Update(..) | OperatorAct::Postmortem(..) | OperatorAct::Announce(_) => return self.obey_text(fact),
         };
         let Some(machine) = self.machines.get_mut(id) else { return };
         let is_paused = machine.state.paused_at.is_some();

@@ -5,6 +5,7 @@ mod alerts;
 mod company;
 mod facts;
 mod maintenance;
+mod texts;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;

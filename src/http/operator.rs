@@ -19,6 +19,8 @@ use crate::http::route::OperatorRoute;
 use crate::http::route::Wire;
 use crate::http::viewer::Desk;
 use crate::http::visit::Visit;
+use crate::http::writings;
+use crate::http::writings::Draft;
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
 use crate::model::policy::Acknowledgement;
@@ -76,6 +78,13 @@ pub async fn act(desk: &Desk, route: &OperatorRoute, visit: &Visit, operator: &O
         Deed::EndSilence(id) => {
             end_silence(engine, id, who).await?;
             visit.links.silences()
+        }
+        Deed::Write(writing) => {
+            let written = writings::write(desk, writing, Draft::of(visit, route.wire), who, visit.now.wall).await?;
+            if is_json {
+                return Ok(answer::json(StatusCode::OK, &written));
+            }
+            writings::back(writing, &visit.links)
         }
         Deed::TestChannel(name) => {
             let attempt = office.test(name, who).await?;

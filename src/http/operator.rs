@@ -63,14 +63,13 @@ pub async fn act(desk: &Desk, route: &OperatorRoute, visit: &Visit, operator: &O
             visit.links.incident(incident)
         }
         Deed::SilenceMonitor(id) => {
-            let snapshot = engine.snapshot();
             let monitor = snapshot.config.monitor(id).ok_or(Refusal::NotFound)?;
             silence(engine, Wish::of(visit, route.wire)?.silence_of(monitor, who, visit.now.wall)?).await?;
             visit.links.monitor(id)
         }
         Deed::Silence => {
             let made = silence(engine, Wish::of(visit, route.wire)?.silence(who, visit.now.wall)?).await?;
-            if route.wire == Wire::Json {
+            if is_json {
                 return Ok(answer::json(StatusCode::OK, &made));
             }
             visit.links.silences()

@@ -16,6 +16,7 @@ use crate::ui::component::incident::state_of;
 use crate::ui::component::timeline::Happened;
 use crate::ui::component::timeline::Moment;
 use crate::ui::component::updates::AnnouncedView;
+use crate::ui::component::updates::Draft;
 use crate::ui::component::updates::LearntView;
 use crate::ui::component::updates::UpdateView;
 use crate::ui::page::announcements::AnnouncementCard;
@@ -49,6 +50,17 @@ pub fn moments(incident: &Incident, deliveries: &[DeliveryRow], ack: Option<&Ack
 #[must_use]
 pub fn state(id: &IncidentId, snapshot: &Snapshot) -> Option<UpdateState> {
     snapshot.texts.incidents.get(id)?.updates.iter().rev().find_map(|posted| posted.update.state())
+}
+
+/// What the forms of an incident begin with: a template when its name is asked for, else how far people have got.
+#[must_use]
+pub fn draft(id: &IncidentId, asked: Option<&str>, snapshot: &Snapshot) -> Draft {
+    let all = &snapshot.config.incident_templates;
+    let templates = all.iter().map(|template| template.name.clone()).collect();
+    match all.iter().find(|template| Some(template.name.as_str()) == asked) {
+        Some(template) => Draft { state: template.state, text: template.text.clone(), templates },
+        None => Draft { state: state(id, snapshot).unwrap_or(UpdateState::Investigating), text: String::new(), templates },
+    }
 }
 
 /// What was learnt from an incident.

@@ -133,7 +133,7 @@ impl Desk {
             ViewerRoute::Dashboard => dashboard::page(&frame, &overview::view(&snapshot, &Wanted::read(&visit.query), &visit.links, now)),
             ViewerRoute::Monitor(id) => monitor::page(&frame, &self.monitor(&snapshot, id, &frame, Range::read(&visit.query)).await?),
             ViewerRoute::Incidents => incidents::list(&frame, &self.incidents(&snapshot, now).await),
-            ViewerRoute::Incident(id) => self.incident(&frame, &snapshot, id).await?,
+            ViewerRoute::Incident(id) => self.incident(&frame, &snapshot, (id, &visit.query)).await?,
             ViewerRoute::Silences => silences::page(&frame, &alert_views::silences(&snapshot)),
             ViewerRoute::Announcements => announcements::page(&frame, &timeline::announcements(&snapshot, now)),
             ViewerRoute::ApiAnnouncements => return Ok(answer::json(StatusCode::OK, &api::writings::announcements(&snapshot, now))),
@@ -346,7 +346,7 @@ impl Desk {
         })
     }
 
-    async fn incident(&self, frame: &Frame, snapshot: &Snapshot, id: &IncidentId) -> Result<maud::Markup, Refusal> {
+    async fn incident(&self, frame: &Frame, snapshot: &Snapshot, (id, query): (&IncidentId, &str)) -> Result<maud::Markup, Refusal> {
         let incident = self.known_incident(snapshot, id.clone()).await?;
         let deliveries = within(self.archive.deliveries(&DeliveryFilter::Incident(id.clone()), ROWS_SHOWN)).await.unwrap_or_else(|error| {
             unreadable(&error);
@@ -356,7 +356,10 @@ impl Desk {
             Some(view) => self.told(view, frame.now).await,
             None => AllTold::new(),
         };
-        Ok(incidents::page(frame, &views::incident(&incident, (&deliveries, frame.may_operate), snapshot, (frame.now, &told))))
+        let mut view = views::incident(&incident, (&deliveries, frame.may_operate), snapshot, (frame.now, &told));
+        let asked = url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "template").map(|(_, name)| name.into_owned());
+        view.draft = timeline::draft(id, asked.as_deref(), snapshot);
+        Ok(incidents::page(frame, &view))
     }
 }
 

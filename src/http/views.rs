@@ -177,6 +177,7 @@ pub fn incident(
         row: incident_row(incident, snapshot, now),
         moments: timeline::moments(incident, &deliveries, ack, snapshot),
         state: timeline::state(&incident.id, snapshot),
+        draft: timeline::draft(&incident.id, None, snapshot),
         learnt: timeline::learnt(&incident.id, snapshot),
         alert,
         confirmed_at: incident.confirmed_at,

@@ -264,3 +264,17 @@ pub struct Texts {
     /// Announcements.
     pub announcements: BTreeMap<AnnouncementId, AnnouncementTexts>,
 }
+
+/// Templates of a config at most: what is not found at a glance helps nobody in the middle of an outage.
+pub const TEMPLATES_MAX: usize = 30;
+
+/// A text that people can begin an update with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpdateTemplate {
+    /// What it is called; unique.
+    pub name: String,
+    /// How far people have got.
+    pub state: UpdateState,
+    /// What it says.
+    pub text: String,
+}

@@ -120,6 +120,12 @@ impl Links {
         self.to(&format!("/incidents/{id}/updates"))
     }
 
+    /// The page of an incident, with a template in its form.
+    #[must_use]
+    pub fn incident_template(&self, id: &IncidentId, name: &str) -> String {
+        format!("{}?template={}#write", self.incident(id), path_segment(name))
+    }
+
     /// Where a form takes one back.
     #[must_use]
     pub fn remove_update(&self, id: &IncidentId, update: &UpdateId) -> String {

@@ -606,6 +606,7 @@ pub(super) fn config() -> Config {
         channels: BTreeMap::new(),
         pages: Vec::new(),
         policies: Vec::new(),
+        incident_templates: Vec::new(),
         maintenance: Vec::new(),
         uplink: Vec::new(),
         self_channels: Vec::new(),

@@ -29,6 +29,7 @@ use crate::model::update::Update;
 use crate::model::update::UpdateId;
 use crate::model::update::UpdateKind;
 use crate::model::update::UpdateState;
+use crate::model::update::UpdateTemplate;
 
 fn incident() -> IncidentId {
     IncidentId::from_derived("incapi")
@@ -57,6 +58,11 @@ fn written(is_public: bool) -> Snapshot {
         scope,
     };
     config.auth.tokens = vec![token("reader", Scope::Read), token("writer", Scope::Write)];
+    config.incident_templates = vec![UpdateTemplate {
+        name: "Found & <fixed>".to_owned(),
+        state: UpdateState::Monitoring,
+        text: "We *wait* </textarea>".to_owned(),
+    }];
     snapshot.config = Arc::new(config);
     let updates = vec![
         posted("uuuuuuu1", state(UpdateState::Investigating, is_public), "for *all*"),
@@ -105,6 +111,10 @@ async fn visitors_read_what_is_public_and_operators_all_of_it_in_order() {
             .map(|said| page.find(said).unwrap_or_else(|| panic!("{said}: {page}")))
             .collect();
     assert!(places.is_sorted(), "{places:?}");
+    let with = world.get("/incidents/incapi?template=Found%20%26%20%3Cfixed%3E", &[("cookie", &cookie)]).await.body;
+    assert!(!page.contains("We *wait*") && with.contains("We *wait* &lt;/textarea&gt;</textarea>"), "{with}");
+    assert!(page.contains("?template=Found%20%26%20%3Cfixed%3E#write\">Found &amp; &lt;fixed&gt;"), "{page}");
+    assert!(with.contains("value=\"monitoring\" checked") && page.contains("value=\"identified\" checked"), "{with}");
     assert!(world.get("/announcements", &[("cookie", &cookie)]).await.body.contains("they are faster"));
 
     // The same when nothing of the incident is public.

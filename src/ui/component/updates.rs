@@ -113,27 +113,39 @@ pub struct LearntView {
     pub is_public: bool,
 }
 
+/// What the forms of an incident begin with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    /// How far people have got.
+    pub state: UpdateState,
+    /// What a template says; empty without one.
+    pub text: String,
+    /// Names of the templates.
+    pub templates: Vec<String>,
+}
+
 /// Radio buttons for the state, and the text.
 #[must_use]
-pub fn state_and_text(chosen: UpdateState) -> Markup {
+pub fn state_and_text(chosen: UpdateState, text: &str) -> Markup {
     html! {
         fieldset.choices { legend { "How far you have got" }
             @for state in UpdateState::ALL { label.inline { input type="radio" name="state" value=(state.word()) checked[state == chosen]; " " (state_word(state)) } }
         }
-        label { "What you say" textarea name="text" rows="3" maxlength=(UPDATE_CHARS_MAX) aria-describedby="markdown-help" {} }
+        label { "What you say" textarea name="text" rows="3" maxlength=(UPDATE_CHARS_MAX) aria-describedby="markdown-help" { @if !text.is_empty() { "\n" (text) } } }
     }
 }
 
 /// The forms with which operators write about an incident.
 #[must_use]
-pub fn forms(frame: &Frame, incident: &IncidentId, chosen: UpdateState, learnt: Option<&LearntView>) -> Markup {
+pub fn forms(frame: &Frame, incident: &IncidentId, draft: &Draft, learnt: Option<&LearntView>) -> Markup {
     html! {
         section.writing #write {
             h2 { "Write" }
+            @if !draft.templates.is_empty() { p.choices { span.quiet { "Begin with" } @for name in &draft.templates { a href=(frame.links.incident_template(incident, name)) { (name) } } } }
             p.quiet #markdown-help { "*emphasis*, **strong**, `code`, lists and [links](https://example.com) are understood." }
             form.stacked method="post" action=(frame.links.updates(incident)) {
                 (form_token(frame))
-                (state_and_text(chosen))
+                (state_and_text(draft.state, &draft.text))
                 label.inline { input type="checkbox" name="public" value="yes"; " Show it on the status pages that list this monitor" }
                 button.main type="submit" { "Post update" }
             }

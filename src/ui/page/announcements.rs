@@ -78,7 +78,7 @@ fn shown(frame: &Frame, card: &AnnouncementCard, is_open: bool) -> Markup {
             @if frame.may_operate && is_open {
                 details { summary { "Say more, or end it" }
                     form.stacked method="post" action=(frame.links.announcement_updates(&card.id)) {
-                        (layout::form_token(frame)) (updates::state_and_text(card.state))
+                        (layout::form_token(frame)) (updates::state_and_text(card.state, ""))
                         button type="submit" { "Post" }
                     }
                 }
@@ -94,7 +94,7 @@ fn new(frame: &Frame, slugs: &[String]) -> Markup {
             form.stacked method="post" action=(frame.links.announcements()) {
                 (layout::form_token(frame))
                 label { "Title" input name="title" maxlength=(TITLE_CHARS_MAX) required placeholder="Logins are slow" autocomplete="off"; }
-                (updates::state_and_text(UpdateState::Investigating))
+                (updates::state_and_text(UpdateState::Investigating, ""))
                 p.quiet #markdown-help { "*emphasis*, **strong**, `code`, lists and [links](https://example.com) are understood." }
                 div.columns {
                     label { "Monitors by name, one in each line" textarea name="monitors" rows="3" placeholder="[prod] *" {} }

@@ -53,6 +53,7 @@ use crate::ui::component::timeline::Happened;
 use crate::ui::component::timeline::Moment;
 use crate::ui::component::updates;
 use crate::ui::component::updates::AnnouncedView;
+use crate::ui::component::updates::Draft;
 use crate::ui::component::updates::UpdateView;
 use crate::ui::component::waterfall::waterfall;
 use crate::ui::layout;
@@ -92,7 +93,7 @@ pub fn page(links: &Links) -> Markup {
         section { h2 { "Announcements" } @for view in announcements() { (notice::announcement(&view)) } }
         section { h2 { "Updates" } (updates::list(&said(), NOON)) (updates::postmortem(Some("It was the **disk**."))) (updates::announcement(&announced(), NOON)) }
         section { h2 { "Timeline" } (timeline::timeline(&frame(links), &IncidentId::from_derived("abc234"), &moments())) }
-        (updates::forms(&frame(links), &IncidentId::from_derived("abc234"), UpdateState::Identified, None))
+        (updates::forms(&frame(links), &IncidentId::from_derived("abc234"), &Draft { state: UpdateState::Identified, text: "It is the *disk*.".to_owned(), templates: vec!["Looking into it".to_owned(), "Found".to_owned()] }, None))
         section { h2 { "Problems" } (notice::problems(&[problem()])) }
         section { h2 { "Peers" } div.peers { @for node in peers() { (peers::card(&frame(links), &node)) } } (peers::refused(&frame(links), &[refused()])) }
         section { h2 { "Form" } form.stacked { label { "Name" input; } button type="button" { "Send" } } }

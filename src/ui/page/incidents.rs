@@ -19,6 +19,7 @@ use crate::ui::component::regions::RegionRow;
 use crate::ui::component::timeline;
 use crate::ui::component::timeline::Moment;
 use crate::ui::component::updates;
+use crate::ui::component::updates::Draft;
 use crate::ui::component::updates::LearntView;
 use crate::ui::layout;
 use crate::ui::layout::Frame;
@@ -45,6 +46,8 @@ pub struct IncidentView {
     pub moments: Vec<Moment>,
     /// How far people have got, by the newest update that says so.
     pub state: Option<UpdateState>,
+    /// What the forms begin with.
+    pub draft: Draft,
     /// What was learnt.
     pub learnt: Option<LearntView>,
     /// When it was confirmed.
@@ -117,7 +120,7 @@ pub fn page(frame: &Frame, view: &IncidentView) -> Markup {
         @if let Some(alert) = &view.alert { (alert::section(frame, alert)) }
         @if let Some(learnt) = &view.learnt { (updates::learnt(learnt, frame.now)) }
         section { h2 { "Timeline" } (timeline::timeline(frame, &row.id, &view.moments)) }
-        @if frame.may_operate { (updates::forms(frame, &row.id, view.state.unwrap_or(UpdateState::Investigating), view.learnt.as_ref())) }
+        @if frame.may_operate { (updates::forms(frame, &row.id, &view.draft, view.learnt.as_ref())) }
         @if let Some(diagnosis) = view.diagnosis { p.diagnosis { b { "Diagnosis: " } (diagnosis) "." } }
         @if let Some(sentence) = &view.fewer { p { (sentence) } }
         @if let Some(now) = &view.now { (regions_now(now, frame.now)) }

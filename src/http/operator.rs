@@ -78,13 +78,10 @@ pub async fn act(desk: &Desk, route: &OperatorRoute, visit: &Visit, operator: &O
             end_silence(engine, id, who).await?;
             visit.links.silences()
         }
-        Deed::Write(writing) => {
-            let written = writings::write(desk, writing, Draft::of(visit, route.wire), who, visit.now.wall).await?;
-            if is_json {
-                return Ok(answer::json(StatusCode::OK, &written));
-            }
-            writings::back(writing, &visit.links)
-        }
+        Deed::Write(writing) => match writings::write(desk, writing, Draft::of(visit, route.wire), who, visit.now.wall).await? {
+            written if is_json => return Ok(answer::json(StatusCode::OK, &written)),
+            _ => writings::back(writing, &visit.links),
+        },
         Deed::TestChannel(name) => {
             let attempt = office.test(name, who).await?;
             if is_json {
@@ -99,13 +96,10 @@ pub async fn act(desk: &Desk, route: &OperatorRoute, visit: &Visit, operator: &O
             }
             channels::page_of(visit, name)
         }
-        Deed::RetryChannel(name) => {
-            let waiting = office.retry_all(name, who).await?;
-            if is_json {
-                return Ok(channels::retried(waiting));
-            }
-            channels::page_of(visit, name)
-        }
+        Deed::RetryChannel(name) => match office.retry_all(name, who).await? {
+            waiting if is_json => return Ok(channels::retried(waiting)),
+            _ => channels::page_of(visit, name),
+        },
     };
     Ok(match route.wire {
         Wire::Page => answer::see_other(&back),

@@ -218,7 +218,8 @@ mod tests {
             "^(</?(p|em|strong|code|pre|ul|ol|li)>|<br>|</a>|<a rel=\"nofollow noopener noreferrer\" href=\"https?://[^\"<>]*\">)$",
         )
         .expect("a pattern");
-        let deep = ["- ".repeat(400), "> ".repeat(400), "*".repeat(900), "[".repeat(900), "`".repeat(900), "<".repeat(900)];
+        let nested_lists: String = (0..100).map(|depth| format!("{}- <b>\n", "  ".repeat(depth))).collect();
+        let deep = [nested_lists, "- ".repeat(400), "> ".repeat(400), "*".repeat(900), "[".repeat(900), "`".repeat(900), "<".repeat(900)];
         let nested: Vec<String> =
             HOSTILE.iter().flat_map(|text| [format!("- {text}"), format!("*{text}*"), format!("[{text}](https://a.example)")]).collect();
         for text in HOSTILE.iter().map(|text| (*text).to_owned()).chain(nested).chain(deep) {
@@ -237,7 +238,8 @@ mod tests {
 
     #[test]
     fn lists_are_not_nested_without_end() {
-        let html = markdown(&"- ".repeat(300)).into_string();
+        let text: String = (0..60).map(|depth| format!("{}- a\n", "  ".repeat(depth))).collect();
+        let html = markdown(&text).into_string();
         assert_eq!(html.matches("<ul>").count(), DEPTH_MAX, "{html}");
     }
 }

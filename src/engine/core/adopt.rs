@@ -191,6 +191,7 @@ impl Core {
         *settle::epoch_of(machine, lane) = fact.epoch;
         incident.closed = Some(closed);
         change.closed.push((incident.id.clone(), closed));
+        self.texts.ended(&incident.id, closed.at);
         self.bury_acknowledgement(&incident.id, now, change);
         self.show_lane((id, lane), closed.at, now, change);
         let ended = incident::event(Move::Close(lane, closed.how), &incident.cause);
@@ -239,6 +240,7 @@ impl Core {
         if let Some(at) = machine.incidents.iter().position(|incident| incident.lane == lane) {
             let incident = machine.incidents.remove(at);
             change.closed.push((incident.id.clone(), Closed { at: closed.at.max(incident.opened_at), how: closed.how }));
+            self.texts.ended(&incident.id, closed.at);
             self.bury_acknowledgement(&incident.id, now, change);
         }
     }

@@ -280,11 +280,11 @@ impl Core {
         let mut change = StateChange::default();
         for (number, text) in (0..n_parts).zip(texts) {
             let part = PostmortemPart { n_parts, whole: Postmortem { text, ..whole.clone() } };
-            self.write_part((id, number), Some(part), &stamp, now, &mut change);
+            self.write_part((id, number), Some(part), (&stamp, now), &mut change);
         }
         for number in n_parts..POSTMORTEM_PARTS_MAX {
             if self.texts.facts.contains_key(&OperatorAct::Postmortem(id.clone(), number)) {
-                self.write_part((id, number), None, &stamp, now, &mut change);
+                self.write_part((id, number), None, (&stamp, now), &mut change);
             }
         }
         Ok(change)
@@ -294,8 +294,7 @@ impl Core {
         &mut self,
         (id, number): (&IncidentId, u8),
         part: Option<PostmortemPart>,
-        stamp: &Stamp,
-        now: Now,
+        (stamp, now): (&Stamp, Now),
         change: &mut StateChange,
     ) {
         let holds = part.is_some();

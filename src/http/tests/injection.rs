@@ -278,7 +278,7 @@ fn written(texts: &[String]) -> Texts {
         };
         let announced = Announced {
             title: text.clone(),
-            wanted: Selection { names: vec![text.clone()], ..Selection::default() },
+            wanted: Selection { labels: [("team".to_owned(), text.clone())].into(), ..Selection::default() },
             pages: vec![format!("m{i}")],
             from: NOON,
             until: None,

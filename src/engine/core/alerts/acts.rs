@@ -204,7 +204,6 @@ impl Core {
 
     /// The incident is over, and what was said of it need not be kept for ever.
     pub(in crate::engine::core) fn bury_acknowledgement(&mut self, id: &IncidentId, now: Now, change: &mut StateChange) {
-        self.texts.ended(id, self.common(now));
         if let Some(fact) = self.alerts.acknowledged.remove(id) {
             self.take_back(fact, now, change);
         }

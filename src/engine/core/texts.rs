@@ -83,7 +83,7 @@ impl Texts {
         }
     }
 
-    /// Whether it is shown.
+    /// Whether it is kept.
     pub(super) fn holds(&self, act: &OperatorAct) -> bool {
         self.facts.contains_key(act)
     }

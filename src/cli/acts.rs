@@ -58,11 +58,11 @@ pub(super) fn silence(common: &Common, options: &SilenceOptions) -> Exit {
     }
 }
 
-fn given<'a>((name, value): (&'a str, &'a Option<String>)) -> Option<(&'a str, &'a str)> {
+pub(super) fn given<'a>((name, value): (&'a str, &'a Option<String>)) -> Option<(&'a str, &'a str)> {
     Some((name, value.as_deref()?))
 }
 
-fn told(answer: Result<Answered, Exit>, words: impl FnOnce(&Value) -> String) -> Exit {
+pub(super) fn told(answer: Result<Answered, Exit>, words: impl FnOnce(&Value) -> String) -> Exit {
     match answer {
         Ok(Answered::Done(answer)) => {
             output::data(&words(&answer));
@@ -112,10 +112,10 @@ fn named(monitors: &[Value]) -> String {
     if shown.is_empty() { "no monitor".to_owned() } else { format!("{shown}{more}") }
 }
 
-fn list(value: &Value) -> &[Value] {
+pub(super) fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
-fn text(value: &Value) -> &str {
+pub(super) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }

@@ -102,6 +102,10 @@ pub(super) enum Subcommand {
     Unack(UnackOptions),
     /// Keep people from being told of some monitors for a while
     Silence(SilenceOptions),
+    /// List incidents, and write updates, notes and postmortems
+    Incident(IncidentOptions),
+    /// Tell visitors of status pages something that no check says
+    Announce(AnnounceOptions),
     /// Make the running instance read its config again, now
     Reload,
     /// Print a new one-time sign-in link of the running instance
@@ -377,6 +381,163 @@ pub(super) enum MaintenanceAction {
         /// Print them as JSON
         #[arg(long)]
         json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct IncidentOptions {
+    #[command(subcommand)]
+    pub(super) action: IncidentAction,
+}
+
+/// States of updates, for the command line.
+const STATES: [&str; 4] = ["investigating", "identified", "monitoring", "resolved"];
+
+#[derive(Debug, Clone, clap::Subcommand)]
+pub(super) enum IncidentAction {
+    /// Print the newest incidents
+    List {
+        /// Only those that are open
+        #[arg(long)]
+        open: bool,
+        /// As JSON, with all that was written about them
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print one incident, with all that was written about it
+    Show {
+        /// Id of an incident, or id or name of a monitor that has one open
+        #[arg(value_name = "INCIDENT or MONITOR")]
+        what: String,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say how far you have got
+    Update {
+        /// Id of an incident, or id or name of a monitor that has one open
+        #[arg(value_name = "INCIDENT or MONITOR")]
+        what: String,
+        /// How far
+        #[arg(long, value_parser = STATES)]
+        state: String,
+        /// What you say, in a small Markdown
+        #[arg(long, value_name = "TEXT")]
+        text: Option<String>,
+        /// Show it on the status pages that list the monitor
+        #[arg(long)]
+        public: bool,
+        /// Who you are, for the other operators
+        #[arg(long, value_name = "NAME")]
+        by: Option<String>,
+    },
+    /// Write something down for the other operators
+    Note {
+        /// Id of an incident, or id or name of a monitor that has one open
+        #[arg(value_name = "INCIDENT or MONITOR")]
+        what: String,
+        /// What, in a small Markdown
+        #[arg(long, value_name = "TEXT")]
+        text: String,
+        /// Who you are, for the other operators
+        #[arg(long, value_name = "NAME")]
+        by: Option<String>,
+    },
+    /// Write what was learnt, in place of what was written before; an empty text takes it back
+    Postmortem {
+        /// Id of an incident, or id or name of a monitor that has one open
+        #[arg(value_name = "INCIDENT or MONITOR")]
+        what: String,
+        /// What, in a small Markdown
+        #[arg(long, value_name = "TEXT", conflicts_with = "file")]
+        text: Option<String>,
+        /// A file that says it; `-`, which is also meant when neither is given, reads standard input
+        #[arg(long, value_name = "FILE")]
+        file: Option<String>,
+        /// Show it on the status pages that list the monitor
+        #[arg(long)]
+        public: bool,
+        /// Who you are, for the other operators
+        #[arg(long, value_name = "NAME")]
+        by: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AnnounceOptions {
+    #[command(subcommand)]
+    pub(super) action: AnnounceAction,
+}
+
+#[derive(Debug, Clone, clap::Subcommand)]
+pub(super) enum AnnounceAction {
+    /// Announce something on the pages that are named, and on those that list one of the monitors
+    #[command(group = clap::ArgGroup::new("for_whom").required(true).multiple(true))]
+    Add {
+        /// In a line
+        #[arg(long, value_name = "TEXT")]
+        title: String,
+        /// What you say, in a small Markdown
+        #[arg(long, value_name = "TEXT")]
+        text: Option<String>,
+        /// How far you have got; `investigating` when nothing is said
+        #[arg(long, value_parser = STATES)]
+        state: Option<String>,
+        /// Monitors by their names; `*` stands for any text, `?` for one character
+        #[arg(long, value_name = "PATTERN", num_args = 1.., group = "for_whom")]
+        monitors: Vec<String>,
+        /// Monitors by their groups
+        #[arg(long, value_name = "PATTERN", num_args = 1.., group = "for_whom")]
+        groups: Vec<String>,
+        /// Monitors that have all of these labels
+        #[arg(long, value_name = "KEY=VALUE", num_args = 1.., group = "for_whom")]
+        labels: Vec<String>,
+        /// Status pages by their slugs
+        #[arg(long, value_name = "PATTERN", num_args = 1.., group = "for_whom")]
+        pages: Vec<String>,
+        /// From when, such as `2026-07-01T09:00:00Z`; otherwise from now
+        #[arg(long, value_name = "TIME")]
+        from: Option<String>,
+        /// Until when; otherwise until it is ended
+        #[arg(long, value_name = "TIME", conflicts_with = "lasts")]
+        until: Option<String>,
+        /// For how long, such as `2h`
+        #[arg(long = "for", value_name = "DURATION")]
+        lasts: Option<String>,
+        /// Who you are, for the other operators
+        #[arg(long, value_name = "NAME")]
+        by: Option<String>,
+    },
+    /// Print all announcements that were made at run time
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say more
+    Update {
+        /// Of which, as `add` and `list` print it
+        id: String,
+        /// How far you have got
+        #[arg(long, value_parser = STATES)]
+        state: String,
+        /// What you say, in a small Markdown
+        #[arg(long, value_name = "TEXT")]
+        text: Option<String>,
+        /// Who you are, for the other operators
+        #[arg(long, value_name = "NAME")]
+        by: Option<String>,
+    },
+    /// Say that it is resolved
+    End {
+        /// Which, as `add` and `list` print it
+        id: String,
+        /// What you say, in a small Markdown
+        #[arg(long, value_name = "TEXT")]
+        text: Option<String>,
+        /// Who you are, for the other operators
+        #[arg(long, value_name = "NAME")]
+        by: Option<String>,
     },
 }
 

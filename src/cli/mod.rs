@@ -27,6 +27,7 @@ mod sign_in;
 mod status;
 mod validate;
 mod version;
+mod writings;
 
 use std::process::ExitCode;
 
@@ -97,6 +98,8 @@ pub fn main() -> ExitCode {
         Subcommand::Ack(options) => acts::acknowledge(&common, &options),
         Subcommand::Unack(options) => acts::withdraw(&common, &options),
         Subcommand::Silence(options) => acts::silence(&common, &options),
+        Subcommand::Incident(options) => writings::incident(&common, &options),
+        Subcommand::Announce(options) => writings::announce(&common, &options),
         Subcommand::Reload => reload::run(&common),
         Subcommand::SignInLink => sign_in::run(&common),
         Subcommand::HashPassword => hash_password::run(),

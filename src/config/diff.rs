@@ -445,6 +445,7 @@ fn settings(old: &Config, new: &Config) -> Vec<String> {
         ("self.channels", old.self_channels != new.self_channels),
         ("self.heartbeat_url", old.self_heartbeat != new.self_heartbeat),
         ("retention", old.retention != new.retention),
+        ("incident_templates", old.incident_templates != new.incident_templates),
         ("heartbeats", !are_alike(&old.heartbeats, &new.heartbeats)),
         ("peers.secret", of(old, |peers| &peers.secrets) != of(new, |peers| &peers.secrets) && both),
         ("peers.solo_after", of(old, |peers| &peers.solo_after) != of(new, |peers| &peers.solo_after) && both),

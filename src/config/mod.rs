@@ -79,6 +79,7 @@ use crate::model::peer::Node;
 use crate::model::peer::Vantage;
 use crate::model::policy::Policy;
 use crate::model::secret::Secret;
+use crate::model::update::UpdateTemplate;
 
 /// A whole valid configuration.
 #[derive(Debug, Clone, PartialEq)]
@@ -97,6 +98,8 @@ pub struct Config {
     pub pages: Vec<Arc<StatusPage>>,
     /// Who is told when, in the order of the files; of those that select a monitor the first counts.
     pub policies: Vec<Arc<Policy>>,
+    /// Texts that people can begin an update with.
+    pub incident_templates: Vec<UpdateTemplate>,
     /// Maintenance windows, in the order of the files.
     pub maintenance: Vec<Arc<Window>>,
     /// Controls that tell a lost uplink from a lost target; empty means no guard.

@@ -352,6 +352,7 @@ channels:
   - { name: apprise, apprise: { url: "http://apprise.example.com:8000", urls: ["tgram://x/y"] } }
   - { name: mail, email: { server: smtp.example.com, tls: always, user: a, password: b, from: a@example.com, to: "Ops <b@example.com>" } }
   - { name: page, command: { run: [/usr/bin/page, x], env: { A: b }, timeout: 5s } }
+incident_templates: [{ name: x, state: identified, text: y }]
 status_pages:
   - slug: a
     visibility: { password_hash: "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$MDEyMzQ1Njc4OWFiY2RlZg" }

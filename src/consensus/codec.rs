@@ -8,6 +8,7 @@
 //! | `n/<key>` | delivery of a message |
 //! | `h/<monitor>/<node>` | newest pings of a heartbeat that a node received |
 //! | `s/pause/<monitor>`, `s/create/<monitor>`, `s/silence/<id>`, `a/<incident>` | what operators did, and those who may create heartbeats |
+//! | `u/i/<incident>/<id>`, `u/a/<announcement>/<id>`, `m/<incident>/<part>`, `s/announce/<id>` | what people wrote: updates and notes, postmortems, announcements |
 //! | `x/<node>` | a node that is gone for good |
 //!
 //! Values are JSON and at most [`VALUE_BYTES_MAX`] long: a value that does not fit into one message of the gossip would hold up
@@ -30,6 +31,10 @@ use crate::model::peer::OperatorAct;
 use crate::model::peer::Record;
 use crate::model::policy::SilenceId;
 use crate::model::time::UnixMillis;
+use crate::model::update::About;
+use crate::model::update::AnnouncementId;
+use crate::model::update::POSTMORTEM_PARTS_MAX;
+use crate::model::update::UpdateId;
 
 /// Longest value.
 pub const VALUE_BYTES_MAX: usize = 4096;
@@ -60,6 +65,10 @@ pub fn encode(record: &Record) -> Option<(String, String)> {
                 OperatorAct::Create(monitor) => format!("s/create/{monitor}"),
                 OperatorAct::Silence(id) => format!("s/silence/{id}"),
                 OperatorAct::Acknowledge(incident) => format!("a/{incident}"),
+                OperatorAct::Update(About::Incident(incident), id) => format!("u/i/{incident}/{id}"),
+                OperatorAct::Update(About::Announcement(announcement), id) => format!("u/a/{announcement}/{id}"),
+                OperatorAct::Postmortem(incident, part) => format!("m/{incident}/{part}"),
+                OperatorAct::Announce(id) => format!("s/announce/{id}"),
             };
             (key, row::operator_text(fact))
         }
@@ -92,10 +101,11 @@ pub fn decode(key: &str, value: &str) -> Result<Vec<Record>, BadRecord> {
             Record::Ping(row::pings_of(monitor(heartbeat).map_err(bad)?, node, parsed(value).map_err(bad)?))
         }
         Some(("s", act)) => match act.split_once('/') {
-            Some((word @ ("pause" | "create" | "silence"), id)) => {
+            Some((word @ ("pause" | "create" | "silence" | "announce"), id)) => {
                 let act = match word {
                     "pause" => OperatorAct::Pause(monitor(id).map_err(bad)?),
                     "create" => OperatorAct::Create(monitor(id).map_err(bad)?),
+                    "announce" => OperatorAct::Announce(AnnouncementId::parse(id).map_err(bad)?),
                     _ => OperatorAct::Silence(SilenceId::parse(id).map_err(bad)?),
                 };
                 Record::Operator(row::operator_of(act, parsed(value).map_err(bad)?).map_err(bad)?)
@@ -106,6 +116,10 @@ pub fn decode(key: &str, value: &str) -> Result<Vec<Record>, BadRecord> {
             let incident = incident(id).map_err(bad)?;
             Record::Operator(row::operator_of(OperatorAct::Acknowledge(incident), parsed(value).map_err(bad)?).map_err(bad)?)
         }
+        Some(("u" | "m", _)) => match text_act(key).map_err(bad)? {
+            Some(act) => Record::Operator(row::operator_of(act, parsed(value).map_err(bad)?).map_err(bad)?),
+            None => return Ok(Vec::new()),
+        },
         Some(("x", node)) => Record::Forgotten(NodeName::parse(node).map_err(|error| bad(error.to_string()))?),
         Some(_) | None => return Ok(Vec::new()),
     };
@@ -115,7 +129,7 @@ pub fn decode(key: &str, value: &str) -> Result<Vec<Record>, BadRecord> {
 /// Whether what stands under this key stays true whoever said it and when.
 #[must_use]
 pub fn is_fact(key: &str) -> bool {
-    matches!(key.split_once('/'), Some(("v" | "d" | "p" | "n" | "h" | "s" | "a" | "x", _)))
+    matches!(key.split_once('/'), Some(("v" | "d" | "p" | "n" | "h" | "s" | "a" | "u" | "m" | "x", _)))
 }
 
 /// The record as it is kept on disk; `None` for observations, which are not.
@@ -131,6 +145,23 @@ fn lane_letter(lane: Lane) -> &'static str {
         Lane::Degradation => "d",
         Lane::Regional => "p",
     }
+}
+
+/// What somebody wrote, by its key; `None`: about something that this version does not know.
+fn text_act(key: &str) -> Result<Option<OperatorAct>, String> {
+    let parts: Vec<&str> = key.split('/').collect();
+    Ok(match parts.as_slice() {
+        ["u", "i", about, id] => Some(OperatorAct::Update(About::Incident(incident(about)?), UpdateId::parse(id)?)),
+        ["u", "a", about, id] => Some(OperatorAct::Update(About::Announcement(AnnouncementId::parse(about)?), UpdateId::parse(id)?)),
+        ["m", about, part] => {
+            let number: u8 = part.parse().map_err(|_| format!("`{part}` is not the number of a part"))?;
+            if POSTMORTEM_PARTS_MAX <= number || number.to_string() != *part {
+                return Err(format!("there is no part {part}"));
+            }
+            Some(OperatorAct::Postmortem(incident(about)?, number))
+        }
+        _ => None,
+    })
 }
 
 /// Ids of incidents are ours, and yet what others say under them may be anything.

@@ -18,6 +18,7 @@ mod news;
 pub mod own;
 mod reload;
 mod settle;
+mod texts;
 mod together;
 mod view;
 mod votes;
@@ -37,6 +38,7 @@ use crate::engine::core::machine::Machine;
 use crate::engine::core::maintenance::Because;
 use crate::engine::core::maintenance::Upkeep;
 use crate::engine::core::own::Own;
+use crate::engine::core::texts::Texts;
 use crate::engine::event::Command;
 use crate::engine::event::Event;
 use crate::engine::event::Notice;
@@ -120,6 +122,7 @@ pub struct Core {
     beats: Beats,
     upkeep: Upkeep,
     alerts: Alerts,
+    texts: Texts,
     /// For the log.
     notes: Vec<String>,
     reload: Arc<ReloadView>,
@@ -156,6 +159,7 @@ impl Core {
             beats: Beats::new(beginning.beats, beginning.last_ping.map(|(sequence, _)| sequence), now),
             upkeep: Upkeep::default(),
             alerts: Alerts::default(),
+            texts: Texts::default(),
             notes: Vec::new(),
             reload: beginning.reload,
             started_at: now.wall,
@@ -173,6 +177,7 @@ impl Core {
         };
         let mut change = StateChange::default();
         core.remember_acts(&beginning.facts);
+        core.texts.remember(&beginning.facts);
         core.adopt(beginning.config, now, &mut change);
         core.look_at_windows(now, Because::OfTime);
         core.bury_what_is_left(now, &mut change);
@@ -215,6 +220,7 @@ impl Core {
         self.pass_beats(now, &mut commands);
         self.pass_windows(now, &mut commands);
         self.pass_alerts(now, &mut commands);
+        self.pass_texts(now, &mut commands);
         match event {
             Event::Observed(observed) => self.observed(observed, now, &mut commands),
             Event::ControlsDone(round) => self.controls_done(round, now, &mut commands),
@@ -354,6 +360,10 @@ impl Core {
             Operation::Withdraw(incident) => self.withdraw(incident, now),
             Operation::Silence(id, silence) => self.silence(id, silence, now),
             Operation::EndSilence(id) => self.end_silence(id, now),
+            Operation::Post(about, id, update) => self.post(about, id, update, now),
+            Operation::Unpost(about, id) => self.unpost(about, id, now),
+            Operation::WritePostmortem(incident, postmortem) => self.write_postmortem(incident, postmortem, now),
+            Operation::Announce(id, announced, first, update) => self.announce(id, announced, (first, update), now),
         };
         self.is_dirty = true;
         match answer {
@@ -432,7 +442,7 @@ impl Core {
     }
 
     fn facts_kept(&self) -> Vec<StoredFact> {
-        let Some(cluster) = &self.cluster else { return [self.created_facts(), self.acts_kept()].concat() };
+        let Some(cluster) = &self.cluster else { return [self.created_facts(), self.acts_kept(), self.texts.kept()].concat() };
         let epochs = cluster.epochs.values().map(|fact| Record::Epoch(Box::new(fact.clone())));
         let pings = cluster.pings.values().map(|fact| Record::Ping(fact.clone()));
         let acts = cluster.acts.values().map(|fact| Record::Operator(fact.clone()));

@@ -19,6 +19,12 @@ use crate::model::id::NodeName;
 use crate::model::policy::Acknowledgement;
 use crate::model::policy::Silence;
 use crate::model::policy::SilenceId;
+use crate::model::update::About;
+use crate::model::update::Announced;
+use crate::model::update::AnnouncementId;
+use crate::model::update::Postmortem;
+use crate::model::update::Update;
+use crate::model::update::UpdateId;
 
 /// Cheap to clone.
 #[derive(Debug, Clone)]
@@ -61,6 +67,14 @@ pub enum Operation {
     Silence(SilenceId, Silence),
     /// A silence is over now.
     EndSilence(SilenceId),
+    /// Somebody wrote an update or note; its time is filled in. Whether there is such an incident, whoever asks has looked.
+    Post(About, UpdateId, Update),
+    /// It was not meant, and is gone everywhere.
+    Unpost(About, UpdateId),
+    /// Somebody wrote a postmortem, in place of the one before; an empty one takes it back.
+    WritePostmortem(IncidentId, Postmortem),
+    /// Somebody announced something, with a first update.
+    Announce(AnnouncementId, Box<Announced>, UpdateId, Update),
 }
 
 /// Why an operation was not done.

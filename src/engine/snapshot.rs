@@ -25,6 +25,7 @@ use crate::model::policy::SilenceId;
 use crate::model::result::CheckResult;
 use crate::model::result::Outcome;
 use crate::model::time::UnixMillis;
+use crate::model::update::Texts;
 use crate::model::verdict::Diagnosis;
 use crate::model::verdict::Opinion;
 use crate::model::verdict::OpinionState;
@@ -52,6 +53,8 @@ pub struct Snapshot {
     pub uplink: UplinkView,
     /// Silences that hold.
     pub silences: Vec<(SilenceId, Silence)>,
+    /// What people wrote about incidents, and announced.
+    pub texts: Arc<Texts>,
     /// The cluster; `None` when watching alone.
     pub cluster: Option<Arc<ClusterView>>,
     /// How the active config came to be, and what is wrong with a newer one.

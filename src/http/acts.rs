@@ -139,29 +139,29 @@ pub fn next_morning(now: UnixMillis) -> UnixMillis {
 }
 
 /// RFC 3339, or what browsers make of a field for date and time, by UTC.
-fn point(text: &str) -> Option<UnixMillis> {
+pub(super) fn point(text: &str) -> Option<UnixMillis> {
     let zoned = text.parse::<jiff::Timestamp>();
     let stamp = zoned.or_else(|_| format!("{text}Z").parse()).or_else(|_| format!("{text}:00Z").parse());
     stamp.ok().map(|stamp| UnixMillis(stamp.as_millisecond()))
 }
 
-fn lines(visit: &Visit, name: &str) -> Vec<String> {
+pub(super) fn lines(visit: &Visit, name: &str) -> Vec<String> {
     let all = visit.form.iter().filter(|(known, _)| known == name).flat_map(|(_, text)| text.lines());
     all.map(str::trim).filter(|line| !line.is_empty()).map(ToOwned::to_owned).collect()
 }
 
-fn label(line: &str) -> Result<(String, String), Refusal> {
+pub(super) fn label(line: &str) -> Result<(String, String), Refusal> {
     let parts = line.split_once('=').map(|(key, value)| (key.trim().to_owned(), value.trim().to_owned()));
     parts.ok_or_else(|| Refusal::Malformed(format!("`{}` is no label; write it as `key=value`.", clean(line))))
 }
 
 /// A name as it fits.
-fn person(by: &str) -> String {
+pub(super) fn person(by: &str) -> String {
     clean(by).chars().take(BY_CHARS_MAX).collect()
 }
 
 /// It is printed in messages and logs: nothing invisible, no line breaks.
-fn clean(text: &str) -> String {
+pub(super) fn clean(text: &str) -> String {
     let shown: String = text.chars().map(|c| if is_deceptive(c) { ' ' } else { c }).collect();
     shown.trim().to_owned()
 }

@@ -124,7 +124,9 @@ pub fn selected(wanted: &Selection, snapshot: &Snapshot) -> Vec<String> {
     monitors.map(|monitor| monitor.name.clone()).collect()
 }
 
-fn wanted_words(wanted: &Selection) -> Vec<(&'static str, String)> {
+/// What a selection asks for: the kind of pattern, and the pattern.
+#[must_use]
+pub fn wanted_words(wanted: &Selection) -> Vec<(&'static str, String)> {
     let names = wanted.names.iter().map(|name| ("monitor", name.clone()));
     let groups = wanted.groups.iter().map(|group| ("group", group.clone()));
     let labels = wanted.labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(", ");

@@ -5,6 +5,7 @@ pub mod channels;
 pub mod healthchecks;
 pub mod heartbeats;
 pub mod peers;
+pub mod writings;
 
 use serde::Serialize;
 

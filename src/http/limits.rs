@@ -30,6 +30,10 @@ pub const TLS_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bodies: a name, a password and a token, or a silence with all that it may name. Beyond it the answer is 413.
 pub const FORM_BYTES_MAX: usize = 16 * 1024;
 
+/// Bodies of those who are signed in and write about an incident: the longest postmortem, in a script of four bytes a letter, as a form writes
+/// it. Beyond it the answer is 413.
+pub const WRITING_BYTES_MAX: usize = 128 * 1024;
+
 /// Open connections in all; each costs about 20 KiB.
 pub const CONNECTIONS_MAX: usize = 4096;
 

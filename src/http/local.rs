@@ -30,6 +30,8 @@ use crate::http::route::LocalRoute;
 use crate::http::viewer::Desk;
 use crate::http::views;
 use crate::http::visit::Visit;
+use crate::http::writings;
+use crate::http::writings::Draft;
 use crate::model::id::MonitorId;
 use crate::model::id::NodeName;
 use crate::model::incident::Incident;
@@ -92,6 +94,19 @@ pub async fn answer(control: &Control<'_>, route: LocalRoute, visit: &Visit, _pr
         LocalRoute::Acknowledge | LocalRoute::Withdraw => {
             let is_withdrawn = route == LocalRoute::Withdraw;
             Ok(answer::json(StatusCode::OK, &acknowledge(&control.desk.engine, visit, is_withdrawn).await?))
+        }
+        LocalRoute::Incidents => {
+            let all = control.desk.newest_incidents(&snapshot).await;
+            Ok(answer::json(StatusCode::OK, &api::writings::incidents(&all, &snapshot)))
+        }
+        LocalRoute::Incident(id) => {
+            let incident = control.desk.known_incident(&snapshot, id).await?;
+            Ok(answer::json(StatusCode::OK, &api::writings::incident(&incident, &snapshot)))
+        }
+        LocalRoute::Announcements => Ok(answer::json(StatusCode::OK, &api::writings::announcements(&snapshot, visit.now.wall))),
+        LocalRoute::Write(writing) => {
+            let written = writings::write(control.desk, &writing, Draft::of_form(visit), by(visit), visit.now.wall).await?;
+            Ok(answer::json(StatusCode::OK, &written))
         }
         LocalRoute::Silences => Ok(answer::json(StatusCode::OK, &api::acts::silences(&control.desk.engine.snapshot()))),
         LocalRoute::Silence => {

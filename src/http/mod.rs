@@ -84,11 +84,13 @@ pub mod sessions;
 pub mod sign_in;
 pub mod site;
 pub mod throttle;
+pub mod timeline;
 pub mod tls;
 pub mod viewer;
 pub mod views;
 pub mod visit;
 pub mod visitor;
+pub mod writings;
 
 #[cfg(test)]
 mod tests;

@@ -19,6 +19,8 @@ use crate::http::route::OperatorRoute;
 use crate::http::route::Wire;
 use crate::http::viewer::Desk;
 use crate::http::visit::Visit;
+use crate::http::writings;
+use crate::http::writings::Draft;
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
 use crate::model::policy::Acknowledgement;
@@ -61,14 +63,13 @@ pub async fn act(desk: &Desk, route: &OperatorRoute, visit: &Visit, operator: &O
             visit.links.incident(incident)
         }
         Deed::SilenceMonitor(id) => {
-            let snapshot = engine.snapshot();
             let monitor = snapshot.config.monitor(id).ok_or(Refusal::NotFound)?;
             silence(engine, Wish::of(visit, route.wire)?.silence_of(monitor, who, visit.now.wall)?).await?;
             visit.links.monitor(id)
         }
         Deed::Silence => {
             let made = silence(engine, Wish::of(visit, route.wire)?.silence(who, visit.now.wall)?).await?;
-            if route.wire == Wire::Json {
+            if is_json {
                 return Ok(answer::json(StatusCode::OK, &made));
             }
             visit.links.silences()
@@ -77,6 +78,10 @@ pub async fn act(desk: &Desk, route: &OperatorRoute, visit: &Visit, operator: &O
             end_silence(engine, id, who).await?;
             visit.links.silences()
         }
+        Deed::Write(writing) => match writings::write(desk, writing, Draft::of(visit, route.wire), who, visit.now.wall).await? {
+            written if is_json => return Ok(answer::json(StatusCode::OK, &written)),
+            _ => writings::back(writing, &visit.links),
+        },
         Deed::TestChannel(name) => {
             let attempt = office.test(name, who).await?;
             if is_json {
@@ -91,13 +96,10 @@ pub async fn act(desk: &Desk, route: &OperatorRoute, visit: &Visit, operator: &O
             }
             channels::page_of(visit, name)
         }
-        Deed::RetryChannel(name) => {
-            let waiting = office.retry_all(name, who).await?;
-            if is_json {
-                return Ok(channels::retried(waiting));
-            }
-            channels::page_of(visit, name)
-        }
+        Deed::RetryChannel(name) => match office.retry_all(name, who).await? {
+            waiting if is_json => return Ok(channels::retried(waiting)),
+            _ => channels::page_of(visit, name),
+        },
     };
     Ok(match route.wire {
         Wire::Page => answer::see_other(&back),

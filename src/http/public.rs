@@ -20,6 +20,7 @@ use crate::http::history::date;
 use crate::http::planned;
 use crate::http::random::sha256;
 use crate::http::regions;
+use crate::http::timeline;
 use crate::http::views;
 use crate::model::id::MonitorId;
 use crate::model::id::Region;
@@ -34,6 +35,8 @@ use crate::model::time::UnixMillis;
 use crate::model::verdict::Verdict;
 use crate::ui::component::maintenance::WindowView;
 use crate::ui::component::notice::AnnouncementView;
+use crate::ui::component::updates::AnnouncedView;
+use crate::ui::component::updates::UpdateView;
 use crate::ui::links::Links;
 use crate::ui::page::status::GroupView;
 use crate::ui::page::status::Headline;
@@ -109,6 +112,7 @@ pub fn project(page: &StatusPage, snapshot: &Snapshot, past: Option<&PagePast>, 
         open: open.into_iter().map(|incident| public_incident(incident, page.show, snapshot)).collect(),
         past: past.map_or_else(Vec::new, |past| past_days(&past.closed, page.show, snapshot)),
         maintenance: planned::of_page(page, snapshot, now),
+        announced: timeline::announced(page, snapshot, now),
         announcements: page.announcements.iter().map(|a| AnnouncementView { at: a.at, kind: a.kind, text: a.text.clone() }).collect(),
         footer: page.links.iter().filter(|link| is_safe_link(&link.url)).cloned().collect(),
     }
@@ -203,6 +207,7 @@ fn service(view: &MonitorView, (show, places): (Show, &[Region]), past: Option<&
 
 fn public_incident(incident: &Incident, show: Show, snapshot: &Snapshot) -> PublicIncident {
     let now_called = snapshot.monitors.get(&incident.monitor).map(|view| view.monitor.name.clone());
+    let (updates, postmortem) = timeline::public_of(&incident.id, snapshot);
     PublicIncident {
         service: now_called.unwrap_or_else(|| incident.monitor_name.clone()),
         lane: incident.lane,
@@ -211,6 +216,8 @@ fn public_incident(incident: &Incident, show: Show, snapshot: &Snapshot) -> Publ
         cause: show.errors.then(|| incident.cause.to_string()),
         diagnosis: incident.diagnosis.filter(|_| show.errors).map(|diagnosis| diagnosis.sentence()),
         regions: if show.regions { views::regions_of(incident) } else { Vec::new() },
+        updates,
+        postmortem,
     }
 }
 
@@ -253,6 +260,26 @@ pub struct StatusJson<'a> {
     past_incidents: Vec<IncidentJson<'a>>,
     /// Open and planned windows.
     maintenance: Vec<WindowJson<'a>>,
+    /// What was announced at run time and holds.
+    announcements: Vec<AnnouncedJson<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct AnnouncedJson<'a> {
+    title: &'a str,
+    state: &'static str,
+    from: String,
+    until: Option<String>,
+    /// Newest first.
+    updates: Vec<UpdateJson<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct UpdateJson<'a> {
+    state: &'static str,
+    /// In the small Markdown.
+    text: &'a str,
+    at: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -315,6 +342,30 @@ struct IncidentJson<'a> {
     diagnosis: Option<&'static str>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     regions_failing: &'a [String],
+    /// What people say of it, newest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    updates: Vec<UpdateJson<'a>>,
+    /// What was learnt from it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    postmortem: Option<&'a str>,
+}
+
+impl<'a> From<&'a AnnouncedView> for AnnouncedJson<'a> {
+    fn from(view: &'a AnnouncedView) -> AnnouncedJson<'a> {
+        AnnouncedJson {
+            title: &view.title,
+            state: view.state.word(),
+            from: view.from.rfc3339(),
+            until: view.until.map(UnixMillis::rfc3339),
+            updates: view.updates.iter().map(UpdateJson::from).collect(),
+        }
+    }
+}
+
+impl<'a> From<&'a UpdateView> for UpdateJson<'a> {
+    fn from(view: &'a UpdateView) -> UpdateJson<'a> {
+        UpdateJson { state: view.state.word(), text: &view.text, at: view.at.rfc3339() }
+    }
 }
 
 impl<'a> From<&'a StatusView> for StatusJson<'a> {
@@ -333,6 +384,7 @@ impl<'a> From<&'a StatusView> for StatusJson<'a> {
             open_incidents: view.open.iter().map(IncidentJson::from).collect(),
             past_incidents: view.past.iter().flat_map(|day| &day.incidents).map(IncidentJson::from).collect(),
             maintenance: view.maintenance.iter().map(WindowJson::from).collect(),
+            announcements: view.announced.iter().map(AnnouncedJson::from).collect(),
         }
     }
 }
@@ -383,6 +435,8 @@ impl<'a> From<&'a PublicIncident> for IncidentJson<'a> {
             cause: incident.cause.as_deref(),
             diagnosis: incident.diagnosis,
             regions_failing: &incident.regions,
+            updates: incident.updates.iter().map(UpdateJson::from).collect(),
+            postmortem: incident.postmortem.as_deref(),
         }
     }
 }

@@ -18,6 +18,8 @@ use crate::model::id::MonitorId;
 use crate::model::id::NodeName;
 use crate::model::id::PageSlug;
 use crate::model::policy::SilenceId;
+use crate::model::update::AnnouncementId;
+use crate::model::update::UpdateId;
 use crate::notifier::signed::TOKEN_CHARS_MAX as ACT_CHARS_MAX;
 use crate::ui::links::Act;
 use crate::ui::links::path_segment;
@@ -125,6 +127,16 @@ pub enum ViewerRoute {
     Silences,
     /// The same as JSON.
     ApiSilences,
+    /// What visitors are told without a check that failed.
+    Announcements,
+    /// The same as JSON.
+    ApiAnnouncements,
+    /// Incidents as JSON.
+    ApiIncidents,
+    /// One incident as JSON.
+    ApiIncident(IncidentId),
+    /// What was written about it, as JSON.
+    ApiUpdates(IncidentId),
     /// The config.
     Config,
     /// Channels and how they are.
@@ -175,6 +187,8 @@ pub enum Deed {
     Silence,
     /// It is over.
     EndSilence(SilenceId),
+    /// Something is written about trouble.
+    Write(Writing),
     /// A test message.
     TestChannel(ChannelName),
     /// A message that was given up is to be tried again.
@@ -197,6 +211,23 @@ pub struct AdminRoute {
 pub enum AdminDeed {
     /// A node is gone for good.
     ForgetNode(NodeName),
+}
+
+/// What people write about trouble.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Writing {
+    /// An update of an incident.
+    Update(IncidentId),
+    /// A note on it, for operators only.
+    Note(IncidentId),
+    /// One of both was not meant.
+    TakeBack(IncidentId, UpdateId),
+    /// What was learnt from it.
+    Postmortem(IncidentId),
+    /// An announcement.
+    Announcement,
+    /// An update of it.
+    AnnouncementUpdate(AnnouncementId),
 }
 
 /// Routes of the control socket.
@@ -226,6 +257,14 @@ pub enum LocalRoute {
     Silence,
     /// It is over.
     EndSilence(SilenceId),
+    /// Incidents, with what was written about them.
+    Incidents,
+    /// One of them.
+    Incident(IncidentId),
+    /// What visitors are told without a check that failed.
+    Announcements,
+    /// Something is written about trouble.
+    Write(Writing),
     /// How the channels are.
     Channels,
     /// The messages of a channel.
@@ -286,6 +325,7 @@ impl ViewerRoute {
             ViewerRoute::Incidents => Some("/incidents".to_owned()),
             ViewerRoute::Incident(id) => Some(format!("/incidents/{id}")),
             ViewerRoute::Silences => Some("/silences".to_owned()),
+            ViewerRoute::Announcements => Some("/announcements".to_owned()),
             ViewerRoute::Config => Some("/config".to_owned()),
             ViewerRoute::Channels => Some("/channels".to_owned()),
             ViewerRoute::Channel(name) => Some(format!("/channels/{}", path_segment(name.as_str()))),
@@ -296,6 +336,10 @@ impl ViewerRoute {
             | ViewerRoute::ApiPings(_)
             | ViewerRoute::ApiPingBody(..)
             | ViewerRoute::ApiSilences
+            | ViewerRoute::ApiAnnouncements
+            | ViewerRoute::ApiIncidents
+            | ViewerRoute::ApiIncident(_)
+            | ViewerRoute::ApiUpdates(_)
             | ViewerRoute::ApiChannels
             | ViewerRoute::ApiDeliveries(_)
             | ViewerRoute::ApiPeers => None,
@@ -395,6 +439,11 @@ fn viewer(segments: &[&str]) -> Option<ViewerRoute> {
         ["incidents", id] => incident(id).map(ViewerRoute::Incident),
         ["silences"] => Some(ViewerRoute::Silences),
         ["api", "v1", "silences"] => Some(ViewerRoute::ApiSilences),
+        ["announcements"] => Some(ViewerRoute::Announcements),
+        ["api", "v1", "announcements"] => Some(ViewerRoute::ApiAnnouncements),
+        ["api", "v1", "incidents"] => Some(ViewerRoute::ApiIncidents),
+        ["api", "v1", "incidents", id] => incident(id).map(ViewerRoute::ApiIncident),
+        ["api", "v1", "incidents", id, "updates"] => incident(id).map(ViewerRoute::ApiUpdates),
         ["config"] => Some(ViewerRoute::Config),
         ["channels"] => Some(ViewerRoute::Channels),
         ["channels", name] => channel(name).map(ViewerRoute::Channel),
@@ -432,9 +481,12 @@ fn operator(segments: &[&str]) -> Option<OperatorRoute> {
             Deed::Monitor(act, monitor(id)?)
         }
         ["channels", name, "test"] => Deed::TestChannel(channel(name)?),
+        ["incidents", id, "updates", update, "remove"] if wire == Wire::Page => {
+            Deed::Write(Writing::TakeBack(incident(id)?, UpdateId::parse(update).ok()?))
+        }
         ["channels", name, "retry"] => Deed::RetryChannel(channel(name)?),
         ["channels", name, "deliveries", id, "retry"] => Deed::RetryMessage(channel(name)?, row(id)?),
-        _ => return None,
+        all => Deed::Write(writing(all)?),
     };
     Some(OperatorRoute { deed, wire })
 }
@@ -446,6 +498,18 @@ fn admin(segments: &[&str]) -> Option<AdminRoute> {
         _ => return None,
     };
     Some(AdminRoute { deed, wire })
+}
+
+/// What is written by POST, at the same places for people, programs and the command line.
+fn writing(segments: &[&str]) -> Option<Writing> {
+    Some(match segments {
+        ["incidents", id, "updates"] => Writing::Update(incident(id)?),
+        ["incidents", id, "notes"] => Writing::Note(incident(id)?),
+        ["incidents", id, "postmortem"] => Writing::Postmortem(incident(id)?),
+        ["announcements"] => Writing::Announcement,
+        ["announcements", id, "updates"] => Writing::AnnouncementUpdate(AnnouncementId::parse(id).ok()?),
+        _ => return None,
+    })
 }
 
 /// Programs make and delete the acknowledgement of an incident; people press a button that says what it does.
@@ -460,6 +524,7 @@ fn operator_delete(segments: &[&str]) -> Option<OperatorRoute> {
     let deed = match segments {
         ["api", "v1", "incidents", id, "acknowledgement"] => Deed::Withdraw(incident(id)?),
         ["api", "v1", "silences", id] => Deed::EndSilence(silence(id)?),
+        ["api", "v1", "incidents", id, "updates", update] => Deed::Write(Writing::TakeBack(incident(id)?, UpdateId::parse(update).ok()?)),
         _ => return None,
     };
     Some(OperatorRoute { deed, wire: Wire::Json })
@@ -470,6 +535,9 @@ fn local_get(segments: &[&str]) -> Option<Route> {
         ["local", "status"] => Some(Route::Local(LocalRoute::Status)),
         ["local", "peers"] => Some(Route::Local(LocalRoute::Peers)),
         ["local", "silences"] => Some(Route::Local(LocalRoute::Silences)),
+        ["local", "incidents"] => Some(Route::Local(LocalRoute::Incidents)),
+        ["local", "incidents", id] => incident(id).map(|id| Route::Local(LocalRoute::Incident(id))),
+        ["local", "announcements"] => Some(Route::Local(LocalRoute::Announcements)),
         ["local", "channels"] => Some(Route::Local(LocalRoute::Channels)),
         ["local", "channels", name, "deliveries"] => channel(name).map(|name| Route::Local(LocalRoute::Deliveries(name))),
         ["local", "heartbeats", id] => monitor(id).map(|id| Route::Local(LocalRoute::Heartbeat(id))),
@@ -489,6 +557,7 @@ fn local_post(segments: &[&str]) -> Option<Route> {
         ["local", "channels", name, "deliveries", id, "retry"] => Some(Route::Local(LocalRoute::RetryMessage(channel(name)?, row(id)?))),
         ["local", "peers", name, "ping"] => node(name).map(|node| Route::Local(LocalRoute::PingPeer(node))),
         ["local", "peers", name, "forget"] => node(name).map(|node| Route::Local(LocalRoute::ForgetPeer(node))),
+        ["local", rest @ ..] => writing(rest).map(|writing| Route::Local(LocalRoute::Write(writing))),
         _ => None,
     }
 }
@@ -668,6 +737,42 @@ mod tests {
     }
 
     #[test]
+    fn so_has_everything_that_is_written() {
+        for (method, path, right) in [
+            ("GET", "/announcements", Right::Viewer),
+            ("GET", "/api/v1/announcements", Right::Viewer),
+            ("GET", "/api/v1/incidents", Right::Viewer),
+            ("GET", "/api/v1/incidents/abc234", Right::Viewer),
+            ("GET", "/api/v1/incidents/abc234/updates", Right::Viewer),
+            ("POST", "/incidents/abc234/updates", Right::Operator),
+            ("POST", "/incidents/abc234/notes", Right::Operator),
+            ("POST", "/incidents/abc234/postmortem", Right::Operator),
+            ("POST", "/incidents/abc234/updates/abcdefg2/remove", Right::Operator),
+            ("POST", "/announcements", Right::Operator),
+            ("POST", "/announcements/abcdefg2/updates", Right::Operator),
+            ("POST", "/api/v1/incidents/abc234/updates", Right::Operator),
+            ("POST", "/api/v1/incidents/abc234/notes", Right::Operator),
+            ("POST", "/api/v1/incidents/abc234/postmortem", Right::Operator),
+            ("DELETE", "/api/v1/incidents/abc234/updates/abcdefg2", Right::Operator),
+            ("POST", "/api/v1/announcements", Right::Operator),
+            ("POST", "/api/v1/announcements/abcdefg2/updates", Right::Operator),
+            ("GET", "/local/incidents", Right::Local),
+            ("GET", "/local/incidents/abc234", Right::Local),
+            ("GET", "/local/announcements", Right::Local),
+            ("POST", "/local/incidents/abc234/updates", Right::Local),
+            ("POST", "/local/incidents/abc234/notes", Right::Local),
+            ("POST", "/local/incidents/abc234/postmortem", Right::Local),
+            ("POST", "/local/announcements", Right::Local),
+            ("POST", "/local/announcements/abcdefg2/updates", Right::Local),
+        ] {
+            assert_eq!(route(method, path).map(|found| found.right()), Ok(right), "{method} {path}");
+        }
+        for path in ["/incidents/abc234/updates/ABC/remove", "/announcements/x", "/local/incidents/abc234/other", "/announcements/"] {
+            assert_eq!(route("POST", path), Err(NoRoute::NotFound), "{path}");
+        }
+    }
+
+    #[test]
     fn other_spellings_do_not_exist() {
         for path in [
             "",
@@ -737,7 +842,9 @@ mod tests {
 
     #[test]
     fn pages_one_is_sent_back_to_are_routes_again() {
-        for path in ["/monitors", "/monitors/api", "/incidents", "/incidents/abc", "/silences", "/config", "/channels", "/peers"] {
+        for path in
+            ["/monitors", "/monitors/api", "/incidents", "/incidents/abc", "/silences", "/announcements", "/config", "/channels", "/peers"]
+        {
             let Ok(Route::Viewer(found)) = route("GET", path) else { panic!("{path} is for viewers") };
             assert_eq!(found.page_path().as_deref(), Some(path));
         }

@@ -35,6 +35,7 @@ use crate::http::heartbeat::receiver::Receiver;
 use crate::http::limits::BODY_TIMEOUT;
 use crate::http::limits::FORM_BYTES_MAX;
 use crate::http::limits::REQUEST_TIMEOUT;
+use crate::http::limits::WRITING_BYTES_MAX;
 use crate::http::live;
 use crate::http::live::Streams;
 use crate::http::local;
@@ -43,6 +44,8 @@ use crate::http::operator;
 use crate::http::pages::Pages;
 use crate::http::peer_views::LinkReport;
 use crate::http::peers;
+use crate::http::route::Deed;
+use crate::http::route::LocalRoute;
 use crate::http::route::PublicRoute;
 use crate::http::route::Route;
 use crate::http::route::ViewerRoute;
@@ -162,7 +165,9 @@ impl Site {
             if visit.bearer().is_none() && peer != Peer::Control && !is_by_address {
                 visit.require_same_site(config.server.public_url.as_deref())?;
             }
-            (visit.form, visit.body) = read_body(&visit, body).await?;
+            let is_long = is_long(&found) && (peer == Peer::Control || self.identify(&visit, config).await.is_some());
+            let bytes_max = if is_long { WRITING_BYTES_MAX } else { FORM_BYTES_MAX };
+            (visit.form, visit.body) = read_body(&visit, body, bytes_max).await?;
         }
         self.dispatch(found, &visit, config).await
     }
@@ -324,9 +329,18 @@ fn sign_in_needed(route: &ViewerRoute) -> Refusal {
     Refusal::SignInNeeded(route.page_path())
 }
 
+/// Whether it may bring a long text along.
+fn is_long(route: &Route) -> bool {
+    match route {
+        Route::Operator(route) => matches!(route.deed, Deed::Write(_)),
+        Route::Local(route) => matches!(route, LocalRoute::Write(_)),
+        Route::Public(_) | Route::Ping(_) | Route::Healthchecks(_) | Route::Viewer(_) | Route::Admin(_) => false,
+    }
+}
+
 /// Reads the body, and its fields when it is a form. Only bodies that say their length are read: ours do, and a body in chunks through a proxy that sees
 /// its end elsewhere is how requests are smuggled.
-async fn read_body<B>(visit: &Visit, body: B) -> Result<(Vec<(String, String)>, Bytes), Refusal>
+async fn read_body<B>(visit: &Visit, body: B, bytes_max: usize) -> Result<(Vec<(String, String)>, Bytes), Refusal>
 where
     B: Body + Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -334,10 +348,10 @@ where
     if visit.headers.contains_key(header::TRANSFER_ENCODING) {
         return Err(Refusal::LengthRequired);
     }
-    if visit.header("content-length").and_then(|n| n.parse::<usize>().ok()).is_some_and(|n| FORM_BYTES_MAX < n) {
+    if visit.header("content-length").and_then(|n| n.parse::<usize>().ok()).is_some_and(|n| bytes_max < n) {
         return Err(Refusal::TooLong);
     }
-    let read = std::pin::pin!(Limited::new(body, FORM_BYTES_MAX).collect());
+    let read = std::pin::pin!(Limited::new(body, bytes_max).collect());
     let read = tokio::time::timeout(BODY_TIMEOUT, read).await.map_err(|_| Refusal::TooSlow)?;
     let mut whole = match read {
         Ok(collected) => collected.aggregate(),

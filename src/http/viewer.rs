@@ -41,10 +41,12 @@ use crate::http::ranges;
 use crate::http::ranges::Range;
 use crate::http::regions;
 use crate::http::route::ViewerRoute;
+use crate::http::timeline;
 use crate::http::views;
 use crate::http::visit::Visit;
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
+use crate::model::incident::Incident;
 use crate::model::page::StatusPage;
 use crate::model::ping::PingEntry;
 use crate::model::rollup::Resolution;
@@ -60,6 +62,7 @@ use crate::ui::component::heartbeat::BeatSection;
 use crate::ui::component::incident::IncidentRow;
 use crate::ui::layout::Frame;
 use crate::ui::links::Links;
+use crate::ui::page::announcements;
 use crate::ui::page::config;
 use crate::ui::page::dashboard;
 use crate::ui::page::incidents;
@@ -130,8 +133,22 @@ impl Desk {
             ViewerRoute::Dashboard => dashboard::page(&frame, &overview::view(&snapshot, &Wanted::read(&visit.query), &visit.links, now)),
             ViewerRoute::Monitor(id) => monitor::page(&frame, &self.monitor(&snapshot, id, &frame, Range::read(&visit.query)).await?),
             ViewerRoute::Incidents => incidents::list(&frame, &self.incidents(&snapshot, now).await),
-            ViewerRoute::Incident(id) => self.incident(&frame, &snapshot, id).await?,
+            ViewerRoute::Incident(id) => self.incident(&frame, &snapshot, (id, &visit.query)).await?,
             ViewerRoute::Silences => silences::page(&frame, &alert_views::silences(&snapshot)),
+            ViewerRoute::Announcements => announcements::page(&frame, &timeline::announcements(&snapshot, now)),
+            ViewerRoute::ApiAnnouncements => return Ok(answer::json(StatusCode::OK, &api::writings::announcements(&snapshot, now))),
+            ViewerRoute::ApiIncidents => {
+                let all = self.newest_incidents(&snapshot).await;
+                return Ok(answer::json(StatusCode::OK, &api::writings::incidents(&all, &snapshot)));
+            }
+            ViewerRoute::ApiIncident(id) => {
+                let incident = self.known_incident(&snapshot, id.clone()).await?;
+                return Ok(answer::json(StatusCode::OK, &api::writings::incident(&incident, &snapshot)));
+            }
+            ViewerRoute::ApiUpdates(id) => {
+                self.known_incident(&snapshot, id.clone()).await?;
+                return Ok(answer::json(StatusCode::OK, &api::writings::updates(snapshot.texts.incidents.get(id))));
+            }
             ViewerRoute::ApiSilences => return Ok(answer::json(StatusCode::OK, &api::acts::silences(&snapshot))),
             ViewerRoute::Config => config::page(&frame, &views::config(&snapshot)),
             ViewerRoute::Channels => office.list(&frame).await,
@@ -308,12 +325,29 @@ impl Desk {
         IncidentsView { rows, unreadable: is_unreadable }
     }
 
-    async fn incident(&self, frame: &Frame, snapshot: &Snapshot, id: &IncidentId) -> Result<maud::Markup, Refusal> {
-        let open = || views::open_incidents(snapshot).into_iter().find(|incident| incident.id == *id);
-        let incident = match within(self.archive.incident(id)).await {
-            Ok(found) => found.or_else(open).ok_or(Refusal::NotFound)?,
-            Err(error) => open().ok_or_else(|| Refusal::Internal(format!("cannot read incident {id}: {error}")))?,
-        };
+    /// An incident that is open or was kept.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`], or [`Refusal::Internal`] when nobody can tell.
+    pub async fn known_incident(&self, snapshot: &Snapshot, id: IncidentId) -> Result<Incident, Refusal> {
+        let open = || views::open_incidents(snapshot).into_iter().find(|incident| incident.id == id);
+        match within(self.archive.incident(&id)).await {
+            Ok(found) => found.or_else(open).ok_or(Refusal::NotFound),
+            Err(error) => open().ok_or_else(|| Refusal::Internal(format!("cannot read incident {id}: {error}"))),
+        }
+    }
+
+    /// The newest incidents; while the database cannot be read, the open ones.
+    pub async fn newest_incidents(&self, snapshot: &Snapshot) -> Vec<Incident> {
+        let filter = IncidentFilter { monitors: None, since: None, limit: ROWS_SHOWN };
+        within(self.archive.incidents(&filter)).await.unwrap_or_else(|error| {
+            unreadable(&error);
+            views::open_incidents(snapshot)
+        })
+    }
+
+    async fn incident(&self, frame: &Frame, snapshot: &Snapshot, (id, query): (&IncidentId, &str)) -> Result<maud::Markup, Refusal> {
+        let incident = self.known_incident(snapshot, id.clone()).await?;
         let deliveries = within(self.archive.deliveries(&DeliveryFilter::Incident(id.clone()), ROWS_SHOWN)).await.unwrap_or_else(|error| {
             unreadable(&error);
             Vec::new()
@@ -322,7 +356,10 @@ impl Desk {
             Some(view) => self.told(view, frame.now).await,
             None => AllTold::new(),
         };
-        Ok(incidents::page(frame, &views::incident(&incident, (&deliveries, frame.may_operate), snapshot, (frame.now, &told))))
+        let mut view = views::incident(&incident, (&deliveries, frame.may_operate), snapshot, (frame.now, &told));
+        let asked = url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "template").map(|(_, name)| name.into_owned());
+        view.draft = timeline::draft(id, asked.as_deref(), snapshot);
+        Ok(incidents::page(frame, &view))
     }
 }
 

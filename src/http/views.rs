@@ -12,6 +12,7 @@ use crate::http::colleagues::AllTold;
 use crate::http::limits::FRESH_FOR;
 use crate::http::live;
 use crate::http::regions;
+use crate::http::timeline;
 use crate::http::visit::Visit;
 use crate::model::incident::Incident;
 use crate::model::monitor::Origin;
@@ -20,6 +21,7 @@ use crate::model::time::UnixMillis;
 use crate::model::verdict::Verdict;
 use crate::store::Delivery;
 use crate::ui::component::chart::Tick;
+use crate::ui::component::delivery::DeliveryRow;
 use crate::ui::component::incident::IncidentRow;
 use crate::ui::component::notice::Banner;
 use crate::ui::component::notice::ProblemView;
@@ -168,9 +170,16 @@ pub fn incident(
 ) -> IncidentView {
     let shared = snapshot.monitors.get(&incident.monitor).filter(|view| regions::is_shared(view) && incident.closed.is_none());
     let names = |regions: &[crate::model::id::Region]| regions.iter().map(ToString::to_string).collect();
+    let alert = alert_views::section(&incident.id, snapshot, now).filter(|_| incident.closed.is_none());
+    let deliveries: Vec<DeliveryRow> = deliveries.iter().map(|delivery| delivery_row(delivery, may_operate)).collect();
+    let ack = alert.as_ref().and_then(|alert| alert.acknowledged.as_ref());
     IncidentView {
         row: incident_row(incident, snapshot, now),
-        alert: alert_views::section(&incident.id, snapshot, now).filter(|_| incident.closed.is_none()),
+        moments: timeline::moments(incident, &deliveries, ack, snapshot),
+        state: timeline::state(&incident.id, snapshot),
+        draft: timeline::draft(&incident.id, None, snapshot),
+        learnt: timeline::learnt(&incident.id, snapshot),
+        alert,
         confirmed_at: incident.confirmed_at,
         confirmed_after: incident.confirmed_at.since(incident.opened_at),
         cause_code: incident.cause.code(),
@@ -185,7 +194,7 @@ pub fn incident(
             failing: regions::failing_rows(view, told),
         }),
         evidence: incident.evidence.clone(),
-        deliveries: deliveries.iter().map(|delivery| delivery_row(delivery, may_operate)).collect(),
+        deliveries,
     }
 }
 

@@ -24,6 +24,9 @@
 //! | channel | a configured way to reach people |
 //! | notification | one message about one incident to one channel |
 //! | outbox | notifications owed but not yet sent |
+//! | update | what people say of an incident or announcement: how far they have got |
+//! | note | the same, for operators only |
+//! | announcement | something people tell visitors without a check that failed |
 
 pub mod change;
 pub mod channel;
@@ -46,4 +49,5 @@ pub mod secret;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod time;
+pub mod update;
 pub mod verdict;

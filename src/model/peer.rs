@@ -25,6 +25,12 @@ use crate::model::result::Phase;
 use crate::model::result::code_of;
 use crate::model::time::Mono;
 use crate::model::time::UnixMillis;
+use crate::model::update::About;
+use crate::model::update::Announced;
+use crate::model::update::AnnouncementId;
+use crate::model::update::PostmortemPart;
+use crate::model::update::Update;
+use crate::model::update::UpdateId;
 use crate::model::verdict::Confidence;
 use crate::model::verdict::Diagnosis;
 use crate::model::verdict::OpinionState;
@@ -375,6 +381,12 @@ pub enum Said {
     Silence(Silence),
     /// What it was about is over. Nobody took anything back: each node finds by itself that it does not hold any more.
     Over,
+    /// An update or note.
+    Update(Update),
+    /// A piece of a postmortem.
+    Postmortem(PostmortemPart),
+    /// An announcement.
+    Announcement(Announced),
 }
 
 /// What operators can do at run time and every node must know.
@@ -388,6 +400,12 @@ pub enum OperatorAct {
     Acknowledge(IncidentId),
     /// Nobody is told of new trouble of some monitors.
     Silence(SilenceId),
+    /// Somebody wrote an update or note.
+    Update(About, UpdateId),
+    /// Somebody wrote a postmortem; it is told in pieces, counted from 0.
+    Postmortem(IncidentId, u8),
+    /// Somebody announced something.
+    Announce(AnnouncementId),
 }
 
 /// A hybrid logical clock: wall time that never goes back, a counter within one millisecond, and the writer to break ties

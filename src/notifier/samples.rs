@@ -258,6 +258,7 @@ pub(super) fn config(channels: &[&str]) -> Arc<Config> {
         channels: channels.iter().map(named).collect::<BTreeMap<_, _>>(),
         pages: Vec::new(),
         policies: Vec::new(),
+        incident_templates: Vec::new(),
         maintenance: Vec::new(),
         uplink: Vec::new(),
         self_channels: Vec::new(),

@@ -313,10 +313,10 @@ impl Said {
     }
 }
 
-/// Whether it is known for as long as it may be asked for, and then goes by itself: what was sent, and what operators said of alerts that are
-/// over.
+/// Whether it is known for as long as it may be asked for, and then goes by itself: what was sent, and what operators said of alerts and
+/// incidents that is over.
 fn is_passing(key: &str, value: &str) -> bool {
-    let is_about_alerts = key.starts_with("a/") || key.starts_with("s/silence/");
+    let is_about_alerts = ["a/", "s/silence/", "u/", "m/", "s/announce/"].iter().any(|prefix| key.starts_with(prefix));
     let is_over = || {
         codec::decode(key, value).is_ok_and(|records| records.iter().any(|record| matches!(record, Record::Operator(fact) if !fact.holds)))
     };

@@ -9,6 +9,8 @@ use crate::model::id::MonitorId;
 use crate::model::id::NodeName;
 use crate::model::id::PageSlug;
 use crate::model::policy::SilenceId;
+use crate::model::update::AnnouncementId;
+use crate::model::update::UpdateId;
 
 /// Makes addresses below the base path. Ids are slugs and need no escaping.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -117,6 +119,48 @@ impl Links {
     pub fn sign_in_at_provider(&self, next: Option<&str>) -> String {
         let query = next.map(|path| format!("?next={path}")).unwrap_or_default();
         format!("{}{query}", self.to("/sign-in/oidc"))
+    }
+
+    /// Where a form writes an update of an incident.
+    #[must_use]
+    pub fn updates(&self, id: &IncidentId) -> String {
+        self.to(&format!("/incidents/{id}/updates"))
+    }
+
+    /// The page of an incident, with a template in its form.
+    #[must_use]
+    pub fn incident_template(&self, id: &IncidentId, name: &str) -> String {
+        format!("{}?template={}#write", self.incident(id), path_segment(name))
+    }
+
+    /// Where a form takes one back.
+    #[must_use]
+    pub fn remove_update(&self, id: &IncidentId, update: &UpdateId) -> String {
+        self.to(&format!("/incidents/{id}/updates/{update}/remove"))
+    }
+
+    /// Where a form writes a note.
+    #[must_use]
+    pub fn notes(&self, id: &IncidentId) -> String {
+        self.to(&format!("/incidents/{id}/notes"))
+    }
+
+    /// Where a form writes a postmortem.
+    #[must_use]
+    pub fn postmortem(&self, id: &IncidentId) -> String {
+        self.to(&format!("/incidents/{id}/postmortem"))
+    }
+
+    /// Announcements, and where a form makes one.
+    #[must_use]
+    pub fn announcements(&self) -> String {
+        self.to("/announcements")
+    }
+
+    /// Where a form writes an update of an announcement.
+    #[must_use]
+    pub fn announcement_updates(&self, id: &AnnouncementId) -> String {
+        self.to(&format!("/announcements/{id}/updates"))
     }
 
     /// Silences, and where a form asks for one.

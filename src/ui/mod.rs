@@ -9,5 +9,6 @@ pub mod assets;
 pub mod component;
 pub mod layout;
 pub mod links;
+pub mod markdown;
 pub mod page;
 pub mod text;

@@ -6,6 +6,7 @@ mod depends;
 mod expect;
 mod heartbeat;
 mod http;
+mod incident;
 mod instance;
 mod maintenance;
 mod monitor;
@@ -51,6 +52,7 @@ pub(super) fn document(ctx: &Ctx<'_>, root: &Node, expanded: &Expanded) -> Optio
     let channels_at = fields.take("channels");
     let pages_at = fields.take("status_pages");
     let policies_at = fields.take("policies");
+    let templates_at = fields.take("incident_templates");
     let maintenance_at = fields.take("maintenance");
     let uplink = fields.read("uplink", instance::uplink);
     let peers = fields.read("peers", peers::peers);
@@ -91,6 +93,7 @@ pub(super) fn document(ctx: &Ctx<'_>, root: &Node, expanded: &Expanded) -> Optio
         channels,
         pages,
         policies,
+        incident_templates: incident::templates(ctx, templates_at.as_ref()),
         maintenance,
         uplink: uplink.unwrap_or_default(),
         self_channels: channel::references(ctx, &self_items, &names),

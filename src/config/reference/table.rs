@@ -109,6 +109,13 @@ const TOP: &[Key] = &[
         "[{ slug: main, groups: [{ name: All, monitors: \"*\" }] }]",
     ),
     key(
+        "incident_templates",
+        Kind::List(&Kind::Map("incident_templates[]")),
+        "[]",
+        "Texts that people can begin an update of an incident with.",
+        "[{ name: Looking into it, state: investigating, text: We are looking into it. }]",
+    ),
+    key(
         "policies",
         Kind::List(&Kind::Map("policies[]")),
         "",

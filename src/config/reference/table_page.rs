@@ -24,6 +24,7 @@ pub(super) const SECTIONS: &[Section] = &[
     },
     Section { path: "status_pages[].groups[].match", doc: "Selects monitors by their labels.", keys: MATCH },
     Section { path: "status_pages[].announcements[]", doc: "A message of the operators on the page.", keys: ANNOUNCEMENT },
+    Section { path: "incident_templates[]", doc: "A text that people can begin an update of an incident with.", keys: TEMPLATE },
 ];
 
 const PAGE: &[Key] = &[
@@ -103,4 +104,10 @@ const ANNOUNCEMENT: &[Key] = &[
     must("at", Kind::Shape("a time such as `2026-06-30T10:00:00Z`"), "Since when it holds.", "2026-06-30T10:00:00Z"),
     key("kind", Kind::Word(&["info", "warning", "outage", "operational"]), "info", "How it is shown.", "warning"),
     must("text", Kind::Text, "What it says, as plain text.", "We are moving to the new data centre."),
+];
+
+const TEMPLATE: &[Key] = &[
+    must("name", Kind::Text, "What it is called; unique.", "Looking into it"),
+    must("state", Kind::Word(&["investigating", "identified", "monitoring", "resolved"]), "How far people have got.", "investigating"),
+    must("text", Kind::Text, "What it says, in a small Markdown, at most 1000 characters.", "We are looking into it."),
 ];

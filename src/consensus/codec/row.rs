@@ -42,6 +42,16 @@ use crate::model::policy::BY_CHARS_MAX;
 use crate::model::policy::NOTE_CHARS_MAX;
 use crate::model::policy::Silence;
 use crate::model::time::UnixMillis;
+use crate::model::update::Announced;
+use crate::model::update::POSTMORTEM_CHARS_MAX;
+use crate::model::update::POSTMORTEM_PARTS_MAX;
+use crate::model::update::Postmortem;
+use crate::model::update::PostmortemPart;
+use crate::model::update::TITLE_CHARS_MAX;
+use crate::model::update::UPDATE_CHARS_MAX;
+use crate::model::update::Update;
+use crate::model::update::UpdateKind;
+use crate::model::update::UpdateState;
 use crate::model::verdict::Confidence;
 use crate::model::verdict::Diagnosis;
 use crate::model::verdict::RegionView;
@@ -337,6 +347,12 @@ pub(super) struct OperatorRow {
     silence: Option<SilenceRow>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     over: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    update: Option<UpdateRow>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    part: Option<PartRow>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    announced: Option<AnnouncedRow>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -358,54 +374,157 @@ struct SilenceRow {
     note: String,
 }
 
+#[derive(Serialize, Deserialize)]
+struct UpdateRow {
+    /// None: it is a note.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    state: Option<String>,
+    text: String,
+    by: String,
+    at: i64,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    public: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PartRow {
+    of: u8,
+    text: String,
+    by: String,
+    at: i64,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    public: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct AnnouncedRow {
+    title: String,
+    names: Vec<String>,
+    groups: Vec<String>,
+    labels: BTreeMap<String, String>,
+    pages: Vec<String>,
+    from: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    until: Option<i64>,
+    by: String,
+    at: i64,
+}
+
 /// The value of an act.
 pub(super) fn operator_text(fact: &OperatorFact) -> String {
-    let (ack, silence) = match &fact.said {
-        Said::Nothing | Said::Over => (None, None),
+    let Stamp { wall, counter, by } = &fact.stamp;
+    let (wall, n, by, holds) = (wall.0, *counter, by.to_string(), fact.holds);
+    let mut row = OperatorRow { wall, n, by, holds, ack: None, silence: None, over: false, update: None, part: None, announced: None };
+    match &fact.said {
+        Said::Nothing => {}
+        Said::Over => row.over = true,
         Said::Acknowledgement(ack) => {
             let Acknowledgement { by, at, until, note } = ack;
-            (Some(AckRow { by: by.clone(), at: at.0, until: until.map(|until| until.0), note: note.clone() }), None)
+            row.ack = Some(AckRow { by: by.clone(), at: at.0, until: until.map(|until| until.0), note: note.clone() });
         }
         Said::Silence(silence) => {
             let Silence { wanted: Selection { names, groups, labels }, from, until, by, note } = silence;
             let (names, groups, labels) = (names.clone(), groups.clone(), labels.clone());
-            (None, Some(SilenceRow { names, groups, labels, from: from.0, until: until.0, by: by.clone(), note: note.clone() }))
+            row.silence = Some(SilenceRow { names, groups, labels, from: from.0, until: until.0, by: by.clone(), note: note.clone() });
         }
-    };
-    let Stamp { wall, counter, by } = &fact.stamp;
-    super::json(&OperatorRow {
-        wall: wall.0,
-        n: *counter,
-        by: by.to_string(),
-        holds: fact.holds,
-        ack,
-        silence,
-        over: fact.said == Said::Over,
-    })
+        Said::Update(update) => {
+            let Update { kind: _, text, by, at } = update;
+            let state = update.state().map(|state| state.word().to_owned());
+            row.update = Some(UpdateRow { state, text: text.clone(), by: by.clone(), at: at.0, public: update.is_public() });
+        }
+        Said::Postmortem(part) => {
+            let Postmortem { text, by, at, is_public } = &part.whole;
+            row.part = Some(PartRow { of: part.n_parts, text: text.clone(), by: by.clone(), at: at.0, public: *is_public });
+        }
+        Said::Announcement(announced) => row.announced = Some(announced_row(announced)),
+    }
+    super::json(&row)
+}
+
+fn announced_row(announced: &Announced) -> AnnouncedRow {
+    let Announced { title, wanted: Selection { names, groups, labels }, pages, from, until, by, at } = announced;
+    AnnouncedRow {
+        title: title.clone(),
+        names: names.clone(),
+        groups: groups.clone(),
+        labels: labels.clone(),
+        pages: pages.clone(),
+        from: from.0,
+        until: until.map(|until| until.0),
+        by: by.clone(),
+        at: at.0,
+    }
 }
 
 /// The act of a value. What people wrote is cut to what may be written: others may have other limits, or none.
 pub(super) fn operator_of(act: OperatorAct, row: OperatorRow) -> Result<OperatorFact, String> {
     let stamp = Stamp { wall: UnixMillis(row.wall), counter: row.n, by: node(&row.by)? };
-    let said = match (&act, row.ack, row.silence) {
-        (OperatorAct::Acknowledge(_), Some(ack), _) => Said::Acknowledgement(Acknowledgement {
-            by: cut(&ack.by, BY_CHARS_MAX),
-            at: UnixMillis(ack.at),
-            until: ack.until.map(UnixMillis),
-            note: cut(&ack.note, NOTE_CHARS_MAX),
-        }),
-        (OperatorAct::Silence(_), _, Some(silence)) => Said::Silence(Silence {
-            wanted: Selection { names: silence.names, groups: silence.groups, labels: silence.labels },
-            from: UnixMillis(silence.from),
-            until: UnixMillis(silence.until),
-            by: cut(&silence.by, BY_CHARS_MAX),
-            note: cut(&silence.note, NOTE_CHARS_MAX),
-        }),
-        (OperatorAct::Acknowledge(_) | OperatorAct::Silence(_), _, _) if row.holds => return Err("it does not say what holds".to_owned()),
-        (OperatorAct::Acknowledge(_) | OperatorAct::Silence(_), _, _) if row.over => Said::Over,
-        (OperatorAct::Pause(_) | OperatorAct::Create(_) | OperatorAct::Acknowledge(_) | OperatorAct::Silence(_), _, _) => Said::Nothing,
+    let (holds, over) = (row.holds, row.over);
+    let said = match &act {
+        OperatorAct::Pause(_) | OperatorAct::Create(_) => Some(Said::Nothing),
+        OperatorAct::Acknowledge(_) => row.ack.map(said_of_ack),
+        OperatorAct::Silence(_) => row.silence.map(said_of_silence),
+        OperatorAct::Update(..) => row.update.map(said_of_update).transpose()?,
+        OperatorAct::Postmortem(_, number) => row.part.map(|part| said_of_part(*number, part)).transpose()?,
+        OperatorAct::Announce(_) => row.announced.map(said_of_announced),
     };
-    Ok(OperatorFact { act, stamp, holds: row.holds, said })
+    match said {
+        Some(said) => Ok(OperatorFact { act, stamp, holds, said }),
+        None if holds => Err("it does not say what holds".to_owned()),
+        None => Ok(OperatorFact { act, stamp, holds, said: if over { Said::Over } else { Said::Nothing } }),
+    }
+}
+
+fn said_of_ack(ack: AckRow) -> Said {
+    Said::Acknowledgement(Acknowledgement {
+        by: cut(&ack.by, BY_CHARS_MAX),
+        at: UnixMillis(ack.at),
+        until: ack.until.map(UnixMillis),
+        note: cut(&ack.note, NOTE_CHARS_MAX),
+    })
+}
+
+fn said_of_silence(silence: SilenceRow) -> Said {
+    Said::Silence(Silence {
+        wanted: Selection { names: silence.names, groups: silence.groups, labels: silence.labels },
+        from: UnixMillis(silence.from),
+        until: UnixMillis(silence.until),
+        by: cut(&silence.by, BY_CHARS_MAX),
+        note: cut(&silence.note, NOTE_CHARS_MAX),
+    })
+}
+
+fn said_of_update(row: UpdateRow) -> Result<Said, String> {
+    let kind = match row.state {
+        None => UpdateKind::Note,
+        Some(word) => {
+            let state = UpdateState::of_word(&word).ok_or_else(|| "its state is none".to_owned())?;
+            UpdateKind::State { state, is_public: row.public }
+        }
+    };
+    let (text, by) = (cut_lines(&row.text, UPDATE_CHARS_MAX), cut(&row.by, BY_CHARS_MAX));
+    Ok(Said::Update(Update { kind, text, by, at: UnixMillis(row.at) }))
+}
+
+fn said_of_part(number: u8, row: PartRow) -> Result<Said, String> {
+    if row.of <= number || POSTMORTEM_PARTS_MAX < row.of {
+        return Err(format!("it cannot be part {number} of {}", row.of));
+    }
+    let (text, by) = (cut_lines(&row.text, POSTMORTEM_CHARS_MAX), cut(&row.by, BY_CHARS_MAX));
+    let whole = Postmortem { text, by, at: UnixMillis(row.at), is_public: row.public };
+    Ok(Said::Postmortem(PostmortemPart { n_parts: row.of, whole }))
+}
+
+fn said_of_announced(row: AnnouncedRow) -> Said {
+    Said::Announcement(Announced {
+        title: cut(&row.title, TITLE_CHARS_MAX),
+        wanted: Selection { names: row.names, groups: row.groups, labels: row.labels },
+        pages: row.pages,
+        from: UnixMillis(row.from),
+        until: row.until.map(UnixMillis),
+        by: cut(&row.by, BY_CHARS_MAX),
+        at: UnixMillis(row.at),
+    })
 }
 
 fn node(text: &str) -> Result<NodeName, String> {
@@ -419,4 +538,9 @@ fn millis(duration: Duration) -> u64 {
 /// At most so many characters, none of them invisible.
 pub(super) fn cut(text: &str, n_chars: usize) -> String {
     text.chars().filter(|c| !crate::model::id::is_deceptive(*c)).take(n_chars).collect()
+}
+
+/// The same of a text that has lines.
+fn cut_lines(text: &str, n_chars: usize) -> String {
+    text.chars().filter(|c| *c == '\n' || !crate::model::id::is_deceptive(*c)).take(n_chars).collect()
 }

@@ -12,6 +12,7 @@ use crate::model::id::Region;
 use crate::model::incident::CloseReason;
 use crate::model::incident::Closed;
 use crate::model::incident::Epoch;
+use crate::model::maintenance::Selection;
 use crate::model::peer::Cause;
 use crate::model::peer::DeliveryFact;
 use crate::model::peer::DeliveryStep;
@@ -27,6 +28,12 @@ use crate::model::peer::Stage;
 use crate::model::peer::Stamp;
 use crate::model::peer::Vantage;
 use crate::model::peer::Watermark;
+use crate::model::update::Announced;
+use crate::model::update::Postmortem;
+use crate::model::update::PostmortemPart;
+use crate::model::update::Update;
+use crate::model::update::UpdateKind;
+use crate::model::update::UpdateState;
 use crate::model::verdict::Confidence;
 use crate::model::verdict::Diagnosis;
 use crate::model::verdict::OpinionState;
@@ -122,6 +129,44 @@ fn records() -> Vec<Record> {
         }),
         Record::Forgotten(node()),
     ]
+    .into_iter()
+    .chain(texts())
+    .collect()
+}
+
+/// What people write.
+fn texts() -> Vec<Record> {
+    let stamp = || Stamp { wall: UnixMillis(3), counter: 1, by: NodeName::parse("home").expect("a name") };
+    let told = |act, said| Record::Operator(OperatorFact { act, stamp: stamp(), holds: true, said });
+    let incident = || IncidentId::from_derived("k3v9q2m7x4t1a");
+    let announcement = || AnnouncementId::parse("aaaaaaa1").expect("an id");
+    let id = || UpdateId::parse("bbbbbbb2").expect("an id");
+    let update = |kind| Update { kind, text: "*one*\ntwo \"three\"".to_owned(), by: "ada".to_owned(), at: UnixMillis(8) };
+    let public = UpdateKind::State { state: UpdateState::Monitoring, is_public: true };
+    let whole = Postmortem { text: "a\nb".to_owned(), by: "ada".to_owned(), at: UnixMillis(8), is_public: true };
+    vec![
+        told(OperatorAct::Update(About::Incident(incident()), id()), Said::Update(update(public))),
+        told(OperatorAct::Update(About::Announcement(announcement()), id()), Said::Update(update(UpdateKind::Note))),
+        told(OperatorAct::Postmortem(incident(), 1), Said::Postmortem(PostmortemPart { n_parts: 2, whole })),
+        told(
+            OperatorAct::Announce(announcement()),
+            Said::Announcement(Announced {
+                title: "Slow logins".to_owned(),
+                wanted: Selection { groups: vec!["Shop *".to_owned()], ..Selection::default() },
+                pages: vec!["prod".to_owned()],
+                from: UnixMillis(4),
+                until: Some(UnixMillis(9)),
+                by: "ada".to_owned(),
+                at: UnixMillis(4),
+            }),
+        ),
+        Record::Operator(OperatorFact {
+            act: OperatorAct::Update(About::Incident(incident()), id()),
+            stamp: stamp(),
+            holds: false,
+            said: Said::Nothing,
+        }),
+    ]
 }
 
 #[test]
@@ -215,6 +260,11 @@ fn what_cannot_be_read_is_an_error_and_what_is_new_is_left_out() {
         ("h/api/eu-west", "[[1e400,0,\"fail\",null]]"),
         ("h/api/Not A Node", "[]"),
         ("s/pause/api", "[]"),
+        ("u/i/k3v9/short", "{}"),
+        ("u/a/aaaaaaa1/bbbbbbb2", "{\"wall\":1,\"n\":0,\"by\":\"a\",\"holds\":true}"),
+        ("m/k3v9/16", "{}"),
+        ("m/k3v9/01", "{}"),
+        ("s/announce/x", "{}"),
         ("x/../etc", "true"),
         ("meta", long.as_str()),
     ] {
@@ -223,7 +273,7 @@ fn what_cannot_be_read_is_an_error_and_what_is_new_is_left_out() {
     let mut open_and_closed = serde_json::to_value(row::epoch_json(&epoch(4))).expect("json");
     open_and_closed["epoch"] = 3.into();
     assert!(decode("v/api", &open_and_closed.to_string()).is_err());
-    for key in ["z/1", "future", "s/dance/api", "h/api"] {
+    for key in ["z/1", "future", "s/dance/api", "h/api", "u/z/k3v9/bbbbbbb2", "m/k3v9"] {
         assert_eq!(decode(key, "{\"anything\":1}"), Ok(Vec::new()), "{key}");
     }
 }

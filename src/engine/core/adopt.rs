@@ -191,6 +191,7 @@ impl Core {
         *settle::epoch_of(machine, lane) = fact.epoch;
         incident.closed = Some(closed);
         change.closed.push((incident.id.clone(), closed));
+        self.texts.ended(&incident.id, closed.at);
         self.bury_acknowledgement(&incident.id, now, change);
         self.show_lane((id, lane), closed.at, now, change);
         let ended = incident::event(Move::Close(lane, closed.how), &incident.cause);
@@ -239,6 +240,7 @@ impl Core {
         if let Some(at) = machine.incidents.iter().position(|incident| incident.lane == lane) {
             let incident = machine.incidents.remove(at);
             change.closed.push((incident.id.clone(), Closed { at: closed.at.max(incident.opened_at), how: closed.how }));
+            self.texts.ended(&incident.id, closed.at);
             self.bury_acknowledgement(&incident.id, now, change);
         }
     }
@@ -250,7 +252,7 @@ impl Core {
 
     /// Takes over what an operator did somewhere; returns whether it was news.
     pub(super) fn adopt_act(&mut self, fact: &OperatorFact, now: Now, change: &mut StateChange) -> bool {
-        if self.is_ahead(fact) {
+        if self.is_ahead(fact) || self.is_forgotten_text(fact, now) {
             return false;
         }
         let Some(cluster) = &mut self.cluster else { return false };
@@ -277,6 +279,7 @@ impl Core {
             OperatorAct::Create(id) => return self.create(id, now, change),
             OperatorAct::Acknowledge(id) => return self.obey_acknowledgement(id, fact, now, change),
             OperatorAct::Silence(id) => return self.obey_silence(id, fact, now, change),
+            OperatorAct::Update(..) | OperatorAct::Postmortem(..) | OperatorAct::Announce(_) => return self.obey_text(fact),
         };
         let Some(machine) = self.machines.get_mut(id) else { return };
         let is_paused = machine.state.paused_at.is_some();

@@ -108,7 +108,7 @@ struct Hold {
 
 impl Core {
     /// The time of the cluster.
-    fn common(&self, now: Now) -> UnixMillis {
+    pub(super) fn common(&self, now: Now) -> UnixMillis {
         self.cluster.as_ref().map_or(now.wall, |cluster| cluster.common(now.wall))
     }
 
@@ -501,7 +501,7 @@ impl Core {
     fn acknowledgement(&self, incident: &IncidentId) -> Option<&Acknowledgement> {
         match &self.alerts.acknowledged.get(incident)?.said {
             Said::Acknowledgement(acknowledgement) => Some(acknowledgement),
-            Said::Nothing | Said::Silence(_) | Said::Over => None,
+            Said::Nothing | Said::Silence(_) | Said::Update(_) | Said::Postmortem(_) | Said::Announcement(_) | Said::Over => None,
         }
     }
 
@@ -523,7 +523,7 @@ struct Message<'a> {
 fn silence_of(fact: &OperatorFact) -> Option<&Silence> {
     match &fact.said {
         Said::Silence(silence) => Some(silence),
-        Said::Nothing | Said::Acknowledgement(_) | Said::Over => None,
+        Said::Nothing | Said::Acknowledgement(_) | Said::Update(_) | Said::Postmortem(_) | Said::Announcement(_) | Said::Over => None,
     }
 }
 

@@ -206,6 +206,7 @@ impl Core {
             None => change.opened.push(incident.clone()),
             Some(closed) => {
                 change.closed.push((incident.id.clone(), closed));
+                self.texts.ended(&incident.id, closed.at);
                 self.bury_acknowledgement(&incident.id, now, change);
             }
         }

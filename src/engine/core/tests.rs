@@ -61,6 +61,7 @@ pub(super) fn config(monitors: Vec<Monitor>, uplink: &[&str]) -> Arc<Config> {
         channels: [(ops.name.clone(), Arc::clone(&ops))].into(),
         pages: Vec::new(),
         policies: Vec::new(),
+        incident_templates: Vec::new(),
         maintenance: Vec::new(),
         uplink: uplink.iter().map(|text| HostPort::parse(text).expect("an address")).collect(),
         self_channels: vec![ops.name.clone()],

@@ -5,6 +5,7 @@ mod alerts;
 mod company;
 mod facts;
 mod maintenance;
+mod texts;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -147,6 +148,7 @@ fn config(setup: &Setup, me: &str) -> Arc<Config> {
         channels: [(ops.name.clone(), Arc::clone(&ops))].into(),
         pages: Vec::new(),
         policies: Vec::new(),
+        incident_templates: Vec::new(),
         maintenance: Vec::new(),
         uplink: if setup.uplink { vec![HostPort::parse("1.1.1.1:443").expect("an address")] } else { Vec::new() },
         self_channels: Vec::new(),

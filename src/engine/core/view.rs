@@ -67,6 +67,7 @@ impl Core {
             monitors,
             uplink,
             silences: self.silences(),
+            texts: self.texts.shown(),
             cluster,
             reload: Arc::clone(&self.reload),
             troubles: self.own.troubles(),

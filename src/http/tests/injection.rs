@@ -28,8 +28,10 @@ use crate::http::tests::world::view;
 use crate::model::heartbeat::PingKind;
 use crate::model::heartbeat::RunId;
 use crate::model::id::ChannelName;
+use crate::model::id::IncidentId;
 use crate::model::id::NodeName;
 use crate::model::id::Region;
+use crate::model::maintenance::Selection;
 use crate::model::monitor::Monitor;
 use crate::model::page::Announcement;
 use crate::model::page::AnnouncementKind;
@@ -39,6 +41,17 @@ use crate::model::ping::Arrival;
 use crate::model::ping::Meaning;
 use crate::model::result::Failure;
 use crate::model::result::Transcript;
+use crate::model::update::Announced;
+use crate::model::update::AnnouncementId;
+use crate::model::update::AnnouncementTexts;
+use crate::model::update::IncidentTexts;
+use crate::model::update::Posted;
+use crate::model::update::Postmortem;
+use crate::model::update::Texts;
+use crate::model::update::Update;
+use crate::model::update::UpdateId;
+use crate::model::update::UpdateKind;
+use crate::model::update::UpdateState;
 use crate::model::verdict::OpinionState;
 use crate::peer::port::Dialer;
 use crate::peer::port::LinkState;
@@ -251,13 +264,41 @@ fn publish(snapshot: &mut Snapshot, texts: &[String]) {
         config.pages.push(Arc::new(page));
     }
     snapshot.config = Arc::new(config);
+    snapshot.texts = Arc::new(written(texts));
+}
+
+/// Titles and names of people are texts, too. What they say is Markdown, which has a corpus of its own.
+fn written(texts: &[String]) -> Texts {
+    let mut all = Texts::default();
+    for (i, text) in texts.iter().enumerate() {
+        let kind = UpdateKind::State { state: UpdateState::Identified, is_public: true };
+        let posted = Posted {
+            id: UpdateId::parse(&format!("u{i:07}")).unwrap(),
+            update: Update { kind, text: "*said*".to_owned(), by: text.clone(), at: NOON },
+        };
+        let announced = Announced {
+            title: text.clone(),
+            wanted: Selection { labels: [("team".to_owned(), text.clone())].into(), ..Selection::default() },
+            pages: vec![format!("m{i}")],
+            from: NOON,
+            until: None,
+            by: text.clone(),
+            at: NOON,
+        };
+        let postmortem = Postmortem { text: "*learnt*".to_owned(), by: text.clone(), at: NOON, is_public: true };
+        let about = IncidentTexts { updates: vec![posted.clone()], postmortem: Some(postmortem) };
+        all.incidents.insert(IncidentId::from_derived(&format!("incm{i}")), about);
+        let id = AnnouncementId::parse(&format!("a{i:07}")).unwrap();
+        all.announcements.insert(id, AnnouncementTexts { announced, updates: vec![posted] });
+    }
+    all
 }
 
 /// Every page, with its path.
 async fn pages(world: &World) -> Vec<(String, String)> {
     let cookie = world.sign_in().await;
     let mut paths: Vec<String> =
-        ["/monitors", "/monitors/beat", "/incidents", "/channels", "/peers", "/config"].map(ToOwned::to_owned).into();
+        ["/monitors", "/monitors/beat", "/incidents", "/announcements", "/channels", "/peers", "/config"].map(ToOwned::to_owned).into();
     for i in 0..BATCH {
         paths.extend([
             format!("/monitors/m{i}"),

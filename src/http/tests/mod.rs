@@ -18,6 +18,7 @@ mod sign_in;
 mod weight;
 mod wire;
 pub(in crate::http) mod world;
+mod writings;
 
 #[test]
 fn keys_follow_the_secret_of_the_instance() {

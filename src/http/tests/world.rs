@@ -606,6 +606,7 @@ pub(super) fn config() -> Config {
         channels: BTreeMap::new(),
         pages: Vec::new(),
         policies: Vec::new(),
+        incident_templates: Vec::new(),
         maintenance: Vec::new(),
         uplink: Vec::new(),
         self_channels: Vec::new(),
@@ -637,6 +638,7 @@ pub(super) fn snapshot(mut config: Config, views: Vec<MonitorView>) -> Snapshot 
         monitors: views.into_iter().map(|view| (view.monitor.id.clone(), Arc::new(view))).collect(),
         uplink: UplinkView::NotGuarded,
         silences: Vec::new(),
+        texts: Arc::default(),
         cluster: None,
         reload: Arc::new(ReloadView {
             active_hash: "0123456789abcdef".to_owned(),

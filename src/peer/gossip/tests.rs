@@ -21,6 +21,7 @@ use crate::model::peer::Watermark;
 use crate::model::policy::Silence;
 use crate::model::policy::SilenceId;
 use crate::model::time::UnixMillis;
+use crate::model::update::AnnouncementId;
 use crate::supervise::Jobs;
 
 /// One way between two nodes.
@@ -255,6 +256,11 @@ fn what_is_over_goes_by_itself() {
     assert!(is_passing(&over.0, &over.1));
     let (key, value) = codec::encode(&watermark(1)).expect("said to others");
     assert!(!is_passing(&key, &value));
+    let text = OperatorAct::Announce(AnnouncementId::parse("aaaaaaa1").expect("an id"));
+    let stamp = Stamp { wall: UnixMillis(5), counter: 1, by: name("a") };
+    let gone = OperatorFact { act: text, stamp, holds: false, said: Said::Nothing };
+    let (key, value) = codec::encode(&Record::Operator(gone)).expect("said to others");
+    assert!(is_passing(&key, &value), "so does what people wrote of incidents that nobody remembers");
     // Pauses stay: a monitor may be paused for years.
     let stamp = Stamp { wall: UnixMillis(5), counter: 1, by: name("a") };
     let resumed = OperatorFact { act: OperatorAct::Pause(MonitorId::parse("m").expect("an id")), stamp, holds: false, said: Said::Nothing };

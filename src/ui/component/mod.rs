@@ -12,4 +12,6 @@ pub mod maintenance;
 pub mod notice;
 pub mod regions;
 pub mod runs;
+pub mod timeline;
+pub mod updates;
 pub mod waterfall;

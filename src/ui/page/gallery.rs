@@ -12,6 +12,11 @@ use crate::model::page::AnnouncementKind;
 use crate::model::result::Outcome;
 use crate::model::result::Timings;
 use crate::model::time::UnixMillis;
+use crate::model::update::Posted;
+use crate::model::update::Update;
+use crate::model::update::UpdateId;
+use crate::model::update::UpdateKind;
+use crate::model::update::UpdateState;
 use crate::model::verdict::Verdict;
 use crate::ui::component::alert;
 use crate::ui::component::alert::AckView;
@@ -27,6 +32,7 @@ use crate::ui::component::bar::Uptime;
 use crate::ui::component::chart;
 use crate::ui::component::chart::Sample;
 use crate::ui::component::chart::Tick;
+use crate::ui::component::delivery::Sending;
 use crate::ui::component::latency;
 use crate::ui::component::latency::LatencyView;
 use crate::ui::component::latency::Point;
@@ -42,6 +48,13 @@ use crate::ui::component::regions::RegionsView;
 use crate::ui::component::runs;
 use crate::ui::component::runs::FinishedRun;
 use crate::ui::component::runs::Limits;
+use crate::ui::component::timeline;
+use crate::ui::component::timeline::Happened;
+use crate::ui::component::timeline::Moment;
+use crate::ui::component::updates;
+use crate::ui::component::updates::AnnouncedView;
+use crate::ui::component::updates::Draft;
+use crate::ui::component::updates::UpdateView;
 use crate::ui::component::waterfall::waterfall;
 use crate::ui::layout;
 use crate::ui::layout::Frame;
@@ -78,11 +91,42 @@ pub fn page(links: &Links) -> Markup {
         section { h2 { "Regions side by side" } (regions::evidence(&shared().rows, NOON)) (regions::charts(&shared().rows, (NOON.minus(Duration::from_secs(3600 * 24)), NOON))) }
         section { h2 { "Banners" } @for state in STATES { (notice::banner(&Banner { state, text: "Something is to be known.".to_owned(), link: Some(("#".to_owned(), "More".to_owned())) })) } }
         section { h2 { "Announcements" } @for view in announcements() { (notice::announcement(&view)) } }
+        section { h2 { "Updates" } (updates::list(&said(), NOON)) (updates::postmortem(Some("It was the **disk**."))) (updates::announcement(&announced(), NOON)) }
+        section { h2 { "Timeline" } (timeline::timeline(&frame(links), &IncidentId::from_derived("abc234"), &moments())) }
+        (updates::forms(&frame(links), &IncidentId::from_derived("abc234"), &Draft { state: UpdateState::Identified, text: "It is the *disk*.".to_owned(), templates: vec!["Looking into it".to_owned(), "Found".to_owned()] }, None))
         section { h2 { "Problems" } (notice::problems(&[problem()])) }
         section { h2 { "Peers" } div.peers { @for node in peers() { (peers::card(&frame(links), &node)) } } (peers::refused(&frame(links), &[refused()])) }
         section { h2 { "Form" } form.stacked { label { "Name" input; } button type="button" { "Send" } } }
     };
     layout::plain(links, "Gallery", &content)
+}
+
+fn said() -> Vec<UpdateView> {
+    let text = "We *know* the cause: `disk full`.\n\n- logins are slow\n- [more](https://example.com/)";
+    let one = |i: u64, state: UpdateState| UpdateView { state, text: text.to_owned(), at: NOON.minus(Duration::from_secs(i * 600)) };
+    UpdateState::ALL.into_iter().rev().zip(0..).map(|(state, i)| one(i, state)).collect()
+}
+
+fn announced() -> AnnouncedView {
+    let from = NOON.minus(Duration::from_secs(7200));
+    AnnouncedView { title: "Slow logins".to_owned(), state: UpdateState::Monitoring, from, until: None, updates: said() }
+}
+
+fn moments() -> Vec<Moment> {
+    let posted = |kind| {
+        let update = Update { kind, text: "It is the *disk*.".to_owned(), by: "ada".to_owned(), at: NOON };
+        UpdateId::parse("abcdefg2").map(|id| Happened::Posted(Posted { id, update }))
+    };
+    let told = |state| Happened::Told { channel: "ops".to_owned(), event: "down".to_owned(), state };
+    let confirmed =
+        Happened::Confirmed { failing: vec!["eu".to_owned(), "us".to_owned()], fine: vec!["ap".to_owned()], unknown: Vec::new() };
+    let ack = AckView { by: "ada".to_owned(), at: NOON, until: None, note: "on my way".to_owned(), holds: true };
+    let first = Happened::FirstBad { look: Verdict::Down, cause: "connection refused by 192.0.2.1:443".to_owned() };
+    let rest = [confirmed, told(Sending::Sent(NOON)), told(Sending::Waiting(NOON)), told(Sending::Dead(NOON)), Happened::Acknowledged(ack)];
+    let written = [posted(UpdateKind::State { state: UpdateState::Identified, is_public: true }), posted(UpdateKind::Note)];
+    let end = [Happened::Learnt { by: "ada".to_owned() }, Happened::Over { how: "recovered".to_owned() }];
+    let all = std::iter::once(first).chain(rest).chain(written.into_iter().flatten()).chain(end);
+    all.zip(0..).map(|(what, i): (Happened, u64)| Moment { at: NOON.minus(Duration::from_secs((12 - i) * 240)), what }).collect()
 }
 
 fn finished() -> Vec<FinishedRun> {

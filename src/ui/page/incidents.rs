@@ -6,6 +6,7 @@ use maud::Markup;
 use maud::html;
 
 use crate::model::time::UnixMillis;
+use crate::model::update::UpdateState;
 use crate::ui::component::alert;
 use crate::ui::component::alert::AlertSection;
 use crate::ui::component::delivery;
@@ -15,6 +16,11 @@ use crate::ui::component::incident;
 use crate::ui::component::incident::IncidentRow;
 use crate::ui::component::regions;
 use crate::ui::component::regions::RegionRow;
+use crate::ui::component::timeline;
+use crate::ui::component::timeline::Moment;
+use crate::ui::component::updates;
+use crate::ui::component::updates::Draft;
+use crate::ui::component::updates::LearntView;
 use crate::ui::layout;
 use crate::ui::layout::Frame;
 use crate::ui::layout::Section;
@@ -36,6 +42,14 @@ pub struct IncidentView {
     pub row: IncidentRow,
     /// Who was told of it, and who is at work on it; `None` once it is over.
     pub alert: Option<AlertSection>,
+    /// What happened, oldest first.
+    pub moments: Vec<Moment>,
+    /// How far people have got, by the newest update that says so.
+    pub state: Option<UpdateState>,
+    /// What the forms begin with.
+    pub draft: Draft,
+    /// What was learnt.
+    pub learnt: Option<LearntView>,
     /// When it was confirmed.
     pub confirmed_at: UnixMillis,
     /// From the first bad check to the confirmation.
@@ -76,6 +90,7 @@ pub struct IncidentNow {
 pub fn list(frame: &Frame, view: &IncidentsView) -> Markup {
     let content = html! {
         h1 { "Incidents" }
+        p { a href=(frame.links.announcements()) { "Announcements" } " tell visitors what no check says." }
         @if view.unreadable { p.cause { "Past incidents cannot be read at the moment; these are the open ones." } }
         (incident::table(&view.rows, &frame.links, frame.now))
     };
@@ -92,6 +107,7 @@ pub fn page(frame: &Frame, view: &IncidentView) -> Markup {
         p.cause { (row.cause) }
         dl.facts {
             div { dt { "State" } dd { @match row.closed { None => (incident::open_badge(row.lane)), Some((_, how)) => { (how.replace('_', " ")) } } } }
+            @if let Some(state) = view.state { div { dt { "Said last" } dd { (updates::state_badge(state)) } } }
             div { dt { "Kind" } dd { (row.lane.word()) ", " code { (view.cause_code) } } }
             div { dt { "First bad check" } dd { (text::time(row.opened_at)) } }
             div { dt { "Confirmed" } dd { (text::time(view.confirmed_at)) ", " (text::coarse(view.confirmed_after)) " later" } }
@@ -102,6 +118,9 @@ pub fn page(frame: &Frame, view: &IncidentView) -> Markup {
             (names("Nothing heard from", &view.regions_unknown))
         }
         @if let Some(alert) = &view.alert { (alert::section(frame, alert)) }
+        @if let Some(learnt) = &view.learnt { (updates::learnt(learnt, frame.now)) }
+        section { h2 { "Timeline" } (timeline::timeline(frame, &row.id, &view.moments)) }
+        @if frame.may_operate { (updates::forms(frame, &row.id, &view.draft, view.learnt.as_ref())) }
         @if let Some(diagnosis) = view.diagnosis { p.diagnosis { b { "Diagnosis: " } (diagnosis) "." } }
         @if let Some(sentence) = &view.fewer { p { (sentence) } }
         @if let Some(now) = &view.now { (regions_now(now, frame.now)) }

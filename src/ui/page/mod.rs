@@ -1,6 +1,7 @@
 //! One file per page, each with its view struct.
 
 pub mod act;
+pub mod announcements;
 pub mod channels;
 pub mod config;
 pub mod dashboard;

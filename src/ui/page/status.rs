@@ -26,6 +26,9 @@ use crate::ui::component::maintenance;
 use crate::ui::component::maintenance::WindowView;
 use crate::ui::component::notice;
 use crate::ui::component::notice::AnnouncementView;
+use crate::ui::component::updates;
+use crate::ui::component::updates::AnnouncedView;
+use crate::ui::component::updates::UpdateView;
 use crate::ui::layout;
 use crate::ui::links::Links;
 use crate::ui::text;
@@ -61,6 +64,8 @@ pub struct StatusView {
     pub maintenance: Vec<WindowView>,
     /// Messages of the operators, newest first.
     pub announcements: Vec<AnnouncementView>,
+    /// What was announced at run time, newest first.
+    pub announced: Vec<AnnouncedView>,
     /// Links in the footer.
     pub footer: Vec<Link>,
 }
@@ -151,6 +156,10 @@ pub struct PublicIncident {
     pub diagnosis: Option<&'static str>,
     /// From where it failed; empty when the page does not show it, or there was only one place to look from.
     pub regions: Vec<String>,
+    /// What people say of it, newest first.
+    pub updates: Vec<UpdateView>,
+    /// What was learnt from it.
+    pub postmortem: Option<String>,
 }
 
 /// Incidents that began on one day.
@@ -239,6 +248,7 @@ pub fn page(view: &StatusView, now: UnixMillis) -> Markup {
                         h1 { (view.title) }
                     }
                     (headline(view, now))
+                    @for item in &view.announced { (updates::announcement(item, now)) }
                     @for item in &view.announcements { (notice::announcement(item)) }
                     @if !view.open.is_empty() {
                         section { h2 { "Open incidents" } @for incident in &view.open { (incident_line(incident, now)) } }
@@ -347,6 +357,8 @@ fn incident_line(incident: &PublicIncident, now: UnixMillis) -> Markup {
             @if !incident.regions.is_empty() { p { "Failing from " (incident.regions.join(", ")) } }
             @if let Some(cause) = &incident.cause { p.cause { (cause) } }
             @if let Some(diagnosis) = incident.diagnosis { p.quiet { "Diagnosis: " (diagnosis) "." } }
+            (updates::list(&incident.updates, now))
+            (updates::postmortem(incident.postmortem.as_deref()))
         }
     }
 }
@@ -445,6 +457,7 @@ mod tests {
             past: Vec::new(),
             maintenance: Vec::new(),
             announcements: Vec::new(),
+            announced: Vec::new(),
             footer: Vec::new(),
         }
     }

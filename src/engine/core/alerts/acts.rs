@@ -29,6 +29,7 @@ use crate::model::policy::SilenceId;
 use crate::model::time::Now;
 use crate::model::time::UnixMillis;
 use crate::model::time::spoken;
+use crate::model::update::About;
 
 /// What is over is kept this long: until no node can tell the old news any more.
 pub(in crate::engine::core) const TOMBSTONES_FOR: Duration = Duration::from_secs(7 * 86_400);
@@ -98,7 +99,7 @@ impl Core {
         self.machines.values().flat_map(|machine| &machine.incidents).find(|incident| incident.id == *id).cloned()
     }
 
-    fn do_act(&mut self, act: OperatorAct, said: Said, holds: bool, now: Now) -> Result<StateChange, Refused> {
+    pub(in crate::engine::core) fn do_act(&mut self, act: OperatorAct, said: Said, holds: bool, now: Now) -> Result<StateChange, Refused> {
         if let Some((_, value)) = codec::encode(&Record::Operator(OperatorFact {
             act: act.clone(),
             stamp: create::stamp_alone(now.wall).ok_or(Refused::Stopping)?,
@@ -106,7 +107,7 @@ impl Core {
             said: said.clone(),
         })) && codec::VALUE_BYTES_MAX - ROOM_FOR_NAME < value.len()
         {
-            return Err(Refused::NotNow("this is too long to be told to all nodes; use fewer or shorter patterns".to_owned()));
+            return Err(Refused::NotNow("this is too long to be told to all nodes; shorten it, or use fewer patterns".to_owned()));
         }
         if self.cluster.is_some() {
             return Ok(self.act_for_all(act, said, holds, now));
@@ -130,7 +131,13 @@ impl Core {
                 OperatorAct::Silence(id) if fact.holds => {
                     self.alerts.silences.insert(id.clone(), fact.clone());
                 }
-                OperatorAct::Acknowledge(_) | OperatorAct::Silence(_) | OperatorAct::Pause(_) | OperatorAct::Create(_) => {}
+                OperatorAct::Acknowledge(_)
+                | OperatorAct::Silence(_)
+                | OperatorAct::Pause(_)
+                | OperatorAct::Create(_)
+                | OperatorAct::Update(..)
+                | OperatorAct::Postmortem(..)
+                | OperatorAct::Announce(_) => {}
             }
         }
     }
@@ -177,16 +184,22 @@ impl Core {
         self.look_at_all_alerts(now, change);
     }
 
-    /// Whether somebody found an acknowledgement to be over that holds here, for an incident that is open. The news of its end is on its
-    /// way as well, and this node will find the same then; until then it must not have people reminded of what somebody was at work on to
-    /// the end.
+    /// Whether somebody found an acknowledgement, or a text, to be over that holds here, for an incident that is open. The news of its end is on
+    /// its way as well, and this node will find the same then; until then it must not have people reminded of what somebody was at work on to
+    /// the end. What was said at the end of an announcement may be gone with the rest of it.
     pub(in crate::engine::core) fn is_ahead(&self, fact: &OperatorFact) -> bool {
-        match &fact.act {
-            OperatorAct::Acknowledge(incident) => {
-                fact.said == Said::Over && self.alerts.acknowledged.contains_key(incident) && self.find_open(incident).is_some()
+        let (incident, is_here) = match &fact.act {
+            OperatorAct::Acknowledge(incident) => (incident, self.alerts.acknowledged.contains_key(incident)),
+            OperatorAct::Update(About::Incident(incident), _) | OperatorAct::Postmortem(incident, _) => {
+                (incident, self.texts.holds(&fact.act))
             }
-            OperatorAct::Silence(_) | OperatorAct::Pause(_) | OperatorAct::Create(_) => false,
-        }
+            OperatorAct::Update(About::Announcement(_), _)
+            | OperatorAct::Announce(_)
+            | OperatorAct::Silence(_)
+            | OperatorAct::Pause(_)
+            | OperatorAct::Create(_) => return false,
+        };
+        fact.said == Said::Over && is_here && self.find_open(incident).is_some()
     }
 
     /// The incident is over, and what was said of it need not be kept for ever.
@@ -209,7 +222,7 @@ impl Core {
 
     /// What was said is over. Every node finds that by itself and takes it back in the same words, so that nothing need be agreed on; and what is
     /// taken back goes by itself after a while, here and from the news of the nodes.
-    fn take_back(&mut self, fact: OperatorFact, now: Now, change: &mut StateChange) {
+    pub(in crate::engine::core) fn take_back(&mut self, fact: OperatorFact, now: Now, change: &mut StateChange) {
         let stamp = Stamp { counter: fact.stamp.counter.saturating_add(1), ..fact.stamp };
         let over = OperatorFact { act: fact.act, stamp, holds: false, said: Said::Over };
         change.facts.extend(kept(&over, now));
@@ -241,7 +254,7 @@ impl Core {
 }
 
 /// The writer's name in a stamp may be longer than the one that stands in for it.
-const ROOM_FOR_NAME: usize = 200;
+pub(in crate::engine::core) const ROOM_FOR_NAME: usize = 200;
 
 /// The fact as it is kept, as long as it is needed.
 pub(in crate::engine::core) fn kept(fact: &OperatorFact, now: Now) -> Option<StoredFact> {
@@ -253,7 +266,7 @@ pub(in crate::engine::core) fn kept(fact: &OperatorFact, now: Now) -> Option<Sto
     codec::stored(&Record::Operator(fact.clone()), until)
 }
 
-fn check_words(by: &str, note: &str) -> Result<(), Refused> {
+pub(in crate::engine::core) fn check_words(by: &str, note: &str) -> Result<(), Refused> {
     if by.trim().is_empty() || BY_CHARS_MAX < by.chars().count() {
         return Err(Refused::NotNow(format!("say who you are in 1 to {BY_CHARS_MAX} characters")));
     }

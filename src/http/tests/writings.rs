@@ -1,0 +1,220 @@
+//! What people write about trouble: by pages, by the API, at the control socket, and what visitors see of it.
+
+use std::sync::Arc;
+
+use hyper::StatusCode;
+
+use crate::config::ApiToken;
+use crate::config::Scope;
+use crate::engine::handle::Operation;
+use crate::engine::snapshot::Snapshot;
+use crate::http::random::sha256;
+use crate::http::tests::world::NOON;
+use crate::http::tests::world::World;
+use crate::http::tests::world::usual;
+use crate::http::visit::Peer;
+use crate::model::id::IncidentId;
+use crate::model::maintenance::Selection;
+use crate::model::secret::Secret;
+use crate::model::update::About;
+use crate::model::update::Announced;
+use crate::model::update::AnnouncementId;
+use crate::model::update::AnnouncementTexts;
+use crate::model::update::IncidentTexts;
+use crate::model::update::POSTMORTEM_CHARS_MAX;
+use crate::model::update::Posted;
+use crate::model::update::Postmortem;
+use crate::model::update::Texts;
+use crate::model::update::Update;
+use crate::model::update::UpdateId;
+use crate::model::update::UpdateKind;
+use crate::model::update::UpdateState;
+use crate::model::update::UpdateTemplate;
+
+fn incident() -> IncidentId {
+    IncidentId::from_derived("incapi")
+}
+
+fn announcement() -> AnnouncementId {
+    AnnouncementId::parse("slowlogi").unwrap()
+}
+
+fn posted(id: &str, kind: UpdateKind, text: &str) -> Posted {
+    let update = Update { kind, text: text.to_owned(), by: "ada-the-author".to_owned(), at: NOON };
+    Posted { id: UpdateId::parse(id).unwrap(), update }
+}
+
+fn state(state: UpdateState, is_public: bool) -> UpdateKind {
+    UpdateKind::State { state, is_public }
+}
+
+/// The usual world, in which people have written all that can be written.
+fn written(is_public: bool) -> Snapshot {
+    let mut snapshot = usual();
+    let mut config = snapshot.config.as_ref().clone();
+    let token = |name: &str, scope| ApiToken {
+        name: name.to_owned(),
+        hash: Secret::new(data_encoding::HEXLOWER.encode(&sha256(name.as_bytes()))),
+        scope,
+    };
+    config.auth.tokens = vec![token("reader", Scope::Read), token("writer", Scope::Write)];
+    config.incident_templates = vec![UpdateTemplate {
+        name: "Found & <fixed>".to_owned(),
+        state: UpdateState::Monitoring,
+        text: "We *wait* </textarea>".to_owned(),
+    }];
+    snapshot.config = Arc::new(config);
+    let updates = vec![
+        posted("uuuuuuu1", state(UpdateState::Investigating, is_public), "for *all*"),
+        posted("uuuuuuu2", state(UpdateState::Identified, false), "for-us"),
+        posted("uuuuuuu3", UpdateKind::Note, "a-note <b>"),
+    ];
+    let postmortem = Postmortem { text: "it was **it**".to_owned(), by: "ada-the-author".to_owned(), at: NOON, is_public };
+    let mut texts = Texts::default();
+    texts.incidents.insert(incident(), IncidentTexts { updates, postmortem: Some(postmortem) });
+    let announced = Announced {
+        title: "Slow logins".to_owned(),
+        wanted: Selection { names: vec!["api".to_owned()], ..Selection::default() },
+        pages: Vec::new(),
+        from: NOON,
+        until: None,
+        by: "ada-the-author".to_owned(),
+        at: NOON,
+    };
+    let updates = vec![posted("uuuuuuu4", state(UpdateState::Monitoring, true), "they are faster")];
+    texts.announcements.insert(announcement(), AnnouncementTexts { announced, updates });
+    snapshot.texts = Arc::new(texts);
+    snapshot
+}
+
+fn asked(world: &World) -> Vec<Operation> {
+    std::mem::take(&mut world.asked.lock().unwrap())
+}
+
+#[tokio::test]
+async fn visitors_read_what_is_public_and_operators_all_of_it_in_order() {
+    let world = World::new(written(true)).await;
+    let cookie = world.sign_in().await;
+    for path in ["/status/prod", "/status/prod.json"] {
+        let public = world.get(path, &[]).await.body;
+        for shown in ["Slow logins", "they are faster", "all", "it was"] {
+            assert!(public.contains(shown), "{path} {shown}: {public}");
+        }
+        for hidden in ["ada-the-author", "for-us", "a-note"] {
+            assert!(!public.contains(hidden), "{path} {hidden}");
+        }
+    }
+    let page = world.get("/incidents/incapi", &[("cookie", &cookie)]).await.body;
+    let places: Vec<usize> =
+        ["First bad check", "Confirmed", "for <em>all</em>", "for-us", "a-note &lt;b&gt;", "written by <b>ada-the-author"]
+            .iter()
+            .map(|said| page.find(said).unwrap_or_else(|| panic!("{said}: {page}")))
+            .collect();
+    assert!(places.is_sorted(), "{places:?}");
+    let with = world.get("/incidents/incapi?template=Found%20%26%20%3Cfixed%3E", &[("cookie", &cookie)]).await.body;
+    assert!(!page.contains("We *wait*") && with.contains("We *wait* &lt;/textarea&gt;</textarea>"), "{with}");
+    assert!(page.contains("?template=Found%20%26%20%3Cfixed%3E#write\">Found &amp; &lt;fixed&gt;"), "{page}");
+    assert!(with.contains("value=\"monitoring\" checked") && page.contains("value=\"identified\" checked"), "{with}");
+    assert!(world.get("/announcements", &[("cookie", &cookie)]).await.body.contains("they are faster"));
+
+    // The same when nothing of the incident is public.
+    let world = World::new(written(false)).await;
+    let public = world.get("/status/prod", &[]).await.body;
+    assert!(!public.contains("<em>all</em>") && !public.contains("it was"), "{public}");
+}
+
+#[tokio::test]
+async fn forms_of_our_pages_write_and_those_of_others_do_not() {
+    let world = World::new(written(true)).await;
+    let cookie = world.sign_in().await;
+    let token = world.form_token(&cookie).await;
+    let long = "%C3%A9".repeat(POSTMORTEM_CHARS_MAX);
+    let (postmortem, strange) = (format!("text={long}"), "state=resolved&text=x");
+    for (path, fields, back) in [
+        ("/incidents/incapi/updates", "state=identified&text=+a%0D%0Ab+&public=yes", "/incidents/incapi"),
+        ("/incidents/incapi/notes", "text=n", "/incidents/incapi"),
+        ("/incidents/incapi/postmortem", postmortem.as_str(), "/incidents/incapi"),
+        ("/incidents/incapi/updates/uuuuuuu2/remove", "", "/incidents/incapi"),
+        ("/announcements", "state=investigating&title=t&pages=prod&from=&until=2026-06-30T18%3A00", "/announcements"),
+        ("/announcements/slowlogi/updates", "state=resolved&text=", "/announcements"),
+    ] {
+        let foreign =
+            [("cookie", cookie.as_str()), ("content-type", "application/x-www-form-urlencoded"), ("sec-fetch-site", "cross-site")];
+        assert_eq!(world.ask("POST", path, &foreign, &format!("form={token}&{strange}")).await.status, StatusCode::FORBIDDEN, "{path}");
+        assert_eq!(world.post(path, &cookie, strange).await.status, StatusCode::FORBIDDEN, "{path} without its token");
+        assert!(!world.post(path, "", &format!("form={token}&{strange}")).await.status.is_success(), "{path} by a stranger");
+        let answer = world.post(path, &cookie, &format!("form={token}&{fields}")).await;
+        assert_eq!((answer.status, answer.header("location")), (StatusCode::SEE_OTHER, back), "{path}: {}", answer.body);
+    }
+    let asked = asked(&world);
+    assert_eq!(asked.len(), 6);
+    let update = |kind, text: &str| Update { kind, text: text.to_owned(), by: "owner".to_owned(), at: NOON };
+    let Operation::Post(About::Incident(_), _, first) = &asked[0] else { panic!("{:?}", asked[0]) };
+    assert_eq!(*first, update(state(UpdateState::Identified, true), " a\nb"));
+    let Operation::WritePostmortem(_, postmortem) = &asked[2] else { panic!("{:?}", asked[2]) };
+    assert_eq!((postmortem.text.chars().count(), postmortem.is_public), (POSTMORTEM_CHARS_MAX, false));
+    assert_eq!(asked[3], Operation::Unpost(About::Incident(incident()), UpdateId::parse("uuuuuuu2").unwrap()));
+    // A stranger's long body is cut off before anybody reads it.
+    let body = format!("form=x&text={long}");
+    assert_eq!(world.post("/incidents/incapi/postmortem", "", &body).await.status, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test]
+async fn programs_write_when_they_may_and_what_is_wrong_is_said() {
+    let world = World::new(written(true)).await;
+    let (reader, writer) = ([("authorization", "Bearer reader")], [("authorization", "Bearer writer")]);
+    let all: serde_json::Value = serde_json::from_str(&world.get("/api/v1/incidents/incapi/updates", &reader).await.body).unwrap();
+    let kinds: Vec<_> = all["updates"].as_array().unwrap().iter().map(|one| (one["kind"].clone(), one["public"].clone())).collect();
+    assert_eq!(kinds, [("update".into(), true.into()), ("update".into(), false.into()), ("note".into(), false.into())]);
+    let listed: serde_json::Value = serde_json::from_str(&world.get("/api/v1/announcements", &reader).await.body).unwrap();
+    assert_eq!((&listed["announcements"][0]["state"], &listed["announcements"][0]["open"]), (&"monitoring".into(), &true.into()));
+    let (updates, announcements) = ("/api/v1/incidents/incapi/updates", "/api/v1/announcements");
+    for (method, path) in [
+        ("POST", updates),
+        ("POST", "/api/v1/incidents/incapi/notes"),
+        ("POST", "/api/v1/incidents/incapi/postmortem"),
+        ("DELETE", "/api/v1/incidents/incapi/updates/uuuuuuu1"),
+        ("POST", announcements),
+        ("POST", "/api/v1/announcements/slowlogi/updates"),
+    ] {
+        let body = r#"{"state":"resolved","text":"x"}"#;
+        assert_eq!(world.ask(method, path, &reader, body).await.status, StatusCode::FORBIDDEN, "{method} {path}");
+        assert_eq!(world.ask(method, path, &[], body).await.status, StatusCode::FORBIDDEN, "{method} {path}");
+    }
+    assert_eq!(asked(&world), []);
+    let made: serde_json::Value =
+        serde_json::from_str(&world.ask("POST", updates, &writer, r#"{"state":"monitoring","text":"x","public":true}"#).await.body)
+            .unwrap();
+    assert!(made["pages"].as_array().unwrap().contains(&"prod".into()), "{made}");
+    assert_eq!(asked(&world).len(), 1);
+    for (path, body, why) in [
+        (updates, "[]", "JSON object"),
+        (updates, "", "JSON object"),
+        (updates, r#"{"state":"fine"}"#, "`investigating`, `identified`"),
+        (updates, r#"{"state":"resolved","monitors":["x"]}"#, "belong to an announcement"),
+        (updates, r#"{"txt":"x"}"#, "unknown field"),
+        (announcements, r#"{"title":"x","pages":["nowhere"]}"#, "There is no status page `nowhere`"),
+        (announcements, r#"{"title":"x","pages":["prod"],"until":"soon"}"#, "no point in time"),
+        (announcements, r#"{"title":"x","pages":["prod"],"until":"2026-07-01T09:00:00Z","for":"1h"}"#, "not both"),
+    ] {
+        let answer = world.ask("POST", path, &writer, body).await;
+        assert!(answer.status == StatusCode::BAD_REQUEST && answer.body.contains(why), "{path} {body}: {}", answer.body);
+    }
+    let nobody = world.ask("POST", "/api/v1/incidents/nosuchone/updates", &writer, r#"{"state":"resolved"}"#).await;
+    assert_eq!(nobody.status, StatusCode::NOT_FOUND);
+    assert_eq!(asked(&world), []);
+}
+
+#[tokio::test]
+async fn the_control_socket_lists_and_writes() {
+    let world = World::new(written(true)).await;
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    let shown = world.ask_from(Peer::Control, "GET /local/incidents/incapi", &[], "").await.body;
+    assert!(shown.contains("a-note") && shown.contains("ada-the-author"), "{shown}");
+    assert!(world.ask_from(Peer::Control, "GET /local/announcements", &[], "").await.body.contains("Slow logins"));
+    let answer = world.ask_from(Peer::Control, "POST /local/incidents/incapi/notes", &form, "text=n&by=ada").await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+    let asked = asked(&world);
+    let [Operation::Post(About::Incident(about), _, update)] = asked.as_slice() else { panic!("{asked:?}") };
+    assert_eq!((about, update.by.as_str(), update.kind), (&incident(), "ada", UpdateKind::Note));
+}

@@ -1,0 +1,181 @@
+//! What people say of trouble: updates with their states, oldest or newest first, and the forms to write them.
+
+use maud::Markup;
+use maud::html;
+
+use crate::model::id::IncidentId;
+use crate::model::time::UnixMillis;
+use crate::model::update::POSTMORTEM_CHARS_MAX;
+use crate::model::update::UPDATE_CHARS_MAX;
+use crate::model::update::UpdateState;
+use crate::model::verdict::Verdict;
+use crate::ui::component::badge::class;
+use crate::ui::component::badge::shape;
+use crate::ui::layout::Frame;
+use crate::ui::layout::form_token;
+use crate::ui::markdown::markdown;
+use crate::ui::text;
+
+/// One update, as visitors may see it: who wrote it is not in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpdateView {
+    /// How far people have got.
+    pub state: UpdateState,
+    /// In the small Markdown; may be empty.
+    pub text: String,
+    /// When.
+    pub at: UnixMillis,
+}
+
+/// An announcement made at run time, as visitors may see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnnouncedView {
+    /// In a line.
+    pub title: String,
+    /// How far people have got.
+    pub state: UpdateState,
+    /// When it began.
+    pub from: UnixMillis,
+    /// When it ends; `None`: nobody knows.
+    pub until: Option<UnixMillis>,
+    /// Newest first.
+    pub updates: Vec<UpdateView>,
+}
+
+/// The word for people.
+#[must_use]
+pub fn state_word(state: UpdateState) -> &'static str {
+    match state {
+        UpdateState::Investigating => "Investigating",
+        UpdateState::Identified => "Identified",
+        UpdateState::Monitoring => "Monitoring",
+        UpdateState::Resolved => "Resolved",
+    }
+}
+
+/// How it looks.
+#[must_use]
+pub fn look(state: UpdateState) -> Verdict {
+    match state {
+        UpdateState::Investigating => Verdict::Down,
+        UpdateState::Identified => Verdict::Degraded,
+        UpdateState::Monitoring => Verdict::Maintenance,
+        UpdateState::Resolved => Verdict::Up,
+    }
+}
+
+/// The word with its shape and colour.
+#[must_use]
+pub fn state_badge(state: UpdateState) -> Markup {
+    html! { span.badge.(class(look(state))) { (shape(look(state))) " " (state_word(state)) } }
+}
+
+/// All updates, in the order in which they come; nothing when there are none.
+#[must_use]
+pub fn list(updates: &[UpdateView], now: UnixMillis) -> Markup {
+    html! {
+        @if !updates.is_empty() {
+            ol.updates { @for update in updates { li {
+                p.said-when { (state_badge(update.state)) " " span.quiet { (text::short(update.at, now)) } }
+                @if !update.text.is_empty() { div.written { (markdown(&update.text)) } }
+            } } }
+        }
+    }
+}
+
+/// What was learnt, for visitors.
+#[must_use]
+pub fn postmortem(text: Option<&str>) -> Markup {
+    html! { @if let Some(text) = text { details.postmortem { summary { "Postmortem" } div.written { (markdown(text)) } } } }
+}
+
+/// One announcement.
+#[must_use]
+pub fn announcement(view: &AnnouncedView, now: UnixMillis) -> Markup {
+    html! {
+        article.announcement.(class(look(view.state))) {
+            h3 { (view.title) " " span.quiet { "since " (text::short(view.from, now)) @if let Some(until) = view.until { ", until " (text::short(until, now)) } } }
+            (list(&view.updates, now))
+        }
+    }
+}
+
+/// What is already written, for forms that change it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LearntView {
+    /// In the small Markdown.
+    pub text: String,
+    /// Who wrote it last.
+    pub by: String,
+    /// When.
+    pub at: UnixMillis,
+    /// Visitors may read it.
+    pub is_public: bool,
+}
+
+/// What the forms of an incident begin with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    /// How far people have got.
+    pub state: UpdateState,
+    /// What a template says; empty without one.
+    pub text: String,
+    /// Names of the templates.
+    pub templates: Vec<String>,
+}
+
+/// Radio buttons for the state, and the text.
+#[must_use]
+pub fn state_and_text(chosen: UpdateState, text: &str) -> Markup {
+    html! {
+        fieldset.choices { legend { "How far you have got" }
+            @for state in UpdateState::ALL { label.inline { input type="radio" name="state" value=(state.word()) checked[state == chosen]; " " (state_word(state)) } }
+        }
+        label { "What you say" textarea name="text" rows="3" maxlength=(UPDATE_CHARS_MAX) aria-describedby="markdown-help" { @if !text.is_empty() { "\n" (text) } } }
+    }
+}
+
+/// The forms with which operators write about an incident.
+#[must_use]
+pub fn forms(frame: &Frame, incident: &IncidentId, draft: &Draft, learnt: Option<&LearntView>) -> Markup {
+    html! {
+        section.writing #write {
+            h2 { "Write" }
+            @if !draft.templates.is_empty() { p.choices { span.quiet { "Begin with" } @for name in &draft.templates { a href=(frame.links.incident_template(incident, name)) { (name) } } } }
+            p.quiet #markdown-help { "*emphasis*, **strong**, `code`, lists and [links](https://example.com) are understood." }
+            form.stacked method="post" action=(frame.links.updates(incident)) {
+                (form_token(frame))
+                (state_and_text(draft.state, &draft.text))
+                label.inline { input type="checkbox" name="public" value="yes"; " Show it on the status pages that list this monitor" }
+                button.main type="submit" { "Post update" }
+            }
+            details { summary { "Note for operators" }
+                form.stacked method="post" action=(frame.links.notes(incident)) {
+                    (form_token(frame))
+                    label { "What the others should know" textarea name="text" rows="3" maxlength=(UPDATE_CHARS_MAX) aria-describedby="markdown-help" required {} }
+                    button type="submit" { "Add note" }
+                }
+            }
+            details { summary { @if learnt.is_some() { "Change the postmortem" } @else { "Write a postmortem" } }
+                form.stacked method="post" action=(frame.links.postmortem(incident)) {
+                    (form_token(frame))
+                    label { "What happened, why, and what will be different" textarea name="text" rows="12" maxlength=(POSTMORTEM_CHARS_MAX) aria-describedby="markdown-help" { @if let Some(learnt) = learnt { "\n" (learnt.text) } } }
+                    label.inline { input type="checkbox" name="public" value="yes" checked[learnt.is_some_and(|learnt| learnt.is_public)]; " Show it on the status pages that list this monitor" }
+                    button type="submit" { "Save" }
+                }
+            }
+        }
+    }
+}
+
+/// What was learnt, for operators.
+#[must_use]
+pub fn learnt(view: &LearntView, now: UnixMillis) -> Markup {
+    html! {
+        section {
+            h2 { "Postmortem" }
+            p.quiet { "by " b { (view.by) } ", " (text::ago(view.at, now)) ", " @if view.is_public { "public" } @else { "for operators only" } }
+            div.written { (markdown(&view.text)) }
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! What people write about an outage and announce, with the real binary: by the API, by the command line, on the status page, over a restart.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
+
+mod common;
+
+use std::fs;
+
+use common::Answer;
+use common::Answered;
+use common::Instance;
+use common::Server;
+use common::closed_port;
+use common::request;
+use common::stderr;
+use common::stdout;
+use common::wait_for;
+use ring::digest;
+use serde_json::Value;
+
+const TOKEN: &str = "a token for this test and no other";
+
+fn api(address: &str, method: &str, path: &str, body: &str) -> Answered {
+    request(address, method, path, &[("authorization", &format!("Bearer {TOKEN}"))], body)
+}
+
+#[track_caller]
+fn json(answer: &Answered) -> Value {
+    assert_eq!(answer.0, 200, "{answer:?}");
+    serde_json::from_str(&answer.2).unwrap()
+}
+
+#[test]
+fn an_outage_is_told_in_words_to_operators_and_visitors_and_the_words_outlive_the_program() {
+    let shop = Server::start(Answer::Status(200, "ok"));
+    let listen = closed_port();
+    let address = format!("127.0.0.1:{listen}");
+    let hash = data_encoding::HEXLOWER.encode(digest::digest(&digest::SHA256, TOKEN.as_bytes()).as_ref());
+    let dir = tempfile::tempdir().unwrap();
+    let config = format!(
+        "server: {{ listen: 127.0.0.1:{listen} }}
+instance: {{ state_dir: {} }}
+auth: {{ tokens: [{{ name: ci, hash: {hash}, scope: write }}] }}
+defaults: {{ interval: 1s, timeout: 1s, confirm: {{ failures: 2, recheck: 1s }} }}
+monitors: [{{ name: shop, http: \"{}\" }}, {{ name: spare, http: \"http://127.0.0.1:1/\", enabled: false }}]
+status_pages:
+  - {{ slug: main, groups: [{{ name: All, monitors: shop }}] }}
+  - {{ slug: other, groups: [{{ name: All, monitors: spare }}] }}
+",
+        dir.path().join("state").display(),
+        shop.url("/"),
+    );
+    fs::write(dir.path().join("config.yaml"), config).unwrap();
+    let mut instance = Instance::start_in(dir);
+    instance.wait_for_verdict("shop", "up");
+    shop.set(Answer::Status(503, "busy"));
+    instance.wait_for_verdict("shop", "down");
+
+    // By the API: an update for visitors, one for operators, a note.
+    let incidents = json(&api(&address, "GET", "/api/v1/incidents", ""));
+    let incident = incidents["incidents"][0]["id"].as_str().unwrap().to_owned();
+    let updates = format!("/api/v1/incidents/{incident}/updates");
+    let made = json(&api(&address, "POST", &updates, r#"{"state":"investigating","text":"We *look* <b>into</b> it","public":true}"#));
+    assert_eq!(made["pages"], serde_json::json!(["main"]));
+    let inside = json(&api(&address, "POST", &updates, r#"{"state":"identified","text":"only-for-us"}"#));
+    assert_eq!(inside["pages"], serde_json::json!([]));
+    assert_eq!(api(&address, "POST", &format!("/api/v1/incidents/{incident}/notes"), r#"{"text":"a-note-for-us"}"#).0, 200);
+    assert_eq!(api(&address, "POST", &updates, r#"{"state":"fine"}"#).0, 400);
+    assert_eq!(api(&address, "POST", "/api/v1/incidents/nosuchone/updates", r#"{"state":"resolved"}"#).0, 404);
+    assert_eq!(request(&address, "POST", &updates, &[], r#"{"state":"resolved"}"#).0, 403);
+
+    // By the command line: a postmortem, and an announcement.
+    let said = instance.run(&["incident", "postmortem", "shop", "--text", "It was the **disk**", "--public", "--by", "ada-the-author"]);
+    assert!(stdout(&said).contains(&format!("of `{incident}`: on main")), "{}{}", stdout(&said), stderr(&said));
+    let said =
+        instance.run(&["announce", "add", "--title", "Slow logins", "--text", "We look", "--monitors", "shop", "--by", "ada-the-author"]);
+    let line = stdout(&said);
+    assert!(line.ends_with(": on main\n"), "{line}{}", stderr(&said));
+    let announcement = line.split(':').next().unwrap().to_owned();
+    let refused = instance.run(&["announce", "add", "--title", "x", "--pages", "nowhere"]);
+    assert!(refused.status.code() == Some(1) && stderr(&refused).contains("there are `main`, `other`"), "{}", stderr(&refused));
+
+    // Visitors read what is public, and never who wrote it.
+    let page = || request(&address, "GET", "/status/main", &[], "").2;
+    wait_for("the page", || page().contains("Slow logins").then_some(()));
+    let seen = page();
+    for shown in ["<em>look</em> &lt;b&gt;into&lt;/b&gt; it", "Investigating", "<strong>disk</strong>", "We look"] {
+        assert!(seen.contains(shown), "{shown}: {seen}");
+    }
+    let data = request(&address, "GET", "/status/main.json", &[], "").2;
+    for hidden in ["only-for-us", "a-note-for-us", "ada-the-author", "command line"] {
+        assert!(!seen.contains(hidden) && !data.contains(hidden), "{hidden}");
+    }
+    let data: Value = serde_json::from_str(&data).unwrap();
+    assert_eq!(data["open_incidents"][0]["updates"][0]["state"], "investigating");
+    assert_eq!(data["announcements"][0]["title"], "Slow logins");
+    assert!(!request(&address, "GET", "/status/other", &[], "").2.contains("Slow logins"));
+
+    // All of it survives a kill, because it was durable before the answer.
+    instance.kill_and_restart();
+    let shown = stdout(&instance.run(&["incident", "show", "shop"]));
+    for words in [
+        "We *look* <b>into</b> it",
+        "only-for-us",
+        "note by ci",
+        "a-note-for-us",
+        "postmortem by ada-the-author, public",
+        "It was the **disk**",
+    ] {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+
+    // What was not meant is taken back; what is over is ended.
+    let id = inside["id"].as_str().unwrap();
+    assert_eq!(api(&address, "DELETE", &format!("{updates}/{id}"), "").0, 200);
+    assert_eq!(api(&address, "DELETE", &format!("{updates}/{id}"), "").0, 409);
+    let said = instance.run(&["announce", "end", &announcement, "--text", "Fast again"]);
+    assert_eq!(said.status.code(), Some(0), "{}", stderr(&said));
+    wait_for("the end", || (!page().contains("Slow logins")).then_some(()));
+    let listed = stdout(&instance.run(&["announce", "list"]));
+    assert!(listed.contains(&announcement) && listed.contains("resolved"), "{listed}");
+    shop.set(Answer::Status(200, "ok"));
+    instance.wait_for_verdict("shop", "up");
+    let said = instance.run(&["incident", "update", &incident, "--state", "resolved", "--text", "Over", "--public"]);
+    assert_eq!(said.status.code(), Some(0), "{}", stderr(&said));
+    let listed = stdout(&instance.run(&["incident", "list"]));
+    assert!(listed.contains("resolved") && !listed.contains("only-for-us"), "{listed}");
+    assert_eq!(stdout(&instance.run(&["incident", "list", "--open"])), "there is no incident\n");
+}

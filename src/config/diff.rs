@@ -392,13 +392,15 @@ fn expect_changes(what: &mut Vec<String>, a: &Expectation, b: &Expectation) {
 }
 
 fn page_changes(a: &StatusPage, b: &StatusPage) -> Vec<String> {
-    let StatusPage { slug: _, title, domains, visibility, show, theme, links, groups, announcements, origin: _ } = a;
+    let StatusPage { slug: _, title, domains, visibility, show, theme, language, order, links, groups, announcements, origin: _ } = a;
     let differing = [
         ("title", *title != b.title),
         ("domains", *domains != b.domains),
         ("visibility", *visibility != b.visibility),
         ("show", *show != b.show),
         ("theme", *theme != b.theme),
+        ("language", *language != b.language),
+        ("order", *order != b.order),
         ("links", *links != b.links),
         ("groups", *groups != b.groups),
         ("announcements", *announcements != b.announcements),

@@ -64,6 +64,10 @@ impl Body for Content {
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
      connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
+/// Of the one page that other sites may frame: it shows nothing but what anybody may read, does nothing, and runs nothing.
+pub const FRAMED_SECURITY_POLICY: &str =
+    "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors *";
+
 const ALWAYS: [(HeaderName, &str); 4] = [
     (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -144,7 +148,9 @@ pub fn switching(accept: &str) -> Answer {
 #[must_use]
 pub fn finish(mut answer: Answer) -> Answer {
     let headers = answer.headers_mut();
-    for (name, value) in ALWAYS {
+    // What may be framed says so in its policy, and would be forbidden by the older header.
+    let may_be_framed = headers.get(header::CONTENT_SECURITY_POLICY).is_some_and(|policy| policy == FRAMED_SECURITY_POLICY);
+    for (name, value) in ALWAYS.into_iter().filter(|(name, _)| *name != header::X_FRAME_OPTIONS || !may_be_framed) {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static(NO_STORE));

@@ -68,6 +68,7 @@ pub mod one_time;
 pub mod operator;
 pub mod overview;
 pub mod paced;
+pub mod packed;
 pub mod pages;
 pub mod password;
 pub mod peer_views;

@@ -1,12 +1,14 @@
-//! Status pages as bytes: made at most once per change and served from memory. A crowd that arrives during an outage costs one
-//! rendering a second and otherwise copies of a pointer.
+//! Status pages as bytes: made and compressed at most once per change and language, and served from memory. A crowd that arrives during
+//! an outage costs one rendering a second and otherwise copies of a pointer: of those who find a page outdated one makes it anew, and
+//! the others get what there is.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::OnceLock;
 use std::sync::PoisonError;
+use std::sync::TryLockError;
 
-use bytes::Bytes;
 use ring::hmac;
 use tokio::sync::watch;
 
@@ -20,69 +22,99 @@ use crate::http::badge::Subject;
 use crate::http::history::Book;
 use crate::http::limits::FRESH_FOR;
 use crate::http::limits::PAGE_PASS_AGE;
+use crate::http::packed::Packed;
+use crate::http::planned;
 use crate::http::public;
 use crate::http::public::StatusJson;
 use crate::http::random::digest;
-use crate::http::random::sha256;
 use crate::model::id::MonitorId;
 use crate::model::id::PageSlug;
+use crate::model::page::Language;
 use crate::model::page::Logo;
+use crate::model::page::PageLanguage;
 use crate::model::page::StatusPage;
 use crate::model::page::Visibility;
 use crate::model::secret::Secret;
 use crate::model::time::UnixMillis;
+use crate::ui::component::maintenance::WindowView;
+use crate::ui::language::Phrases;
+use crate::ui::language::phrases;
+use crate::ui::language::wished;
 use crate::ui::links::Links;
 use crate::ui::page::status;
+use crate::ui::page::status::StatusView;
+use crate::ui::page::status::calendar;
+use crate::ui::page::status::calendar::Calendar;
+use crate::ui::page::status::feed;
+use crate::ui::page::status::widget;
 
 /// A page is made anew after so long even when nothing changed, because it says how long ago things were.
 const REMAKE_EVERY_MS: i64 = 60_000;
+
+/// A page is not made anew sooner than that because of another check: with a thousand monitors there is one every few milliseconds.
+const REMAKE_REST_MS: i64 = 1000;
 
 /// All status pages. What public handlers have instead of the engine and the store.
 #[derive(Debug)]
 pub struct Pages {
     engine: EngineHandle,
     book: watch::Receiver<Arc<Book>>,
-    made: Mutex<HashMap<PageSlug, Arc<Made>>>,
+    made: Mutex<HashMap<(PageSlug, Language), Arc<Slot>>>,
     pass_key: hmac::Key,
 }
 
-/// A page, ready to be sent.
+/// A page in one language, ready to be sent. What is asked for less often than the page itself is made when it is first asked for.
 #[derive(Debug)]
 pub struct Made {
     key: Key,
-    /// The page.
-    pub html: Body,
-    /// The same as data.
-    pub json: Body,
-    /// Its own style sheet.
-    pub theme: Option<Body>,
-    /// Its picture with its media type.
-    pub logo: Option<(&'static str, Body)>,
+    page: Arc<StatusPage>,
+    view: StatusView,
+    /// For the calendar, which looks further ahead than the page.
+    windows: Vec<WindowView>,
+    at: UnixMillis,
+    html: OnceLock<Packed>,
+    json: OnceLock<Packed>,
+    feed: OnceLock<Packed>,
+    calendar: OnceLock<Packed>,
+    widget: OnceLock<Packed>,
+    theme: OnceLock<Option<Packed>>,
+    logo: OnceLock<Option<(&'static str, Packed)>>,
     /// Where its picture comes from when that is elsewhere.
     pub logo_origin: Option<String>,
     /// Nothing between us and the browser may keep it.
     pub is_restricted: bool,
     /// Search engines may list it.
     pub is_indexed: bool,
-}
-
-/// Bytes with their entity tag.
-#[derive(Debug, Clone)]
-pub struct Body {
-    /// Content.
-    pub bytes: Bytes,
-    /// Quoted.
-    pub tag: String,
+    /// In another language it would be other bytes.
+    pub is_by_wish: bool,
 }
 
 /// When any of this changes, a page has to be made anew.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Key {
+    language: Language,
     revision: u64,
     generation: u64,
     minute: i64,
     is_stale: bool,
     links: Links,
+}
+
+/// Where a page of one language is kept.
+#[derive(Debug, Default)]
+struct Slot {
+    made: Mutex<Option<Arc<Made>>>,
+    /// Held by whoever makes it anew.
+    making: Mutex<()>,
+}
+
+/// How a visitor wants it.
+#[derive(Debug, Clone, Copy)]
+pub struct Wishes<'a> {
+    /// Addresses.
+    pub links: &'a Links,
+    /// `Accept-Language`.
+    pub languages: &'a str,
 }
 
 /// What a visitor brings.
@@ -135,7 +167,7 @@ impl Pages {
 
     /// Opens a page to a visitor.
     #[must_use]
-    pub fn open(&self, slug: &PageSlug, pass: Pass<'_>, links: &Links, now: UnixMillis) -> Entry {
+    pub fn open(&self, slug: &PageSlug, pass: Pass<'_>, wishes: &Wishes<'_>, now: UnixMillis) -> Entry {
         let snapshot = self.engine.snapshot();
         let Some(page) = snapshot.config.pages.iter().find(|page| page.slug == *slug) else { return Entry::Absent };
         let is_let_in = match &page.visibility {
@@ -144,7 +176,7 @@ impl Pages {
             Visibility::Private => return Entry::Absent,
             Visibility::Password(hash) => pass.is_viewer || pass.cookie.is_some_and(|cookie| self.is_pass(slug, hash, cookie, now)),
         };
-        if is_let_in { Entry::Shown(self.made(page, &snapshot, links, now)) } else { Entry::AskPassword }
+        if is_let_in { Entry::Shown(self.made(page, &snapshot, wishes, now)) } else { Entry::AskPassword }
     }
 
     /// What a badge says; `None`: there is none, or none for everybody.
@@ -174,6 +206,13 @@ impl Pages {
         }
     }
 
+    /// In which language a page speaks to whoever asks for these.
+    #[must_use]
+    pub fn language(&self, slug: &PageSlug, languages: &str) -> Language {
+        let config = Arc::clone(&self.engine.snapshot().config);
+        config.pages.iter().find(|page| page.slug == *slug).map_or_else(|| wished(languages), |page| language_of(page, languages))
+    }
+
     /// The hash of a page's password, if that is what it asks for.
     #[must_use]
     pub fn password_of(&self, slug: &PageSlug) -> Option<Secret> {
@@ -198,20 +237,121 @@ impl Pages {
         now.0 < until && hmac::verify(&self.pass_key, &pass_text(slug, hash, until), &tag).is_ok()
     }
 
-    fn made(&self, page: &StatusPage, snapshot: &Snapshot, links: &Links, now: UnixMillis) -> Arc<Made> {
+    fn made(&self, page: &Arc<StatusPage>, snapshot: &Snapshot, wishes: &Wishes<'_>, now: UnixMillis) -> Arc<Made> {
         let book = Arc::clone(&self.book.borrow());
         let (_, is_stale) = public::freshness(page, snapshot, now);
+        let language = language_of(page, wishes.languages);
         let minute = now.0.div_euclid(REMAKE_EVERY_MS);
-        let key = Key { revision: snapshot.revision, generation: book.generation, minute, is_stale, links: links.clone() };
-        // Held while rendering, on purpose: of a crowd that finds the page outdated one makes it, and the others wait the millisecond.
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = made.get(&page.slug).filter(|found| found.key == key) {
-            return Arc::clone(found);
+        let (revision, generation, links) = (snapshot.revision, book.generation, wishes.links.clone());
+        let key = Key { language, revision, generation, minute, is_stale, links };
+        let slot = self.slot(page, language, snapshot);
+        if let Some(made) = slot.made().filter(|made| made.is_good(page, &key, now)) {
+            return made;
         }
-        made.retain(|slug, _| snapshot.config.pages.iter().any(|page| page.slug == *slug));
+        let _making = match slot.making.try_lock() {
+            Ok(making) => making,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => match slot.made().filter(|made| Arc::ptr_eq(&made.page, page)) {
+                // It is a moment old, and the next one who asks gets the new one.
+                Some(made) => return made,
+                None => slot.making.lock().unwrap_or_else(PoisonError::into_inner),
+            },
+        };
+        // Somebody may have made it while this one waited.
+        if let Some(made) = slot.made().filter(|made| made.is_good(page, &key, now)) {
+            return made;
+        }
         let fresh = Arc::new(make(page, snapshot, &book, key, now));
-        made.insert(page.slug.clone(), Arc::clone(&fresh));
+        // Before anybody can ask for it, so that nobody waits for it.
+        fresh.html();
+        *slot.made.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&fresh));
         fresh
+    }
+
+    fn slot(&self, page: &StatusPage, language: Language, snapshot: &Snapshot) -> Arc<Slot> {
+        let mut slots = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (page.slug.clone(), language);
+        if let Some(slot) = slots.get(&key) {
+            return Arc::clone(slot);
+        }
+        slots.retain(|(slug, _), _| snapshot.config.pages.iter().any(|page| page.slug == *slug));
+        Arc::clone(slots.entry(key).or_default())
+    }
+}
+
+impl Slot {
+    fn made(&self) -> Option<Arc<Made>> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Made {
+    /// Whether it can still be shown: nothing changed, or nothing but a check that is too young to hurry for.
+    fn is_good(&self, page: &Arc<StatusPage>, key: &Key, now: UnixMillis) -> bool {
+        let is_young = (0..REMAKE_REST_MS).contains(&(now.0 - self.at.0));
+        let wanted = Key { revision: if is_young { self.key.revision } else { key.revision }, ..key.clone() };
+        Arc::ptr_eq(&self.page, page) && self.key == wanted
+    }
+
+    fn phrases(&self) -> &'static Phrases {
+        phrases(self.key.language)
+    }
+
+    /// An id of something on this page: the same for ever, and saying nothing else.
+    fn id(&self, of: &str) -> String {
+        let hash = digest(&[b"feed of a page", self.page.slug.as_str().as_bytes(), of.as_bytes()]);
+        let hex = data_encoding::HEXLOWER.encode(&hash[..16]);
+        // Version 8: made as whoever makes it likes.
+        format!("{}-{}-8{}-8{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..])
+    }
+
+    /// The page.
+    pub fn html(&self) -> &Packed {
+        self.html.get_or_init(|| Packed::new(status::page(&self.view, self.phrases(), self.at).into_string()))
+    }
+
+    /// The same as data.
+    pub fn json(&self) -> &Packed {
+        self.json.get_or_init(|| Packed::new(serde_json::to_vec(&StatusJson::from(&self.view)).unwrap_or_default()))
+    }
+
+    /// Its feed of incidents.
+    pub fn feed(&self) -> &Packed {
+        let id = |of: &str| format!("urn:uuid:{}", self.id(of));
+        self.feed.get_or_init(|| Packed::new(feed::feed(&self.view, self.phrases(), &id).into_string()))
+    }
+
+    /// Its calendar of maintenance.
+    pub fn calendar(&self) -> &Packed {
+        let of = Calendar { title: &self.view.title, windows: &self.windows, now: self.at };
+        self.calendar.get_or_init(|| Packed::new(calendar::calendar(of, self.phrases(), &|of| self.id(of))))
+    }
+
+    /// The same in one line for other sites; `None` when it is not for everybody.
+    pub fn widget(&self) -> Option<&Packed> {
+        let widget = || Packed::new(widget::widget(&self.view, self.phrases(), self.at).into_string());
+        (!self.is_restricted).then(|| self.widget.get_or_init(widget))
+    }
+
+    /// Its own style sheet.
+    pub fn theme(&self) -> Option<&Packed> {
+        self.theme.get_or_init(|| public::theme_css(&self.page).map(Packed::new)).as_ref()
+    }
+
+    /// Its picture with its media type.
+    pub fn logo(&self) -> Option<(&'static str, &Packed)> {
+        let logo = || match self.page.theme.logo.as_ref()? {
+            Logo::File { media_type, bytes } => Some((*media_type, Packed::new(bytes.clone()))),
+            Logo::Url(_) => None,
+        };
+        self.logo.get_or_init(logo).as_ref().map(|(media_type, packed)| (*media_type, packed))
+    }
+}
+
+fn language_of(page: &StatusPage, languages: &str) -> Language {
+    match page.language {
+        PageLanguage::Auto => wished(languages),
+        PageLanguage::Always(language) => language,
     }
 }
 
@@ -219,26 +359,24 @@ fn pass_text(slug: &PageSlug, hash: &Secret, until: i64) -> [u8; 32] {
     digest(&[b"page pass", slug.as_str().as_bytes(), hash.reveal_for_use().as_bytes(), &until.to_be_bytes()])
 }
 
-fn make(page: &StatusPage, snapshot: &Snapshot, book: &Book, key: Key, now: UnixMillis) -> Made {
+fn make(page: &Arc<StatusPage>, snapshot: &Snapshot, book: &Book, key: Key, now: UnixMillis) -> Made {
     let view = public::project(page, snapshot, book.pages.get(&page.slug), &key.links, now);
-    let json = serde_json::to_vec(&StatusJson::from(&view)).unwrap_or_default();
     Made {
-        html: body(status::page(&view, now).into_string()),
-        json: body(json),
-        theme: public::theme_css(page).map(body),
-        logo: page.theme.logo.as_ref().and_then(|logo| match logo {
-            Logo::File { media_type, bytes } => Some((*media_type, body(bytes.clone()))),
-            Logo::Url(_) => None,
-        }),
+        page: Arc::clone(page),
+        windows: planned::for_calendar(page, snapshot, now),
+        at: now,
+        html: OnceLock::new(),
+        json: OnceLock::new(),
+        feed: OnceLock::new(),
+        calendar: OnceLock::new(),
+        widget: OnceLock::new(),
+        theme: OnceLock::new(),
+        logo: OnceLock::new(),
         logo_origin: public::logo_origin(page),
         is_restricted: matches!(page.visibility, Visibility::Private | Visibility::Password(_)),
         is_indexed: view.indexed,
+        is_by_wish: page.language == PageLanguage::Auto,
+        view,
         key,
     }
-}
-
-fn body(bytes: impl Into<Bytes>) -> Body {
-    let bytes = bytes.into();
-    let tag = format!("\"{}\"", data_encoding::HEXLOWER.encode(&sha256(&bytes)[..12]));
-    Body { bytes, tag }
 }

@@ -21,9 +21,28 @@ const STRETCHES_MAX: usize = 3;
 /// So many in all; a page of announcements is no status page.
 const ANNOUNCED_MAX: usize = 20;
 
+/// A calendar looks so far ahead.
+const CALENDAR_AHEAD: Duration = Duration::from_secs(90 * 86_400);
+
+/// Of one window so many stretches are in a calendar: one of every day for the time it looks ahead.
+const CALENDAR_STRETCHES_MAX: usize = 90;
+
+/// So many in all: a year's worth for a calendar that somebody subscribed to.
+const CALENDAR_MAX: usize = 365;
+
 /// What visitors of a page may know: windows that cover what it lists, with the names of that and of nothing else.
 #[must_use]
 pub fn of_page(page: &StatusPage, snapshot: &Snapshot, now: UnixMillis) -> Vec<WindowView> {
+    within(page, snapshot, now, (AHEAD, STRETCHES_MAX, ANNOUNCED_MAX))
+}
+
+/// The same for its calendar, which looks further ahead.
+#[must_use]
+pub fn for_calendar(page: &StatusPage, snapshot: &Snapshot, now: UnixMillis) -> Vec<WindowView> {
+    within(page, snapshot, now, (CALENDAR_AHEAD, CALENDAR_STRETCHES_MAX, CALENDAR_MAX))
+}
+
+fn within(page: &StatusPage, snapshot: &Snapshot, now: UnixMillis, (ahead, n_each, n_all): (Duration, usize, usize)) -> Vec<WindowView> {
     let mut listed: Vec<&Monitor> = Vec::new();
     for id in page.groups.iter().flat_map(|group| &group.monitors) {
         if let Some(view) = snapshot.monitors.get(id).filter(|view| !listed.iter().any(|known| known.id == view.monitor.id)) {
@@ -35,12 +54,11 @@ pub fn of_page(page: &StatusPage, snapshot: &Snapshot, now: UnixMillis) -> Vec<W
         let covered = listed.iter().filter(|monitor| window.monitors.contains(&monitor.id));
         let services: Vec<String> = covered.map(|monitor| monitor.name.clone()).collect();
         if !services.is_empty() {
-            found
-                .extend(stretches(window, now, (now + AHEAD, STRETCHES_MAX)).map(|view| WindowView { services: services.clone(), ..view }));
+            found.extend(stretches(window, now, (now + ahead, n_each)).map(|view| WindowView { services: services.clone(), ..view }));
         }
     }
     found.sort_by_key(|view| (!view.is_open, view.from, view.to));
-    found.truncate(ANNOUNCED_MAX);
+    found.truncate(n_all);
     found
 }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::engine::snapshot::MonitorView;
+use crate::engine::snapshot::Recent;
 use crate::engine::snapshot::Snapshot;
 use crate::http::beat;
 use crate::http::beat::Nuance;
@@ -18,6 +19,7 @@ use crate::http::history::MonitorPast;
 use crate::http::history::PagePast;
 use crate::http::history::date;
 use crate::http::planned;
+use crate::http::random::digest;
 use crate::http::random::sha256;
 use crate::http::regions;
 use crate::http::timeline;
@@ -25,7 +27,9 @@ use crate::http::views;
 use crate::model::id::MonitorId;
 use crate::model::id::Region;
 use crate::model::incident::Incident;
+use crate::model::page::Language;
 use crate::model::page::Logo;
+use crate::model::page::Order;
 use crate::model::page::Show;
 use crate::model::page::StatusPage;
 use crate::model::page::Visibility;
@@ -37,6 +41,8 @@ use crate::ui::component::maintenance::WindowView;
 use crate::ui::component::notice::AnnouncementView;
 use crate::ui::component::updates::AnnouncedView;
 use crate::ui::component::updates::UpdateView;
+use crate::ui::language::Detail;
+use crate::ui::language::phrases;
 use crate::ui::links::Links;
 use crate::ui::page::status::GroupView;
 use crate::ui::page::status::Headline;
@@ -45,6 +51,7 @@ use crate::ui::page::status::PublicIncident;
 use crate::ui::page::status::RegionCell;
 use crate::ui::page::status::ServiceView;
 use crate::ui::page::status::StatusView;
+use crate::ui::page::status::severity;
 
 /// Data older than so many intervals is called old.
 const INTERVALS_UNTIL_STALE: u32 = 2;
@@ -57,16 +64,21 @@ const STALE_AT_LEAST: Duration = Duration::from_secs(30);
 /// not checked from here is as fresh as any other.
 #[must_use]
 pub fn freshness(page: &StatusPage, snapshot: &Snapshot, now: UnixMillis) -> (Option<UnixMillis>, bool) {
+    let (newest, patience) = newest_and_patience(page, snapshot);
+    (newest, newest.is_some_and(|at| now.since(at) > patience))
+}
+
+/// When the newest check on the page began, and for how long that is good.
+fn newest_and_patience(page: &StatusPage, snapshot: &Snapshot) -> (Option<UnixMillis>, Duration) {
     let running: Vec<&MonitorView> = listed(page, snapshot).filter(|view| view.verdict != Verdict::Paused).collect();
     let checked: Vec<&MonitorView> = running.iter().copied().filter(|view| view.heartbeat.is_none()).collect();
     // Heartbeats are judged whenever the engine looks, and so are as fresh as its picture of itself.
     if checked.is_empty() && !running.is_empty() {
-        return (Some(snapshot.at), now.since(snapshot.at) > STALE_AT_LEAST);
+        return (Some(snapshot.at), STALE_AT_LEAST);
     }
     let newest = checked.iter().filter_map(|view| newest(view, snapshot)).max();
     let patience = checked.iter().map(|view| view.monitor.interval * INTERVALS_UNTIL_STALE).min().unwrap_or(Duration::MAX);
-    let is_stale = newest.is_some_and(|at| now.since(at) > patience.max(STALE_AT_LEAST));
-    (newest, is_stale)
+    (newest, patience.max(STALE_AT_LEAST))
 }
 
 fn newest(view: &MonitorView, snapshot: &Snapshot) -> Option<UnixMillis> {
@@ -77,9 +89,10 @@ fn newest(view: &MonitorView, snapshot: &Snapshot) -> Option<UnixMillis> {
 /// What visitors of `page` may know.
 #[must_use]
 pub fn project(page: &StatusPage, snapshot: &Snapshot, past: Option<&PagePast>, links: &Links, now: UnixMillis) -> StatusView {
-    let (as_of, is_stale) = freshness(page, snapshot, now);
+    let (as_of, patience) = newest_and_patience(page, snapshot);
+    let is_stale = as_of.is_some_and(|at| now.since(at) > patience);
     let places = places(page, snapshot);
-    let groups: Vec<GroupView> = page
+    let mut groups: Vec<GroupView> = page
         .groups
         .iter()
         .map(|group| GroupView {
@@ -90,13 +103,20 @@ pub fn project(page: &StatusPage, snapshot: &Snapshot, past: Option<&PagePast>, 
                 .filter_map(|id| snapshot.monitors.get(id))
                 .map(|view| service(view, (page.show, &places), past.and_then(|past| past.monitors.get(&view.monitor.id))))
                 .collect(),
+            is_open: group.is_open,
         })
         .collect();
+    if page.order == Order::WorstFirst {
+        worst_first(&mut groups);
+    }
     let mut open: Vec<&Incident> = listed(page, snapshot).flat_map(|view| &view.incidents).collect();
     open.sort_by_key(|incident| (std::cmp::Reverse(incident.opened_at), incident.id.clone()));
     open.dedup_by_key(|incident| incident.id.clone());
     StatusView {
         links: links.clone(),
+        address: links.status(&page.slug),
+        feed: links.status_feed(&page.slug),
+        calendar: links.status_calendar(&page.slug),
         title: page.title.clone(),
         indexed: matches!(page.visibility, Visibility::Public),
         dark: page.theme.dark,
@@ -107,6 +127,7 @@ pub fn project(page: &StatusPage, snapshot: &Snapshot, past: Option<&PagePast>, 
         }),
         headline: if is_stale { Headline::Stale } else { headline(page, snapshot) },
         as_of,
+        old_at: as_of.map(|at| at + patience),
         groups,
         troubled: troubled(page, snapshot),
         open: open.into_iter().map(|incident| public_incident(incident, page.show, snapshot)).collect(),
@@ -116,6 +137,14 @@ pub fn project(page: &StatusPage, snapshot: &Snapshot, past: Option<&PagePast>, 
         announcements: page.announcements.iter().map(|a| AnnouncementView { at: a.at, kind: a.kind, text: a.text.clone() }).collect(),
         footer: page.links.iter().filter(|link| is_safe_link(&link.url)).cloned().collect(),
     }
+}
+
+/// Trouble before what is well; else as configured.
+fn worst_first(groups: &mut [GroupView]) {
+    for group in groups.iter_mut() {
+        group.services.sort_by_key(|service| severity(service.look()));
+    }
+    groups.sort_by_key(|group| group.services.first().map_or(u8::MAX, |service| severity(service.look())));
 }
 
 /// The page's own style sheet: its accent colour and what the operators wrote.
@@ -189,14 +218,18 @@ fn service(view: &MonitorView, (show, places): (Show, &[Region]), past: Option<&
     let here = view.votes.iter().find(|vote| vote.is_me && !places.is_empty()).map(|vote| &vote.region);
     let troubled = regions::troubled(view);
     let is_bad = matches!(view.verdict, Verdict::Down | Verdict::Degraded) || !troubled.is_empty();
+    let is_regional = !troubled.is_empty();
+    let tick = |recent: &Recent| matches!(recent.outcome, Outcome::Up | Outcome::Degraded).then_some(recent.took);
     let failing = if troubled.is_empty() { view.regions.failing.iter().map(ToString::to_string).collect() } else { troubled };
     ServiceView {
         name: view.monitor.name.clone(),
         state: view.verdict,
-        said: beat::nuance(view).map(Nuance::said),
+        is_regional,
+        detail: beat::nuance(view).map(|nuance| (nuance.look(), detail(nuance))),
         uptime: past.map(|past| past.uptime).unwrap_or_default(),
         days: past.map_or_else(Vec::new, |past| past.days.clone()),
         response_time: answered.map(|last| last.timings.total),
+        response_times: answered.map_or_else(Vec::new, |_| view.recent.iter().map(tick).collect()),
         response_from: answered.and(here).map(ToString::to_string),
         target: show.targets.then(|| view.monitor.target()),
         error: if show.errors && is_bad { regions::cause(view) } else { None },
@@ -205,16 +238,25 @@ fn service(view: &MonitorView, (show, places): (Show, &[Region]), past: Option<&
     }
 }
 
+fn detail(nuance: Nuance) -> Detail {
+    match nuance {
+        Nuance::Late => Detail::Late,
+        Nuance::NeverPinged => Detail::NeverPinged,
+        Nuance::Waiting => Detail::Waiting,
+    }
+}
+
 fn public_incident(incident: &Incident, show: Show, snapshot: &Snapshot) -> PublicIncident {
     let now_called = snapshot.monitors.get(&incident.monitor).map(|view| view.monitor.name.clone());
     let (updates, postmortem) = timeline::public_of(&incident.id, snapshot);
     PublicIncident {
+        key: version(&digest(&[b"public incident", incident.id.as_str().as_bytes()])),
         service: now_called.unwrap_or_else(|| incident.monitor_name.clone()),
         lane: incident.lane,
         opened_at: incident.opened_at,
         closed_at: incident.closed.map(|closed| closed.at),
         cause: show.errors.then(|| incident.cause.to_string()),
-        diagnosis: incident.diagnosis.filter(|_| show.errors).map(|diagnosis| diagnosis.sentence()),
+        diagnosis: incident.diagnosis.filter(|_| show.errors),
         regions: if show.regions { views::regions_of(incident) } else { Vec::new() },
         updates,
         postmortem,
@@ -247,7 +289,7 @@ fn version(bytes: &[u8]) -> String {
     data_encoding::HEXLOWER.encode(&sha256(bytes)[..6])
 }
 
-/// A status page as data. Wire type: a promise to those who read it.
+/// A status page as data, in English. Wire type: a promise to those who read it.
 #[derive(Debug, Serialize)]
 pub struct StatusJson<'a> {
     title: &'a str,
@@ -373,7 +415,7 @@ impl<'a> From<&'a StatusView> for StatusJson<'a> {
         StatusJson {
             title: &view.title,
             status: view.headline.state().word(),
-            summary: view.summary(),
+            summary: view.summary(phrases(Language::English)),
             stale: view.headline == Headline::Stale,
             as_of: view.as_of.map(UnixMillis::rfc3339),
             groups: view
@@ -407,7 +449,7 @@ impl<'a> From<&'a ServiceView> for ServiceJson<'a> {
         ServiceJson {
             name: &service.name,
             status: service.state.word(),
-            detail: service.said.map(|(_, word)| word.to_lowercase()),
+            detail: service.detail.map(|(_, detail)| (phrases(Language::English).detail)(detail).to_lowercase()),
             uptime: service.uptime.fraction,
             unknown: service.uptime.unknown,
             maintenance: service.uptime.maintenance,
@@ -433,7 +475,7 @@ impl<'a> From<&'a PublicIncident> for IncidentJson<'a> {
             began_at: incident.opened_at.rfc3339(),
             ended_at: incident.closed_at.map(UnixMillis::rfc3339),
             cause: incident.cause.as_deref(),
-            diagnosis: incident.diagnosis,
+            diagnosis: incident.diagnosis.map(|diagnosis| diagnosis.sentence()),
             regions_failing: &incident.regions,
             updates: incident.updates.iter().map(UpdateJson::from).collect(),
             postmortem: incident.postmortem.as_deref(),

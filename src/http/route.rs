@@ -71,6 +71,12 @@ pub enum PublicRoute {
     Status(PageSlug),
     /// A status page's data.
     StatusJson(PageSlug),
+    /// A status page's feed of incidents.
+    StatusFeed(PageSlug),
+    /// A status page's calendar of maintenance.
+    StatusCalendar(PageSlug),
+    /// A status page in one line, for frames of other sites.
+    StatusWidget(PageSlug),
     /// A status page's own style sheet.
     StatusTheme(PageSlug),
     /// A status page's picture.
@@ -110,6 +116,9 @@ pub enum PublicRoute {
     /// Every component in every state; debug builds only.
     #[cfg(debug_assertions)]
     Gallery,
+    /// A status page with everything in every state; debug builds only.
+    #[cfg(debug_assertions)]
+    StatusGallery,
 }
 
 /// Routes for those who may look.
@@ -401,7 +410,10 @@ fn public(segments: &[&str]) -> Option<PublicRoute> {
     match segments {
         [""] => Some(PublicRoute::Home),
         ["status", file] if file.ends_with(".json") => slug(file.strip_suffix(".json")?).map(PublicRoute::StatusJson),
+        ["status", file] if file.ends_with(".atom") => slug(file.strip_suffix(".atom")?).map(PublicRoute::StatusFeed),
+        ["status", file] if file.ends_with(".ics") => slug(file.strip_suffix(".ics")?).map(PublicRoute::StatusCalendar),
         ["status", page] => slug(page).map(PublicRoute::Status),
+        ["status", page, "widget"] => slug(page).map(PublicRoute::StatusWidget),
         ["status", page, "theme.css"] => slug(page).map(PublicRoute::StatusTheme),
         ["status", page, "logo"] => slug(page).map(PublicRoute::StatusLogo),
         ["sign-in"] => Some(PublicRoute::SignIn),
@@ -416,13 +428,17 @@ fn public(segments: &[&str]) -> Option<PublicRoute> {
         ["favicon.svg" | "favicon.ico"] => Some(PublicRoute::Favicon),
         #[cfg(debug_assertions)]
         ["gallery"] => Some(PublicRoute::Gallery),
+        #[cfg(debug_assertions)]
+        ["gallery", "status"] => Some(PublicRoute::StatusGallery),
         all => badge::parse(all).map(PublicRoute::Badge),
     }
 }
 
 fn public_post(segments: &[&str]) -> Option<PublicRoute> {
     match segments {
-        ["status", page] if !page.ends_with(".json") => slug(page).map(PublicRoute::StatusPassword),
+        ["status", page] if ![".json", ".atom", ".ics"].iter().any(|end| page.ends_with(end)) => {
+            slug(page).map(PublicRoute::StatusPassword)
+        }
         ["sign-in"] => Some(PublicRoute::SignInForm),
         ["sign-in", "link", text] => token(text).map(PublicRoute::LinkUse),
         ["act", text] => act_token(text).map(PublicRoute::ActUse),
@@ -661,6 +677,9 @@ mod tests {
             ("OPTIONS", "/api/v2/channels/", Right::Key),
             ("GET", "/api/v3/status/", Right::Key),
             ("POST", "/status/prod", Right::Public),
+            ("GET", "/status/prod.atom", Right::Public),
+            ("GET", "/status/prod.ics", Right::Public),
+            ("GET", "/status/prod/widget", Right::Public),
             ("GET", "/sign-in", Right::Public),
             ("POST", "/sign-in", Right::Public),
             ("GET", "/sign-in/link/abc_-9", Right::Public),
@@ -788,6 +807,9 @@ mod tests {
             "/status/",
             "/status/prod/",
             "/status/.json",
+            "/status/.atom",
+            "/status/.ics",
+            "/status/prod/widget/",
             "/badge/prod",
             "/badge/prod/api/status.svg/",
             "/badge/prod/api/status.png",

@@ -35,6 +35,7 @@ use crate::http::visit::Visit;
 use crate::http::visitor::pass_cookie;
 use crate::model::id::PageSlug;
 use crate::store::SessionRow;
+use crate::ui::language::phrases;
 use crate::ui::page::sign_in;
 use crate::ui::page::sign_in::SignInView;
 use crate::ui::page::sign_in::Ways;
@@ -195,7 +196,8 @@ impl SignIn {
         self.throttle.attempt(address, &account, visit.now.mono).map_err(Refusal::TooMany)?;
         let password = visit.field("password").unwrap_or_default();
         if !self.passwords.verify(password, Some(&hash)).await.map_err(|_| Refusal::Busy)? {
-            let form = sign_in::page_password(&visit.links, &visit.links.status(slug), Some("This password is not right."));
+            let language = pages.language(slug, visit.header("accept-language").unwrap_or_default());
+            let form = sign_in::page_password(&visit.links, &visit.links.status(slug), phrases(language), true);
             return Ok(answer::page(StatusCode::UNAUTHORIZED, form));
         }
         self.throttle.succeeded(address, &account);

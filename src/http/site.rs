@@ -241,6 +241,9 @@ impl Site {
             },
             PublicRoute::Status(slug) => status(&slug, Part::Page),
             PublicRoute::StatusJson(slug) => status(&slug, Part::Json),
+            PublicRoute::StatusFeed(slug) => status(&slug, Part::Feed),
+            PublicRoute::StatusCalendar(slug) => status(&slug, Part::Calendar),
+            PublicRoute::StatusWidget(slug) => status(&slug, Part::Widget),
             PublicRoute::StatusTheme(slug) => status(&slug, Part::Theme),
             PublicRoute::StatusLogo(slug) => status(&slug, Part::Logo),
             PublicRoute::Badge(asked) => badge::answer(pages, visit, &asked),
@@ -255,12 +258,18 @@ impl Site {
             PublicRoute::Act(token) => self.act_links.open(&self.desk.engine.snapshot(), self.receiver.secret(), visit, &token),
             PublicRoute::ActUse(token) => self.act_links.act(&self.desk.engine, self.receiver.secret(), visit, &token).await,
             PublicRoute::SignOut => Ok(sign_in.out(visit, &config.auth, archive).await),
-            PublicRoute::Asset(name) => visitor::asset(&name),
+            PublicRoute::Asset(name) => visitor::asset(visit, &name),
             PublicRoute::Health => Ok(visitor::health(pages, visit)),
             // Handled before, because it takes the connection with it.
             PublicRoute::Peer => Err(Refusal::NotFound),
             PublicRoute::Robots => Ok(visitor::robots(visit)),
-            PublicRoute::Favicon => visitor::favicon(),
+            PublicRoute::Favicon => visitor::favicon(visit),
+            #[cfg(debug_assertions)]
+            PublicRoute::StatusGallery => {
+                let language = crate::ui::language::wished(visit.header("accept-language").unwrap_or_default());
+                let page = crate::ui::page::gallery::status(&visit.links, crate::ui::language::phrases(language));
+                Ok(answer::page(hyper::StatusCode::OK, page))
+            }
             #[cfg(debug_assertions)]
             PublicRoute::Gallery => Ok(answer::page(hyper::StatusCode::OK, crate::ui::page::gallery::page(&visit.links))),
         }

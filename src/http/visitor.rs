@@ -7,14 +7,16 @@ use hyper::header;
 use crate::http::answer;
 use crate::http::answer::Answer;
 use crate::http::error::Refusal;
-use crate::http::pages::Body;
+use crate::http::packed;
 use crate::http::pages::Entry;
 use crate::http::pages::Made;
 use crate::http::pages::Pages;
 use crate::http::pages::Pass;
+use crate::http::pages::Wishes;
 use crate::http::visit::Visit;
 use crate::model::id::PageSlug;
 use crate::ui::assets;
+use crate::ui::language::phrases;
 use crate::ui::page::sign_in;
 
 /// Which part of a status page is asked for.
@@ -24,6 +26,12 @@ pub enum Part {
     Page,
     /// The same as data.
     Json,
+    /// Its feed of incidents.
+    Feed,
+    /// Its calendar of maintenance.
+    Calendar,
+    /// The same in one line.
+    Widget,
     /// Its own style sheet.
     Theme,
     /// Its picture.
@@ -43,45 +51,52 @@ pub fn pass_cookie(slug: &PageSlug) -> String {
 /// [`Refusal::NotFound`], the same for pages that do not exist and pages that are not for this visitor.
 pub fn status(pages: &Pages, visit: &Visit, slug: &PageSlug, part: Part, is_viewer: bool) -> Result<Answer, Refusal> {
     let pass = Pass { is_viewer, cookie: visit.cookie(&pass_cookie(slug)) };
-    let made = match pages.open(slug, pass, &visit.links, visit.now.wall) {
+    let wishes = Wishes { links: &visit.links, languages: visit.header("accept-language").unwrap_or_default() };
+    let made = match pages.open(slug, pass, &wishes, visit.now.wall) {
         Entry::Shown(made) => made,
         Entry::AskPassword if part == Part::Page => {
-            let form = sign_in::page_password(&visit.links, &visit.links.status(slug), None);
+            let language = pages.language(slug, wishes.languages);
+            let form = sign_in::page_password(&visit.links, &visit.links.status(slug), phrases(language), false);
             return Ok(answer::page(StatusCode::UNAUTHORIZED, form));
         }
         Entry::AskPassword | Entry::Absent => return Err(Refusal::NotFound),
     };
     let (media_type, body) = match part {
-        Part::Page => ("text/html; charset=utf-8", &made.html),
-        Part::Json => ("application/json", &made.json),
-        Part::Theme => ("text/css; charset=utf-8", made.theme.as_ref().ok_or(Refusal::NotFound)?),
-        Part::Logo => made.logo.as_ref().map(|(media_type, body)| (*media_type, body)).ok_or(Refusal::NotFound)?,
+        Part::Page => ("text/html; charset=utf-8", made.html()),
+        Part::Json => ("application/json", made.json()),
+        Part::Feed => ("application/atom+xml; charset=utf-8", made.feed()),
+        Part::Calendar => ("text/calendar; charset=utf-8", made.calendar()),
+        Part::Widget => ("text/html; charset=utf-8", made.widget().ok_or(Refusal::NotFound)?),
+        Part::Theme => ("text/css; charset=utf-8", made.theme().ok_or(Refusal::NotFound)?),
+        Part::Logo => made.logo().ok_or(Refusal::NotFound)?,
     };
-    Ok(cached(visit, &made, media_type, body))
+    let answer = cached(&made, body.answer(visit, media_type));
+    Ok(match part {
+        Part::Widget => answer::with(answer, header::CONTENT_SECURITY_POLICY, answer::FRAMED_SECURITY_POLICY),
+        Part::Page | Part::Json | Part::Feed | Part::Calendar | Part::Theme | Part::Logo => with_logo(&made, answer),
+    })
 }
 
-fn cached(visit: &Visit, made: &Made, media_type: &'static str, body: &Body) -> Answer {
-    let known =
-        visit.header("if-none-match").is_some_and(|tags| tags.split(',').any(|tag| tag.trim().trim_start_matches("W/") == body.tag));
-    let full = if known {
-        let mut unchanged = answer::bytes(StatusCode::NOT_MODIFIED, media_type, "");
-        unchanged.headers_mut().remove(header::CONTENT_TYPE);
-        unchanged
-    } else {
-        answer::bytes(StatusCode::OK, media_type, body.bytes.clone())
-    };
+fn cached(made: &Made, answer: Answer) -> Answer {
     let keep = if made.is_restricted { answer::SHORTLY_PRIVATE } else { answer::SHORTLY };
-    let mut full = answer::with(answer::with(full, header::ETAG, &body.tag), header::CACHE_CONTROL, keep);
-    if !made.is_indexed {
-        full = answer::with(full, header::HeaderName::from_static("x-robots-tag"), "noindex");
+    let mut answer = answer::with(answer, header::CACHE_CONTROL, keep);
+    if made.is_by_wish {
+        answer = answer::with(answer, header::VARY, "accept-language");
     }
+    if !made.is_indexed {
+        answer = answer::with(answer, header::HeaderName::from_static("x-robots-tag"), "noindex");
+    }
+    answer
+}
+
+/// One picture from one place that the operators chose, on this page only.
+fn with_logo(made: &Made, answer: Answer) -> Answer {
     match &made.logo_origin {
-        // One picture from one place that the operators chose, on this page only.
         Some(origin) => {
             let policy = answer::CONTENT_SECURITY_POLICY.replace("img-src 'self' data:", &format!("img-src 'self' data: {origin}"));
-            answer::with(full, header::CONTENT_SECURITY_POLICY, &policy)
+            answer::with(answer, header::CONTENT_SECURITY_POLICY, &policy)
         }
-        None => full,
+        None => answer,
     }
 }
 
@@ -89,18 +104,17 @@ fn cached(visit: &Visit, made: &Made, media_type: &'static str, body: &Body) -> 
 ///
 /// # Errors
 /// [`Refusal::NotFound`].
-pub fn asset(hashed_name: &str) -> Result<Answer, Refusal> {
-    let asset = assets::by_hashed_name(hashed_name).ok_or(Refusal::NotFound)?;
-    let full = answer::bytes(StatusCode::OK, asset.media_type, bytes::Bytes::from_static(&asset.bytes));
-    Ok(answer::with(full, header::CACHE_CONTROL, answer::FOR_EVER))
+pub fn asset(visit: &Visit, hashed_name: &str) -> Result<Answer, Refusal> {
+    let (asset, packed) = packed::asset(hashed_name).ok_or(Refusal::NotFound)?;
+    Ok(answer::with(packed.answer(visit, asset.media_type), header::CACHE_CONTROL, answer::FOR_EVER))
 }
 
 /// The icon under the address that browsers guess.
 ///
 /// # Errors
 /// [`Refusal::NotFound`], if it was not embedded.
-pub fn favicon() -> Result<Answer, Refusal> {
-    let found = asset(assets::hashed_name("favicon.svg"))?;
+pub fn favicon(visit: &Visit) -> Result<Answer, Refusal> {
+    let found = asset(visit, assets::hashed_name("favicon.svg"))?;
     let (mut parts, body) = found.into_parts();
     parts.headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("public, max-age=86400"));
     Ok(Answer::from_parts(parts, body))

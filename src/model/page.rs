@@ -23,6 +23,10 @@ pub struct StatusPage {
     pub show: Show,
     /// How it looks.
     pub theme: Theme,
+    /// In which language it speaks.
+    pub language: PageLanguage,
+    /// In which order it lists.
+    pub order: Order,
     /// Links in its footer.
     pub links: Vec<Link>,
     /// Its groups, in order.
@@ -116,6 +120,60 @@ pub struct PageGroup {
     pub name: String,
     /// In the order of the config.
     pub monitors: Vec<MonitorId>,
+    /// Shown unfolded, or folded; `None`: as it needs to be.
+    pub is_open: Option<bool>,
+}
+
+/// In which language a page speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PageLanguage {
+    /// In the one that the visitor's browser asks for.
+    #[default]
+    Auto,
+    /// In this one.
+    Always(Language),
+}
+
+/// A language that visitors are spoken to in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Language {
+    /// English.
+    English,
+    /// German.
+    German,
+    /// French.
+    French,
+    /// Spanish.
+    Spanish,
+    /// Japanese.
+    Japanese,
+}
+
+impl Language {
+    /// All of them; the first is spoken to those who understand none.
+    pub const ALL: [Language; 5] = [Language::English, Language::German, Language::French, Language::Spanish, Language::Japanese];
+
+    /// Its code, as in `<html lang>`, in `Accept-Language` and in the config.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Language::English => "en",
+            Language::German => "de",
+            Language::French => "fr",
+            Language::Spanish => "es",
+            Language::Japanese => "ja",
+        }
+    }
+}
+
+/// In which order a page lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Order {
+    /// As configured.
+    #[default]
+    Listed,
+    /// What is in trouble before what is not: groups, and services in them.
+    WorstFirst,
 }
 
 /// A message of the operators.

@@ -54,6 +54,11 @@ pub fn by_hashed_name(hashed: &str) -> Option<&'static Asset> {
     CATALOGUE.by_hashed_name.get(hashed)
 }
 
+/// All files by their hashed names.
+pub fn all() -> impl Iterator<Item = (&'static str, &'static Asset)> {
+    CATALOGUE.by_hashed_name.iter().map(|(name, asset)| (name.as_str(), asset))
+}
+
 /// The hashed name of a file; the plain name when there is none, which then answers 404 and is seen in a test.
 #[must_use]
 pub fn hashed_name(name: &str) -> &str {
@@ -64,9 +69,26 @@ pub fn hashed_name(name: &str) -> &str {
 mod tests {
     use super::*;
 
+    /// The lines of a sheet that give states their colours.
+    fn colours(sheet: &str) -> Vec<String> {
+        let sheet = by_hashed_name(hashed_name(sheet)).expect("a sheet");
+        let text = String::from_utf8_lossy(&sheet.bytes);
+        text.lines()
+            .map(str::trim)
+            .filter(|line| line.starts_with("--up:") || line.starts_with("--ground:"))
+            .map(ToOwned::to_owned)
+            .collect()
+    }
+
+    #[test]
+    fn both_sheets_have_the_same_colours() {
+        let ours = colours("style.css");
+        assert!(ours.len() == 6 && ours == colours("status.css"), "{ours:?}");
+    }
+
     #[test]
     fn what_pages_refer_to_is_embedded() {
-        for name in ["style.css", "app.js", "live.js", "overview.js", "chart.js", "favicon.svg"] {
+        for name in ["style.css", "app.js", "live.js", "overview.js", "chart.js", "status.css", "status.js", "favicon.svg"] {
             assert!(by_hashed_name(hashed_name(name)).is_some(), "{name}");
             assert!(by_hashed_name(name).is_none(), "{name} must be asked for by its hash");
         }

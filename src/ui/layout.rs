@@ -4,6 +4,7 @@ use maud::DOCTYPE;
 use maud::Markup;
 use maud::html;
 
+use crate::model::page::Language;
 use crate::model::time::UnixMillis;
 use crate::ui::component::notice::Banner;
 use crate::ui::component::notice::banner;
@@ -115,9 +116,15 @@ pub fn operator(frame: &Frame, section: Section, title: &str, content: &Markup) 
 /// A page with little on it: signing in, errors. The same for everybody, so that it says nothing about who is asking.
 #[must_use]
 pub fn plain(links: &Links, title: &str, content: &Markup) -> Markup {
+    plain_in(Language::English, links, title, content)
+}
+
+/// The same in another language.
+#[must_use]
+pub fn plain_in(language: Language, links: &Links, title: &str, content: &Markup) -> Markup {
     html! {
         (DOCTYPE)
-        html lang="en" {
+        html lang=(language.code()) {
             (head(links, title, true, &html! {}))
             body { main.narrow { (content) } }
         }

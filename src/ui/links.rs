@@ -259,6 +259,18 @@ impl Links {
         self.to(&format!("/status/{slug}"))
     }
 
+    /// A status page's feed of incidents.
+    #[must_use]
+    pub fn status_feed(&self, slug: &PageSlug) -> String {
+        self.to(&format!("/status/{slug}.atom"))
+    }
+
+    /// A status page's calendar of maintenance.
+    #[must_use]
+    pub fn status_calendar(&self, slug: &PageSlug) -> String {
+        self.to(&format!("/status/{slug}.ics"))
+    }
+
     /// A status page's own style sheet; `version` keeps caches honest.
     #[must_use]
     pub fn status_theme(&self, slug: &PageSlug, version: &str) -> String {

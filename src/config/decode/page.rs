@@ -20,9 +20,12 @@ use crate::model::monitor::Origin;
 use crate::model::page::Announcement;
 use crate::model::page::AnnouncementKind;
 use crate::model::page::DarkMode;
+use crate::model::page::Language;
 use crate::model::page::Link;
 use crate::model::page::Logo;
+use crate::model::page::Order;
 use crate::model::page::PageGroup;
+use crate::model::page::PageLanguage;
 use crate::model::page::Show;
 use crate::model::page::StatusPage;
 use crate::model::page::Theme;
@@ -42,6 +45,8 @@ pub(super) fn page(ctx: &Ctx<'_>, at: &At<'_>, monitors: &[Arc<Monitor>], all_re
     let visibility = fields.read("visibility", visibility);
     let show = fields.read("show", show);
     let theme = fields.read("theme", theme);
+    let language = fields.read("language", |ctx, at| readers::choice(ctx, at, &LANGUAGES));
+    let order = fields.read("order", |ctx, at| readers::choice(ctx, at, &[("listed", Order::Listed), ("worst_first", Order::WorstFirst)]));
     let links = fields.take("links").map(|at| at.list(ctx)).unwrap_or_default();
     let groups_at = fields.require("groups");
     let announcements = fields.take("announcements").map(|at| at.list(ctx)).unwrap_or_default();
@@ -62,12 +67,23 @@ pub(super) fn page(ctx: &Ctx<'_>, at: &At<'_>, monitors: &[Arc<Monitor>], all_re
         visibility: visibility.unwrap_or(Visibility::Public),
         show: show.unwrap_or(SHOW),
         theme: theme.unwrap_or_default(),
+        language: language.unwrap_or_default(),
+        order: order.unwrap_or_default(),
         links,
         groups,
         announcements,
         origin: Origin { file: ctx.report.files.of(at.node.pos), line: at.node.pos.line },
     })
 }
+
+const LANGUAGES: [(&str, PageLanguage); 6] = [
+    ("auto", PageLanguage::Auto),
+    ("en", PageLanguage::Always(Language::English)),
+    ("de", PageLanguage::Always(Language::German)),
+    ("fr", PageLanguage::Always(Language::French)),
+    ("es", PageLanguage::Always(Language::Spanish)),
+    ("ja", PageLanguage::Always(Language::Japanese)),
+];
 
 const SHOW: Show = Show { targets: false, errors: false, response_times: true, regions: true, history: Duration::from_secs(90 * 86_400) };
 
@@ -205,6 +221,7 @@ fn group(ctx: &Ctx<'_>, at: &At<'_>, monitors: &[Arc<Monitor>], all_read: bool) 
     let name = fields.must("name", readers::name);
     let patterns = fields.take("monitors");
     let matching = fields.take("match");
+    let is_open = fields.read("open", readers::boolean);
     fields.finish();
     if patterns.is_none() && matching.is_none() {
         ctx.bad(at, "this group selects nothing", "add `monitors: [\"*\"]`, or `match: { labels: { … } }`");
@@ -229,7 +246,8 @@ fn group(ctx: &Ctx<'_>, at: &At<'_>, monitors: &[Arc<Monitor>], all_read: bool) 
     let selected = |monitor: &&Arc<Monitor>| {
         wanted.iter().any(|pattern| glob_match(pattern, &monitor.name)) || labels.as_ref().is_some_and(|labels| has_labels(monitor, labels))
     };
-    Some(PageGroup { name: name?, monitors: monitors.iter().filter(selected).map(|monitor| monitor.id.clone()).collect() })
+    let monitors = monitors.iter().filter(selected).map(|monitor| monitor.id.clone()).collect();
+    Some(PageGroup { name: name?, monitors, is_open })
 }
 
 fn no_match(ctx: &Ctx<'_>, at: &At<'_>, text: &str, monitors: &[Arc<Monitor>]) {

@@ -41,6 +41,20 @@ const PAGE: &[Key] = &[
     key("show", Kind::Map("status_pages[].show"), "", "What it shows of each monitor.", "{ errors: true }"),
     key("theme", Kind::Map("status_pages[].theme"), "", "How it looks.", "{ accent: \"#0a7\" }"),
     key(
+        "language",
+        Kind::Word(&["auto", "en", "de", "fr", "es", "ja"]),
+        "auto",
+        "In which language it speaks; `auto` is the one that the visitor's browser asks for. Names and texts of yours stay as written.",
+        "de",
+    ),
+    key(
+        "order",
+        Kind::Word(&["listed", "worst_first"]),
+        "listed",
+        "In which order it lists; `worst_first` puts groups and services with trouble before the others.",
+        "worst_first",
+    ),
+    key(
         "links",
         Kind::List(&Kind::Map("status_pages[].links[]")),
         "[]",
@@ -95,6 +109,7 @@ const GROUP: &[Key] = &[
         "[\"[prod-us] *\"]",
     ),
     key("match", Kind::Map("status_pages[].groups[].match"), "", "Selects monitors by their labels.", "{ labels: { team: platform } }"),
+    key("open", Kind::Bool, "", "Unfolded or folded; without it unfolded on small pages, and while something in it is not up.", "true"),
 ];
 
 const MATCH: &[Key] =

@@ -35,6 +35,7 @@ use crate::model::maintenance::Selection;
 use crate::model::monitor::Monitor;
 use crate::model::page::Announcement;
 use crate::model::page::AnnouncementKind;
+use crate::model::page::Language;
 use crate::model::page::PageGroup;
 use crate::model::page::Visibility;
 use crate::model::ping::Arrival;
@@ -63,9 +64,13 @@ use crate::store::Attempt;
 use crate::store::AttemptOutcome;
 use crate::store::Delivery;
 use crate::store::DeliveryState;
+use crate::ui::component::maintenance::WindowView;
+use crate::ui::language::phrases;
 use crate::ui::layout::Frame;
 use crate::ui::links::Links;
 use crate::ui::page::peers;
+use crate::ui::page::status::calendar;
+use crate::ui::page::status::calendar::Calendar;
 
 /// How many strings are on one set of pages.
 const BATCH: usize = 24;
@@ -304,6 +309,8 @@ async fn pages(world: &World) -> Vec<(String, String)> {
             format!("/monitors/m{i}"),
             format!("/incidents/incm{i}"),
             format!("/status/m{i}"),
+            format!("/status/m{i}.atom"),
+            format!("/status/m{i}/widget"),
             format!("/badge/m{i}/m{i}/status.svg"),
         ]);
     }
@@ -383,5 +390,43 @@ fn what_other_nodes_and_strangers_say_is_text_and_nothing_else() {
     for text in corpus() {
         let shown: String = text.chars().take(60).collect();
         assert_eq!(elements(&peers_page(&snapshot, &text)), expected, "{shown:?}");
+    }
+}
+
+#[test]
+fn calendars_have_the_lines_they_should_whatever_windows_are_called() {
+    for text in corpus() {
+        let window = WindowView {
+            name: text.clone(),
+            message: Some(text.clone()),
+            from: NOON,
+            to: NOON + Duration::from_secs(3600),
+            is_open: false,
+            services: vec![text.clone()],
+        };
+        let of = Calendar { title: &text, windows: &[window], now: NOON };
+        let made = calendar::calendar(of, phrases(Language::English), &|_| "id".to_owned());
+        assert!(made.split("\r\n").all(|line| line.len() <= 75 && !line.contains(char::is_control)), "{made:?}");
+        let unfolded = made.replace("\r\n ", "");
+        let names: Vec<&str> = unfolded.split("\r\n").filter_map(|line| line.split([':', ';']).next()).collect();
+        let expected =
+            "BEGIN VERSION PRODID NAME X-WR-CALNAME REFRESH-INTERVAL BEGIN UID DTSTAMP DTSTART DTEND SUMMARY DESCRIPTION TRANSP END END ";
+        assert_eq!(names.join(" "), expected, "{made:?}");
+    }
+}
+
+#[tokio::test]
+async fn texts_are_text_in_every_language() {
+    let corpus = corpus();
+    let benign: Vec<String> = (0..BATCH).map(|i| format!("benign {i}")).collect();
+    let (hostile, harmless) = (with_texts(&corpus[..BATCH]).await, with_texts(&benign).await);
+    for language in Language::ALL {
+        for i in 0..BATCH {
+            let headers = [("accept-language", language.code())];
+            let path = format!("/status/m{i}");
+            let (page, expected) = (hostile.get(&path, &headers).await.body, harmless.get(&path, &headers).await.body);
+            assert!(page.contains(&format!("lang=\"{}\"", language.code())));
+            assert_eq!(elements(&page), elements(&expected), "{path} in {language:?}");
+        }
     }
 }

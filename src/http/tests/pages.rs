@@ -9,12 +9,23 @@ use crate::engine::snapshot::Snapshot;
 use crate::engine::snapshot::TroubleView;
 use crate::http::tests::world::NOON;
 use crate::http::tests::world::World;
+use crate::http::tests::world::id;
 use crate::http::tests::world::incident;
 use crate::http::tests::world::monitor;
 use crate::http::tests::world::usual;
+use crate::http::tests::world::view;
+use crate::model::id::IncidentId;
 use crate::model::incident::CloseReason;
 use crate::model::incident::Closed;
+use crate::model::monitor::Monitor;
+use crate::model::page::Announcement;
+use crate::model::page::AnnouncementKind;
+use crate::model::page::Language;
+use crate::model::page::Order;
+use crate::model::page::PageGroup;
+use crate::model::page::PageLanguage;
 use crate::model::page::StatusPage;
+use crate::model::page::Visibility;
 use crate::model::result::Failure;
 
 /// Everything a stranger can read.
@@ -24,6 +35,10 @@ async fn everything_public(world: &World) -> String {
         "/",
         "/status/prod",
         "/status/prod.json",
+        "/status/prod.atom",
+        "/status/prod.ics",
+        "/status/prod/widget",
+        "/status/inside.atom",
         "/status/inside",
         "/status/partners",
         "/status/prod/theme.css",
@@ -91,6 +106,15 @@ async fn hidden_and_unknown_pages_are_the_same_404() {
         "/status/inside",
         "/nothing",
         "/status/prod/",
+        "/status/inside.atom",
+        "/status/inside.ics",
+        "/status/inside/widget",
+        "/status/partners.atom",
+        "/status/partners.ics",
+        "/status/partners/widget",
+        "/status/none.atom",
+        "/status/none.ics",
+        "/status/none/widget",
         "/status/inside/theme.css",
         "/status/partners/logo",
         "/assets/none.css",
@@ -114,6 +138,8 @@ async fn a_page_with_a_password_opens_with_it() {
     let asked = world.get("/status/partners", &[]).await;
     assert!(asked.status == StatusCode::UNAUTHORIZED && asked.body.contains("Password needed") && !asked.body.contains("Status of"));
     assert_eq!(world.post("/status/partners", "", "password=wrong").await.status, StatusCode::UNAUTHORIZED);
+    let german = world.get("/status/partners", &[("accept-language", "de")]).await.body;
+    assert!(german.contains("<html lang=\"de\">") && german.contains("Passwort erforderlich"), "{german}");
     let cookie = world.post("/status/partners", "", "password=sesame").await.cookie();
     let shown = world.get("/status/partners", &[("cookie", &cookie)]).await;
     assert_eq!((shown.status, shown.header("cache-control")), (StatusCode::OK, "private, max-age=10"));
@@ -216,4 +242,153 @@ async fn what_is_wrong_with_the_instance_itself_is_said_on_every_page_of_operato
     }
     let public = world.get("/status/prod", &[]).await;
     assert!(public.status == StatusCode::OK && !public.body.contains("nearly full"), "{}", public.body);
+}
+
+#[tokio::test]
+async fn visitors_are_spoken_to_in_their_language() {
+    let world = World::new(usual()).await;
+    for (asked, lang, sentence) in [
+        ("", "en", "1 of 1 service is down"),
+        ("de-CH, fr;q=0.9", "de", "1 von 1 Dienst ist ausgefallen"),
+        ("fr", "fr", "1 service sur 1 est en panne"),
+        ("es", "es", "1 de 1 servicio está caído"),
+        ("ja", "ja", "1件中1件のサービスが停止しています"),
+        ("tlh", "en", "1 of 1 service is down"),
+    ] {
+        let page = world.get("/status/prod", &[("accept-language", asked)]).await;
+        assert!(page.body.contains(&format!("<html lang=\"{lang}\">")) && page.body.contains(sentence), "{asked}: {}", page.body);
+        let vary: Vec<_> = page.headers.get_all("vary").iter().collect();
+        assert_eq!(vary, ["accept-encoding", "accept-language"], "{asked}");
+        let widget = world.get("/status/prod/widget", &[("accept-language", asked)]).await.body;
+        assert!(widget.contains(sentence), "{asked}: {widget}");
+        let json = world.get("/status/prod.json", &[("accept-language", asked)]).await.body;
+        assert!(json.contains("1 of 1 service is down"), "data is for programs: {json}");
+    }
+    world.show(|snapshot| edit_page(snapshot, |page| page.language = PageLanguage::Always(Language::French)));
+    let page = world.get("/status/prod", &[("accept-language", "de")]).await;
+    assert!(page.body.contains("<html lang=\"fr\">") && page.headers.get_all("vary").iter().count() == 1, "{}", page.body);
+}
+
+#[tokio::test]
+async fn pages_and_files_are_sent_compressed_to_those_who_can_read_it() {
+    let world = World::new(usual()).await;
+    let html = world.get("/status/prod", &[]).await;
+    let style = html.body.split('"').find(|part| part.starts_with("/assets/status.") && part.ends_with(".css")).expect("a style sheet");
+    for path in ["/status/prod", style] {
+        let plain = world.get(path, &[]).await;
+        let packed = world.get(path, &[("accept-encoding", "gzip, br")]).await;
+        assert_eq!((plain.header("content-encoding"), packed.header("content-encoding")), ("", "gzip"), "{path}");
+        assert!(packed.n_bytes < plain.n_bytes && packed.header("etag") != plain.header("etag"), "{path}");
+        let tag = packed.header("etag");
+        for (encoding, status) in [("gzip", StatusCode::NOT_MODIFIED), ("identity", StatusCode::OK)] {
+            let again = world.get(path, &[("accept-encoding", encoding), ("if-none-match", tag)]).await;
+            assert_eq!((again.status, again.header("content-encoding")), (status, ""), "{path} {encoding}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn another_check_does_not_make_a_page_anew_within_the_second() {
+    let world = World::new(usual()).await;
+    let name = |world: &World, name: &str| {
+        let name = name.to_owned();
+        world.show(|snapshot| {
+            let view = Arc::make_mut(snapshot.monitors.values_mut().next().expect("a monitor"));
+            view.monitor = Arc::new(Monitor { name, ..view.monitor.as_ref().clone() });
+        });
+    };
+    world.get("/status/prod", &[]).await;
+    name(&world, "renamed");
+    assert!(!world.get("/status/prod", &[]).await.body.contains("renamed"));
+    world.clock.advance(Duration::from_secs(1));
+    assert!(world.get("/status/prod", &[]).await.body.contains("renamed"));
+}
+
+#[tokio::test]
+async fn other_sites_may_frame_the_widget_and_nothing_else() {
+    let world = World::new(usual()).await;
+    let widget = world.get("/status/prod/widget", &[]).await;
+    assert!(widget.header("content-security-policy").ends_with("form-action 'none'; frame-ancestors *"), "{:?}", widget.headers);
+    assert_eq!((widget.header("x-frame-options"), widget.header("cache-control")), ("", "public, max-age=10"));
+    assert!(widget.body.contains("href=\"/status/prod\"") && !widget.body.contains("<script"), "{}", widget.body);
+    for path in ["/status/prod", "/status/prod.atom", "/status/prod.json", "/status/none/widget"] {
+        let answer = world.get(path, &[]).await;
+        assert_eq!(answer.header("x-frame-options"), "DENY", "{path}");
+        assert!(answer.header("content-security-policy").ends_with("frame-ancestors 'none'"), "{path}");
+    }
+    world.show(|snapshot| edit_page(snapshot, |page| page.visibility = Visibility::Unlisted));
+    assert_eq!(world.get("/status/prod/widget", &[]).await.status, StatusCode::OK);
+    let cookie = world.sign_in().await;
+    let signed_in = world.get("/status/inside/widget", &[("cookie", &cookie)]).await;
+    assert_eq!(signed_in.status, StatusCode::NOT_FOUND, "what not everybody may see is never framed");
+}
+
+#[tokio::test]
+async fn the_feed_tells_of_beginnings_and_ends_and_announcements() {
+    let world = World::new(usual()).await;
+    let mut past = incident(&monitor("api", "canary-target.internal"), Failure::Refused { at: "canary-host".to_owned() });
+    past.opened_at = NOON.minus(Duration::from_secs(7200));
+    past.id = IncidentId::from_derived("past");
+    past.closed = Some(Closed { at: NOON.minus(Duration::from_secs(3600)), how: CloseReason::Recovered });
+    *world.shelf.incidents.lock().unwrap() = vec![past];
+    world.read_history().await;
+    world.show(|snapshot| {
+        edit_page(snapshot, |page| {
+            let told =
+                |text: &str| Announcement { at: NOON.minus(Duration::from_secs(60)), kind: AnnouncementKind::Info, text: text.to_owned() };
+            page.announcements = vec![told("We are <moving>\u{1}.")];
+        });
+    });
+    let feed = world.get("/status/prod.atom", &[]).await;
+    assert_eq!(feed.header("content-type"), "application/atom+xml; charset=utf-8");
+    let titles: Vec<&str> = feed.body.split("<title>").skip(2).map(|rest| rest.split("</title>").next().unwrap_or_default()).collect();
+    assert_eq!(titles, ["Information", "Outage: api", "Outage: api – over", "Outage: api"], "{}", feed.body);
+    for said in [
+        "<updated>2026-06-30T11:59:00Z</updated>",
+        "We are &lt;moving&gt;\u{fffd}.",
+        "lasted 1 h",
+        "<link rel=\"self\" href=\"/status/prod.atom\"></link>",
+    ] {
+        assert!(feed.body.contains(said), "{said}: {}", feed.body);
+    }
+    assert!(!feed.body.contains("canary") && !feed.body.contains("connect"), "{}", feed.body);
+    let mut ids: Vec<&str> = feed.body.split("<id>urn:uuid:").skip(1).map(|rest| &rest[..36]).collect();
+    let n = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!((n, ids.len()), (5, 5));
+    let german = world.get("/status/prod.atom", &[("accept-language", "de")]).await.body;
+    assert!(
+        german.contains("Ausfall: api – beendet") && ids.iter().all(|id| german.contains(id)),
+        "the same entries in other words: {german}"
+    );
+}
+
+#[tokio::test]
+async fn trouble_comes_first_where_that_is_wanted() {
+    let mut snapshot = usual();
+    let up = view(monitor("fine", "db"), None);
+    snapshot.monitors.insert(up.monitor.id.clone(), Arc::new(up));
+    edit_page(&mut snapshot, |page| {
+        let group = |name: &str, monitors: &[&str]| PageGroup {
+            name: name.to_owned(),
+            monitors: monitors.iter().map(|m| id(m)).collect(),
+            is_open: None,
+        };
+        page.groups = vec![group("first", &["fine"]), group("second", &["fine", "api"])];
+    });
+    let world = World::new(snapshot).await;
+    let order = |body: &str| -> Vec<usize> {
+        ["<h2>first</h2>", "<h2>second</h2>", "<span class=\"name\">api</span>"]
+            .iter()
+            .map(|what| body.find(what).unwrap_or_default())
+            .collect()
+    };
+    let listed = order(&world.get("/status/prod", &[]).await.body);
+    assert!(listed[0] < listed[1] && listed[1] < listed[2], "{listed:?}");
+    world.show(|snapshot| edit_page(snapshot, |page| page.order = Order::WorstFirst));
+    let body = world.get("/status/prod", &[]).await.body;
+    let sorted = order(&body);
+    assert!(sorted[1] < sorted[2] && sorted[2] < sorted[0], "{sorted:?}");
+    assert!(body[sorted[1]..].find("name\">api<") < body[sorted[1]..].find("name\">fine<"));
 }

@@ -72,7 +72,7 @@ async fn so_they_do_with_five_regions() {
 }
 
 #[tokio::test]
-async fn a_status_page_of_fifty_monitors_and_ninety_days_stays_small() {
+async fn a_status_page_of_fifty_monitors_and_ninety_days_weighs_25_kilobytes_in_four_requests() {
     let views = many(50);
     let ids: Vec<String> = views.iter().map(|view| view.monitor.id.to_string()).collect();
     let mut config = config();
@@ -97,7 +97,14 @@ async fn a_status_page_of_fifty_monitors_and_ninety_days_stays_small() {
     book.generation += 1;
     world.book.send_replace(Arc::new(book));
     let html = world.get("/status/prod", &[]).await.body;
-    assert!(html.len() < 150_000, "{} bytes", html.len());
+    let packed = async |path: &str| world.get(path, &[("accept-encoding", "gzip")]).await.n_bytes;
+    let mut weights = vec![packed("/status/prod").await];
+    for attribute in html.split('"').filter(|value| value.starts_with("/assets/") || *value == "/favicon.svg") {
+        weights.push(packed(attribute).await);
+    }
+    // The page, its style sheet, its script and its icon.
+    assert!(weights.len() <= 4 && weights.iter().sum::<usize>() <= 25_000, "{weights:?}");
+    assert!(html.len() < 200_000, "{} bytes", html.len());
     assert_eq!(html.matches("<svg class=\"days\"").count(), 50);
     for bar in html.split("<svg class=\"days\"").skip(1) {
         let bar = bar.split("</svg>").next().expect("it ends");

@@ -75,7 +75,9 @@ use crate::model::monitor::Origin;
 use crate::model::monitor::ProbeSpec;
 use crate::model::monitor::TcpSpec;
 use crate::model::net::HostPort;
+use crate::model::page::Order;
 use crate::model::page::PageGroup;
+use crate::model::page::PageLanguage;
 use crate::model::page::Show;
 use crate::model::page::StatusPage;
 use crate::model::page::Theme;
@@ -309,6 +311,8 @@ pub(super) struct Read {
     pub(super) status: StatusCode,
     pub(super) headers: hyper::HeaderMap,
     pub(super) body: String,
+    /// Of the body as it was sent.
+    pub(super) n_bytes: usize,
 }
 
 impl Read {
@@ -407,7 +411,7 @@ impl World {
         let request = request.body(Full::new(Bytes::copy_from_slice(body.as_bytes()))).unwrap();
         let (parts, body) = self.site.answer(request, peer).await.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
-        Read { status: parts.status, headers: parts.headers, body: String::from_utf8_lossy(&body).into_owned() }
+        Read { status: parts.status, headers: parts.headers, n_bytes: body.len(), body: String::from_utf8_lossy(&body).into_owned() }
     }
 
     /// Signs in by a one-time link; gives back the cookie.
@@ -578,8 +582,10 @@ pub(super) fn page(name: &str, visibility: Visibility, monitors: &[&str]) -> Sta
         visibility,
         show: Show { targets: false, errors: false, response_times: true, regions: false, history: Duration::from_secs(90 * 86_400) },
         theme: Theme::default(),
+        language: PageLanguage::Auto,
+        order: Order::Listed,
         links: Vec::new(),
-        groups: vec![PageGroup { name: "All".to_owned(), monitors: monitors.iter().map(|m| id(m)).collect() }],
+        groups: vec![PageGroup { name: "All".to_owned(), monitors: monitors.iter().map(|m| id(m)).collect(), is_open: None }],
         announcements: Vec::new(),
         origin: origin(),
     }

@@ -8,7 +8,6 @@ use crate::model::time::UnixMillis;
 use crate::model::verdict::Verdict;
 use crate::ui::component::badge::class;
 use crate::ui::component::badge::shape;
-use crate::ui::text;
 
 /// A banner above the content.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,21 +69,4 @@ pub struct AnnouncementView {
     pub kind: AnnouncementKind,
     /// What it says.
     pub text: String,
-}
-
-/// One announcement.
-#[must_use]
-pub fn announcement(view: &AnnouncementView) -> Markup {
-    let (class, word) = match view.kind {
-        AnnouncementKind::Info => ("is-info", "Information"),
-        AnnouncementKind::Warning => ("is-degraded", "Warning"),
-        AnnouncementKind::Outage => ("is-down", "Outage"),
-        AnnouncementKind::Operational => ("is-up", "Operational"),
-    };
-    html! {
-        article.announcement.(class) {
-            h3 { (word) " " span.quiet { (text::time(view.at)) } }
-            p.as-written { (view.text) }
-        }
-    }
 }

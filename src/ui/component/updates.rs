@@ -70,36 +70,6 @@ pub fn state_badge(state: UpdateState) -> Markup {
     html! { span.badge.(class(look(state))) { (shape(look(state))) " " (state_word(state)) } }
 }
 
-/// All updates, in the order in which they come; nothing when there are none.
-#[must_use]
-pub fn list(updates: &[UpdateView], now: UnixMillis) -> Markup {
-    html! {
-        @if !updates.is_empty() {
-            ol.updates { @for update in updates { li {
-                p.said-when { (state_badge(update.state)) " " span.quiet { (text::short(update.at, now)) } }
-                @if !update.text.is_empty() { div.written { (markdown(&update.text)) } }
-            } } }
-        }
-    }
-}
-
-/// What was learnt, for visitors.
-#[must_use]
-pub fn postmortem(text: Option<&str>) -> Markup {
-    html! { @if let Some(text) = text { details.postmortem { summary { "Postmortem" } div.written { (markdown(text)) } } } }
-}
-
-/// One announcement.
-#[must_use]
-pub fn announcement(view: &AnnouncedView, now: UnixMillis) -> Markup {
-    html! {
-        article.announcement.(class(look(view.state))) {
-            h3 { (view.title) " " span.quiet { "since " (text::short(view.from, now)) @if let Some(until) = view.until { ", until " (text::short(until, now)) } } }
-            (list(&view.updates, now))
-        }
-    }
-}
-
 /// What is already written, for forms that change it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LearntView {

@@ -8,7 +8,10 @@ use maud::html;
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
 use crate::model::id::NodeName;
+use crate::model::incident::Lane;
 use crate::model::page::AnnouncementKind;
+use crate::model::page::DarkMode;
+use crate::model::page::Link;
 use crate::model::result::Outcome;
 use crate::model::result::Timings;
 use crate::model::time::UnixMillis;
@@ -17,6 +20,7 @@ use crate::model::update::Update;
 use crate::model::update::UpdateId;
 use crate::model::update::UpdateKind;
 use crate::model::update::UpdateState;
+use crate::model::verdict::Diagnosis;
 use crate::model::verdict::Verdict;
 use crate::ui::component::alert;
 use crate::ui::component::alert::AckView;
@@ -36,6 +40,7 @@ use crate::ui::component::delivery::Sending;
 use crate::ui::component::latency;
 use crate::ui::component::latency::LatencyView;
 use crate::ui::component::latency::Point;
+use crate::ui::component::maintenance::WindowView;
 use crate::ui::component::notice;
 use crate::ui::component::notice::AnnouncementView;
 use crate::ui::component::notice::Banner;
@@ -56,6 +61,8 @@ use crate::ui::component::updates::AnnouncedView;
 use crate::ui::component::updates::Draft;
 use crate::ui::component::updates::UpdateView;
 use crate::ui::component::waterfall::waterfall;
+use crate::ui::language::Detail;
+use crate::ui::language::Phrases;
 use crate::ui::layout;
 use crate::ui::layout::Frame;
 use crate::ui::links::Links;
@@ -67,6 +74,14 @@ use crate::ui::page::peers;
 use crate::ui::page::peers::LinkCard;
 use crate::ui::page::peers::NodeCard;
 use crate::ui::page::peers::RefusedRow;
+use crate::ui::page::status;
+use crate::ui::page::status::GroupView;
+use crate::ui::page::status::Headline;
+use crate::ui::page::status::PastDay;
+use crate::ui::page::status::PublicIncident;
+use crate::ui::page::status::RegionCell;
+use crate::ui::page::status::ServiceView;
+use crate::ui::page::status::StatusView;
 
 const STATES: [Verdict; 6] = Verdict::ALL;
 const NOON: UnixMillis = UnixMillis(1_782_820_800_000);
@@ -90,8 +105,6 @@ pub fn page(links: &Links) -> Markup {
         (regions::section(&shared(), NOON))
         section { h2 { "Regions side by side" } (regions::evidence(&shared().rows, NOON)) (regions::charts(&shared().rows, (NOON.minus(Duration::from_secs(3600 * 24)), NOON))) }
         section { h2 { "Banners" } @for state in STATES { (notice::banner(&Banner { state, text: "Something is to be known.".to_owned(), link: Some(("#".to_owned(), "More".to_owned())) })) } }
-        section { h2 { "Announcements" } @for view in announcements() { (notice::announcement(&view)) } }
-        section { h2 { "Updates" } (updates::list(&said(), NOON)) (updates::postmortem(Some("It was the **disk**."))) (updates::announcement(&announced(), NOON)) }
         section { h2 { "Timeline" } (timeline::timeline(&frame(links), &IncidentId::from_derived("abc234"), &moments())) }
         (updates::forms(&frame(links), &IncidentId::from_derived("abc234"), &Draft { state: UpdateState::Identified, text: "It is the *disk*.".to_owned(), templates: vec!["Looking into it".to_owned(), "Found".to_owned()] }, None))
         section { h2 { "Problems" } (notice::problems(&[problem()])) }
@@ -127,6 +140,93 @@ fn moments() -> Vec<Moment> {
     let end = [Happened::Learnt { by: "ada".to_owned() }, Happened::Over { how: "recovered".to_owned() }];
     let all = std::iter::once(first).chain(rest).chain(written.into_iter().flatten()).chain(end);
     all.zip(0..).map(|(what, i): (Happened, u64)| Moment { at: NOON.minus(Duration::from_secs((12 - i) * 240)), what }).collect()
+}
+
+/// A status page with everything that can be on one.
+#[must_use]
+pub fn status(links: &Links, p: &Phrases) -> Markup {
+    let window = |is_open| WindowView {
+        name: "Database upgrade".to_owned(),
+        message: Some("Reports are read-only meanwhile.".to_owned()),
+        from: if is_open { NOON.minus(Duration::from_secs(1800)) } else { NOON + Duration::from_secs(90_000) },
+        to: NOON + Duration::from_secs(97_200),
+        is_open,
+        services: (1..=10).map(|n| format!("Reports {n}")).collect(),
+    };
+    let lanes = [Lane::Outage, Lane::Degradation, Lane::Regional];
+    let group = |name: &str, states: &[Verdict]| GroupView {
+        name: name.to_owned(),
+        services: states.iter().map(|state| service(*state)).collect(),
+        is_open: None,
+    };
+    let view = StatusView {
+        links: links.clone(),
+        address: "#".to_owned(),
+        feed: "#".to_owned(),
+        calendar: "#".to_owned(),
+        title: "Status gallery".to_owned(),
+        indexed: false,
+        dark: DarkMode::Auto,
+        stylesheet: None,
+        logo: None,
+        headline: Headline::Counted { n_down: 1, n_degraded: 1, n_unknown: 1, n_regional: 1, n_maintenance: 1, n: 9 },
+        as_of: Some(NOON.minus(Duration::from_secs(20))),
+        old_at: Some(NOON + Duration::from_secs(600)),
+        groups: vec![
+            group("All states", &STATES),
+            group("In maintenance", &[Verdict::Maintenance; 3]),
+            group("Paused", &[Verdict::Paused]),
+        ],
+        troubled: vec!["us-east".to_owned()],
+        open: lanes.map(|lane| public_incident(lane, true)).into(),
+        past: vec![PastDay { date: "2026-06-29".to_owned(), incidents: lanes.map(|lane| public_incident(lane, false)).into() }],
+        maintenance: vec![window(true), window(false)],
+        announcements: announcements(),
+        announced: vec![announced()],
+        footer: vec![Link { title: "Support".to_owned(), url: "https://example.com/support".to_owned() }],
+    };
+    status::page(&view, p, NOON)
+}
+
+/// `2026-06-30`, of a day of the bar.
+fn date(day: usize) -> String {
+    let ago = 89_u64.saturating_sub(u64::try_from(day).unwrap_or(89));
+    NOON.minus(Duration::from_secs(ago * 86_400)).rfc3339().chars().take(10).collect()
+}
+
+fn service(state: Verdict) -> ServiceView {
+    let cell = |region: &str, state| RegionCell { region: region.to_owned(), state };
+    let took = |i: u64| (!(20..23).contains(&i)).then(|| Duration::from_millis(80 + i * 37 % 90));
+    ServiceView {
+        name: format!("Service that is {}", state.word()),
+        state,
+        is_regional: state == Verdict::Up,
+        detail: (state == Verdict::Unknown).then_some((Verdict::Unknown, Detail::NeverPinged)),
+        uptime: Uptime { fraction: Some(0.9987), unknown: 0.02, maintenance: 0.01 },
+        days: days().into_iter().enumerate().map(|(i, day)| DayBar { date: date(i), ..day }).collect(),
+        response_time: (state != Verdict::Down).then_some(Duration::from_millis(128)),
+        response_times: (0..40).map(took).collect(),
+        response_from: Some("eu-west".to_owned()),
+        target: Some("https://api.example.com/health".to_owned()),
+        error: (state == Verdict::Down).then(|| "no connection within 10 s".to_owned()),
+        regions_failing: if state == Verdict::Down { vec!["eu-west".to_owned(), "us-east".to_owned()] } else { Vec::new() },
+        regions: vec![cell("eu-west", Some(state)), cell("us-east", Some(Verdict::Up)), cell("home", None)],
+    }
+}
+
+fn public_incident(lane: Lane, is_open: bool) -> PublicIncident {
+    PublicIncident {
+        key: lane.word().to_owned(),
+        service: "Payments API".to_owned(),
+        lane,
+        opened_at: NOON.minus(Duration::from_secs(4000)),
+        closed_at: (!is_open).then_some(NOON),
+        cause: Some("no connection within 10 s".to_owned()),
+        diagnosis: Some(Diagnosis::Transit),
+        regions: vec!["us-east".to_owned()],
+        updates: if lane == Lane::Outage { said() } else { Vec::new() },
+        postmortem: (!is_open).then(|| "It was the **disk**.".to_owned()),
+    }
 }
 
 fn finished() -> Vec<FinishedRun> {

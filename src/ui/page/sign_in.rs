@@ -3,6 +3,7 @@
 use maud::Markup;
 use maud::html;
 
+use crate::ui::language::Phrases;
 use crate::ui::layout;
 use crate::ui::links::Links;
 
@@ -104,14 +105,14 @@ pub fn link_gone(links: &Links) -> Markup {
 
 /// Asks for the password of one status page.
 #[must_use]
-pub fn page_password(links: &Links, action: &str, complaint: Option<&str>) -> Markup {
+pub fn page_password(links: &Links, action: &str, p: &Phrases, was_wrong: bool) -> Markup {
     let content = html! {
-        h1 { "Password needed" }
-        @if let Some(complaint) = complaint { p.cause role="alert" { (complaint) } }
+        h1 { (p.password_needed) }
+        @if was_wrong { p.cause role="alert" { (p.wrong_password) } }
         form.stacked method="post" action=(action) {
-            label { "Password" input name="password" type="password" autocomplete="current-password" required autofocus; }
-            button type="submit" { "Show the page" }
+            label { (p.password) input name="password" type="password" autocomplete="current-password" required autofocus; }
+            button type="submit" { (p.show_page) }
         }
     };
-    layout::plain(links, "Password needed", &content)
+    layout::plain_in(p.language, links, p.password_needed, &content)
 }

@@ -1,7 +1,16 @@
-//! The status page that visitors see.
+//! The status page that visitors see, in the language they are spoken to in.
 //!
 //! Its view holds only what visitors may know; nothing in it can be turned off afterwards. Complete without a script: browsers
-//! that run none are told to fetch it again after a minute.
+//! that run none are told to fetch it again after a minute. It has a style sheet and a script of its own, `ui/status.css` and
+//! `ui/status.js`, so that a crowd on phones is not sent what only operators need.
+
+pub mod calendar;
+mod days;
+mod events;
+pub mod feed;
+mod regions;
+mod services;
+pub mod widget;
 
 use std::time::Duration;
 
@@ -13,31 +22,36 @@ use crate::model::incident::Lane;
 use crate::model::page::DarkMode;
 use crate::model::page::Link;
 use crate::model::time::UnixMillis;
+use crate::model::verdict::Diagnosis;
 use crate::model::verdict::Verdict;
-use crate::ui::component::badge::badge;
-use crate::ui::component::badge::badge_saying;
 use crate::ui::component::badge::class;
 use crate::ui::component::badge::shape;
-use crate::ui::component::bar;
 use crate::ui::component::bar::DayBar;
 use crate::ui::component::bar::Uptime;
-use crate::ui::component::incident::state_of;
-use crate::ui::component::maintenance;
 use crate::ui::component::maintenance::WindowView;
-use crate::ui::component::notice;
 use crate::ui::component::notice::AnnouncementView;
-use crate::ui::component::updates;
 use crate::ui::component::updates::AnnouncedView;
 use crate::ui::component::updates::UpdateView;
-use crate::ui::layout;
+use crate::ui::language::Counts;
+use crate::ui::language::Detail;
+use crate::ui::language::Phrases;
 use crate::ui::links::Links;
 use crate::ui::text;
+
+/// Seconds after which the script fetches the page again: half of the usual interval, so that a change is seen within it.
+const REFRESH_S: u32 = 30;
 
 /// Everything on the page.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StatusView {
     /// Addresses.
     pub links: Links,
+    /// Where the page is.
+    pub address: String,
+    /// Where its feed of incidents is.
+    pub feed: String,
+    /// Where its calendar of maintenance is.
+    pub calendar: String,
     /// Heading.
     pub title: String,
     /// Search engines may list it.
@@ -52,6 +66,8 @@ pub struct StatusView {
     pub headline: Headline,
     /// When this was true; `None` before the first check.
     pub as_of: Option<UnixMillis>,
+    /// When that will be too long ago, unless newer data comes; `None` before the first check.
+    pub old_at: Option<UnixMillis>,
     /// Its groups, in order.
     pub groups: Vec<GroupView>,
     /// Regions with trouble although the verdicts are up; empty when there are none, or when the page does not show regions.
@@ -60,7 +76,7 @@ pub struct StatusView {
     pub open: Vec<PublicIncident>,
     /// Past ones by day, newest first.
     pub past: Vec<PastDay>,
-    /// Maintenance windows, open ones first.
+    /// Maintenance windows of the next days, open ones first.
     pub maintenance: Vec<WindowView>,
     /// Messages of the operators, newest first.
     pub announcements: Vec<AnnouncementView>,
@@ -101,6 +117,8 @@ pub struct GroupView {
     pub name: String,
     /// In order.
     pub services: Vec<ServiceView>,
+    /// Shown unfolded, or folded; `None`: as it needs to be.
+    pub is_open: Option<bool>,
 }
 
 /// One service, as visitors know it.
@@ -110,14 +128,18 @@ pub struct ServiceView {
     pub name: String,
     /// How it is.
     pub state: Verdict,
-    /// The same in a word that says more, such as "Late", with its look.
-    pub said: Option<(Verdict, &'static str)>,
+    /// It is up, and failing from some regions.
+    pub is_regional: bool,
+    /// What its state does not say, and how that looks.
+    pub detail: Option<(Verdict, Detail)>,
     /// Availability over the days shown.
     pub uptime: Uptime,
     /// Oldest first.
     pub days: Vec<DayBar>,
     /// Of the newest check; `None` when the page does not show it.
     pub response_time: Option<Duration>,
+    /// Of the last checks, oldest first, `None` for those without an answer; empty when the page does not show them.
+    pub response_times: Vec<Option<Duration>>,
     /// From where that was measured; `None` when the page does not show it, or there is only one region.
     pub response_from: Option<String>,
     /// `None` when the page does not show it.
@@ -142,6 +164,8 @@ pub struct RegionCell {
 /// An incident, as visitors know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicIncident {
+    /// Tells it apart from others of the page, for ever; says nothing else.
+    pub key: String,
     /// Name of the service.
     pub service: String,
     /// What kind.
@@ -153,7 +177,7 @@ pub struct PublicIncident {
     /// Why; `None` when the page does not show it.
     pub cause: Option<String>,
     /// Where the trouble is; `None` when the page does not show it.
-    pub diagnosis: Option<&'static str>,
+    pub diagnosis: Option<Diagnosis>,
     /// From where it failed; empty when the page does not show it, or there was only one place to look from.
     pub regions: Vec<String>,
     /// What people say of it, newest first.
@@ -186,104 +210,135 @@ impl Headline {
         }
     }
 
-    /// The sentence.
+    /// The sentence, without trouble of a few regions.
     #[must_use]
-    pub fn sentence(self) -> String {
-        let is = |n: usize| if n == 1 { "is" } else { "are" };
-        let Headline::Counted { n_down, n_degraded, n_unknown, n, n_maintenance, n_regional: _ } = self else {
-            return if self == Headline::Stale { "No current data" } else { "Nothing is listed here yet" }.to_owned();
-        };
-        let services = text::count(n, "service");
-        let sentence = match (n_down, n_degraded, n_unknown) {
-            (0, 0, 0) if n == 0 => "Monitoring is paused".to_owned(),
-            (0, 0, 0) if n_maintenance == n => return format!("{services} {} in maintenance", is(n)),
-            (0, 0, 0) if 0 < n_maintenance => {
-                return format!("Operational, {n_maintenance} of {services} {} in maintenance", is(n_maintenance));
+    pub fn sentence(self, p: &Phrases) -> String {
+        match self {
+            Headline::Empty => p.nothing_listed.to_owned(),
+            Headline::Stale => p.no_current_data.to_owned(),
+            Headline::Counted { n: 0, .. } => p.all_paused.to_owned(),
+            Headline::Counted { n_down: 0, n_degraded: 0, n_unknown: 0, n_maintenance: 0, .. } => p.all_operational.to_owned(),
+            Headline::Counted { n_down, n_degraded, n_unknown, n_maintenance, n, n_regional: _ } => {
+                (p.counted)(Counts { n_down, n_degraded, n_unknown, n_maintenance, n })
             }
-            (0, 0, 0) => "All systems operational".to_owned(),
-            (0, 0, unknown) => format!("The state of {unknown} of {services} is not known"),
-            (0, degraded, _) => format!("{degraded} of {services} {} degraded", is(degraded)),
-            (down, 0, _) => format!("{down} of {services} {} down", is(down)),
-            (down, degraded, _) => format!("{down} of {services} {} down, {degraded} {} degraded", is(down), is(degraded)),
-        };
-        if 0 < n_maintenance { format!("{sentence}, {n_maintenance} {} in maintenance", is(n_maintenance)) } else { sentence }
+        }
+    }
+}
+
+impl ServiceView {
+    /// How it looks beside the others: trouble of a few regions is trouble.
+    #[must_use]
+    pub fn look(&self) -> Verdict {
+        if self.is_regional { Verdict::Degraded } else { self.detail.map_or(self.state, |(look, _)| look) }
     }
 }
 
 impl StatusView {
     /// The sentence on top, trouble of a few regions included.
     #[must_use]
-    pub fn summary(&self) -> String {
-        let sentence = self.headline.sentence();
+    pub fn summary(&self, p: &Phrases) -> String {
+        let sentence = self.headline.sentence(p);
         let Headline::Counted { n_down, n_degraded, n_unknown, n_regional: n_regional @ 1.., n_maintenance, n } = self.headline else {
             return sentence;
         };
-        let place = if self.troubled.is_empty() { "some regions".to_owned() } else { self.troubled.join(", ") };
-        let trouble = format!("{} trouble from {place}", if n_regional == 1 { "has" } else { "have" });
+        let place = if self.troubled.is_empty() { p.some_regions.to_owned() } else { self.troubled.join(p.comma) };
         if (n_down, n_degraded, n_unknown, n_maintenance) == (0, 0, 0, 0) {
-            format!("Operational, but {n_regional} of {} {trouble}", text::count(n, "service"))
+            (p.operational_but)(n_regional, n, &place)
         } else {
-            format!("{sentence}, {n_regional} {trouble}")
+            format!("{sentence}{}", (p.and_regional)(n_regional, &place))
         }
+    }
+}
+
+/// How bad a state is beside others: the first is told first.
+#[must_use]
+pub fn severity(state: Verdict) -> u8 {
+    match state {
+        Verdict::Down => 0,
+        Verdict::Degraded => 1,
+        Verdict::Unknown => 2,
+        Verdict::Maintenance => 3,
+        Verdict::Up => 4,
+        Verdict::Paused => 5,
     }
 }
 
 /// The whole page.
 #[must_use]
-pub fn page(view: &StatusView, now: UnixMillis) -> Markup {
-    let theme = match view.dark {
-        DarkMode::Auto => None,
-        DarkMode::Always => Some("dark"),
-        DarkMode::Never => Some("light"),
-    };
+pub fn page(view: &StatusView, p: &Phrases, now: UnixMillis) -> Markup {
     let stale = view.headline == Headline::Stale;
+    let patience = view.old_at.map(|at| at.since(now).as_secs());
     html! {
         (DOCTYPE)
-        html lang="en" data-theme=[theme] {
-            (layout::head(&view.links, &view.title, !view.indexed, &own_head(view)))
+        html lang=(p.language.code()) data-theme=[theme(view.dark)] {
+            (head(view, p))
             body.public.stale[stale] {
-                main.status data-refresh="30" {
+                main.status data-refresh=(REFRESH_S) data-fresh=[patience] data-days=(days::words(p)) {
                     header {
                         @if let Some(src) = &view.logo { img.logo src=(src) alt=""; }
                         h1 { (view.title) }
                     }
-                    (headline(view, now))
-                    @for item in &view.announced { (updates::announcement(item, now)) }
-                    @for item in &view.announcements { (notice::announcement(item)) }
-                    @if !view.open.is_empty() {
-                        section { h2 { "Open incidents" } @for incident in &view.open { (incident_line(incident, now)) } }
-                    }
-                    (maintenance::list(&view.maintenance, now))
-                    @for item in &view.groups { (group(item)) }
-                    (matrix(&view.groups))
-                    (past(&view.past, now))
-                    (footer(view))
+                    (headline(view, p, now))
+                    p.not-renewed hidden { (p.not_renewed) }
+                    (events::announced(&view.announced, p))
+                    (events::announcements(&view.announcements, p))
+                    (events::open(&view.open, p, now))
+                    (events::under_way(&view.maintenance, p, now))
+                    (services::groups(&view.groups, p))
+                    (regions::matrix(&view.groups, p))
+                    (events::planned(&view.maintenance, p, now))
+                    (events::past(&view.past, p, now))
+                    (footer(view, p))
                 }
+                // Read out when the sentence on top changes, and only then.
+                p.sr-only role="status" {}
             }
         }
     }
 }
 
-/// What the head of a status page has besides: its own style sheet, and a way to stay current without a script.
-fn own_head(view: &StatusView) -> Markup {
-    html! {
-        @if let Some(href) = &view.stylesheet { link rel="stylesheet" href=(href); }
-        noscript { meta http-equiv="refresh" content="60"; }
+/// Light or dark, when it is not the visitor's to say.
+fn theme(dark: DarkMode) -> Option<&'static str> {
+    match dark {
+        DarkMode::Auto => None,
+        DarkMode::Always => Some("dark"),
+        DarkMode::Never => Some("light"),
     }
 }
 
-fn headline(view: &StatusView, now: UnixMillis) -> Markup {
-    let state = view.headline.state();
+/// The head: what the page is made of, its own style sheet last, so that it wins, and a way to stay current without a script.
+fn head(view: &StatusView, p: &Phrases) -> Markup {
+    let links = &view.links;
     html! {
-        div.headline.(class(state)) role="status" {
+        head {
+            meta charset="utf-8";
+            meta name="viewport" content="width=device-width, initial-scale=1";
+            meta name="color-scheme" content="light dark";
+            @if !view.indexed { meta name="robots" content="noindex"; }
+            title { (view.title) }
+            link rel="icon" type="image/svg+xml" href=(links.favicon());
+            link rel="stylesheet" href=(links.asset("status.css"));
+            @if let Some(href) = &view.stylesheet { link rel="stylesheet" href=(href); }
+            script type="module" src=(links.asset("status.js")) {}
+            link rel="alternate" type="application/atom+xml" title=(p.feed) href=(view.feed);
+            link rel="alternate" type="text/calendar" title=(p.calendar) href=(view.calendar);
+            noscript { meta http-equiv="refresh" content="60"; }
+        }
+    }
+}
+
+fn headline(view: &StatusView, p: &Phrases, now: UnixMillis) -> Markup {
+    let state = view.headline.state();
+    let (before, after) = if view.headline == Headline::Stale { p.old_as_of } else { p.as_of };
+    html! {
+        div.headline.(class(state)) {
             (shape(state))
             div {
-                p.verdict { (view.summary()) }
+                p.verdict { (view.summary(p)) }
                 p.as-of {
                     @match view.as_of {
-                        Some(at) if view.headline == Headline::Stale => { "The newest data is of " (text::time(at)) ", what is shown below may be over." },
-                        Some(at) => { "As of " (text::time(at)) " (" (text::ago(at, now)) ")" },
-                        None => { "Nothing was checked yet" },
+                        Some(at) => { (before) (time(at)) (after) @if view.headline != Headline::Stale { " (" (distance(at, p, now)) ")" } },
+                        None => { (p.nothing_checked) },
                     }
                 }
             }
@@ -291,93 +346,26 @@ fn headline(view: &StatusView, now: UnixMillis) -> Markup {
     }
 }
 
-fn group(group: &GroupView) -> Markup {
-    html! {
-        section.group {
-            h2 { (group.name) }
-            ul.services { @for item in &group.services { li { (service(item)) } } }
-        }
-    }
+/// A point in time; the script shows it in the reader's zone, and keeps what stands here in the tooltip.
+fn time(at: UnixMillis) -> Markup {
+    let utc = text::utc(at);
+    let to_minute = utc.rsplit_once(':').map_or(utc.as_str(), |(to_minute, _)| to_minute);
+    html! { time datetime=(at.rfc3339()) { (to_minute) " UTC" } }
 }
 
-fn service(service: &ServiceView) -> Markup {
-    html! {
-        div.service-head {
-            span.name { (service.name) }
-            @if let Some(took) = service.response_time { span.quiet { (text::latency(took)) @if let Some(region) = &service.response_from { " from " (region) } } }
-            @match service.said { Some((look, word)) => (badge_saying(look, word)), None => (badge(service.state)) }
-        }
-        @if let Some(target) = &service.target { p.quiet.target { (target) } }
-        @if let Some(error) = &service.error { p.cause { (error) } }
-        @if !service.regions_failing.is_empty() { p.quiet { "Failing from " (service.regions_failing.join(", ")) } }
-        @if !service.days.is_empty() {
-            (bar::days(&service.days))
-            div.days-legend { span { (text::count(service.days.len(), "day")) } (bar::uptime(service.uptime)) span { "today" } }
-        }
-    }
+/// How far away a point in time is; the script keeps it current.
+fn distance(at: UnixMillis, p: &Phrases, now: UnixMillis) -> Markup {
+    html! { time data-ago datetime=(at.rfc3339()) { (p.distance(at, now)) } }
 }
 
-/// What each region says of each service. Nothing without regions; on a narrow screen it is scrolled.
-fn matrix(groups: &[GroupView]) -> Markup {
-    let services = || groups.iter().flat_map(|group| &group.services).filter(|service| !service.regions.is_empty());
-    let Some(first) = services().next() else { return html! {} };
-    html! {
-        section {
-            h2 { "Regions" }
-            div.scroll tabindex="0" { table.matrix {
-                thead { tr { th { span.sr-only { "Service" } } @for cell in &first.regions { th scope="col" { (cell.region) } } } }
-                tbody {
-                    @for service in services() {
-                        tr {
-                            th scope="row" { (service.name) }
-                            @for cell in &service.regions { td { @match cell.state { Some(state) => (badge(state)), None => span.quiet title="Not checked from here" { "–" span.sr-only { " not checked from here" } } } } }
-                        }
-                    }
-                }
-            } }
-        }
-    }
-}
-
-fn incident_line(incident: &PublicIncident, now: UnixMillis) -> Markup {
-    let kind = match incident.lane {
-        Lane::Outage => "Outage",
-        Lane::Degradation => "Degraded",
-        Lane::Regional => "Regional trouble",
-    };
-    let end = incident.closed_at.unwrap_or(now);
-    html! {
-        article.incident.(class(if incident.closed_at.is_some() { Verdict::Unknown } else { state_of(incident.lane) })) {
-            h3 { (incident.service) span.quiet { " " (kind) } }
-            p {
-                (text::time(incident.opened_at)) ", "
-                @if incident.closed_at.is_some() { "lasted " } @else { "for " }
-                (text::coarse(end.since(incident.opened_at)))
-            }
-            @if !incident.regions.is_empty() { p { "Failing from " (incident.regions.join(", ")) } }
-            @if let Some(cause) = &incident.cause { p.cause { (cause) } }
-            @if let Some(diagnosis) = incident.diagnosis { p.quiet { "Diagnosis: " (diagnosis) "." } }
-            (updates::list(&incident.updates, now))
-            (updates::postmortem(incident.postmortem.as_deref()))
-        }
-    }
-}
-
-fn past(days: &[PastDay], now: UnixMillis) -> Markup {
-    html! {
-        section {
-            h2 { "Past incidents" }
-            @if days.is_empty() { p.quiet { "None in the time shown." } }
-            @for day in days { div.past-day { h3.date { (day.date) } @for incident in &day.incidents { (incident_line(incident, now)) } } }
-        }
-    }
-}
-
-fn footer(view: &StatusView) -> Markup {
+fn footer(view: &StatusView, p: &Phrases) -> Markup {
     html! {
         footer.quiet {
             @for link in &view.footer { a href=(link.url) rel="noopener" { (link.title) } " " }
-            span { "Monitored by vigilmon" }
+            a href=(view.feed) { (p.feed) } " "
+            a href=(view.calendar) { (p.calendar) } " "
+            span { (p.days_in_utc) } " "
+            span { (p.monitored_by) }
         }
     }
 }
@@ -385,6 +373,12 @@ fn footer(view: &StatusView) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::page::Language;
+    use crate::ui::language::phrases;
+
+    fn english() -> &'static Phrases {
+        phrases(Language::English)
+    }
 
     #[test]
     fn the_sentence_on_top_says_how_things_stand() {
@@ -401,7 +395,7 @@ mod tests {
             (Headline::Stale, "No current data"),
             (Headline::Empty, "Nothing is listed here yet"),
         ] {
-            assert_eq!(headline.sentence(), sentence);
+            assert_eq!(headline.sentence(english()), sentence);
         }
     }
 
@@ -409,7 +403,7 @@ mod tests {
     fn maintenance_is_said_and_is_no_trouble() {
         let counted = |n_down, n_degraded, n_unknown, n_maintenance| {
             let headline = Headline::Counted { n_down, n_degraded, n_unknown, n_regional: 0, n_maintenance, n: 12 };
-            (headline.sentence(), headline.state())
+            (headline.sentence(english()), headline.state())
         };
         for (said, sentence, state) in [
             (counted(0, 0, 0, 1), "Operational, 1 of 12 services is in maintenance", Verdict::Maintenance),
@@ -427,7 +421,7 @@ mod tests {
             let [n_down, n_degraded, n_unknown, n_regional, n] = counts;
             let headline = Headline::Counted { n_down, n_degraded, n_unknown, n_regional, n_maintenance: 0, n };
             let troubled = troubled.iter().map(|name| (*name).to_owned()).collect();
-            (StatusView { headline, troubled, ..empty() }.summary(), headline.state())
+            (StatusView { headline, troubled, ..empty() }.summary(english()), headline.state())
         };
         for (counts, troubled, sentence, state) in [
             ([0, 0, 0, 1, 12], &["us-east"][..], "Operational, but 1 of 12 services has trouble from us-east", Verdict::Degraded),
@@ -444,6 +438,9 @@ mod tests {
     fn empty() -> StatusView {
         StatusView {
             links: Links::new(""),
+            address: String::new(),
+            feed: String::new(),
+            calendar: String::new(),
             title: String::new(),
             indexed: false,
             dark: DarkMode::Auto,
@@ -451,6 +448,7 @@ mod tests {
             logo: None,
             headline: Headline::Empty,
             as_of: None,
+            old_at: None,
             groups: Vec::new(),
             troubled: Vec::new(),
             open: Vec::new(),

@@ -1,0 +1,150 @@
+//! What happened and what is to happen: announcements, incidents, maintenance.
+
+use maud::Markup;
+use maud::html;
+
+use crate::model::page::AnnouncementKind;
+use crate::model::time::UnixMillis;
+use crate::model::verdict::Verdict;
+use crate::ui::component::badge::badge_saying;
+use crate::ui::component::badge::class;
+use crate::ui::component::badge::shape;
+use crate::ui::component::incident::state_of;
+use crate::ui::component::maintenance::WindowView;
+use crate::ui::component::notice::AnnouncementView;
+use crate::ui::component::updates::AnnouncedView;
+use crate::ui::component::updates::UpdateView;
+use crate::ui::component::updates::look;
+use crate::ui::language::Phrases;
+use crate::ui::markdown::markdown;
+use crate::ui::page::status::PastDay;
+use crate::ui::page::status::PublicIncident;
+use crate::ui::page::status::time;
+
+/// Services that a window names; of more only the number is said.
+const SERVICES_NAMED: usize = 8;
+
+/// Messages of the operators. Plain text: line breaks stay, nothing else is interpreted.
+pub(super) fn announcements(all: &[AnnouncementView], p: &Phrases) -> Markup {
+    html! {
+        @for view in all {
+            article.announcement.(announcement_class(view.kind)) {
+                h3 { ((p.announcement)(view.kind)) " " span.quiet { (time(view.at)) } }
+                p.as-written { (view.text) }
+            }
+        }
+    }
+}
+
+fn announcement_class(kind: AnnouncementKind) -> &'static str {
+    match kind {
+        AnnouncementKind::Info => "is-info",
+        AnnouncementKind::Warning => "is-degraded",
+        AnnouncementKind::Outage => "is-down",
+        AnnouncementKind::Operational => "is-up",
+    }
+}
+
+/// What people announced at run time.
+pub(super) fn announced(all: &[AnnouncedView], p: &Phrases) -> Markup {
+    html! {
+        @for view in all {
+            article.announcement.(class(look(view.state))) {
+                h3 { (view.title) }
+                p.when { (time(view.from)) @if let Some(until) = view.until { (p.until) (time(until)) } }
+                (updates(&view.updates, p))
+            }
+        }
+    }
+}
+
+/// What people say of trouble, in the order in which it comes.
+fn updates(all: &[UpdateView], p: &Phrases) -> Markup {
+    html! {
+        @if !all.is_empty() {
+            ol.updates { @for update in all { li {
+                p.said-when { (badge_saying(look(update.state), (p.update_state)(update.state))) " " span.quiet { (time(update.at)) } }
+                @if !update.text.is_empty() { div.written { (markdown(&update.text)) } }
+            } } }
+        }
+    }
+}
+
+/// Incidents that are open.
+pub(super) fn open(all: &[PublicIncident], p: &Phrases, now: UnixMillis) -> Markup {
+    html! {
+        @if !all.is_empty() {
+            section { h2 { (p.open_incidents) } @for item in all { (incident(item, p, now)) } }
+        }
+    }
+}
+
+/// Past ones, by the day they began on.
+pub(super) fn past(days: &[PastDay], p: &Phrases, now: UnixMillis) -> Markup {
+    html! {
+        section {
+            h2 { (p.past_incidents) }
+            @if days.is_empty() { p.quiet { (p.no_past_incidents) } }
+            @for day in days { div.past-day { h3.date { time datetime=(day.date) { (day.date) } } @for item in &day.incidents { (incident(item, p, now)) } } }
+        }
+    }
+}
+
+fn incident(incident: &PublicIncident, p: &Phrases, now: UnixMillis) -> Markup {
+    let is_over = incident.closed_at.is_some();
+    let state = state_of(incident.lane);
+    let span = p.span(incident.closed_at.unwrap_or(now).since(incident.opened_at));
+    html! {
+        article.incident.over[is_over].(class(state)) {
+            h3 { (shape(state)) " " (incident.service) " " span.kind { ((p.lane)(incident.lane)) } }
+            p.when { (time(incident.opened_at)) (p.comma) @if is_over { ((p.lasted)(&span)) } @else { ((p.lasting)(&span)) } }
+            @if !incident.regions.is_empty() { p { ((p.failing_from)(&incident.regions.join(p.comma))) } }
+            @if let Some(cause) = &incident.cause { p.cause { (cause) } }
+            @if let Some(diagnosis) = incident.diagnosis { p.quiet { (p.diagnosed) ((p.diagnosis)(diagnosis)) "." } }
+            (updates(&incident.updates, p))
+            @if let Some(text) = &incident.postmortem { details.postmortem { summary { (p.postmortem) } div.written { (markdown(text)) } } }
+        }
+    }
+}
+
+/// Windows that are open, before the services they explain.
+pub(super) fn under_way(windows: &[WindowView], p: &Phrases, now: UnixMillis) -> Markup {
+    html! { @for item in windows.iter().filter(|item| item.is_open) { (window(item, p, now)) } }
+}
+
+/// Windows that are to come.
+pub(super) fn planned(windows: &[WindowView], p: &Phrases, now: UnixMillis) -> Markup {
+    let planned: Vec<&WindowView> = windows.iter().filter(|item| !item.is_open).collect();
+    html! {
+        @if !planned.is_empty() {
+            section { h2 { (p.planned_maintenance) } @for item in planned { (window(item, p, now)) } }
+        }
+    }
+}
+
+fn window(window: &WindowView, p: &Phrases, now: UnixMillis) -> Markup {
+    let word = if window.is_open { p.under_way } else { p.planned };
+    html! {
+        article.announcement.(class(Verdict::Maintenance)) {
+            h3 { (window.name) " " (badge_saying(Verdict::Maintenance, word)) }
+            p.when { (time(window.from)) (p.until) (time(window.to)) (p.comma) (when(window, p, now)) }
+            @if let Some(message) = &window.message { p.as-written { (message) } }
+            @if let Some(names) = affects(window, p) { p.quiet { (names) } }
+        }
+    }
+}
+
+/// Which services a window affects; `None` when it names none.
+pub(super) fn affects(window: &WindowView, p: &Phrases) -> Option<String> {
+    let n_more = window.services.len().saturating_sub(SERVICES_NAMED);
+    let named = window.services.iter().take(SERVICES_NAMED).cloned().collect::<Vec<_>>().join(p.comma);
+    (!named.is_empty()).then(|| (p.affects)(&named, n_more))
+}
+
+fn when(window: &WindowView, p: &Phrases, now: UnixMillis) -> String {
+    if window.is_open {
+        (p.ends)(&p.distance(window.to, now))
+    } else {
+        (p.begins)(&p.distance(window.from, now), &p.span(window.to.since(window.from)))
+    }
+}

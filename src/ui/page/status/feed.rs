@@ -1,0 +1,106 @@
+//! A status page as an Atom feed (RFC 4287): beginnings and ends of incidents, and announcements, newest first.
+
+use std::fmt::Write;
+
+use maud::Markup;
+use maud::PreEscaped;
+use maud::html;
+
+use crate::model::time::UnixMillis;
+use crate::ui::language::Phrases;
+use crate::ui::page::status::PublicIncident;
+use crate::ui::page::status::StatusView;
+
+/// Entries of a feed; readers keep what they have seen.
+const ENTRIES_MAX: usize = 100;
+
+struct Entry {
+    id: String,
+    at: UnixMillis,
+    title: String,
+    text: String,
+}
+
+/// The whole feed. `id` makes an id, the same for ever, of what is told apart by its argument.
+#[must_use]
+pub fn feed(view: &StatusView, p: &Phrases, id: &dyn Fn(&str) -> String) -> Markup {
+    let incidents = view.open.iter().chain(view.past.iter().flat_map(|day| &day.incidents));
+    let mut entries: Vec<Entry> = incidents.flat_map(|incident| of_incident(incident, p, id)).collect();
+    entries.extend(view.announcements.iter().map(|told| Entry {
+        id: id(&format!("announcement {} {}", told.at.0, told.text)),
+        at: told.at,
+        title: (p.announcement)(told.kind).to_owned(),
+        text: told.text.clone(),
+    }));
+    entries.sort_by_key(|entry| (std::cmp::Reverse(entry.at), entry.id.clone()));
+    entries.truncate(ENTRIES_MAX);
+    // Without any entry nothing was ever updated; a time that moves would make every reader fetch for nothing.
+    let updated = entries.first().map_or(UnixMillis(0), |entry| entry.at);
+    html! {
+        (PreEscaped("<?xml version=\"1.0\" encoding=\"utf-8\"?>\n"))
+        feed xmlns="http://www.w3.org/2005/Atom" xml:lang=(p.language.code()) {
+            id { (id("feed")) }
+            title { (xml(&view.title)) }
+            updated { (updated.rfc3339()) }
+            author { name { (xml(&view.title)) } }
+            (link("self", &view.feed))
+            (link("alternate", &view.address))
+            @for item in &entries { (entry(item, view)) }
+        }
+    }
+}
+
+fn entry(entry: &Entry, view: &StatusView) -> Markup {
+    html! {
+        entry {
+            id { (entry.id) }
+            title { (xml(&entry.title)) }
+            updated { (entry.at.rfc3339()) }
+            (link("alternate", &view.address))
+            content type="text" { (xml(&entry.text)) }
+        }
+    }
+}
+
+/// XML wants an element without content closed; the macro writes such elements as HTML does.
+fn link(rel: &str, href: &str) -> Markup {
+    html! { link rel=(rel) href=(href) {} }
+}
+
+fn of_incident(incident: &PublicIncident, p: &Phrases, id: &dyn Fn(&str) -> String) -> Vec<Entry> {
+    let kind = (p.lane)(incident.lane);
+    let mut text = String::new();
+    let mut line = |sentence: String| {
+        // Writing into a String cannot fail.
+        let _ = writeln!(text, "{sentence}");
+    };
+    if !incident.regions.is_empty() {
+        line((p.failing_from)(&incident.regions.join(p.comma)));
+    }
+    if let Some(cause) = &incident.cause {
+        line(cause.clone());
+    }
+    if let Some(diagnosis) = incident.diagnosis {
+        line(format!("{}{}.", p.diagnosed, (p.diagnosis)(diagnosis)));
+    }
+    let text = text.trim_end().to_owned();
+    let begin = Entry {
+        id: id(&format!("begin {}", incident.key)),
+        at: incident.opened_at,
+        title: format!("{kind}: {}", incident.service),
+        text: text.clone(),
+    };
+    let end = incident.closed_at.map(|at| Entry {
+        id: id(&format!("end {}", incident.key)),
+        at,
+        title: format!("{kind}: {} – {}", incident.service, p.over),
+        text: [(p.lasted)(&p.span(at.since(incident.opened_at))), text].join("\n").trim_end().to_owned(),
+    });
+    end.into_iter().chain([begin]).collect()
+}
+
+/// A text without what no XML may contain, however it is escaped.
+fn xml(text: &str) -> String {
+    let is_allowed = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
+    text.chars().map(|c| if is_allowed(c) { c } else { '\u{fffd}' }).collect()
+}

@@ -1,0 +1,153 @@
+// Enhances a status page that is complete without it: times in the reader's zone and language, each day of a bar under the pointer and
+// by the arrow keys, a page that renews itself and looks old when it cannot. Nothing is decided here.
+
+const lang = document.documentElement.lang;
+const main = document.querySelector("main");
+const said = document.querySelector("body > [role=status]");
+const moment = new Intl.DateTimeFormat(lang, { dateStyle: "medium", timeStyle: "short" });
+const date = new Intl.DateTimeFormat(lang, { dateStyle: "full", timeZone: "UTC" });
+const relative = new Intl.RelativeTimeFormat(lang, { style: "short" });
+const share = new Intl.NumberFormat(lang, { style: "percent", minimumFractionDigits: 2 });
+const unit = (name) => new Intl.NumberFormat(lang, { style: "unit", unit: name, unitDisplay: "short" });
+const minutes = unit("minute"), hours = unit("hour");
+
+function away(ms) {
+  const s = Math.round(ms / 1000), steps = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
+  const [name, length] = steps.find(([, length]) => Math.abs(s) >= length) ?? steps[3];
+  return relative.format(Math.trunc(s / length), name);
+}
+
+function times() {
+  for (const element of main.querySelectorAll("time")) {
+    const text = element.dateTime, at = new Date(text);
+    if (text.length === 10) {
+      if (element.parentElement.matches(".date")) element.textContent = date.format(at);
+    } else if ("ago" in element.dataset) {
+      element.title = moment.format(at);
+      element.textContent = away(at - Date.now());
+    } else if (!element.title) {
+      element.title = element.textContent;
+      element.textContent = moment.format(at);
+    }
+  }
+}
+
+// Bars. What the server did not write of a day is that nothing happened.
+
+const tip = document.createElement("div");
+tip.className = "tip";
+tip.hidden = true;
+tip.setAttribute("aria-hidden", "true");
+document.body.append(tip);
+
+const span = (n) => (n < 60 ? minutes.format(n) : hours.format(Math.floor(n / 60)) + (n % 60 ? ` ${minutes.format(n % 60)}` : ""));
+
+function day(bar, i) {
+  const [fine, unknown, paused, degraded, up, down, planned] = main.dataset.days.split("|");
+  const at = new Date(Date.parse(bar.dataset.from) + i * 864e5);
+  const entry = bar.dataset.days.split(" ").map((text) => /^(\d+)(?:-(\d+))?([a-z])([\d.]*)$/.exec(text))
+    .find((found) => found && +found[1] <= i && i <= +(found[2] ?? found[1]));
+  const parts = [], [percent, minutesDown, minutesPlanned] = (entry?.[4] ?? "").split(".");
+  if (!entry) parts.push(fine);
+  else if (entry[3] === "u") parts.push(unknown);
+  else if (entry[3] === "p") parts.push(paused);
+  else {
+    if (percent) parts.push(up.replace("{}", share.format(percent / 1e4)));
+    if (entry[3] === "g") parts.push(degraded);
+    if (minutesDown) parts.push(down.replace("{}", span(+minutesDown)));
+    if (minutesPlanned) parts.push(planned.replace("{}", span(+minutesPlanned)));
+  }
+  return [date.format(at), parts.join(" · ")];
+}
+
+function show(bar, i) {
+  const n = +bar.getAttribute("aria-valuemax") + 1, box = bar.getBoundingClientRect();
+  i = Math.max(0, Math.min(n - 1, i));
+  const [head, text] = day(bar, i);
+  bar.setAttribute("aria-valuenow", i);
+  bar.setAttribute("aria-valuetext", `${head}: ${text}`);
+  const bold = document.createElement("b");
+  bold.textContent = head;
+  tip.replaceChildren(bold, text);
+  tip.hidden = false;
+  const x = box.left + (i + .5) * box.width / n, half = tip.offsetWidth / 2, room = document.documentElement.clientWidth;
+  tip.style.left = `${Math.max(half + 4, Math.min(room - half - 4, x)) + scrollX}px`;
+  tip.style.top = `${box.top + scrollY - tip.offsetHeight - 6}px`;
+}
+
+const hide = () => { tip.hidden = true; };
+const current = (bar) => +bar.getAttribute("aria-valuenow");
+
+function bars() {
+  for (const bar of main.querySelectorAll("svg.days")) {
+    const n = bar.viewBox.baseVal.width / 4, name = bar.closest("li").querySelector(".name").textContent;
+    const attributes = { role: "slider", tabindex: 0, "aria-valuemin": 0, "aria-valuemax": n - 1, "aria-valuenow": n - 1,
+      "aria-valuetext": bar.getAttribute("aria-label"), "aria-label": name };
+    for (const [key, value] of Object.entries(attributes)) bar.setAttribute(key, value);
+    bar.addEventListener("pointermove", (event) => {
+      const box = bar.getBoundingClientRect();
+      show(bar, Math.floor((event.clientX - box.left) / box.width * n));
+    });
+    bar.addEventListener("pointerleave", hide);
+    bar.addEventListener("focus", () => { if (bar.matches(":focus-visible")) show(bar, current(bar)); });
+    bar.addEventListener("blur", hide);
+    bar.addEventListener("keydown", (event) => {
+      const to = { ArrowLeft: current(bar) - 1, ArrowDown: current(bar) - 1, ArrowRight: current(bar) + 1, ArrowUp: current(bar) + 1,
+        PageDown: current(bar) - 7, PageUp: current(bar) + 7, Home: 0, End: n - 1 }[event.key];
+      if (event.key === "Escape") hide();
+      if (to === undefined) return;
+      event.preventDefault();
+      show(bar, to);
+    });
+  }
+}
+
+// Renewal. What the reader folded, unfolded or stands on stays as it is.
+
+const folds = () => [...main.querySelectorAll("details")];
+const stops = () => [...main.querySelectorAll("a, summary, [tabindex]")];
+let foldedAs = [], renewedAt = performance.now();
+
+function enhance() {
+  foldedAs = folds().map((fold) => fold.open);
+  times();
+  bars();
+}
+
+async function renew() {
+  if (document.hidden || !tip.hidden) return;
+  try {
+    const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+    if (!answer.ok || answer.redirected) throw new Error(`status ${answer.status}`);
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const fresh = page.querySelector("main.status");
+    if (!fresh) throw new Error("another page came");
+    const before = main.querySelector(".verdict").textContent, stop = stops().indexOf(document.activeElement);
+    const turned = folds().map((fold, i) => (fold.open === foldedAs[i] ? null : fold.open));
+    main.replaceChildren(...fresh.childNodes);
+    Object.assign(main.dataset, { ...fresh.dataset });
+    document.title = page.title;
+    document.body.className = page.body.className;
+    renewedAt = performance.now();
+    enhance();
+    const now = folds();
+    if (now.length === turned.length) now.forEach((fold, i) => { fold.open = turned[i] ?? fold.open; });
+    if (stop >= 0) stops()[stop]?.focus({ preventScroll: true });
+    const after = main.querySelector(".verdict").textContent;
+    if (before !== after) said.textContent = after;
+  } catch {
+    // Looked after below: old data must look old, also when it is the way to us that is broken.
+  }
+}
+
+function age() {
+  times();
+  if (performance.now() - renewedAt < (main.dataset.fresh ?? 120) * 1000) return;
+  document.body.classList.add("stale");
+  main.querySelector(".not-renewed").hidden = false;
+}
+
+enhance();
+setInterval(age, 10e3);
+setInterval(renew, main.dataset.refresh * 1000);
+document.addEventListener("visibilitychange", renew);

@@ -168,6 +168,32 @@ fn a_hashed_password_lets_its_user_in() {
 }
 
 #[test]
+fn hash_token_makes_what_the_config_takes() {
+    let dir = tempfile::tempdir().unwrap();
+    let made = run(dir.path(), &["hash-token", "--new"]);
+    let lines = stdout(&made);
+    let [token, hash] = lines.lines().collect::<Vec<_>>()[..] else { panic!("{lines}") };
+    assert!(made.status.success() && token.len() == 43 && hash.len() == 64, "{lines}");
+    assert_ne!(stdout(&run(dir.path(), &["hash-token", "--new"])), lines);
+    let hashed = |text: &str| {
+        let mut hashing = vigilmon().arg("hash-token").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        hashing.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+        hashing.wait_with_output().unwrap()
+    };
+    assert_eq!(stdout(&hashed(&format!("{token}\n"))).trim(), hash);
+    for bad in ["", "short", "a token with spaces in it, which no header has"] {
+        let refused = hashed(bad);
+        assert_eq!((refused.status.code(), stdout(&refused).as_str()), (Some(2), ""), "{bad}");
+    }
+    let target = Server::start(Answer::Status(200, "ok"));
+    let auth = format!("auth: {{ tokens: [{{ name: ci, hash: {hash} }}] }}");
+    let instance = Instance::start(&format!("monitors: [{{ name: m, http: \"{}\" }}]\n{auth}\n", target.url("/")));
+    let bearer = format!("Bearer {token}");
+    let (status, _, _) = common::request(&instance.address, "GET", "/api/v1/status", &[("authorization", &bearer)], "");
+    assert_eq!(status, 200);
+}
+
+#[test]
 fn the_service_is_installed_below_another_root() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("root").display().to_string();

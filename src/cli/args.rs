@@ -112,6 +112,8 @@ pub(super) enum Subcommand {
     SignInLink,
     /// Read a password from the terminal or standard input and print its hash for `auth.users`
     HashPassword,
+    /// Read a token from the terminal or standard input, or make one, and print its hash for `auth.tokens`
+    HashToken(HashTokenOptions),
     /// Install, remove or show the systemd service
     Service(ServiceOptions),
     /// Print version, commit and target
@@ -121,6 +123,13 @@ pub(super) enum Subcommand {
         /// For which shell
         shell: Shell,
     },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct HashTokenOptions {
+    /// Make a new token, and print it before its hash
+    #[arg(long)]
+    pub(super) new: bool,
 }
 
 #[derive(Debug, Args)]

@@ -20,7 +20,7 @@ const PASSWORD_CHARS_MIN: usize = 8;
 const PASSWORD_BYTES_MAX: usize = 1024;
 
 pub(super) fn run() -> Exit {
-    let password = match read() {
+    let password = match read("Password") {
         Ok(password) => password,
         Err(error) => {
             output::say(&format!("cannot read the password: {error}"));
@@ -46,13 +46,13 @@ pub(super) fn run() -> Exit {
     }
 }
 
-/// One line from standard input, without echo when somebody types it.
-fn read() -> std::io::Result<String> {
+/// One line from standard input, without echo when somebody types it; `what` is asked for then.
+pub(super) fn read(what: &str) -> std::io::Result<String> {
     let stdin = std::io::stdin();
     if !stdin.is_terminal() {
         return line();
     }
-    output::say("Password (not shown): ");
+    output::say(&format!("{what} (not shown): "));
     let shown = tcgetattr(&stdin)?;
     let mut hidden = shown.clone();
     hidden.local_modes.remove(LocalModes::ECHO);

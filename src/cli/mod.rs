@@ -12,6 +12,7 @@ mod deliveries;
 mod demo;
 mod exec;
 mod hash_password;
+mod hash_token;
 mod heartbeat;
 mod init;
 mod maintenance;
@@ -103,6 +104,7 @@ pub fn main() -> ExitCode {
         Subcommand::Reload => reload::run(&common),
         Subcommand::SignInLink => sign_in::run(&common),
         Subcommand::HashPassword => hash_password::run(),
+        Subcommand::HashToken(options) => hash_token::run(&options),
         Subcommand::Service(options) => service::run(&options),
         Subcommand::Version => version::run(),
         Subcommand::Completions { shell } => {

@@ -131,7 +131,7 @@ fn token(ctx: &Ctx<'_>, at: &At<'_>, seen: &mut BTreeMap<String, u32>) -> Option
         let hash = readers::secret(ctx, at)?;
         let text = hash.reveal_for_use();
         if text.len() != 64 || !text.chars().all(|c| c.is_ascii_hexdigit()) {
-            let hint = "make it with `printf %s \"$TOKEN\" | sha256sum`; it has 64 hexadecimal digits";
+            let hint = "make one with `vigilmon hash-token --new`; it has 64 hexadecimal digits";
             ctx.bad(at, "this is not the SHA-256 of a token", hint);
             return None;
         }

@@ -4,6 +4,7 @@
 mod common;
 
 use std::fs;
+use std::path::Path;
 
 use common::Answer;
 use common::Answered;
@@ -29,14 +30,10 @@ fn json(answer: &Answered) -> Value {
     serde_json::from_str(&answer.2).unwrap()
 }
 
-#[test]
-fn an_outage_is_told_in_words_to_operators_and_visitors_and_the_words_outlive_the_program() {
-    let shop = Server::start(Answer::Status(200, "ok"));
-    let listen = closed_port();
-    let address = format!("127.0.0.1:{listen}");
+/// A shop that is watched, another monitor that is not, a page for each, and a token that may write.
+fn config(dir: &Path, listen: u16, shop: &Server) -> String {
     let hash = data_encoding::HEXLOWER.encode(digest::digest(&digest::SHA256, TOKEN.as_bytes()).as_ref());
-    let dir = tempfile::tempdir().unwrap();
-    let config = format!(
+    format!(
         "server: {{ listen: 127.0.0.1:{listen} }}
 instance: {{ state_dir: {} }}
 auth: {{ tokens: [{{ name: ci, hash: {hash}, scope: write }}] }}
@@ -46,10 +43,18 @@ status_pages:
   - {{ slug: main, groups: [{{ name: All, monitors: shop }}] }}
   - {{ slug: other, groups: [{{ name: All, monitors: spare }}] }}
 ",
-        dir.path().join("state").display(),
+        dir.join("state").display(),
         shop.url("/"),
-    );
-    fs::write(dir.path().join("config.yaml"), config).unwrap();
+    )
+}
+
+#[test]
+fn an_outage_is_told_in_words_to_operators_and_visitors_and_the_words_outlive_the_program() {
+    let shop = Server::start(Answer::Status(200, "ok"));
+    let listen = closed_port();
+    let address = format!("127.0.0.1:{listen}");
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("config.yaml"), config(dir.path(), listen, &shop)).unwrap();
     let mut instance = Instance::start_in(dir);
     instance.wait_for_verdict("shop", "up");
     shop.set(Answer::Status(503, "busy"));

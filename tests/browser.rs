@@ -161,6 +161,9 @@ fn barriers(browser: &Browser, axe: &str) -> Vec<String> {
 fn operator_paths(incident: &str) -> Vec<String> {
     let mut paths: Vec<String> = [
         "/monitors",
+        "/new-monitor",
+        "/new-monitor?kind=tcp",
+        "/new-monitor?kind=heartbeat",
         "/monitors/shop",
         "/monitors/cache",
         "/monitors/nightly-backup",
@@ -290,6 +293,44 @@ fn an_incident_is_acknowledged_and_a_silence_made_and_ended() {
     browser.click(&browser.find_saying("table button", "End"));
     wait_for("its end", || browser.text().contains("Nothing is silenced").then_some(()));
     assert_clean(&browser);
+}
+
+#[test]
+fn a_new_monitor_is_filled_in_tried_and_taken_by_the_config() {
+    let Some(browser) = Browser::open() else { return };
+    let scene = Scene::start();
+    let target = Server::start(Answer::Status(200, "welcome"));
+    for has_scripts in [true, false] {
+        browser.allow_scripts(has_scripts);
+        browser.forget_cookies();
+        scene.sign_in(&browser);
+        browser.click(&browser.find_saying("a", "New monitor"));
+        browser.fill(&browser.find("input[name=target]"), &target.url("/"));
+        browser.fill(&browser.find("input[name=name]"), "[prod] new: \"one\"");
+        browser.fill(&browser.find("input[name=interval]"), "1s");
+        if has_scripts {
+            // Follows what is typed, nothing is pressed.
+            browser.find_saying("#preview", "name: \"[prod] new: \\\"one\\\"\"");
+            browser.fill(&browser.find("input[name=interval]"), "soon");
+            browser.find_saying("#preview", "soon");
+            browser.fill(&browser.find("input[name=interval]"), "1s");
+        }
+        let before = target.asked().len();
+        browser.fill(&browser.find("input[name=body_contains]"), "goodbye");
+        browser.click(&browser.find("button[value=try]"));
+        browser.find_saying("#preview", "It does not answer as it should");
+        assert!(before < target.asked().len());
+        browser.fill(&browser.find("input[name=body_contains]"), "welcome");
+        browser.click(&browser.find("button[value=try]"));
+        browser.find_saying("#preview", "It answers as it should");
+        assert_clean(&browser);
+    }
+    assert_eq!(scene.instance.verdict("prod-new-one"), "absent", "nothing was saved");
+    let snippet = browser.execute("return document.querySelector('pre.snippet').textContent", &json!([]));
+    let file = scene.instance.path().join("config.yaml");
+    let config = fs::read_to_string(&file).unwrap();
+    fs::write(&file, config.replace("maintenance:", &format!("{}maintenance:", snippet.as_str().unwrap()))).unwrap();
+    scene.instance.wait_for_verdict("prod-new-one", "up");
 }
 
 #[test]

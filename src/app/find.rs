@@ -12,7 +12,7 @@ use crate::config::SourceText;
 use crate::probe::Prober;
 
 /// The config that the product shows itself with: it watches itself and needs nothing from outside.
-const EXAMPLE: &str = include_str!("../../config.example.yaml");
+pub(super) const EXAMPLE: &str = include_str!("../../config.example.yaml");
 
 /// Where a config is looked for when none is named.
 const PLACES: [&str; 3] = ["config.yaml", "/etc/vigilmon", "config.example.yaml"];

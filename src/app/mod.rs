@@ -1,5 +1,6 @@
 //! Wiring: which parts there are, who talks to whom, in which order they start and stop.
 
+pub mod bench;
 mod cluster;
 pub mod demo;
 pub mod files;

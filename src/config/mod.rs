@@ -11,6 +11,7 @@ mod auth;
 mod cross;
 mod decode;
 pub mod diff;
+pub mod draft;
 mod expand;
 mod fields;
 mod gather;

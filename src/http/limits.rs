@@ -141,3 +141,20 @@ pub const TESTS_AT_ONCE: usize = 4;
 
 /// Messages on one page of a delivery log, and in one answer about it.
 pub const DELIVERIES_SHOWN: usize = 50;
+
+/// Drafts of monitors that are looked at the same time: for each the whole config is read and checked. Beyond it the answer is 503.
+pub const DRAFTS_AT_ONCE: usize = 2;
+
+/// Checks of drafts at the same time. Each holds sockets for as long as its timeout; those of the config come first. Beyond it the
+/// answer is 409.
+pub const TRIES_AT_ONCE: usize = 2;
+
+/// Checks of drafts within [`TRIES_WITHIN`]: more than somebody needs who corrects an address, and too few to look for open ports.
+/// Beyond it the answer is 429.
+pub const TRIES_MAX: usize = 10;
+
+/// See [`TRIES_MAX`].
+pub const TRIES_WITHIN: Duration = Duration::from_secs(60);
+
+/// Longest check of a draft, whatever timeout the config's defaults give it: somebody waits for it in front of a page.
+pub const TRY_TIMEOUT: Duration = Duration::from_secs(30);

@@ -22,6 +22,8 @@ use crate::http::auth::Auth;
 use crate::http::auth::credential_of;
 use crate::http::channels::ChannelDesk;
 use crate::http::colleagues::Colleagues;
+use crate::http::drafts::Drafts;
+use crate::http::drafts::Workbench;
 use crate::http::heartbeat::receiver::Receiver;
 use crate::http::history::Book;
 use crate::http::limits::HISTORY_EVERY;
@@ -56,6 +58,7 @@ pub mod channel_views;
 pub mod channels;
 pub mod colleagues;
 pub mod courier;
+pub mod drafts;
 pub mod error;
 pub mod healthchecks;
 pub mod heartbeat;
@@ -113,6 +116,8 @@ pub struct Parts {
     pub secret: Secret,
     /// Where nodes of the cluster are let in; `None` when watching alone.
     pub peers: Option<PeerParts>,
+    /// Where drafts of monitors are looked at.
+    pub bench: Arc<dyn Workbench>,
 }
 
 /// Where nodes of the cluster are let in.
@@ -184,7 +189,8 @@ pub async fn start(bound: Bound, parts: Parts, supervisor: &mut Supervisor) -> R
     let own = Own::new(bound.own_url(), parts.secret);
     let (site, book) = site((&parts.engine, Arc::clone(&archive)), parts.clock, parts.reloads, parts.channels, own).await?;
     let colleagues = parts.peers.as_ref().map(|peers| Arc::new(peers.links.clone()) as Arc<dyn Colleagues>);
-    let desk = Desk { colleagues, ..site.desk };
+    let drafts = Some(Drafts::new(parts.bench));
+    let desk = Desk { colleagues, drafts, ..site.desk };
     let site = Arc::new(Site { peers: parts.peers, desk, live: Arc::new(Streams::new(supervisor.stopping())), ..site });
     let stop = supervisor.stopping();
     supervisor.task("page history", history::keep(parts.engine, archive, book, stop));
@@ -218,7 +224,15 @@ async fn site(
     let site = Site {
         pages: Pages::new(engine.clone(), shown, own.pass_key.as_ref()),
         sign_in: SignIn::new(Auth::new(Sessions::load(rows))?, Oidc::new()?),
-        desk: Desk { engine: engine.clone(), archive, channels, colleagues: None, secret: own.secret.clone(), own_url: own.url.clone() },
+        desk: Desk {
+            engine: engine.clone(),
+            archive,
+            channels,
+            colleagues: None,
+            drafts: None,
+            secret: own.secret.clone(),
+            own_url: own.url.clone(),
+        },
         act_links: ActLinks::default(),
         receiver: Receiver::new(engine.clone(), own.secret)?,
         reloads,

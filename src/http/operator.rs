@@ -12,6 +12,7 @@ use crate::http::api;
 use crate::http::api::acts::Silenced;
 use crate::http::auth::Operator;
 use crate::http::channels;
+use crate::http::drafts;
 use crate::http::error::Refusal;
 use crate::http::random::short_id;
 use crate::http::route::Deed;
@@ -53,6 +54,7 @@ pub async fn act(desk: &Desk, route: &OperatorRoute, visit: &Visit, operator: &O
             operate(engine, (*act, monitor), who).await?;
             visit.links.monitor(monitor)
         }
+        Deed::Draft => return drafts::answer(desk, visit, operator).await,
         Deed::Acknowledge(incident) => {
             let acknowledgement = Wish::of(visit, route.wire)?.acknowledgement(who, visit.now.wall)?;
             acknowledge(engine, incident, acknowledgement).await?;

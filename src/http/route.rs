@@ -128,6 +128,8 @@ pub enum ViewerRoute {
     Dashboard,
     /// One monitor.
     Monitor(MonitorId),
+    /// The form for a new monitor.
+    NewMonitor,
     /// All incidents.
     Incidents,
     /// One incident.
@@ -186,6 +188,8 @@ pub struct OperatorRoute {
 pub enum Deed {
     /// Something to a monitor.
     Monitor(Act, MonitorId),
+    /// What was filled in for a new monitor is shown as YAML, or tried out.
+    Draft,
     /// Somebody is at work on an incident, or wants to hear of it later.
     Acknowledge(IncidentId),
     /// Nobody is, after all.
@@ -331,6 +335,7 @@ impl ViewerRoute {
         match self {
             ViewerRoute::Dashboard => Some("/monitors".to_owned()),
             ViewerRoute::Monitor(id) => Some(format!("/monitors/{id}")),
+            ViewerRoute::NewMonitor => Some("/new-monitor".to_owned()),
             ViewerRoute::Incidents => Some("/incidents".to_owned()),
             ViewerRoute::Incident(id) => Some(format!("/incidents/{id}")),
             ViewerRoute::Silences => Some("/silences".to_owned()),
@@ -451,6 +456,8 @@ fn viewer(segments: &[&str]) -> Option<ViewerRoute> {
     match segments {
         ["monitors"] => Some(ViewerRoute::Dashboard),
         ["monitors", id] => monitor(id).map(ViewerRoute::Monitor),
+        // Not below `monitors`, where somebody's monitor may be called `new`.
+        ["new-monitor"] => Some(ViewerRoute::NewMonitor),
         ["incidents"] => Some(ViewerRoute::Incidents),
         ["incidents", id] => incident(id).map(ViewerRoute::Incident),
         ["silences"] => Some(ViewerRoute::Silences),
@@ -496,6 +503,7 @@ fn operator(segments: &[&str]) -> Option<OperatorRoute> {
             let act = [Act::Pause, Act::Resume, Act::Check].into_iter().find(|act| act.word() == *word)?;
             Deed::Monitor(act, monitor(id)?)
         }
+        ["new-monitor"] if wire == Wire::Page => Deed::Draft,
         ["channels", name, "test"] => Deed::TestChannel(channel(name)?),
         ["incidents", id, "updates", update, "remove"] if wire == Wire::Page => {
             Deed::Write(Writing::TakeBack(incident(id)?, UpdateId::parse(update).ok()?))
@@ -636,6 +644,8 @@ mod tests {
     #[test]
     fn routes_of_channels_have_their_rights() {
         for (method, path, right) in [
+            ("GET", "/new-monitor", Right::Viewer),
+            ("POST", "/new-monitor", Right::Operator),
             ("GET", "/channels/ops", Right::Viewer),
             ("GET", "/channels/the%20ops%2Fteam", Right::Viewer),
             ("GET", "/api/v1/channels", Right::Viewer),

@@ -28,6 +28,8 @@ use crate::http::channels::Office;
 use crate::http::colleagues;
 use crate::http::colleagues::AllTold;
 use crate::http::colleagues::Colleagues;
+use crate::http::drafts;
+use crate::http::drafts::Drafts;
 use crate::http::error::Refusal;
 use crate::http::history;
 use crate::http::local::addresses_of;
@@ -106,6 +108,8 @@ pub struct Desk {
     pub channels: ChannelDesk,
     /// The other nodes; `None` when watching alone.
     pub colleagues: Option<Arc<dyn Colleagues>>,
+    /// What people try before they write it into the config; `None` until there is a config that it would belong to.
+    pub drafts: Option<Drafts>,
     /// From which names of heartbeats are derived.
     pub secret: Secret,
     /// An address of this instance, for when no public one is configured.
@@ -132,6 +136,7 @@ impl Desk {
         let page = match route {
             ViewerRoute::Dashboard => dashboard::page(&frame, &overview::view(&snapshot, &Wanted::read(&visit.query), &visit.links, now)),
             ViewerRoute::Monitor(id) => monitor::page(&frame, &self.monitor(&snapshot, id, &frame, Range::read(&visit.query)).await?),
+            ViewerRoute::NewMonitor => drafts::blank(&frame, &snapshot.config, &visit.query)?,
             ViewerRoute::Incidents => incidents::list(&frame, &self.incidents(&snapshot, now).await),
             ViewerRoute::Incident(id) => self.incident(&frame, &snapshot, (id, &visit.query)).await?,
             ViewerRoute::Silences => silences::page(&frame, &alert_views::silences(&snapshot)),

@@ -230,7 +230,9 @@ fn reload_row(reload: &Reloaded) -> ReloadRow {
     }
 }
 
-fn problem(problem: &Problem) -> ProblemView {
+/// A problem of the config.
+#[must_use]
+pub fn problem(problem: &Problem) -> ProblemView {
     let mut place = problem.file.display().to_string();
     for number in [problem.line, problem.column].into_iter().take_while(|n| *n > 0) {
         place.push_str(&format!(":{number}"));

@@ -87,6 +87,25 @@ pub struct Frame {
 /// A page for those who are signed in.
 #[must_use]
 pub fn operator(frame: &Frame, section: Section, title: &str, content: &Markup) -> Markup {
+    around(
+        frame,
+        section,
+        title,
+        &html! { main data-refresh=(REFRESH_S) data-live=(frame.revision) data-events=(frame.links.events()) { (banners(frame)) (content) } },
+    )
+}
+
+/// A page that is filled in, and stays as it is until it is sent.
+#[must_use]
+pub fn form(frame: &Frame, section: Section, title: &str, content: &Markup) -> Markup {
+    around(frame, section, title, &html! { main { (banners(frame)) (content) } })
+}
+
+fn banners(frame: &Frame) -> Markup {
+    html! { @for item in &frame.banners { (banner(item)) } }
+}
+
+fn around(frame: &Frame, section: Section, title: &str, main: &Markup) -> Markup {
     let links = &frame.links;
     html! {
         (DOCTYPE)
@@ -104,10 +123,7 @@ pub fn operator(frame: &Frame, section: Section, title: &str, content: &Markup) 
                         (form_token(frame)) span.quiet { (frame.user) } " " button.plain type="submit" { "Sign out" }
                     }
                 }
-                main data-refresh=(REFRESH_S) data-live=(frame.revision) data-events=(links.events()) {
-                    @for item in &frame.banners { (banner(item)) }
-                    (content)
-                }
+                (main)
             }
         }
     }

@@ -90,6 +90,12 @@ impl Links {
         self.to(&format!("/api/v1/monitors/{id}/pings/{number}/body"))
     }
 
+    /// The form for a new monitor, and where it is sent.
+    #[must_use]
+    pub fn new_monitor(&self) -> String {
+        self.to("/new-monitor")
+    }
+
     /// All incidents.
     #[must_use]
     pub fn incidents(&self) -> String {

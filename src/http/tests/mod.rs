@@ -4,6 +4,7 @@ mod acts;
 mod badges;
 mod beats;
 mod channels;
+mod drafts;
 mod healthchecks;
 mod injection;
 mod live;

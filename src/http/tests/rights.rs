@@ -26,7 +26,9 @@ use crate::http::tests::world::view;
 use crate::http::visit::Peer;
 use crate::model::secret::Secret;
 
-const PROTECTED: [(&str, &str); 30] = [
+const PROTECTED: [(&str, &str); 32] = [
+    ("GET", "/new-monitor"),
+    ("POST", "/new-monitor"),
     ("GET", "/monitors"),
     ("HEAD", "/monitors/api"),
     ("GET", "/incidents"),

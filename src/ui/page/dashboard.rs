@@ -208,6 +208,7 @@ pub fn page(frame: &Frame, view: &DashboardView) -> Markup {
             @if view.filter.is_worth_it { (filter(frame, view)) }
             (groups(frame, view))
         }
+        @if frame.may_operate { p { a href=(frame.links.new_monitor()) { "New monitor" } } }
     };
     layout::operator(frame, Section::Monitors, &title(&view.counts), &content)
 }

@@ -70,6 +70,9 @@ use crate::ui::page::dashboard;
 use crate::ui::page::dashboard::Count;
 use crate::ui::page::dashboard::Place;
 use crate::ui::page::dashboard::Summary;
+use crate::ui::page::monitor::LastCheck;
+use crate::ui::page::new_monitor;
+use crate::ui::page::new_monitor::Shown;
 use crate::ui::page::peers;
 use crate::ui::page::peers::LinkCard;
 use crate::ui::page::peers::NodeCard;
@@ -109,6 +112,7 @@ pub fn page(links: &Links) -> Markup {
         (updates::forms(&frame(links), &IncidentId::from_derived("abc234"), &Draft { state: UpdateState::Identified, text: "It is the *disk*.".to_owned(), templates: vec!["Looking into it".to_owned(), "Found".to_owned()] }, None))
         section { h2 { "Problems" } (notice::problems(&[problem()])) }
         section { h2 { "Peers" } div.peers { @for node in peers() { (peers::card(&frame(links), &node)) } } (peers::refused(&frame(links), &[refused()])) }
+        section { h2 { "New monitor" } @for shown in new_monitors() { (new_monitor::preview(&frame(links), &shown)) } }
         section { h2 { "Form" } form.stacked { label { "Name" input; } button type="button" { "Send" } } }
     };
     layout::plain(links, "Gallery", &content)
@@ -227,6 +231,27 @@ fn public_incident(lane: Lane, is_open: bool) -> PublicIncident {
         updates: if lane == Lane::Outage { said() } else { Vec::new() },
         postmortem: (!is_open).then(|| "It was the **disk**.".to_owned()),
     }
+}
+
+/// What came of a new monitor: wrong, right, tried.
+fn new_monitors() -> [Shown; 3] {
+    let item = |name: &str, tried| Shown::Item {
+        yaml: format!("  - name: {name}\n    http: https://shop.example.com/\n"),
+        name: name.to_owned(),
+        tried,
+    };
+    let check = LastCheck {
+        at: NOON,
+        outcome: Outcome::Down,
+        failure: Some("status 503 instead of 2xx".to_owned()),
+        status: Some(503),
+        remote: Some("192.0.2.7:443".to_owned()),
+        certificate_not_after: None,
+        timings: timings(),
+        transcript: vec!["connect 192.0.2.7:443 (24 ms)".to_owned()],
+        n_dropped: 1,
+    };
+    [Shown::Problems(vec![problem()]), item("Shop", None), item("Tried", Some(Box::new(check)))]
 }
 
 fn finished() -> Vec<FinishedRun> {

@@ -10,6 +10,7 @@ pub mod error;
 pub mod gallery;
 pub mod incidents;
 pub mod monitor;
+pub mod new_monitor;
 pub mod peers;
 pub mod sign_in;
 pub mod silences;

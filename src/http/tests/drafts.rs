@@ -1,0 +1,136 @@
+//! New monitors: who may fill them in, what is shown, and that nobody makes a scanner of it.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use hyper::StatusCode;
+
+use crate::config::ApiToken;
+use crate::config::Problem;
+use crate::config::Scope;
+use crate::http::archive::Later;
+use crate::http::drafts::Drafts;
+use crate::http::drafts::Workbench;
+use crate::http::limits::TRIES_MAX;
+use crate::http::limits::TRIES_WITHIN;
+use crate::http::limits::TRY_TIMEOUT;
+use crate::http::random::sha256;
+use crate::http::tests::world::NOON;
+use crate::http::tests::world::World;
+use crate::http::tests::world::config;
+use crate::http::tests::world::monitor;
+use crate::http::tests::world::snapshot;
+use crate::http::tests::world::usual;
+use crate::http::tests::world::view;
+use crate::model::monitor::Monitor;
+use crate::model::result::CheckResult;
+use crate::model::result::Observation;
+use crate::model::result::OwnTrouble;
+use crate::model::secret::Secret;
+use crate::rules::judge::judge;
+
+/// A bench that notes what it is given, refuses what has a `!` in it, and checks nothing.
+#[derive(Debug, Default)]
+struct Noted {
+    items: Mutex<Vec<String>>,
+    checks: Mutex<Vec<Duration>>,
+}
+
+impl Workbench for Noted {
+    fn fit<'a>(&'a self, item: String) -> Later<'a, Result<Arc<Monitor>, Vec<Problem>>> {
+        let is_bad = item.contains('!');
+        self.items.lock().unwrap().push(item);
+        let problem = || Problem {
+            file: "new monitor".into(),
+            line: 2,
+            column: 11,
+            path: "monitors[1].http".to_owned(),
+            message: "<b>not an address</b>".to_owned(),
+            hint: "write one".to_owned(),
+        };
+        let slow = Monitor { timeout: Duration::from_secs(600), ..monitor("draft", "db") };
+        Box::pin(std::future::ready(if is_bad { Err(vec![problem()]) } else { Ok(Arc::new(slow)) }))
+    }
+
+    fn check<'a>(&'a self, monitor: Arc<Monitor>, within: Duration) -> Later<'a, CheckResult> {
+        self.checks.lock().unwrap().push(within);
+        let observation = Observation::not_made(OwnTrouble::Setup("this bench checks nothing".to_owned()));
+        Box::pin(std::future::ready(judge(&monitor, observation, NOON)))
+    }
+}
+
+async fn with_bench(mut world: World) -> (World, Arc<Noted>) {
+    let noted = Arc::new(Noted::default());
+    Arc::get_mut(&mut world.site).expect("nobody else has it yet").desk.drafts = Some(Drafts::new(noted.clone()));
+    (world, noted)
+}
+
+#[tokio::test]
+async fn what_was_filled_in_is_shown_as_yaml_and_tried_out() {
+    let (world, noted) = with_bench(World::new(usual()).await).await;
+    let cookie = world.sign_in().await;
+    let page = world.get("/new-monitor?kind=tcp", &[("cookie", &cookie)]).await;
+    assert!(page.status == 200 && page.body.contains("Host and port") && !page.body.contains("data-refresh"), "{}", page.body);
+    let form =
+        format!("form={}&kind=http&target=https%3A%2F%2Fa.example%2F%22%3E&name=%3Cb%3E&channel=ops", world.form_token(&cookie).await);
+    let shown = world.post("/new-monitor", &cookie, &format!("{form}&do=preview")).await;
+    assert_eq!(shown.status, StatusCode::OK);
+    let yaml = "  - name: \"<b>\"\n    http: \"https://a.example/\\\">\"\n    channels: [ops]\n";
+    assert_eq!(*noted.items.lock().unwrap(), [yaml]);
+    assert!(shown.body.contains("&lt;b&gt;") && !shown.body.contains("<b>") && !shown.body.contains("Tried now"), "{}", shown.body);
+    assert!(noted.checks.lock().unwrap().is_empty());
+
+    let tried = world.post("/new-monitor", &cookie, &format!("{form}&do=try")).await;
+    assert!(tried.body.contains("Tried now") && tried.body.contains("this bench checks nothing"), "{}", tried.body);
+    assert_eq!(*noted.checks.lock().unwrap(), [TRY_TIMEOUT], "a long timeout of the config is not waited for");
+    let job = world.post("/new-monitor", &cookie, &form.replace("kind=http", "kind=heartbeat&do=try")).await;
+    assert!(job.status == 200 && !job.body.contains("Tried now"), "{}", job.body);
+
+    let wrong = world.post("/new-monitor", &cookie, &format!("{form}&group=!&do=try")).await;
+    assert!(wrong.status == 200 && wrong.body.contains("&lt;b&gt;not an address") && !wrong.body.contains("Tried now"), "{}", wrong.body);
+    assert_eq!(noted.checks.lock().unwrap().len(), 1);
+    assert!(world.asked.lock().unwrap().is_empty(), "the engine hears nothing of it");
+}
+
+#[tokio::test]
+async fn only_people_who_may_change_things_reach_it_and_only_from_our_page() {
+    let mut config = config();
+    let hash = Secret::new(data_encoding::HEXLOWER.encode(&sha256(b"writer")));
+    config.auth.tokens = vec![ApiToken { name: "writer".to_owned(), hash, scope: Scope::Write }];
+    let (world, noted) = with_bench(World::new(snapshot(config, vec![view(monitor("api", "db"), None)])).await).await;
+    let cookie = world.sign_in().await;
+    let form = format!("form={}&kind=http&target=http%3A%2F%2Fa.example&do=try", world.form_token(&cookie).await);
+    let type_is = ("content-type", "application/x-www-form-urlencoded");
+    let own = ("sec-fetch-site", "same-origin");
+    for (why, headers, body, status) in [
+        ("a stranger", &[type_is, own][..], form.as_str(), 403),
+        ("an API token", &[type_is, ("authorization", "Bearer writer")], &form, 403),
+        ("another site", &[type_is, ("cookie", &cookie), ("sec-fetch-site", "cross-site")], &form, 403),
+        ("another origin", &[type_is, ("cookie", &cookie), ("origin", "https://evil.example")], &form, 403),
+        ("nobody says from where", &[type_is, ("cookie", &cookie)], &form, 403),
+        ("without the form's token", &[type_is, own, ("cookie", &cookie)], "kind=http&target=http%3A%2F%2Fa.example&do=try", 403),
+    ] {
+        assert_eq!(world.ask("POST", "/new-monitor", headers, body).await.status.as_u16(), status, "{why}");
+    }
+    let by_address = world.get("/new-monitor?kind=http&target=http://a.example&do=try", &[("cookie", &cookie)]).await;
+    assert!(by_address.status == 200 && !by_address.body.contains("a.example"), "an address fills in nothing: {}", by_address.body);
+    assert_eq!(world.get("/new-monitor", &[("authorization", "Bearer writer")]).await.status, StatusCode::FORBIDDEN);
+    assert!(noted.items.lock().unwrap().is_empty() && noted.checks.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn it_is_too_slow_to_look_for_ports() {
+    let (world, noted) = with_bench(World::new(usual()).await).await;
+    let cookie = world.sign_in().await;
+    let form = format!("form={}&kind=tcp&target=a%3A1&do=", world.form_token(&cookie).await);
+    for i in 0..TRIES_MAX {
+        assert_eq!(world.post("/new-monitor", &cookie, &format!("{form}try")).await.status, StatusCode::OK, "{i}");
+    }
+    let refused = world.post("/new-monitor", &cookie, &format!("{form}try")).await;
+    assert_eq!((refused.status, refused.header("retry-after")), (StatusCode::TOO_MANY_REQUESTS, "60"));
+    assert_eq!(world.post("/new-monitor", &cookie, &format!("{form}preview")).await.status, StatusCode::OK, "looking goes on");
+    world.clock.advance(TRIES_WITHIN);
+    assert_eq!(world.post("/new-monitor", &cookie, &format!("{form}try")).await.status, StatusCode::OK);
+    assert_eq!(noted.checks.lock().unwrap().len(), TRIES_MAX + 1);
+}

@@ -1,0 +1,200 @@
+//! The form for a new monitor: what is to be watched, the YAML that says so, and what a check of it does.
+
+use maud::Markup;
+use maud::html;
+
+use crate::config::draft::Draft;
+use crate::config::draft::DraftKind;
+use crate::model::result::Outcome;
+use crate::ui::component::badge::badge;
+use crate::ui::component::badge::of_outcome;
+use crate::ui::component::notice;
+use crate::ui::component::notice::ProblemView;
+use crate::ui::component::waterfall::waterfall;
+use crate::ui::layout;
+use crate::ui::layout::Frame;
+use crate::ui::layout::Section;
+use crate::ui::page::monitor::LastCheck;
+
+/// Longest text of a field; what YAML of a monitor needs is far shorter, and all fields fit into one form.
+const FIELD_CHARS_MAX: usize = 1000;
+
+/// Everything on the page.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewMonitorView {
+    /// What was filled in.
+    pub draft: Draft,
+    /// The names of all channels.
+    pub channels: Vec<String>,
+    /// What came of it.
+    pub shown: Shown,
+}
+
+/// What came of what was filled in.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Shown {
+    /// Nothing was sent yet.
+    Nothing,
+    /// The config would refuse it.
+    Problems(Vec<ProblemView>),
+    /// The config would take it.
+    Item {
+        /// What to copy.
+        yaml: String,
+        /// What it would be called.
+        name: String,
+        /// What a check of it did.
+        tried: Option<Box<LastCheck>>,
+    },
+}
+
+/// The whole page.
+#[must_use]
+pub fn page(frame: &Frame, view: &NewMonitorView) -> Markup {
+    let content = html! {
+        h1 { "New monitor" }
+        (kinds(frame, view.draft.kind))
+        div.new-monitor-parts {
+            (form(frame, view))
+            (preview(frame, &view.shown))
+        }
+        script type="module" src=(frame.links.asset("new-monitor.js")) {}
+    };
+    layout::form(frame, Section::Monitors, "New monitor", &content)
+}
+
+fn kinds(frame: &Frame, chosen: DraftKind) -> Markup {
+    html! {
+        nav.kinds aria-label="What is to be watched" {
+            @for kind in DraftKind::ALL { a href={ (frame.links.new_monitor()) "?kind=" (kind.word()) } aria-current=[(kind == chosen).then_some("page")] { (title(kind)) } }
+        }
+    }
+}
+
+fn title(kind: DraftKind) -> &'static str {
+    match kind {
+        DraftKind::Http => "Website or API",
+        DraftKind::Tcp => "Port",
+        DraftKind::Heartbeat => "Job that reports",
+    }
+}
+
+fn form(frame: &Frame, view: &NewMonitorView) -> Markup {
+    let draft = &view.draft;
+    html! {
+        form.stacked.new-monitor method="post" action=(frame.links.new_monitor()) {
+            (layout::form_token(frame))
+            input type="hidden" name="kind" value=(draft.kind.word());
+            @match draft.kind {
+                DraftKind::Http => (http(draft)),
+                DraftKind::Tcp => (tcp(draft)),
+                DraftKind::Heartbeat => (heartbeat(draft)),
+            }
+            div.columns {
+                (field("group", "Group", &draft.group, "none"))
+                (field("id", "Id", &draft.id, "made of the name"))
+            }
+            (channels(view))
+            div.buttons {
+                button.main type="submit" name="do" value="preview" { "Show the YAML" }
+                @if draft.kind != DraftKind::Heartbeat { button type="submit" name="do" value="try" { "Try it now" } }
+            }
+        }
+    }
+}
+
+fn http(draft: &Draft) -> Markup {
+    html! {
+        (field("target", "Address", &draft.target, "https://shop.example.com/health"))
+        (field("name", "Name", &draft.name, "the address"))
+        (field("interval", "Check every", &draft.interval, "what the config says, or 1m"))
+        fieldset {
+            legend { "It is up when" }
+            div.columns {
+                (field("status", "the status is", &draft.status, "2xx"))
+                (field("body_contains", "the body contains", &draft.body_contains, "anything"))
+            }
+            (field("response_time", "and it is degraded when it takes longer than", &draft.response_time, "2s"))
+        }
+    }
+}
+
+fn tcp(draft: &Draft) -> Markup {
+    html! {
+        (field("target", "Host and port", &draft.target, "db.example.com:5432"))
+        (field("name", "Name", &draft.name, "host and port"))
+        (field("interval", "Check every", &draft.interval, "what the config says, or 1m"))
+        (field("response_time", "It is degraded when connecting takes longer than", &draft.response_time, "1s"))
+    }
+}
+
+fn heartbeat(draft: &Draft) -> Markup {
+    html! {
+        (field("name", "Name", &draft.name, "Nightly backup"))
+        fieldset {
+            legend { "When it reports" }
+            (field("interval", "every", &draft.interval, "1d"))
+            div.columns {
+                (field("cron", "or as cron says", &draft.cron, "0 2 * * *"))
+                (field("timezone", "in the time zone", &draft.timezone, "UTC"))
+            }
+            (field("grace", "How late it may be", &draft.grace, "5m, or half of the interval"))
+        }
+    }
+}
+
+fn field(name: &str, label: &str, value: &str, placeholder: &str) -> Markup {
+    html! { label { (label) input name=(name) value=(value) placeholder=(placeholder) maxlength=(FIELD_CHARS_MAX) autocomplete="off" spellcheck="false"; } }
+}
+
+fn channels(view: &NewMonitorView) -> Markup {
+    html! {
+        @if !view.channels.is_empty() {
+            fieldset {
+                legend { "Who is told" }
+                div.choices { @for name in &view.channels { label.choice { input type="checkbox" name="channel" value=(name) checked[view.draft.channels.contains(name)]; (name) } } }
+                p.quiet { "Without a choice, the channels that the config gives every monitor." }
+            }
+        }
+    }
+}
+
+/// What came of it: the YAML, or what is wrong.
+#[must_use]
+pub fn preview(frame: &Frame, shown: &Shown) -> Markup {
+    html! {
+        div.preview #preview aria-live="polite" {
+            @match shown {
+                Shown::Nothing => { h2 { "The YAML" } p.quiet { "What you fill in is shown here as it would stand in the config. Nothing is saved." } },
+                Shown::Problems(problems) => { h2 { "Not complete yet" } (notice::problems(problems)) },
+                Shown::Item { yaml, name, tried } => {
+                    h2 { "The YAML of " (name) }
+                    pre.snippet data-copy tabindex="0" { (yaml) }
+                    p.quiet { "Put it at the end of the list " code { "monitors:" } " in the config. It is taken up by itself within seconds; what is wrong then stands on the page " a href=(frame.links.config()) { "Config" } "." }
+                    @if let Some(check) = tried { (result(check)) }
+                },
+            }
+        }
+    }
+}
+
+/// What a check did, in words, phase by phase.
+fn result(check: &LastCheck) -> Markup {
+    html! {
+        h2 { "Tried now, from here" }
+        p { (badge(of_outcome(check.outcome))) " " (sentence(check.outcome)) @if let Some(status) = check.status { " The status was " (status) "." } @if let Some(remote) = &check.remote { " The answer came from " code { (remote) } "." } }
+        @if let Some(failure) = &check.failure { p.cause { (failure) } }
+        (waterfall(&check.timings))
+        @if !check.transcript.is_empty() { pre.transcript tabindex="0" { @for line in &check.transcript { (line) "\n" } @if check.n_dropped > 0 { (check.n_dropped) " more lines were not kept\n" } } }
+        p.quiet { "Nothing of it was kept, and nobody was told." }
+    }
+}
+
+fn sentence(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Up => "It answers as it should.",
+        Outcome::Degraded => "It answers, and not as well as it should.",
+        Outcome::Down => "It does not answer as it should.",
+        Outcome::Unknown => "It could not be checked; that says nothing about it.",
+    }
+}

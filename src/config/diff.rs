@@ -215,7 +215,7 @@ fn note(what: &mut Vec<String>, differs: bool, words: impl FnOnce() -> String) {
 }
 
 fn monitor_changes(a: &Monitor, b: &Monitor) -> Vec<String> {
-    // No `..`: a new field must be thought of here. The name is reported apart, the origin not at all.
+    // No `..`: a new field must be thought of here. The name is reported apart, where and how it is written not at all.
     let Monitor {
         id: _,
         name: _,
@@ -238,6 +238,7 @@ fn monitor_changes(a: &Monitor, b: &Monitor) -> Vec<String> {
         slo,
         enabled,
         origin: _,
+        written: _,
     } = a;
     let mut what = Vec::new();
     note(&mut what, *group != b.group, || "group".to_owned());

@@ -3,6 +3,7 @@
 //! Works on the tree, before anything has a type, so that every value keeps the place where it was written.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::config::Surroundings;
 use crate::config::decode::TEMPLATE_PATH_END;
@@ -17,6 +18,7 @@ use crate::config::node::Scalar;
 use crate::config::node::Value;
 use crate::config::reference;
 use crate::config::report::Report;
+use crate::config::written;
 
 /// Most monitors a config may have, so that a matrix cannot fill the memory.
 const MONITORS_MAX: usize = 20_000;
@@ -27,6 +29,8 @@ pub(super) struct Whole {
     pub(super) node: Node,
     /// Such as `monitors[2]`.
     pub(super) path: String,
+    /// As it stands in the file, without secrets; empty for what stands in no list of monitors.
+    pub(super) written: Arc<str>,
 }
 
 /// All monitors after expansion.
@@ -115,13 +119,14 @@ impl Expander<'_> {
         }
         let whole = self.below(Node { pos: item.pos, ..merge(whole, in_long_form(item)) });
         let matrix_hides = item.get("matrix").is_some_and(|node| mentions(node, "${"));
+        let written: Arc<str> = written::monitor(item).into();
         for values in self.combinations(item, path) {
             if out.len() > MONITORS_MAX {
                 return;
             }
             let matrix = if values.is_empty() { Matrix::None } else { Matrix::Values(&values) };
             let filler = Filler { around: self.around, report: self.report, matrix, matrix_hides };
-            out.push(Whole { node: filler.monitor(whole.clone(), path), path: path.to_owned() });
+            out.push(Whole { node: filler.monitor(whole.clone(), path), path: path.to_owned(), written: Arc::clone(&written) });
         }
     }
 
@@ -156,7 +161,7 @@ impl Expander<'_> {
         let own = Node::map(pos, vec![entry("name", text("created")), entry("heartbeat", Node::map(pos, usual))]);
         let filler = Filler { around: self.around, report: self.report, matrix: Matrix::None, matrix_hides: false };
         let whole = self.below(merge(own, in_long_form(&template)));
-        Some(Whole { node: filler.monitor(Node { pos, ..whole }, PATH), path: PATH.to_owned() })
+        Some(Whole { node: filler.monitor(Node { pos, ..whole }, PATH), path: PATH.to_owned(), written: Arc::default() })
     }
 
     fn uses(&self, item: &Node, path: &str) -> Vec<Named> {
@@ -270,7 +275,7 @@ impl Expander<'_> {
             // With a matrix the values are not known before a monitor uses the template.
             if !used.contains(&template.key) && !mentions(&template.value, "${matrix.") {
                 let filler = Filler { around: self.around, report: self.report, matrix: Matrix::None, matrix_hides: false };
-                unused.push(Whole { node: filler.monitor(as_monitor(template, section), &path), path });
+                unused.push(Whole { node: filler.monitor(as_monitor(template, section), &path), path, written: Arc::default() });
             }
         }
         unused

@@ -27,6 +27,7 @@ mod reference;
 mod report;
 mod select;
 mod starter;
+mod written;
 mod yaml;
 mod yaml_words;
 

@@ -170,7 +170,8 @@ impl Reader {
 pub struct News {
     /// Of the newest snapshot; a page that was made of it knows all this.
     pub revision: String,
-    /// Something that concerns every page: the config, the cluster, silences, trouble of this instance, or very many monitors.
+    /// Something that concerns every page: the config, the cluster, silences, what people wrote of incidents, trouble of this instance, or
+    /// very many monitors.
     pub everything: bool,
     /// Monitors of which something is said differently now.
     pub changed: Vec<String>,
@@ -219,6 +220,7 @@ fn is_all_different(before: &Snapshot, after: &Snapshot) -> bool {
     !Arc::ptr_eq(&before.config, &after.config)
         || before.reload != after.reload
         || before.silences != after.silences
+        || before.texts != after.texts
         || before.troubles != after.troubles
         || before.uplink != after.uplink
         || before.cluster.as_ref().map(|cluster| standing(cluster)) != after.cluster.as_ref().map(|cluster| standing(cluster))

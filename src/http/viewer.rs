@@ -239,6 +239,7 @@ impl Desk {
             is_here: regions::is_checked_here(view),
             maintenance: planned::of_monitor(view, snapshot, frame.now),
             origin: views::origin(&view.monitor.origin),
+            written: view.monitor.written.to_string(),
             runbook: view.monitor.runbook.clone(),
             beat,
             regions: regions::view(view, &told, &regions::own(view, &samples)),

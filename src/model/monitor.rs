@@ -63,6 +63,8 @@ pub struct Monitor {
     pub enabled: bool,
     /// Where it is written.
     pub origin: Origin,
+    /// As it stands there, as YAML: without what it inherits, and without secrets. Empty for one that stands in no file.
+    pub written: Arc<str>,
 }
 
 /// What vantages inside observe, when it differs.

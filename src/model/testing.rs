@@ -63,6 +63,7 @@ pub(crate) fn monitor(id: &str) -> Monitor {
         slo: None,
         enabled: true,
         origin: origin(),
+        written: Arc::default(),
     }
 }
 

@@ -162,7 +162,7 @@ fn monitors(ctx: &Ctx<'_>, expanded: &Expanded, channels: &BTreeSet<String>) -> 
         one_of_each(ctx, &at, &monitor, &mut openers);
         names.entry(monitor.name.clone()).or_insert(pos);
         ids.entry(monitor.id.to_string()).or_insert_with(|| (pos, monitor.name.clone()));
-        monitors.push(Arc::new(monitor));
+        monitors.push(Arc::new(Monitor { written: Arc::clone(&expanded.written), ..monitor }));
         places.push(at.child("depends_on"));
     }
     depends::resolve(ctx, &places, &mut monitors, all_read);

@@ -122,6 +122,8 @@ pub(super) fn monitor(ctx: &Ctx<'_>, at: &At<'_>, channels: &BTreeSet<String>) -
         slo,
         enabled: enabled.unwrap_or(true),
         origin: Origin { file: ctx.report.files.of(at.node.pos), line: at.node.pos.line },
+        // Known where the item is still as it was written, in `crate::config::expand`.
+        written: Arc::default(),
     })
 }
 

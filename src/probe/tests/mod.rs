@@ -103,6 +103,7 @@ fn monitor(probe: ProbeSpec) -> Monitor {
         slo: None,
         enabled: true,
         origin: Origin { file: Arc::new("test.yaml".into()), line: 1 },
+        written: Arc::default(),
     }
 }
 

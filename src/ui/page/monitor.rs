@@ -77,6 +77,8 @@ pub struct MonitorPage {
     pub maintenance: Option<WindowView>,
     /// `config.yaml:14`.
     pub origin: String,
+    /// The YAML that stands there, without secrets; empty for one that stands in no file.
+    pub written: String,
     /// Link for whoever has to act.
     pub runbook: Option<String>,
     /// What the regions say; `None` when this instance watches alone.
@@ -199,6 +201,7 @@ pub fn page(frame: &Frame, view: &MonitorPage) -> Markup {
             History::Read(past) => (history(frame, past, view)),
             History::Unreadable => section { p.cause { "The history cannot be read at the moment. What is above is current." } },
         }
+        (written(view))
         @if let Some(badge) = &view.badge { section { h2 { "Badge" } p { img src=(badge.path) alt={ "Badge of " (view.name) } height="20"; } p { code data-copy { (badge.markdown) } } } }
     };
     layout::operator(frame, Section::Monitors, &view.name, &content)
@@ -230,6 +233,19 @@ fn facts(frame: &Frame, view: &MonitorPage) -> Markup {
             @if view.beat.is_none() { div { dt { "Next check" } dd { @match view.next_at { Some(at) => (text::until(at, frame.now)), None if view.is_here || view.state == Verdict::Paused => "paused", None => "by other nodes" } } } }
             div { dt { "Written in" } dd { code { (view.origin) } } }
             @if let Some(runbook) = &view.runbook { div { dt { "Runbook" } dd { (web_link(runbook)) } } }
+        }
+    }
+}
+
+/// What stands in the file, where one changes it.
+fn written(view: &MonitorPage) -> Markup {
+    html! {
+        @if !view.written.is_empty() {
+            section {
+                h2 { "In the config" }
+                p.quiet { "Written in " code { (view.origin) } ", without what it inherits from " code { "defaults" } " and templates. Secrets and what is sent are hidden, comments are left out." }
+                pre.transcript { (view.written) }
+            }
         }
     }
 }

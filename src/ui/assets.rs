@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn what_pages_refer_to_is_embedded() {
-        for name in ["style.css", "app.js", "live.js", "overview.js", "chart.js", "status.css", "status.js", "favicon.svg"] {
+        for name in ["style.css", "app.js", "live.js", "overview.js", "chart.js", "status.css", "status.js", "widget.js", "favicon.svg"] {
             assert!(by_hashed_name(hashed_name(name)).is_some(), "{name}");
             assert!(by_hashed_name(name).is_none(), "{name} must be asked for by its hash");
         }

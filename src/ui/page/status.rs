@@ -371,7 +371,7 @@ fn footer(view: &StatusView, p: &Phrases) -> Markup {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::model::page::Language;
     use crate::ui::language::phrases;
@@ -435,7 +435,8 @@ mod tests {
         }
     }
 
-    fn empty() -> StatusView {
+    /// A page without anything on it.
+    pub(crate) fn empty() -> StatusView {
         StatusView {
             links: Links::new(""),
             address: String::new(),

@@ -24,12 +24,15 @@ use crate::ui::page::status::time;
 /// Services that a window names; of more only the number is said.
 const SERVICES_NAMED: usize = 8;
 
+/// More open incidents than that take a line each, so that the services below are not pushed out of sight.
+const MANY_INCIDENTS: usize = 5;
+
 /// Messages of the operators. Plain text: line breaks stay, nothing else is interpreted.
 pub(super) fn announcements(all: &[AnnouncementView], p: &Phrases) -> Markup {
     html! {
         @for view in all {
             article.announcement.(announcement_class(view.kind)) {
-                h3 { ((p.announcement)(view.kind)) " " span.quiet { (time(view.at)) } }
+                h2 { ((p.announcement)(view.kind)) " " span.quiet { (time(view.at)) } }
                 p.as-written { (view.text) }
             }
         }
@@ -50,7 +53,7 @@ pub(super) fn announced(all: &[AnnouncedView], p: &Phrases) -> Markup {
     html! {
         @for view in all {
             article.announcement.(class(look(view.state))) {
-                h3 { (view.title) }
+                h2 { (view.title) }
                 p.when { (time(view.from)) @if let Some(until) = view.until { (p.until) (time(until)) } }
                 (updates(&view.updates, p))
             }
@@ -74,7 +77,7 @@ fn updates(all: &[UpdateView], p: &Phrases) -> Markup {
 pub(super) fn open(all: &[PublicIncident], p: &Phrases, now: UnixMillis) -> Markup {
     html! {
         @if !all.is_empty() {
-            section { h2 { (p.open_incidents) } @for item in all { (incident(item, p, now)) } }
+            section.many[MANY_INCIDENTS < all.len()] { h2 { (p.open_incidents) } @for item in all { (incident(item, p, now)) } }
         }
     }
 }
@@ -109,7 +112,7 @@ fn incident(incident: &PublicIncident, p: &Phrases, now: UnixMillis) -> Markup {
 
 /// Windows that are open, before the services they explain.
 pub(super) fn under_way(windows: &[WindowView], p: &Phrases, now: UnixMillis) -> Markup {
-    html! { @for item in windows.iter().filter(|item| item.is_open) { (window(item, p, now)) } }
+    html! { @for item in windows.iter().filter(|item| item.is_open) { (window(item, &html! { h2 { (window_head(item, p)) } }, p, now)) } }
 }
 
 /// Windows that are to come.
@@ -117,16 +120,20 @@ pub(super) fn planned(windows: &[WindowView], p: &Phrases, now: UnixMillis) -> M
     let planned: Vec<&WindowView> = windows.iter().filter(|item| !item.is_open).collect();
     html! {
         @if !planned.is_empty() {
-            section { h2 { (p.planned_maintenance) } @for item in planned { (window(item, p, now)) } }
+            section { h2 { (p.planned_maintenance) } @for item in planned { (window(item, &html! { h3 { (window_head(item, p)) } }, p, now)) } }
         }
     }
 }
 
-fn window(window: &WindowView, p: &Phrases, now: UnixMillis) -> Markup {
+fn window_head(window: &WindowView, p: &Phrases) -> Markup {
     let word = if window.is_open { p.under_way } else { p.planned };
+    html! { (window.name) " " (badge_saying(Verdict::Maintenance, word)) }
+}
+
+fn window(window: &WindowView, head: &Markup, p: &Phrases, now: UnixMillis) -> Markup {
     html! {
         article.announcement.(class(Verdict::Maintenance)) {
-            h3 { (window.name) " " (badge_saying(Verdict::Maintenance, word)) }
+            (head)
             p.when { (time(window.from)) (p.until) (time(window.to)) (p.comma) (when(window, p, now)) }
             @if let Some(message) = &window.message { p.as-written { (message) } }
             @if let Some(names) = affects(window, p) { p.quiet { (names) } }

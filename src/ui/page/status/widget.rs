@@ -11,7 +11,7 @@ use crate::ui::language::Phrases;
 use crate::ui::page::status::StatusView;
 use crate::ui::page::status::theme;
 
-/// The whole widget: the sentence, which leads to the page. Needs no script, and has none.
+/// The whole widget: the sentence, which leads to the page. A script of a few lines keeps it current.
 #[must_use]
 pub fn widget(view: &StatusView, p: &Phrases, now: UnixMillis) -> Markup {
     let state = view.headline.state();
@@ -23,15 +23,17 @@ pub fn widget(view: &StatusView, p: &Phrases, now: UnixMillis) -> Markup {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 meta name="robots" content="noindex";
-                meta http-equiv="refresh" content="60";
                 title { (view.title) }
                 link rel="stylesheet" href=(view.links.asset("status.css"));
                 @if let Some(href) = &view.stylesheet { link rel="stylesheet" href=(href); }
+                script type="module" src=(view.links.asset("widget.js")) {}
             }
             body.widget {
-                a.(class(state)) href=(view.address) target="_top" rel="noopener" {
-                    (shape(state))
-                    span { b { (view.summary(p)) } small { (view.title) @if let Some(at) = view.as_of { " · " (p.distance(at, now)) } } }
+                main {
+                    a.(class(state)) href=(view.address) target="_top" rel="noopener" {
+                        (shape(state))
+                        span { b { (view.summary(p)) } small { (view.title) @if let Some(at) = view.as_of { " · " (p.distance(at, now)) } } }
+                    }
                 }
             }
         }

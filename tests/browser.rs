@@ -334,6 +334,48 @@ fn a_new_monitor_is_filled_in_tried_and_taken_by_the_config() {
 }
 
 #[test]
+fn a_new_monitor_is_added_to_a_file_of_the_config_by_a_button() {
+    let Some(browser) = Browser::open() else { return };
+    let target = Server::start(Answer::Status(200, "welcome"));
+    let dir = tempfile::tempdir().unwrap();
+    let web = "# What the web team watches.\nmonitors:\n  - { name: First, tcp: \"127.0.0.1:1\" }   # never up\n\n# The end.\n";
+    fs::write(dir.path().join("web.yaml"), web).unwrap();
+    common::write_config(
+        dir.path(),
+        "include: [web.yaml]\ndefaults: { interval: 1s, timeout: 1s }\nmonitors: [{ name: Main, tcp: \"127.0.0.1:1\" }]\n",
+    );
+    let file = dir.path().join("config.yaml");
+    let config = fs::read_to_string(&file).unwrap().replace("instance: { state_dir:", "instance: { edit: web.yaml, state_dir:");
+    fs::write(&file, config).unwrap();
+    let instance = Instance::start_in(dir);
+    browser.go(&instance.sign_in_link);
+    browser.click(&browser.find("form button[type=submit]"));
+    browser.find_saying("button", "Sign out");
+    browser.go(&format!("http://{}/new-monitor", instance.address));
+    browser.fill(&browser.find("input[name=target]"), &target.url("/"));
+    browser.fill(&browser.find("input[name=name]"), "New # one");
+    browser.click(&browser.find("button[value=preview]"));
+    browser.find_saying("#preview button", "Add it to web.yaml");
+
+    // Somebody else was faster.
+    fs::write(instance.path().join("web.yaml"), web.replace("The end", "Hello")).unwrap();
+    browser.click(&browser.find_saying("#preview button", "Add it to web.yaml"));
+    browser.find_saying("[role=alert]", "was changed meanwhile");
+    let said = browser.console();
+    assert!(said.iter().all(|line| line.contains("409")), "{said:?}");
+    browser.click(&browser.find_saying("#preview button", "Add it to web.yaml"));
+    browser.find_saying("h1", "New # one");
+    assert!(browser.url().ends_with("/monitors/new-one"), "{}", browser.url());
+    let added = format!("# never up\n  - name: \"New # one\"\n    http: {}\n\n# Hello", target.url("/"));
+    assert_eq!(
+        fs::read_to_string(instance.path().join("web.yaml")).unwrap(),
+        web.replace("The end", "Hello").replace("# never up\n\n# Hello", &added)
+    );
+    instance.wait_for_verdict("new-one", "up");
+    assert_clean(&browser);
+}
+
+#[test]
 fn every_page_fits_every_window_and_keeps_nobody_out() {
     let Some(browser) = Browser::open() else { return };
     let axe = browser::axe();

@@ -1,10 +1,15 @@
 //! Drafts of monitors, looked at as if they were in the config already: beside the files as they lie on disk, with the same defaults,
-//! the same mistakes found, and checked by the same prober. Writes nothing.
+//! the same mistakes found, and checked by the same prober. Writes nothing itself: what an admin adds
+//! is written by [`crate::app::edit`].
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 use std::time::Duration;
 
+use crate::app::edit;
+use crate::app::edit::Place;
 use crate::app::files;
 use crate::app::find::EXAMPLE;
 use crate::app::find::Found;
@@ -13,7 +18,10 @@ use crate::clock::Clock;
 use crate::config::Problem;
 use crate::config::SourceText;
 use crate::http::archive::Later;
+use crate::http::drafts::Addition;
+use crate::http::drafts::NotAdded;
 use crate::http::drafts::Workbench;
+use crate::model::id::MonitorId;
 use crate::model::monitor::Monitor;
 use crate::model::result::CheckResult;
 use crate::probe::Prober;
@@ -31,6 +39,8 @@ pub struct Bench {
     pub prober: Prober,
     /// When.
     pub clock: Clock,
+    /// Held by whoever writes.
+    pub writing: Arc<Mutex<()>>,
 }
 
 impl Workbench for Bench {
@@ -48,10 +58,29 @@ impl Workbench for Bench {
             judge(&monitor, self.prober.run(&monitor, within).await, at)
         })
     }
+
+    fn look<'a>(&'a self, file: PathBuf) -> Later<'a, Result<String, String>> {
+        let found = self.found.clone();
+        Box::pin(async move {
+            let looked = tokio::task::spawn_blocking(move || Place::find(&found, &file).map(|place| place.digest())).await;
+            looked.unwrap_or_else(|_| Err("Looking at the file crashed, which is a bug in vigilmon.".to_owned()))
+        })
+    }
+
+    fn add<'a>(&'a self, wanted: Addition, meant: Arc<Monitor>) -> Later<'a, Result<MonitorId, NotAdded>> {
+        let (found, prober, writing) = (self.found.clone(), self.prober.clone(), Arc::clone(&self.writing));
+        Box::pin(async move {
+            let added = tokio::task::spawn_blocking(move || {
+                let _turn = writing.lock().unwrap_or_else(PoisonError::into_inner);
+                edit::add(&found, &prober, &wanted, &meant)
+            });
+            added.await.unwrap_or_else(|_| Err(NotAdded::Refused("Adding it crashed, which is a bug in vigilmon.".to_owned())))
+        })
+    }
 }
 
 /// Reads the config, adds the item to it, and finds the monitor that it makes. Blocks.
-fn fit(found: &Found, prober: &Prober, item: &str) -> Result<Arc<Monitor>, Vec<Problem>> {
+pub(super) fn fit(found: &Found, prober: &Prober, item: &str) -> Result<Arc<Monitor>, Vec<Problem>> {
     let path = found.path_or_default();
     let mut sources = match found {
         Found::Path(path) => files::read(path)?,

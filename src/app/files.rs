@@ -95,7 +95,7 @@ impl Reader {
 }
 
 /// `conf.d/../main.yaml` and `main.yaml` are one file, and must be seen to be.
-fn normal(path: &Path) -> PathBuf {
+pub(super) fn normal(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();
     for part in path.components() {
         match part {

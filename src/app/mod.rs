@@ -3,6 +3,7 @@
 pub mod bench;
 mod cluster;
 pub mod demo;
+mod edit;
 pub mod files;
 pub mod find;
 pub mod health;

@@ -177,7 +177,7 @@ pub async fn run(options: Options) -> Result<(), StartError> {
         state_dir: state_dir.clone(),
     };
     supervisor.task("notifier", notifier.run(supervisor.stopping()));
-    let bench = Arc::new(Bench { found: found.clone(), prober: prober.clone(), clock: clock.clone() });
+    let bench = Arc::new(Bench { found: found.clone(), prober: prober.clone(), clock: clock.clone(), writing: Arc::default() });
     let reloader = Reloader {
         path: path_of(&found),
         pinned_state_dir: options.state_dir.clone(),

@@ -441,6 +441,8 @@ fn are_alike(a: &Heartbeats, b: &Heartbeats) -> bool {
 fn settings(old: &Config, new: &Config) -> Vec<String> {
     let both = old.peers.is_some() && new.peers.is_some();
     let differing = [
+        ("instance.allow_commands", old.instance.allow_commands != new.instance.allow_commands),
+        ("instance.edit", old.instance.edit != new.instance.edit),
         ("server.public_url", old.server.public_url != new.server.public_url),
         ("server.trusted_proxies", old.server.trusted_proxies != new.server.trusted_proxies),
         ("auth", old.auth != new.auth),

@@ -7,6 +7,7 @@
 //! variables, templates and matrix, `decode` makes the types and finds every mistake. `reference` lists all keys once, for hints,
 //! schema and manual. [`diff`] tells two configs apart.
 
+pub mod append;
 mod auth;
 mod cross;
 mod decode;
@@ -190,6 +191,8 @@ pub struct Instance {
     pub secret: Option<Secret>,
     /// Whether the config may name programs that are run.
     pub allow_commands: bool,
+    /// The file below the config's directory to which pages may add monitors; `None`: they only show the YAML.
+    pub edit: Option<PathBuf>,
 }
 
 /// How the instance is reached.

@@ -282,7 +282,7 @@ fn a_provider_of_identities_is_read_with_its_defaults() {
 /// Uses every section, so that each of them is compared with the reference when it is closed.
 const EVERYTHING: &str = r##"
 include: []
-instance: { region: eu-west, vantage: internal, allow_commands: true, state_dir: /var/lib/vigilmon, secret: { file: token } }
+instance: { region: eu-west, vantage: internal, allow_commands: true, edit: more/web.yaml, state_dir: /var/lib/vigilmon, secret: { file: token } }
 server: { listen: ["127.0.0.1:1", "[::1]:1"], public_url: https://status.example.com/, base_path: /v, trusted_proxies: 10.0.0.1, tls: { cert: ca.pem, key: client.key } }
 auth:
   users: [{ name: ops, password_hash: "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$MDEyMzQ1Njc4OWFiY2RlZg", role: operator }]

@@ -8,6 +8,7 @@ use crate::http::answer;
 use crate::http::answer::Answer;
 use crate::http::api;
 use crate::http::auth::Admin;
+use crate::http::drafts;
 use crate::http::error::Refusal;
 use crate::http::operator::refusal;
 use crate::http::route::AdminDeed;
@@ -28,6 +29,7 @@ pub async fn act(desk: &Desk, route: &AdminRoute, visit: &Visit, admin: &Admin) 
             forget_node(&desk.engine, node, who).await?;
             visit.links.peers()
         }
+        AdminDeed::AddMonitor => return drafts::add(desk, visit, admin).await,
     };
     Ok(match route.wire {
         Wire::Page => answer::see_other(&back),

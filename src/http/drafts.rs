@@ -3,10 +3,12 @@
 //! This is the one place where a target comes from a request rather than from the config, so what guards it stands here together:
 //! only people who are signed in and may change things (never API tokens, never another site: the form's token and its origin are
 //! looked at before), only what the config itself would take and by the very code that checks it, so that no address is reached
-//! that the config would not reach, a few at a time and a few a minute, and nothing is kept. See `docs/new-monitor.md`.
+//! that the config would not reach, a few at a time and a few a minute, and nothing is kept. Only with `instance.edit`, and only for admins, is there a button
+//! that writes what is shown into a file of the config. See `docs/new-monitor.md`.
 
 use std::collections::VecDeque;
 use std::fmt::Debug;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -20,12 +22,16 @@ use crate::config::Config;
 use crate::config::Problem;
 use crate::config::draft::Draft;
 use crate::config::draft::DraftKind;
+use crate::http::Reloads;
 use crate::http::answer;
 use crate::http::answer::Answer;
 use crate::http::archive::Later;
+use crate::http::auth::Admin;
 use crate::http::auth::Operator;
+use crate::http::auth::Viewer;
 use crate::http::error::Refusal;
 use crate::http::limits::DRAFTS_AT_ONCE;
+use crate::http::limits::RELOAD_TIMEOUT;
 use crate::http::limits::TRIES_AT_ONCE;
 use crate::http::limits::TRIES_MAX;
 use crate::http::limits::TRIES_WITHIN;
@@ -33,12 +39,14 @@ use crate::http::limits::TRY_TIMEOUT;
 use crate::http::viewer::Desk;
 use crate::http::views;
 use crate::http::visit::Visit;
+use crate::model::id::MonitorId;
 use crate::model::monitor::Monitor;
 use crate::model::monitor::ProbeSpec;
 use crate::model::result::CheckResult;
 use crate::model::time::Mono;
 use crate::ui::layout::Frame;
 use crate::ui::page::new_monitor;
+use crate::ui::page::new_monitor::Add;
 use crate::ui::page::new_monitor::NewMonitorView;
 use crate::ui::page::new_monitor::Shown;
 
@@ -49,12 +57,39 @@ pub trait Workbench: Debug + Send + Sync {
 
     /// Checks it once, within so long.
     fn check<'a>(&'a self, monitor: Arc<Monitor>, within: Duration) -> Later<'a, CheckResult>;
+
+    /// The digest of what this file says now, when monitors can be added to it; why not, otherwise, in a sentence.
+    fn look<'a>(&'a self, file: PathBuf) -> Later<'a, Result<String, String>>;
+
+    /// Writes the item into a file of the config, where it must make what is `meant`.
+    fn add<'a>(&'a self, wanted: Addition, meant: Arc<Monitor>) -> Later<'a, Result<MonitorId, NotAdded>>;
+}
+
+/// What is to be written where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addition {
+    /// `instance.edit`.
+    pub file: PathBuf,
+    /// The digest of what it said when the button was shown.
+    pub seen: String,
+    /// The item of `monitors:`.
+    pub item: String,
+}
+
+/// Why it was not; nothing is different then.
+#[derive(Debug)]
+pub enum NotAdded {
+    /// In a sentence.
+    Refused(String),
+    /// The config does not load, or would not.
+    Problems(Vec<Problem>),
 }
 
 /// Looks at drafts and tries them out, within limits.
 #[derive(Debug)]
 pub struct Drafts {
     bench: Arc<dyn Workbench>,
+    reloads: Reloads,
     looks: Semaphore,
     tries: Semaphore,
     /// When the newest were made, oldest first.
@@ -62,10 +97,10 @@ pub struct Drafts {
 }
 
 impl Drafts {
-    /// With this bench.
+    /// With this bench; what was added is taken up by a reload.
     #[must_use]
-    pub fn new(bench: Arc<dyn Workbench>) -> Drafts {
-        Drafts { bench, looks: Semaphore::new(DRAFTS_AT_ONCE), tries: Semaphore::new(TRIES_AT_ONCE), tried: Mutex::default() }
+    pub fn new(bench: Arc<dyn Workbench>, reloads: Reloads) -> Drafts {
+        Drafts { bench, reloads, looks: Semaphore::new(DRAFTS_AT_ONCE), tries: Semaphore::new(TRIES_AT_ONCE), tried: Mutex::default() }
     }
 
     async fn fit(&self, draft: &Draft) -> Result<Result<Arc<Monitor>, Vec<Problem>>, Refusal> {
@@ -111,13 +146,10 @@ pub fn blank(frame: &Frame, config: &Config, query: &str) -> Result<Markup, Refu
 /// [`Refusal`] for who may not, and at the limits.
 pub async fn answer(desk: &Desk, visit: &Visit, operator: &Operator) -> Result<Answer, Refusal> {
     let viewer = operator.viewer();
-    // Programs have the config; this is for people in front of a page.
-    require(!viewer.form_token().is_empty())?;
-    let drafts = desk.drafts.as_ref().ok_or(Refusal::Busy)?;
-    let snapshot = desk.engine.snapshot();
+    let drafts = of_person(desk, viewer)?;
     let draft = of_form(visit);
     let shown = match drafts.fit(&draft).await? {
-        Err(problems) => Shown::Problems(problems.iter().map(views::problem).collect()),
+        Err(problems) => wrong(&problems),
         Ok(monitor) => {
             let is_to_be_tried = visit.field("do") == Some("try") && draft.kind != DraftKind::Heartbeat;
             let tried = if is_to_be_tried {
@@ -128,11 +160,90 @@ pub async fn answer(desk: &Desk, visit: &Visit, operator: &Operator) -> Result<A
             } else {
                 None
             };
-            Shown::Item { yaml: draft.yaml(), name: monitor.name.clone(), tried }
+            let add = drafts.offer(&desk.engine.snapshot().config, viewer).await;
+            Shown::Item { yaml: draft.yaml(), name: monitor.name.clone(), tried, add }
         }
     };
-    let view = NewMonitorView { draft, channels: channels(&snapshot.config), shown };
-    Ok(answer::page(StatusCode::OK, new_monitor::page(&views::frame(visit, viewer, &snapshot), &view)))
+    Ok(answer::page(StatusCode::OK, page(desk, visit, viewer, (draft, shown))))
+}
+
+/// Writes what was filled in into the file of `instance.edit`, and leads to the new monitor as soon as it is watched.
+///
+/// # Errors
+/// [`Refusal`] for who may not, and when nothing names a file.
+pub async fn add(desk: &Desk, visit: &Visit, admin: &Admin) -> Result<Answer, Refusal> {
+    let viewer = admin.viewer();
+    let drafts = of_person(desk, viewer)?;
+    let config = Arc::clone(&desk.engine.snapshot().config);
+    let no_file = || Refusal::Conflict("`instance.edit` names no file to which monitors may be added.".to_owned());
+    let file = config.instance.edit.clone().ok_or_else(no_file)?;
+    let draft = of_form(visit);
+    let (item, seen) = (draft.yaml(), visit.field("seen").unwrap_or_default().to_owned());
+    let added = match drafts.fit(&draft).await? {
+        Ok(meant) => drafts
+            .bench
+            .add(Addition { file: file.clone(), seen, item: item.clone() }, Arc::clone(&meant))
+            .await
+            .map_err(|not| (not, Some(meant))),
+        Err(problems) => Err((NotAdded::Problems(problems), None)),
+    };
+    let shown = match added {
+        Ok(id) => {
+            let (who, shown) = (viewer.name(), file.display());
+            tracing::info!(user = who, monitor = %id, "`{who}` added `{id}` to `{shown}`");
+            return Ok(answer::see_other(&drafts.lead_to(desk, visit, &id).await));
+        }
+        Err((NotAdded::Problems(problems), _)) => wrong(&problems),
+        Err((NotAdded::Refused(why), meant)) => {
+            let add = match drafts.offer(&config, viewer).await {
+                Add::Offered { file, seen, complaint: _ } => Add::Offered { file, seen, complaint: Some(why) },
+                Add::No | Add::Impossible(_) => Add::Impossible(why),
+            };
+            Shown::Item { yaml: item, name: meant.map(|monitor| monitor.name.clone()).unwrap_or_default(), tried: None, add }
+        }
+    };
+    Ok(answer::page(StatusCode::CONFLICT, page(desk, visit, viewer, (draft, shown))))
+}
+
+impl Drafts {
+    /// Whether the page has a button that adds what is shown.
+    async fn offer(&self, config: &Config, viewer: &Viewer) -> Add {
+        let Some(file) = config.instance.edit.as_ref().filter(|_| may_add(viewer)) else { return Add::No };
+        match self.bench.look(file.clone()).await {
+            Ok(seen) => Add::Offered { file: file.display().to_string(), seen, complaint: None },
+            Err(why) => Add::Impossible(why),
+        }
+    }
+
+    /// The page of a monitor that was just written; the config's, which says what is wrong, when it is not taken up.
+    async fn lead_to(&self, desk: &Desk, visit: &Visit, id: &MonitorId) -> String {
+        let mut snapshots = desk.engine.snapshots.clone();
+        let taken = async {
+            self.reloads.ask().await;
+            snapshots.wait_for(|snapshot| snapshot.monitors.contains_key(id)).await.is_ok()
+        };
+        if tokio::time::timeout(RELOAD_TIMEOUT, taken).await == Ok(true) { visit.links.monitor(id) } else { visit.links.config() }
+    }
+}
+
+/// Who may write into the config from a page. The one place to change, beside the right of the route.
+fn may_add(viewer: &Viewer) -> bool {
+    viewer.may_administer()
+}
+
+/// Programs have the config; this is for people in front of a page.
+fn of_person<'a>(desk: &'a Desk, viewer: &Viewer) -> Result<&'a Drafts, Refusal> {
+    require(!viewer.form_token().is_empty())?;
+    desk.drafts.as_ref().ok_or(Refusal::Busy)
+}
+
+fn wrong(problems: &[Problem]) -> Shown {
+    Shown::Problems(problems.iter().map(views::problem).collect())
+}
+
+fn page(desk: &Desk, visit: &Visit, viewer: &Viewer, (draft, shown): (Draft, Shown)) -> Markup {
+    let snapshot = desk.engine.snapshot();
+    new_monitor::page(&views::frame(visit, viewer, &snapshot), &NewMonitorView { draft, channels: channels(&snapshot.config), shown })
 }
 
 fn require(may: bool) -> Result<(), Refusal> {

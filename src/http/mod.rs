@@ -189,7 +189,7 @@ pub async fn start(bound: Bound, parts: Parts, supervisor: &mut Supervisor) -> R
     let own = Own::new(bound.own_url(), parts.secret);
     let (site, book) = site((&parts.engine, Arc::clone(&archive)), parts.clock, parts.reloads, parts.channels, own).await?;
     let colleagues = parts.peers.as_ref().map(|peers| Arc::new(peers.links.clone()) as Arc<dyn Colleagues>);
-    let drafts = Some(Drafts::new(parts.bench));
+    let drafts = Some(Drafts::new(parts.bench, site.reloads.clone()));
     let desk = Desk { colleagues, drafts, ..site.desk };
     let site = Arc::new(Site { peers: parts.peers, desk, live: Arc::new(Streams::new(supervisor.stopping())), ..site });
     let stop = supervisor.stopping();

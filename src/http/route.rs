@@ -224,6 +224,8 @@ pub struct AdminRoute {
 pub enum AdminDeed {
     /// A node is gone for good.
     ForgetNode(NodeName),
+    /// What was filled in for a new monitor is written into the config.
+    AddMonitor,
 }
 
 /// What people write about trouble.
@@ -518,6 +520,7 @@ fn operator(segments: &[&str]) -> Option<OperatorRoute> {
 fn admin(segments: &[&str]) -> Option<AdminRoute> {
     let (wire, segments) = wire_and_rest(segments);
     let deed = match segments {
+        ["new-monitor", "add"] if wire == Wire::Page => AdminDeed::AddMonitor,
         ["peers", name, "forget"] => AdminDeed::ForgetNode(node(name)?),
         _ => return None,
     };
@@ -646,6 +649,7 @@ mod tests {
         for (method, path, right) in [
             ("GET", "/new-monitor", Right::Viewer),
             ("POST", "/new-monitor", Right::Operator),
+            ("POST", "/new-monitor/add", Right::Admin),
             ("GET", "/channels/ops", Right::Viewer),
             ("GET", "/channels/the%20ops%2Fteam", Right::Viewer),
             ("GET", "/api/v1/channels", Right::Viewer),

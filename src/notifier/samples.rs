@@ -251,6 +251,7 @@ pub(super) fn config(channels: &[&str]) -> Arc<Config> {
             state_dir: PathBuf::from("data"),
             secret: None,
             allow_commands: false,
+            edit: None,
         },
         server: server(),
         auth: Auth::default(),

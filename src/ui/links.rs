@@ -96,6 +96,12 @@ impl Links {
         self.to("/new-monitor")
     }
 
+    /// Where a form asks for it to be written into the config.
+    #[must_use]
+    pub fn add_monitor(&self) -> String {
+        self.to("/new-monitor/add")
+    }
+
     /// All incidents.
     #[must_use]
     pub fn incidents(&self) -> String {

@@ -1,6 +1,7 @@
 //! Decodes what concerns the instance itself: `instance`, `server`, `uplink`, `self`, `retention`.
 
 use std::net::SocketAddr;
+use std::path::Component;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -36,6 +37,7 @@ pub(super) fn instance(ctx: &Ctx<'_>, at: Option<&At<'_>>) -> Option<Instance> {
             state_dir: state_dir_default(),
             secret: None,
             allow_commands: false,
+            edit: None,
         });
     };
     let mut fields = Fields::open(ctx, at, "instance")?;
@@ -45,6 +47,7 @@ pub(super) fn instance(ctx: &Ctx<'_>, at: Option<&At<'_>>) -> Option<Instance> {
     let state_dir = fields.read("state_dir", readers::full_text);
     let secret = fields.read("secret", readers::secret);
     let allow_commands = fields.read("allow_commands", readers::boolean);
+    let edit = fields.read("edit", edited_file);
     fields.finish();
     Some(Instance {
         region: region.or_else(region_default)?,
@@ -52,7 +55,27 @@ pub(super) fn instance(ctx: &Ctx<'_>, at: Option<&At<'_>>) -> Option<Instance> {
         state_dir: state_dir.map_or_else(state_dir_default, PathBuf::from),
         secret,
         allow_commands: allow_commands.unwrap_or(false),
+        edit,
     })
+}
+
+/// A file of the config, named from the config's directory and in it. What is a link to elsewhere is found out when it is written.
+fn edited_file(ctx: &Ctx<'_>, at: &At<'_>) -> Option<PathBuf> {
+    let text = readers::full_text(ctx, at)?;
+    let path = PathBuf::from(&text);
+    if !path.components().all(|part| matches!(part, Component::Normal(_))) {
+        let hint = "name it from the directory of the config, such as `web.yaml`, without `/` at its beginning and without `..`";
+        ctx.bad(at, format!("`{text}` is not a file below the directory of the config"), hint);
+        return None;
+    }
+    let is_hidden = path.components().any(|part| part.as_os_str().to_string_lossy().starts_with('.'));
+    let is_yaml = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
+    if is_hidden || !is_yaml {
+        let hint = "give it a name that ends in `.yaml` or `.yml`, and begins with no dot";
+        ctx.bad(at, format!("`{text}` would not be read as part of the config"), hint);
+        return None;
+    }
+    Some(path)
 }
 
 /// `server:`

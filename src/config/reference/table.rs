@@ -172,6 +172,13 @@ const INSTANCE: &[Key] = &[
         "Whether channels may run programs, with the rights of vigilmon itself. Whoever may change the config can then run anything.",
         "true",
     ),
+    key(
+        "edit",
+        Kind::File,
+        "",
+        "A file below the directory of the config to which admins may add monitors from the page `/new-monitor`. Only its list `monitors:` grows; comments and everything else stay as they are.",
+        "web.yaml",
+    ),
 ];
 
 const SERVER: &[Key] = &[

@@ -54,6 +54,7 @@ pub(super) fn config(monitors: Vec<Monitor>, uplink: &[&str]) -> Arc<Config> {
             state_dir: PathBuf::from("data"),
             secret: None,
             allow_commands: false,
+            edit: None,
         },
         server: Server { listen: Vec::new(), public_url: None, base_path: String::new(), trusted_proxies: Vec::new(), tls: None },
         auth: Auth::default(),

@@ -141,6 +141,7 @@ fn config(setup: &Setup, me: &str) -> Arc<Config> {
             state_dir: PathBuf::from("data"),
             secret: None,
             allow_commands: false,
+            edit: None,
         },
         server: Server { listen: Vec::new(), public_url: None, base_path: String::new(), trusted_proxies: Vec::new(), tls: None },
         auth: Auth::default(),

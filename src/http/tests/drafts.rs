@@ -1,5 +1,6 @@
 //! New monitors: who may fill them in, what is shown, and that nobody makes a scanner of it.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -8,9 +9,13 @@ use hyper::StatusCode;
 
 use crate::config::ApiToken;
 use crate::config::Problem;
+use crate::config::Role;
 use crate::config::Scope;
+use crate::config::User;
 use crate::http::archive::Later;
+use crate::http::drafts::Addition;
 use crate::http::drafts::Drafts;
+use crate::http::drafts::NotAdded;
 use crate::http::drafts::Workbench;
 use crate::http::limits::TRIES_MAX;
 use crate::http::limits::TRIES_WITHIN;
@@ -21,8 +26,10 @@ use crate::http::tests::world::World;
 use crate::http::tests::world::config;
 use crate::http::tests::world::monitor;
 use crate::http::tests::world::snapshot;
+use crate::http::tests::world::user;
 use crate::http::tests::world::usual;
 use crate::http::tests::world::view;
+use crate::model::id::MonitorId;
 use crate::model::monitor::Monitor;
 use crate::model::result::CheckResult;
 use crate::model::result::Observation;
@@ -35,6 +42,9 @@ use crate::rules::judge::judge;
 struct Noted {
     items: Mutex<Vec<String>>,
     checks: Mutex<Vec<Duration>>,
+    added: Mutex<Vec<Addition>>,
+    /// Why nothing can be added, when nothing can.
+    refuses: Mutex<Option<&'static str>>,
 }
 
 impl Workbench for Noted {
@@ -58,11 +68,24 @@ impl Workbench for Noted {
         let observation = Observation::not_made(OwnTrouble::Setup("this bench checks nothing".to_owned()));
         Box::pin(std::future::ready(judge(&monitor, observation, NOON)))
     }
+
+    fn look<'a>(&'a self, file: PathBuf) -> Later<'a, Result<String, String>> {
+        assert_eq!(file, PathBuf::from("web.yaml"));
+        Box::pin(std::future::ready(Ok("digest-of-now".to_owned())))
+    }
+
+    fn add<'a>(&'a self, wanted: Addition, meant: Arc<Monitor>) -> Later<'a, Result<MonitorId, NotAdded>> {
+        assert_eq!(meant.name, "draft", "what was filled in is loaded before");
+        self.added.lock().unwrap().push(wanted);
+        let refused = self.refuses.lock().unwrap().map(|why| NotAdded::Refused(why.to_owned()));
+        Box::pin(std::future::ready(refused.map_or_else(|| Ok(MonitorId::parse("api").unwrap()), Err)))
+    }
 }
 
 async fn with_bench(mut world: World) -> (World, Arc<Noted>) {
     let noted = Arc::new(Noted::default());
-    Arc::get_mut(&mut world.site).expect("nobody else has it yet").desk.drafts = Some(Drafts::new(noted.clone()));
+    let site = Arc::get_mut(&mut world.site).expect("nobody else has it yet");
+    site.desk.drafts = Some(Drafts::new(noted.clone(), site.reloads.clone()));
     (world, noted)
 }
 
@@ -133,4 +156,55 @@ async fn it_is_too_slow_to_look_for_ports() {
     world.clock.advance(TRIES_WITHIN);
     assert_eq!(world.post("/new-monitor", &cookie, &format!("{form}try")).await.status, StatusCode::OK);
     assert_eq!(noted.checks.lock().unwrap().len(), TRIES_MAX + 1);
+}
+
+/// A world in which `ops` with this role is signed in, and `instance.edit` names a file or not; with the cookie and the form's token.
+async fn with_role(role: Role, edit: Option<&str>) -> (World, Arc<Noted>, String, String) {
+    let mut config = config();
+    config.instance.edit = edit.map(PathBuf::from);
+    config.auth.users = vec![User { role, ..user("ops", "correct horse") }];
+    let (world, noted) = with_bench(World::new(snapshot(config, vec![view(monitor("api", "db"), None)])).await).await;
+    let cookie = world.post("/sign-in", "", "name=ops&password=correct+horse").await.cookie();
+    let token = world.form_token(&cookie).await;
+    (world, noted, cookie, format!("form={token}&kind=http&target=http%3A%2F%2Fa.example&name=New&channel=ops&seen=digest-of-then"))
+}
+
+#[tokio::test]
+async fn an_admin_adds_what_is_shown_and_is_led_to_it() {
+    let (world, noted, cookie, form) = with_role(Role::Admin, Some("web.yaml")).await;
+    let shown = world.post("/new-monitor", &cookie, &form).await.body;
+    for part in
+        ["Add it to web.yaml", "value=\"digest-of-now\"", "action=\"/new-monitor/add\"", "name=\"target\" value=\"http://a.example\""]
+    {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    assert!(noted.added.lock().unwrap().is_empty());
+    let added = world.post("/new-monitor/add", &cookie, &form).await;
+    assert_eq!((added.status, added.header("location")), (StatusCode::SEE_OTHER, "/monitors/api"));
+    let item = "  - name: New\n    http: http://a.example\n    channels: [ops]\n".to_owned();
+    let expected = Addition { file: PathBuf::from("web.yaml"), seen: "digest-of-then".to_owned(), item };
+    assert_eq!(*noted.added.lock().unwrap(), [expected]);
+
+    *noted.refuses.lock().unwrap() = Some("<b>changed meanwhile</b>");
+    let refused = world.post("/new-monitor/add", &cookie, &form).await;
+    assert_eq!(refused.status, StatusCode::CONFLICT);
+    assert!(refused.body.contains("&lt;b&gt;changed meanwhile") && refused.body.contains("value=\"digest-of-now\""), "{}", refused.body);
+    let wrong = world.post("/new-monitor/add", &cookie, &format!("{form}&group=!")).await;
+    assert!(wrong.status == StatusCode::CONFLICT && wrong.body.contains("not an address"), "{}", wrong.body);
+    assert_eq!(noted.added.lock().unwrap().len(), 2, "what does not load is not even tried");
+}
+
+#[tokio::test]
+async fn nobody_else_adds_anything_and_nothing_is_added_without_a_file() {
+    for (role, edit, status) in [(Role::Viewer, Some("web.yaml"), 403), (Role::Operator, Some("web.yaml"), 403), (Role::Admin, None, 409)] {
+        let (world, noted, cookie, form) = with_role(role, edit).await;
+        assert_eq!(world.post("/new-monitor/add", &cookie, &form).await.status.as_u16(), status, "{role:?} {edit:?}");
+        assert!(!world.post("/new-monitor", &cookie, &form).await.body.contains("Add it to"), "{role:?} {edit:?}");
+        assert!(noted.added.lock().unwrap().is_empty());
+    }
+    let (world, noted, cookie, form) = with_role(Role::Admin, Some("web.yaml")).await;
+    let foreign = [("cookie", cookie.as_str()), ("sec-fetch-site", "cross-site"), ("content-type", "application/x-www-form-urlencoded")];
+    assert_eq!(world.ask("POST", "/new-monitor/add", &foreign, &form).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(world.post("/new-monitor/add", &cookie, "kind=http&target=http%3A%2F%2Fa.example").await.status, StatusCode::FORBIDDEN);
+    assert!(noted.added.lock().unwrap().is_empty());
 }

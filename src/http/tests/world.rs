@@ -599,6 +599,7 @@ pub(super) fn config() -> Config {
             state_dir: PathBuf::from("/nowhere"),
             secret: None,
             allow_commands: false,
+            edit: None,
         },
         server: Server {
             listen: vec!["127.0.0.1:0".parse().unwrap()],

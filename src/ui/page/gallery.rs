@@ -5,6 +5,7 @@ use std::time::Duration;
 use maud::Markup;
 use maud::html;
 
+use crate::config::draft::Draft as MonitorDraft;
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
 use crate::model::id::NodeName;
@@ -72,6 +73,7 @@ use crate::ui::page::dashboard::Place;
 use crate::ui::page::dashboard::Summary;
 use crate::ui::page::monitor::LastCheck;
 use crate::ui::page::new_monitor;
+use crate::ui::page::new_monitor::Add;
 use crate::ui::page::new_monitor::Shown;
 use crate::ui::page::peers;
 use crate::ui::page::peers::LinkCard;
@@ -112,7 +114,7 @@ pub fn page(links: &Links) -> Markup {
         (updates::forms(&frame(links), &IncidentId::from_derived("abc234"), &Draft { state: UpdateState::Identified, text: "It is the *disk*.".to_owned(), templates: vec!["Looking into it".to_owned(), "Found".to_owned()] }, None))
         section { h2 { "Problems" } (notice::problems(&[problem()])) }
         section { h2 { "Peers" } div.peers { @for node in peers() { (peers::card(&frame(links), &node)) } } (peers::refused(&frame(links), &[refused()])) }
-        section { h2 { "New monitor" } @for shown in new_monitors() { (new_monitor::preview(&frame(links), &shown)) } }
+        section { h2 { "New monitor" } @for shown in new_monitors() { (new_monitor::preview(&frame(links), &MonitorDraft::default(), &shown)) } }
         section { h2 { "Form" } form.stacked { label { "Name" input; } button type="button" { "Send" } } }
     };
     layout::plain(links, "Gallery", &content)
@@ -239,6 +241,11 @@ fn new_monitors() -> [Shown; 3] {
         yaml: format!("  - name: {name}\n    http: https://shop.example.com/\n"),
         name: name.to_owned(),
         tried,
+        add: Add::Offered {
+            file: "web.yaml".to_owned(),
+            seen: String::new(),
+            complaint: Some("`web.yaml` was changed meanwhile, and nothing was added.".to_owned()),
+        },
     };
     let check = LastCheck {
         at: NOON,

@@ -45,6 +45,26 @@ pub enum Shown {
         name: String,
         /// What a check of it did.
         tried: Option<Box<LastCheck>>,
+        /// Whether it can be added from here.
+        add: Add,
+    },
+}
+
+/// Whether a button writes the item into the config.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Add {
+    /// No file is named for that, or the reader may not.
+    No,
+    /// A file is named, and nothing can be added to it. Why, in a sentence.
+    Impossible(String),
+    /// There is one.
+    Offered {
+        /// The file.
+        file: String,
+        /// The digest of what it says now.
+        seen: String,
+        /// Why it was not added just now.
+        complaint: Option<String>,
     },
 }
 
@@ -56,7 +76,7 @@ pub fn page(frame: &Frame, view: &NewMonitorView) -> Markup {
         (kinds(frame, view.draft.kind))
         div.new-monitor-parts {
             (form(frame, view))
-            (preview(frame, &view.shown))
+            (preview(frame, &view.draft, &view.shown))
         }
         script type="module" src=(frame.links.asset("new-monitor.js")) {}
     };
@@ -82,7 +102,8 @@ fn title(kind: DraftKind) -> &'static str {
 fn form(frame: &Frame, view: &NewMonitorView) -> Markup {
     let draft = &view.draft;
     html! {
-        form.stacked.new-monitor method="post" action=(frame.links.new_monitor()) {
+        // On a phone what came of it is below the form; the fragment leads there.
+        form.stacked.new-monitor method="post" action={ (frame.links.new_monitor()) "#preview" } {
             (layout::form_token(frame))
             input type="hidden" name="kind" value=(draft.kind.word());
             @match draft.kind {
@@ -161,19 +182,55 @@ fn channels(view: &NewMonitorView) -> Markup {
 
 /// What came of it: the YAML, or what is wrong.
 #[must_use]
-pub fn preview(frame: &Frame, shown: &Shown) -> Markup {
+pub fn preview(frame: &Frame, draft: &Draft, shown: &Shown) -> Markup {
     html! {
         div.preview #preview aria-live="polite" {
             @match shown {
                 Shown::Nothing => { h2 { "The YAML" } p.quiet { "What you fill in is shown here as it would stand in the config. Nothing is saved." } },
                 Shown::Problems(problems) => { h2 { "Not complete yet" } (notice::problems(problems)) },
-                Shown::Item { yaml, name, tried } => {
+                Shown::Item { yaml, name, tried, add } => {
                     h2 { "The YAML of " (name) }
                     pre.snippet data-copy tabindex="0" { (yaml) }
-                    p.quiet { "Put it at the end of the list " code { "monitors:" } " in the config. It is taken up by itself within seconds; what is wrong then stands on the page " a href=(frame.links.config()) { "Config" } "." }
+                    (adding(frame, draft, add))
+                    p.quiet { @if matches!(add, Add::Offered { .. }) { "Or put" } @else { "Put" } " it at the end of the list " code { "monitors:" } " in the config. It is taken up by itself within seconds; what is wrong then stands on the page " a href=(frame.links.config()) { "Config" } "." }
                     @if let Some(check) = tried { (result(check)) }
                 },
             }
+        }
+    }
+}
+
+/// The button that writes it into the config. It carries everything that was filled in, so that what is added is what is shown.
+fn adding(frame: &Frame, draft: &Draft, add: &Add) -> Markup {
+    let Draft { kind, target, name, id, group, interval, status, body_contains, response_time, cron, timezone, grace, channels } = draft;
+    let filled = [
+        ("target", target),
+        ("name", name),
+        ("id", id),
+        ("group", group),
+        ("interval", interval),
+        ("status", status),
+        ("body_contains", body_contains),
+        ("response_time", response_time),
+        ("cron", cron),
+        ("timezone", timezone),
+        ("grace", grace),
+    ];
+    html! {
+        @match add {
+            Add::No => {},
+            Add::Impossible(why) => p.cause { (why) },
+            Add::Offered { file, seen, complaint } => {
+                @if let Some(why) = complaint { p.cause role="alert" { (why) } }
+                form method="post" action=(frame.links.add_monitor()) {
+                    (layout::form_token(frame))
+                    input type="hidden" name="seen" value=(seen);
+                    input type="hidden" name="kind" value=(kind.word());
+                    @for (name, value) in filled.into_iter().filter(|(_, value)| !value.is_empty()) { input type="hidden" name=(name) value=(value); }
+                    @for name in channels { input type="hidden" name="channel" value=(name); }
+                    button.main type="submit" { "Add it to " (file) }
+                }
+            },
         }
     }
 }

@@ -108,11 +108,13 @@ pub(super) fn add(found: &Found, prober: &Prober, wanted: &Addition, meant: &Mon
         );
         return Err(NotAdded::Refused(why));
     };
-    replace(&place, &new_text).map_err(|error| match error.kind() {
-        io::ErrorKind::InvalidData => changed(&wanted.file),
-        _ => NotAdded::Refused(format!(
+    replace(&place, &new_text).map_err(|error| {
+        if error.kind() == io::ErrorKind::InvalidData {
+            return changed(&wanted.file);
+        }
+        NotAdded::Refused(format!(
             "`{shown}` cannot be written: {error}. vigilmon needs the right to make files in its directory; under systemd, `ReadWritePaths=` gives it."
-        )),
+        ))
     })?;
     Ok(added.id.clone())
 }
@@ -293,7 +295,7 @@ mod tests {
             ("monitors: []\n", draft("New"), "`- `"),
             // Lines that look like the list, inside of a text.
             ("monitors:\n  - tcp: b:1\nx-text: \"\nmonitors:\n  \"\n", draft("New"), ""),
-            ("x-text: \"\nmonitors:\n  \"\n", draft("New"), "mean something else"),
+            ("x-text: \"\nmonitors:\n  \"\n", draft("New"), "the indentation of this line"),
             ("# before\n---\nself: {}\n...\n", draft("New"), ""),
         ] {
             dir.write("web.yaml", web);
@@ -310,10 +312,11 @@ mod tests {
 
     #[test]
     fn only_files_of_the_config_below_its_directory_are_written() {
-        let (dir, elsewhere) = (Dir::new(), tempfile::tempdir().unwrap());
+        let (dir, elsewhere, another) = (Dir::new(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         fs::write(elsewhere.path().join("x.yaml"), WEB.replace("Shop", "Other")).unwrap();
+        fs::write(another.path().join("x.yaml"), WEB.replace("Shop", "Third")).unwrap();
         symlink(elsewhere.path().join("x.yaml"), dir.path("out.yaml")).unwrap();
-        symlink(elsewhere.path(), dir.path("linked")).unwrap();
+        symlink(another.path(), dir.path("linked")).unwrap();
         fs::create_dir(dir.path("dir.yaml")).unwrap();
         for (file, said) in
             [("out.yaml", "leads out"), ("linked/x.yaml", "leads out"), ("none.yaml", "does not exist"), ("dir.yaml", "not a regular file")]

@@ -98,7 +98,7 @@ fn map_kind(kind: &Kind) -> MapKind<'_> {
         Kind::Free(of) => MapKind::Free(of),
         Kind::Either(one, other) => match map_kind(one) {
             MapKind::Free(Kind::Secret) => map_kind(other),
-            found => found,
+            found @ (MapKind::Section(_) | MapKind::Free(_)) => found,
         },
         Kind::List(of) | Kind::OneOrMany(of) => map_kind(of),
         Kind::Json => MapKind::Free(&Kind::Json),

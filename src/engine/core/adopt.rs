@@ -252,7 +252,10 @@ impl Core {
 
     /// Takes over what an operator did somewhere; returns whether it was news.
     pub(super) fn adopt_act(&mut self, fact: &OperatorFact, now: Now, change: &mut StateChange) -> bool {
-        if self.is_ahead(fact) || self.is_forgotten_text(fact, now) {
+        if self.is_ahead(fact) {
+            return false;
+        }
+        if self.is_forgotten_text(fact, now) {
             return false;
         }
         let Some(cluster) = &mut self.cluster else { return false };

@@ -11,11 +11,15 @@ function note(root) {
   for (const element of root.querySelectorAll("details")) if (!wasOpen.has(element)) wasOpen.set(element, element.open);
 }
 
-/* Rows are known by where they lead, so that one that moves up takes its focus with it. */
+/* Rows are known by where they lead, sections by their heading, forms by what they do: what moves takes what is typed and focused with it,
+   and nothing that is typed for one thing ends up at another. */
 function keyOf(node) {
   if (node.nodeType !== Node.ELEMENT_NODE) return "";
+  if (node.dataset?.key || node.id) return node.dataset.key || node.id;
   if (node.localName === "tr") return node.querySelector("a")?.getAttribute("href") ?? "";
-  return node.id || node.dataset.key || "";
+  if (node.localName === "section") return node.querySelector(":scope > h2")?.textContent ?? "";
+  if (node.localName === "form") return node.getAttribute("action") ?? "";
+  return "";
 }
 
 const isMade = (node) => node.nodeType === Node.ELEMENT_NODE && "made" in node.dataset;
@@ -44,7 +48,7 @@ function blendChildren(here, fresh) {
   for (const wanted of [...fresh.childNodes]) {
     while (old && isMade(old)) old = old.nextSibling;
     let match = old && alike(old, wanted) ? old : null;
-    if (!match && keyOf(wanted)) for (let next = old?.nextSibling; next && !match; next = next.nextSibling) if (alike(next, wanted)) match = next;
+    for (let next = old?.nextSibling; next && !match; next = next.nextSibling) if (alike(next, wanted) && next.className === wanted.className) match = next;
     if (!match) here.insertBefore(document.importNode(wanted, true), old);
     else {
       if (match === old) old = old.nextSibling; else here.insertBefore(match, old);

@@ -14,7 +14,11 @@ async function preview() {
     if (!answer.ok || mine !== asked) return;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const fresh = page.getElementById("preview");
-    if (fresh) document.getElementById("preview").replaceWith(fresh);
+    if (!fresh) return;
+    // Its place stays, so that its news is read out.
+    const place = document.getElementById("preview");
+    place.replaceChildren(...fresh.childNodes);
+    place.dispatchEvent(new CustomEvent("vigilmon:fresh", { bubbles: true }));
   } catch {
     // What is shown stays; the button tells why.
   }

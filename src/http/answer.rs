@@ -72,8 +72,9 @@ const ALWAYS: [(HeaderName, &str); 4] = [
     (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
-    // One-time tokens are in paths.
-    (header::REFERRER_POLICY, "no-referrer"),
+    // One-time tokens are in paths, so other sites learn nothing. Our own pages must be named: without TLS browsers say by nothing else where a
+    // form or a stream comes from, and with `no-referrer` they send forms with `Origin: null` (Fetch, "append a request `Origin` header").
+    (header::REFERRER_POLICY, "same-origin"),
 ];
 
 /// For what depends on who is asking; also what an answer gets that says nothing about caching.

@@ -100,7 +100,7 @@ pub fn open(site: &Arc<Site>, visit: &Visit, viewer: &Viewer) -> Result<Answer, 
     let snapshot = site.desk.engine.snapshot();
     // Another site can make a browser open a stream with its cookie; it could not read it, but it could take all places.
     if visit.bearer().is_none() {
-        visit.require_same_site(snapshot.config.server.public_url.as_deref())?;
+        visit.require_own_page(snapshot.config.server.public_url.as_deref())?;
     }
     let place = site.live.take(viewer.name()).ok_or(Refusal::Full(FULL, STREAM_RETRY))?;
     let mut looks = tokio::time::interval(STREAM_LOOK_EVERY);

@@ -133,19 +133,31 @@ impl Visit {
     /// # Errors
     /// [`Refusal::Forbidden`].
     pub fn require_same_site(&self, public_url: Option<&str>) -> Result<(), Refusal> {
+        self.require_from(self.header("origin"), public_url)
+    }
+
+    /// The same for what pages only read. Browsers name no origin then and, without TLS, nothing but the page.
+    ///
+    /// # Errors
+    /// [`Refusal::Forbidden`].
+    pub fn require_own_page(&self, public_url: Option<&str>) -> Result<(), Refusal> {
+        self.require_from(self.header("origin").or_else(|| self.header("referer")), public_url)
+    }
+
+    fn require_from(&self, named: Option<&str>, public_url: Option<&str>) -> Result<(), Refusal> {
         const FOREIGN: Refusal = Refusal::Forbidden("This request did not come from one of vigilmon's own pages.");
         match self.header("sec-fetch-site") {
             Some("same-origin" | "none") => return Ok(()),
             Some(_) => return Err(FOREIGN),
             None => {}
         }
-        let origin = self.header("origin").ok_or(FOREIGN)?;
-        let theirs = url::Url::parse(origin).map_err(|_| FOREIGN)?;
+        let named = named.ok_or(FOREIGN)?;
+        let theirs = url::Url::parse(named).map_err(|_| FOREIGN)?;
         let configured = public_url.and_then(|text| url::Url::parse(text).ok());
         let is_configured = configured.is_some_and(|ours| ours.origin() == theirs.origin());
         let is_this_host = self.header("host").is_some_and(|host| {
-            let authority = origin.split_once("://").map_or("", |(_, rest)| rest);
-            authority.eq_ignore_ascii_case(host)
+            let rest = named.split_once("://").map_or("", |(_, rest)| rest);
+            rest.split('/').next().unwrap_or("").eq_ignore_ascii_case(host)
         });
         if is_configured || is_this_host { Ok(()) } else { Err(FOREIGN) }
     }

@@ -247,7 +247,7 @@ fn arguments(profile: &Path) -> Vec<String> {
         "--no-first-run",
         "--lang=en-US",
         "--hide-scrollbars",
-        "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
+        "--host-resolver-rules=MAP house.test 127.0.0.1 , MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
     ];
     fixed.into_iter().map(str::to_owned).chain([format!("--user-data-dir={}", profile.display())]).collect()
 }

@@ -236,7 +236,7 @@ async fn a_link_in_a_message_shows_buttons_when_it_is_opened_and_acts_when_one_i
     for _ in 0..3 {
         let page = world.get(&link, &[]).await;
         assert_eq!(page.status, StatusCode::OK);
-        for (name, value) in [("referrer-policy", "no-referrer"), ("x-frame-options", "DENY"), ("cache-control", "no-store")] {
+        for (name, value) in [("referrer-policy", "same-origin"), ("x-frame-options", "DENY"), ("cache-control", "no-store")] {
             assert_eq!(page.header(name), value);
         }
         for said in ["<h1>api</h1>", "noindex", "Acknowledge", "4 h", "1 d"] {

@@ -30,8 +30,12 @@ use crate::http::tests::world::view;
 use crate::model::verdict::Verdict;
 
 async fn open(world: &World, cookie: &str) -> Answer {
+    open_from(world, cookie, ("sec-fetch-site", "same-origin")).await
+}
+
+async fn open_from(world: &World, cookie: &str, from: (&str, &str)) -> Answer {
     let request = Request::builder().uri("/api/v1/events").header("host", "localhost");
-    let request = request.header("cookie", cookie).header("sec-fetch-site", "same-origin");
+    let request = request.header("cookie", cookie).header(from.0, from.1);
     world.site.answer(request.body(Full::new(Bytes::new())).unwrap(), STRANGER).await
 }
 
@@ -120,6 +124,26 @@ async fn a_stream_says_where_things_stand_then_what_changes_and_that_it_lives() 
     let begin = tokio::time::Instant::now();
     assert_eq!(next(&mut stream).await.unwrap(), ": still here\n\n");
     assert_eq!(begin.elapsed(), Duration::from_secs(u64::from(STREAM_QUIET_LOOKS)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_our_own_pages_open_one() {
+    let world = World::new(usual()).await;
+    let cookie = world.sign_in().await;
+    for (name, value, is_ours) in [
+        ("sec-fetch-site", "same-origin", true),
+        ("sec-fetch-site", "cross-site", false),
+        ("origin", "http://localhost", true),
+        ("origin", "http://evil.example", false),
+        // All that is said without TLS.
+        ("referer", "http://localhost/monitors?state=down", true),
+        ("referer", "http://localhost.evil.example/monitors", false),
+        ("referer", "http://evil.example/?http://localhost/", false),
+        ("accept", "text/event-stream", false),
+    ] {
+        let status = open_from(&world, &cookie, (name, value)).await.status();
+        assert_eq!(status == StatusCode::OK, is_ours, "{name}: {value}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

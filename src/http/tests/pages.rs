@@ -219,7 +219,7 @@ async fn every_answer_carries_the_security_headers() {
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
             "{path}"
         );
-        assert_eq!((answer.header("x-content-type-options"), answer.header("referrer-policy")), ("nosniff", "no-referrer"));
+        assert_eq!((answer.header("x-content-type-options"), answer.header("referrer-policy")), ("nosniff", "same-origin"));
         assert!(!answer.header("cache-control").is_empty());
         assert!(!answer.body.contains("style=\""), "{path} has inline style");
     }

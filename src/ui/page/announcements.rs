@@ -63,7 +63,7 @@ pub fn page(frame: &Frame, view: &AnnouncementsView) -> Markup {
 
 fn shown(frame: &Frame, card: &AnnouncementCard, is_open: bool) -> Markup {
     html! {
-        article.card.announced {
+        article.card.announced data-key=(card.id) {
             h2 { (card.title) " " (updates::state_badge(card.state)) }
             p.quiet {
                 @if frame.now < card.from { "begins " (text::until(card.from, frame.now)) } @else { "since " (text::short(card.from, frame.now)) }

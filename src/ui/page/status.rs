@@ -267,7 +267,8 @@ pub fn severity(state: Verdict) -> u8 {
 #[must_use]
 pub fn page(view: &StatusView, p: &Phrases, now: UnixMillis) -> Markup {
     let stale = view.headline == Headline::Stale;
-    let patience = view.old_at.map(|at| at.since(now).as_secs());
+    // As long as it is renewed, the server says whether it is old. A renewal may be late, and one may fail.
+    let patience = view.old_at.map(|at| at.since(now).as_secs().max(2 * u64::from(REFRESH_S)));
     html! {
         (DOCTYPE)
         html lang=(p.language.code()) data-theme=[theme(view.dark)] {

@@ -229,9 +229,9 @@ fn give(file: &File, user: u32, group: u32) -> Result<(), Unwritten> {
     if (new.uid(), new.gid()) == (user, group) {
         return Ok(());
     }
-    fchown(file, Some(user), Some(group)).map_err(|error| match error.kind() {
-        io::ErrorKind::PermissionDenied => Unwritten::Owner { user, group, own: new.uid() },
-        _ => Unwritten::System(error),
+    fchown(file, Some(user), Some(group)).map_err(|error| {
+        let is_forbidden = error.kind() == io::ErrorKind::PermissionDenied;
+        if is_forbidden { Unwritten::Owner { user, group, own: new.uid() } } else { Unwritten::System(error) }
     })
 }
 
@@ -288,7 +288,8 @@ mod tests {
             let meant = fit(&found, &prober, &draft.yaml()).map_err(|problems| said(NotAdded::Problems(problems)))?;
             let seen = Place::find(&found, Path::new(file))?.digest();
             meanwhile();
-            add(&found, &prober, &Addition { file: file.into(), seen, item: draft.yaml() }, &meant).map(|id| id.to_string()).map_err(said)
+            let wanted = Addition { file: file.into(), seen, item: draft.yaml(), by: "ada".to_owned() };
+            add(&found, &prober, &wanted, &meant).map(|id| id.to_string()).map_err(said)
         }
     }
 

@@ -233,8 +233,7 @@ fn service(view: &MonitorView, (show, places): (Show, &[Region]), past: Option<&
         response_from: answered.and(here).map(ToString::to_string),
         target: show.targets.then(|| view.monitor.target()),
         error: if show.errors && is_bad { regions::cause(view) } else { None },
-        // With one place to look from, it would only say what that is called.
-        regions_failing: if show.regions && is_bad && !places.is_empty() { failing } else { Vec::new() },
+        regions_failing: if show.regions && is_bad { failing } else { Vec::new() },
         regions: places.iter().map(|region| RegionCell { region: region.to_string(), state: regions::of_region(view, region) }).collect(),
     }
 }

@@ -163,7 +163,7 @@ pub fn suffice(claims: &Value, oidc: &OidcAuth) -> bool {
         Allowed::Listed { groups, domains } => (!groups.is_empty(), !domains.is_empty()),
     };
     let has = |claim: &str| found(claims, claim).is_some();
-    let has_groups = has(&oidc.groups_claim) || !(asks_groups || !oidc.roles.of_groups.is_empty());
+    let has_groups = has(&oidc.groups_claim) || (!asks_groups && oidc.roles.of_groups.is_empty());
     let has_address = has("email") || !asks_domains;
     has_groups && has_address && ["preferred_username", "email", "name"].into_iter().any(has)
 }

@@ -97,6 +97,9 @@ enum ClientAuth {
     Post,
 }
 
+/// What a provider says of itself, and its keys.
+pub type Facts = (Arc<Discovery>, Arc<Keys>);
+
 /// What was asked of the provider before.
 #[derive(Debug, Clone)]
 struct Known {
@@ -155,7 +158,7 @@ impl Provider {
     ///
     /// # Errors
     /// [`Trouble`], the same for some seconds when it could not be reached.
-    pub async fn known(&self, oidc: &OidcAuth) -> Result<(Arc<Discovery>, Arc<Keys>), Trouble> {
+    pub async fn known(&self, oidc: &OidcAuth) -> Result<Facts, Trouble> {
         if let Some(known) = self.in_memory(oidc) {
             return known;
         }
@@ -184,7 +187,7 @@ impl Provider {
     }
 
     /// What is known without asking anybody, or why it is not and nobody is asked yet; `None` when it is time to ask.
-    fn in_memory(&self, oidc: &OidcAuth) -> Option<Result<(Arc<Discovery>, Arc<Keys>), Trouble>> {
+    fn in_memory(&self, oidc: &OidcAuth) -> Option<Result<Facts, Trouble>> {
         let now = self.clock.now().mono;
         let memory = self.memory.read().unwrap_or_else(PoisonError::into_inner).clone();
         let is_fresh = |known: &Known| known.issuer == oidc.issuer && now.since(known.read_at) < KNOWN_FOR;

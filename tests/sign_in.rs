@@ -255,6 +255,37 @@ fn a_provider_that_breaks_the_rules_signs_nobody_in() {
 }
 
 #[test]
+fn a_user_info_that_is_not_for_us_takes_nothing_from_what_the_token_says() {
+    let provider = Provider::start();
+    let (instance, port) = start(&provider);
+    // Everything is in the token: nobody is asked.
+    provider.person(&json!({ "sub": "42", "preferred_username": "ada", "groups": ["staff", "dev"] }), &json!({}));
+    let mut browser = Browser::at(&instance.address);
+    assert_eq!(browser.sign_in(&provider).0, 303);
+    assert_eq!(browser.rights(), OPERATES);
+    assert!(!provider.asked().iter().any(|path| path == "/userinfo"));
+    for status in [401, 403] {
+        // What the config needs is there, and nothing to call somebody by.
+        provider.person(&json!({ "sub": "42", "groups": ["staff", "dev"] }), &json!({ "name": "Ada" }));
+        provider.twist(Twist::NoUserinfo(status));
+        let mut browser = Browser::at(&instance.address);
+        assert_eq!(browser.sign_in(&provider).0, 303, "{status}");
+        assert_eq!(browser.rights(), OPERATES, "{status}");
+        assert!(provider.asked().iter().any(|path| path == "/userinfo"), "{status}");
+        // Groups that nobody tells let nobody in.
+        provider.person(&json!({ "sub": "42", "preferred_username": "ada" }), &json!({ "groups": ["staff"] }));
+        assert_eq!(Browser::at(&instance.address).sign_in(&provider).0, 403, "{status}");
+        provider.twist(Twist::None);
+        assert_eq!(Browser::at(&instance.address).sign_in(&provider).0, 303, "{status}: which forgives the attempt");
+    }
+    reload(&instance, port, &oidc(&provider, "allowed: everyone"));
+    provider.person(&json!({ "sub": "42", "preferred_username": "ada" }), &json!({}));
+    let _ = provider.asked();
+    assert_eq!(Browser::at(&instance.address).sign_in(&provider).0, 303);
+    assert!(!provider.asked().iter().any(|path| path == "/userinfo"), "nothing of it would be looked at");
+}
+
+#[test]
 fn the_config_says_who_comes_in_and_what_they_may_and_says_so_at_once() {
     let provider = Provider::start();
     let (instance, port) = start(&provider);
@@ -303,6 +334,15 @@ fn while_the_provider_is_away_the_page_says_so_and_a_link_still_works() {
         assert_eq!(answer.0, 502, "{twist:?}");
         assert!(answer.2.contains("Sign in with Acme") && !answer.2.contains("alert(1)"), "{}", answer.2);
     }
+    // However often strangers come, the log has each trouble once, not each visit.
+    let n_said = |instance: &Instance| instance.log().matches("the identity provider does not answer").count();
+    let (before, began) = (n_said(&instance), std::time::Instant::now());
+    for _ in 0..20 {
+        assert_eq!(Browser::at(&instance.address).get("/sign-in/oidc").0, 502);
+    }
+    // It rests for five seconds after each trouble; every second one of these may be one that was asked.
+    let n_more = n_said(&instance) - before;
+    assert!(n_more <= 1 + usize::try_from(began.elapsed().as_secs()).unwrap() / 5, "{n_more} lines");
     // Nobody else has to wait for it meanwhile.
     let mut browser = Browser::at(&instance.address);
     let path = instance.sign_in_link.split(&instance.address).nth(1).unwrap();

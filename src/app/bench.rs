@@ -17,9 +17,11 @@ use crate::app::reload;
 use crate::clock::Clock;
 use crate::config::Problem;
 use crate::config::SourceText;
+use crate::http::Reloads;
 use crate::http::archive::Later;
 use crate::http::drafts::Addition;
 use crate::http::drafts::NotAdded;
+use crate::http::drafts::Turn;
 use crate::http::drafts::Workbench;
 use crate::model::id::MonitorId;
 use crate::model::monitor::Monitor;
@@ -41,13 +43,19 @@ pub struct Bench {
     pub clock: Clock,
     /// Held by whoever writes.
     pub writing: Arc<Mutex<()>>,
+    /// Takes up what was written.
+    pub reloads: Reloads,
 }
 
 impl Workbench for Bench {
-    fn fit<'a>(&'a self, item: String) -> Later<'a, Result<Arc<Monitor>, Vec<Problem>>> {
+    fn fit<'a>(&'a self, item: String, turn: Turn) -> Later<'a, Result<Arc<Monitor>, Vec<Problem>>> {
         let (found, prober) = (self.found.clone(), self.prober.clone());
         Box::pin(async move {
-            let fitted = tokio::task::spawn_blocking(move || fit(&found, &prober, &item)).await;
+            let fitted = tokio::task::spawn_blocking(move || {
+                let _turn = turn;
+                fit(&found, &prober, &item)
+            });
+            let fitted = fitted.await;
             fitted.unwrap_or_else(|_| Err(vec![whole("looking at it crashed, which is a bug in vigilmon", "")]))
         })
     }
@@ -59,20 +67,32 @@ impl Workbench for Bench {
         })
     }
 
-    fn look<'a>(&'a self, file: PathBuf) -> Later<'a, Result<String, String>> {
+    fn look<'a>(&'a self, file: PathBuf, turn: Turn) -> Later<'a, Result<String, String>> {
         let found = self.found.clone();
         Box::pin(async move {
-            let looked = tokio::task::spawn_blocking(move || Place::find(&found, &file).map(|place| place.digest())).await;
-            looked.unwrap_or_else(|_| Err("Looking at the file crashed, which is a bug in vigilmon.".to_owned()))
+            let looked = tokio::task::spawn_blocking(move || {
+                let _turn = turn;
+                Place::find(&found, &file).map(|place| place.digest())
+            });
+            looked.await.unwrap_or_else(|_| Err("Looking at the file crashed, which is a bug in vigilmon.".to_owned()))
         })
     }
 
-    fn add<'a>(&'a self, wanted: Addition, meant: Arc<Monitor>) -> Later<'a, Result<MonitorId, NotAdded>> {
+    fn add<'a>(&'a self, wanted: Addition, meant: Arc<Monitor>, turn: Turn) -> Later<'a, Result<MonitorId, NotAdded>> {
         let (found, prober, writing) = (self.found.clone(), self.prober.clone(), Arc::clone(&self.writing));
+        let reloads = self.reloads.clone();
         Box::pin(async move {
+            // Goes on when nobody waits for it any more: what follows from a file that was replaced is done here.
             let added = tokio::task::spawn_blocking(move || {
-                let _turn = writing.lock().unwrap_or_else(PoisonError::into_inner);
-                edit::add(&found, &prober, &wanted, &meant)
+                let _turn = turn;
+                let _writing = writing.lock().unwrap_or_else(PoisonError::into_inner);
+                let added = edit::add(&found, &prober, &wanted, &meant);
+                if let Ok(id) = &added {
+                    let (who, shown) = (wanted.by.as_str(), wanted.file.display());
+                    tracing::info!(user = who, monitor = %id, "`{who}` added `{id}` to `{shown}`");
+                    reloads.request();
+                }
+                added
             });
             added.await.unwrap_or_else(|_| Err(NotAdded::Refused("Adding it crashed, which is a bug in vigilmon.".to_owned())))
         })

@@ -19,7 +19,9 @@ use std::sync::Arc;
 use crate::app::files;
 use crate::app::find::Found;
 use crate::app::reload;
+use crate::app::surroundings::plain;
 use crate::config::Change;
+use crate::config::Problem;
 use crate::config::SourceText;
 use crate::config::append::with_monitor;
 use crate::config::diff::Group;
@@ -51,7 +53,7 @@ impl Place {
         };
         let base = if config.is_dir() { config.as_path() } else { config.parent().unwrap_or(Path::new("")) };
         let named = files::normal(&base.join(edit));
-        let unreadable = |error: io::Error| format!("`{shown}` of `instance.edit` cannot be read: {error}.");
+        let unreadable = |error: io::Error| format!("`{shown}` of `instance.edit` cannot be read: {}.", plain(&error));
         let base = fs::canonicalize(if base.as_os_str().is_empty() { Path::new(".") } else { base }).map_err(unreadable)?;
         let path = match fs::canonicalize(&named) {
             Ok(path) => path,
@@ -100,7 +102,7 @@ pub(super) fn add(found: &Found, prober: &Prober, wanted: &Addition, meant: &Mon
     }
     mine.text.clone_from(&new_text);
     let before = reload::validate(before, &root, prober).map_err(NotAdded::Problems)?;
-    let after = reload::validate(after, &root, prober).map_err(NotAdded::Problems)?;
+    let after = reload::validate(after, &root, prober).map_err(|problems| NotAdded::Problems(of_addition(problems, &place)))?;
     let change = Change::between(Some(&before.config), &after.config);
     let Some(added) = after.config.monitors.iter().find(|monitor| only_adds(&change, monitor) && is_meant(monitor, meant)) else {
         let why = format!(
@@ -108,15 +110,52 @@ pub(super) fn add(found: &Found, prober: &Prober, wanted: &Addition, meant: &Mon
         );
         return Err(NotAdded::Refused(why));
     };
-    replace(&place, &new_text).map_err(|error| {
-        if error.kind() == io::ErrorKind::InvalidData {
-            return changed(&wanted.file);
-        }
-        NotAdded::Refused(format!(
-            "`{shown}` cannot be written: {error}. vigilmon needs the right to make files in its directory; under systemd, `ReadWritePaths=` gives it."
-        ))
-    })?;
+    replace(&place, &new_text).map_err(|why| why.told(&wanted.file))?;
     Ok(added.id.clone())
+}
+
+/// Problems of the text as it would be. Their lines are not those on the disk, and say so.
+fn of_addition(mut problems: Vec<Problem>, place: &Place) -> Vec<Problem> {
+    for problem in problems.iter_mut().filter(|problem| problem.file == place.named) {
+        problem.file = PathBuf::from(format!("{} with the addition", place.named.display()));
+    }
+    problems
+}
+
+/// Why a file is not replaced.
+#[derive(Debug)]
+enum Unwritten {
+    /// It was changed in the last moment.
+    Changed,
+    /// It is not ours, and a new file cannot be given to whoever has it; with their numbers, and ours.
+    Owner { user: u32, group: u32, own: u32 },
+    /// The system does not let us.
+    System(io::Error),
+}
+
+impl From<io::Error> for Unwritten {
+    fn from(error: io::Error) -> Unwritten {
+        Unwritten::System(error)
+    }
+}
+
+impl Unwritten {
+    /// In a sentence for admins.
+    fn told(&self, file: &Path) -> NotAdded {
+        let shown = file.display();
+        match self {
+            Unwritten::Changed => changed(file),
+            Unwritten::Owner { user, group, own } => NotAdded::Refused(format!(
+                "`{shown}` belongs to user {user} and group {group}. vigilmon runs as user {own} and cannot give a new file to them. Let the file \
+                 belong to the user and the group of vigilmon; under systemd this takes some steps, which docs/new-monitor.md has."
+            )),
+            Unwritten::System(error) => NotAdded::Refused(format!(
+                "`{shown}` cannot be written: {}. vigilmon needs the right to make files in its directory; what that takes under systemd is in \
+                 docs/new-monitor.md.",
+                plain(error)
+            )),
+        }
+    }
 }
 
 fn changed(file: &Path) -> NotAdded {
@@ -146,8 +185,8 @@ fn is_meant(monitor: &Arc<Monitor>, meant: &Monitor) -> bool {
     Monitor { origin: meant.origin.clone(), ..Monitor::clone(monitor) } == *meant
 }
 
-/// Puts the new text in place of the old one. [`io::ErrorKind::InvalidData`]: the old one was changed in the last moment.
-fn replace(place: &Place, new_text: &str) -> io::Result<()> {
+/// Puts the new text in place of the old one.
+fn replace(place: &Place, new_text: &str) -> Result<(), Unwritten> {
     let old = fs::metadata(&place.path)?;
     let dir = place.path.parent().unwrap_or(Path::new("."));
     let name = place.path.file_name().unwrap_or_default().to_string_lossy();
@@ -155,9 +194,9 @@ fn replace(place: &Place, new_text: &str) -> io::Result<()> {
     let draft = dir.join(format!(".{name}.{}.new", std::process::id()));
     let written = write(&draft, new_text, &old).and_then(|()| {
         if fs::read_to_string(&place.path)? != place.text {
-            return Err(io::ErrorKind::InvalidData.into());
+            return Err(Unwritten::Changed);
         }
-        fs::rename(&draft, &place.path)
+        Ok(fs::rename(&draft, &place.path)?)
     });
     if written.is_err() {
         let _ = fs::remove_file(&draft);
@@ -170,21 +209,30 @@ fn replace(place: &Place, new_text: &str) -> io::Result<()> {
     Ok(())
 }
 
-fn write(draft: &Path, text: &str, old: &fs::Metadata) -> io::Result<()> {
+fn write(draft: &Path, text: &str, old: &fs::Metadata) -> Result<(), Unwritten> {
     // Left behind by a process that had our number and was killed.
     match fs::remove_file(draft) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
         Ok(()) | Err(_) => {}
     }
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(draft)?;
     file.write_all(text.as_bytes())?;
-    let new = file.metadata()?;
-    if (new.uid(), new.gid()) != (old.uid(), old.gid()) {
-        fchown(&file, Some(old.uid()), Some(old.gid()))?;
-    }
+    give(&file, old.uid(), old.gid())?;
     // After the owner, whose change takes some rights away.
     file.set_permissions(old.permissions())?;
-    file.sync_all()
+    Ok(file.sync_all()?)
+}
+
+/// Gives a file to this user and group, if it is not theirs already.
+fn give(file: &File, user: u32, group: u32) -> Result<(), Unwritten> {
+    let new = file.metadata()?;
+    if (new.uid(), new.gid()) == (user, group) {
+        return Ok(());
+    }
+    fchown(file, Some(user), Some(group)).map_err(|error| {
+        let is_forbidden = error.kind() == io::ErrorKind::PermissionDenied;
+        if is_forbidden { Unwritten::Owner { user, group, own: new.uid() } } else { Unwritten::System(error) }
+    })
 }
 
 #[cfg(test)]
@@ -240,7 +288,8 @@ mod tests {
             let meant = fit(&found, &prober, &draft.yaml()).map_err(|problems| said(NotAdded::Problems(problems)))?;
             let seen = Place::find(&found, Path::new(file))?.digest();
             meanwhile();
-            add(&found, &prober, &Addition { file: file.into(), seen, item: draft.yaml() }, &meant).map(|id| id.to_string()).map_err(said)
+            let wanted = Addition { file: file.into(), seen, item: draft.yaml(), by: "ada".to_owned() };
+            add(&found, &prober, &wanted, &meant).map(|id| id.to_string()).map_err(said)
         }
     }
 
@@ -280,6 +329,21 @@ mod tests {
     }
 
     #[test]
+    fn an_owner_that_cannot_be_kept_is_said_to_be_the_reason() {
+        // Nobody can give away a file of this kind, not even root; what is refused is the same for a file of somebody else's.
+        let file = File::open("/proc/sys/kernel/ostype").unwrap();
+        let own = file.metadata().unwrap();
+        assert!(give(&file, own.uid(), own.gid()).is_ok(), "whose it is already is not given anything");
+        let refused = give(&file, own.uid() + 1, own.gid() + 2).unwrap_err();
+        let NotAdded::Refused(said) = refused.told(Path::new("web.yaml")) else { panic!("{refused:?}") };
+        let whose = format!("`web.yaml` belongs to user {} and group {}.", own.uid() + 1, own.gid() + 2);
+        assert!(said.starts_with(&whose) && said.contains("docs/new-monitor.md") && !said.contains("os error"), "{said}");
+        let denied = Unwritten::System(io::Error::from_raw_os_error(30));
+        let NotAdded::Refused(said) = denied.told(Path::new("web.yaml")) else { panic!("{denied:?}") };
+        assert!(said.starts_with("`web.yaml` cannot be written: read-only file system. vigilmon needs"), "{said}");
+    }
+
+    #[test]
     fn what_was_changed_meanwhile_is_not_overwritten() {
         let dir = Dir::new();
         let said = dir.add("web.yaml", &draft("New"), || dir.write("web.yaml", "# somebody else\n")).unwrap_err();
@@ -293,21 +357,22 @@ mod tests {
         for (web, draft, said) in [
             (WEB, draft("Shop"), "Shop"),
             ("monitors: []\n", draft("New"), "`- `"),
-            // Lines that look like the list, inside of a text.
-            ("monitors:\n  - tcp: b:1\nx-text: \"\nmonitors:\n  \"\n", draft("New"), ""),
+            // Lines that look like the list, inside of a text. Their places are those of the text as it would be, which is on no disk.
             ("x-text: \"\nmonitors:\n  \"\n", draft("New"), "the indentation of this line"),
-            ("# before\n---\nself: {}\n...\n", draft("New"), ""),
+            ("x-text: \"\nmonitors:\n  \"\n", draft("New"), "web.yaml with the addition:"),
+            ("# before\n---\nself: {}\n...\n", draft("New"), "web.yaml with the addition:"),
         ] {
             dir.write("web.yaml", web);
-            match dir.add("web.yaml", &draft, || {}) {
-                Err(why) => {
-                    assert!(why.contains(said), "{said}: {why}");
-                    assert_eq!(dir.read("web.yaml"), web);
-                }
-                Ok(_) => assert!(said.is_empty() && dir.read("web.yaml").contains("name: New"), "{web}"),
-            }
+            let why = dir.add("web.yaml", &draft, || {}).unwrap_err();
+            assert!(why.contains(said), "{said}: {why}");
+            assert_eq!(dir.read("web.yaml"), web);
             assert_eq!(dir.names(), ["main.yaml", "web.yaml"]);
         }
+        let text = "x-text: \"\nmonitors:\n  \"\n";
+        dir.write("web.yaml", &format!("monitors:\n  - tcp: b:1\n{text}"));
+        assert_eq!(dir.add("web.yaml", &draft("New"), || {}), Ok("new".to_owned()), "the list is the one above the text");
+        let added = "  - name: New\n    http: \"https://new.example.com/$$x\"\n";
+        assert_eq!(dir.read("web.yaml"), format!("monitors:\n  - tcp: b:1\n{added}{text}"));
     }
 
     #[test]

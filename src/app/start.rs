@@ -177,7 +177,15 @@ pub async fn run(options: Options) -> Result<(), StartError> {
         state_dir: state_dir.clone(),
     };
     supervisor.task("notifier", notifier.run(supervisor.stopping()));
-    let bench = Arc::new(Bench { found: found.clone(), prober: prober.clone(), clock: clock.clone(), writing: Arc::default() });
+    let reload_asked = Reloads(reload_asked);
+    let bench = Bench {
+        found: found.clone(),
+        prober: prober.clone(),
+        clock: clock.clone(),
+        writing: Arc::default(),
+        reloads: reload_asked.clone(),
+    };
+    let bench = Arc::new(bench);
     let reloader = Reloader {
         path: path_of(&found),
         pinned_state_dir: options.state_dir.clone(),
@@ -201,7 +209,7 @@ pub async fn run(options: Options) -> Result<(), StartError> {
         cluster::start(cluster, shared, around, &mut supervisor)
     });
     keep_house((&store, &clock), active, events, pulse, &mut supervisor);
-    let parts = http::Parts { engine, store: store.clone(), clock, reloads: Reloads(reload_asked), channels, secret, peers, bench };
+    let parts = http::Parts { engine, store: store.clone(), clock, reloads: reload_asked, channels, secret, peers, bench };
     let sign_in_link = http::start(bound, parts, &mut supervisor).await.map_err(|error| StartError::System(error.to_string()))?;
 
     announce(&options, &found, &own_url, &sign_in_link);

@@ -47,6 +47,9 @@ impl Roles {
     }
 }
 
+/// What whoever signs in by a one-time link is called; no user can be.
+pub const OWNER: &str = "owner";
+
 /// A local user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {

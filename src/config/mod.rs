@@ -46,6 +46,7 @@ use ipnet::IpNet;
 pub use crate::config::auth::Allowed;
 pub use crate::config::auth::ApiToken;
 pub use crate::config::auth::Auth;
+pub use crate::config::auth::OWNER;
 pub use crate::config::auth::OidcAuth;
 pub use crate::config::auth::ProxyAuth;
 pub use crate::config::auth::Role;

@@ -7,6 +7,7 @@ use subtle::ConstantTimeEq;
 use crate::config::ApiToken;
 use crate::config::Auth as AuthConfig;
 use crate::config::Config;
+use crate::config::OWNER;
 use crate::config::OidcAuth;
 use crate::config::ProxyAuth;
 use crate::config::Role;
@@ -14,7 +15,6 @@ use crate::config::Roles;
 use crate::config::User;
 use crate::http::error::Refusal;
 use crate::http::oidc::claims;
-use crate::http::oidc::claims::Said;
 use crate::http::random::digest;
 use crate::http::random::key;
 use crate::http::random::sha256;
@@ -27,9 +27,6 @@ use crate::http::visit::is_listed;
 use crate::model::id::check_name;
 use crate::store::SessionRow;
 
-/// Who signs in by a one-time link.
-pub const OWNER: &str = "owner";
-
 /// Header that carries the form token where there is no form.
 const FORM_HEADER: &str = "x-vigilmon-form";
 
@@ -37,6 +34,8 @@ const FORM_HEADER: &str = "x-vigilmon-form";
 #[derive(Debug)]
 pub struct Viewer {
     name: String,
+    /// By which way they come, and who they are there.
+    subject: String,
     role: Role,
     means: Means,
 }
@@ -66,6 +65,12 @@ impl Viewer {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Who it is among all who come by any way: a token, a user and somebody whom a provider knows may have the same name.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        &self.subject
     }
 
     /// Whether buttons that change something are worth showing.
@@ -140,7 +145,8 @@ impl Auth {
         }
         if let Some((name, role)) = by_proxy(visit, &config.auth) {
             let form_token = self.form_token("proxy", &name);
-            return (Some(Viewer { name, role, means: Means::Browser { form_token } }), Upkeep::default());
+            let subject = format!("proxy {name}");
+            return (Some(Viewer { name, subject, role, means: Means::Browser { form_token } }), Upkeep::default());
         }
         let Some(token) = visit.cookie(cookie_name(visit)) else { return (None, Upkeep::default()) };
         match self.sessions.find(token, |who| credential_of(who, &config.auth), visit.now.wall) {
@@ -151,7 +157,8 @@ impl Auth {
                 // Asked with every request: a role that changes in the config changes for whoever is signed in.
                 let role = role_of(&who, &config.auth);
                 let Some(role) = role else { return (None, Upkeep::default()) };
-                (Some(Viewer { name: who.user, role, means: Means::Browser { form_token } }), Upkeep { save, ended: None })
+                let (name, subject) = (who.user.clone(), subject_of(&who));
+                (Some(Viewer { name, subject, role, means: Means::Browser { form_token } }), Upkeep { save, ended: None })
             }
         }
     }
@@ -289,9 +296,17 @@ fn parts_of(roles: &Roles) -> Vec<String> {
 /// What somebody with a session may do now; `None`: not even come in. Who came by a one-time link may open the control socket, and so do
 /// everything anyway.
 fn role_of(who: &Who, auth: &AuthConfig) -> Option<Role> {
-    match who.said.as_deref() {
-        Some(said) => claims::role(&serde_json::from_str::<Said>(said).ok()?, auth.oidc.as_ref()?),
+    match &who.said {
+        Some(kept) => claims::role(kept.said(), auth.oidc.as_ref()?),
         None => Some(auth.users.iter().find(|u| u.name == who.user).map_or(Role::Admin, |u| u.role)),
+    }
+}
+
+/// Whose session it is. The owner's one-time links are a way of their own: nobody in the config can be called so.
+fn subject_of(who: &Who) -> String {
+    match &who.said {
+        Some(kept) => format!("provider {}", kept.said().subject),
+        None => format!("user {}", who.user),
     }
 }
 
@@ -314,7 +329,8 @@ fn by_token(token: &str, auth: &AuthConfig) -> Option<Viewer> {
         let expected = data_encoding::HEXLOWER_PERMISSIVE.decode(candidate.hash.reveal_for_use().as_bytes()).unwrap_or_default();
         let same: bool = expected.as_slice().ct_eq(&hash[..]).into();
         if same {
-            found = Some(Viewer { name: candidate.name.clone(), role: candidate.scope.role(), means: Means::Token });
+            let (name, subject) = (candidate.name.clone(), format!("token {}", candidate.name));
+            found = Some(Viewer { name, subject, role: candidate.scope.role(), means: Means::Token });
         }
     }
     found

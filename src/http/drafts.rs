@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use hyper::StatusCode;
 use maud::Markup;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::Semaphore;
 
 use crate::config::Config;
@@ -31,6 +32,7 @@ use crate::http::auth::Operator;
 use crate::http::auth::Viewer;
 use crate::http::error::Refusal;
 use crate::http::limits::DRAFTS_AT_ONCE;
+use crate::http::limits::DRAFTS_WAITING_MAX;
 use crate::http::limits::RELOAD_TIMEOUT;
 use crate::http::limits::TRIES_AT_ONCE;
 use crate::http::limits::TRIES_MAX;
@@ -43,8 +45,10 @@ use crate::model::id::MonitorId;
 use crate::model::monitor::Monitor;
 use crate::model::monitor::ProbeSpec;
 use crate::model::result::CheckResult;
+use crate::model::result::Failure;
 use crate::model::time::Mono;
 use crate::ui::layout::Frame;
+use crate::ui::page::monitor::LastCheck;
 use crate::ui::page::new_monitor;
 use crate::ui::page::new_monitor::Add;
 use crate::ui::page::new_monitor::NewMonitorView;
@@ -53,19 +57,28 @@ use crate::ui::page::new_monitor::Shown;
 /// Where drafts are looked at: beside the config's files, which only `crate::app` reads.
 pub trait Workbench: Debug + Send + Sync {
     /// What the item would be in the config as it lies on disk, with its defaults; or what would be wrong then.
-    fn fit<'a>(&'a self, item: String) -> Later<'a, Result<Arc<Monitor>, Vec<Problem>>>;
+    fn fit<'a>(&'a self, item: String, turn: Turn) -> Later<'a, Result<Arc<Monitor>, Vec<Problem>>>;
 
     /// Checks it once, within so long.
     fn check<'a>(&'a self, monitor: Arc<Monitor>, within: Duration) -> Later<'a, CheckResult>;
 
     /// The digest of what this file says now, when monitors can be added to it; why not, otherwise, in a sentence.
-    fn look<'a>(&'a self, file: PathBuf) -> Later<'a, Result<String, String>>;
+    fn look<'a>(&'a self, file: PathBuf, turn: Turn) -> Later<'a, Result<String, String>>;
 
-    /// Writes the item into a file of the config, where it must make what is `meant`.
-    fn add<'a>(&'a self, wanted: Addition, meant: Arc<Monitor>) -> Later<'a, Result<MonitorId, NotAdded>>;
+    /// Writes the item into a file of the config, where it must make what is `meant`. The log says so, and a reload is asked for, also when
+    /// nobody waits for the answer any more.
+    fn add<'a>(&'a self, wanted: Addition, meant: Arc<Monitor>, turn: Turn) -> Later<'a, Result<MonitorId, NotAdded>>;
 }
 
-/// What is to be written where.
+/// A place among those whose drafts are looked at. It travels with the work: a browser that goes away does not make room while the work
+/// goes on.
+#[derive(Debug)]
+pub struct Turn {
+    _admitted: OwnedSemaphorePermit,
+    _running: OwnedSemaphorePermit,
+}
+
+/// What is to be written where, and for whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Addition {
     /// `instance.edit`.
@@ -74,6 +87,8 @@ pub struct Addition {
     pub seen: String,
     /// The item of `monitors:`.
     pub item: String,
+    /// Who adds it.
+    pub by: String,
 }
 
 /// Why it was not; nothing is different then.
@@ -90,7 +105,8 @@ pub enum NotAdded {
 pub struct Drafts {
     bench: Arc<dyn Workbench>,
     reloads: Reloads,
-    looks: Semaphore,
+    admitted: Arc<Semaphore>,
+    running: Arc<Semaphore>,
     tries: Semaphore,
     /// When the newest were made, oldest first.
     tried: Mutex<VecDeque<Mono>>,
@@ -100,12 +116,20 @@ impl Drafts {
     /// With this bench; what was added is taken up by a reload.
     #[must_use]
     pub fn new(bench: Arc<dyn Workbench>, reloads: Reloads) -> Drafts {
-        Drafts { bench, reloads, looks: Semaphore::new(DRAFTS_AT_ONCE), tries: Semaphore::new(TRIES_AT_ONCE), tried: Mutex::default() }
+        let (admitted, running) = (Semaphore::new(DRAFTS_AT_ONCE + DRAFTS_WAITING_MAX), Semaphore::new(DRAFTS_AT_ONCE));
+        let (admitted, running) = (Arc::new(admitted), Arc::new(running));
+        Drafts { bench, reloads, admitted, running, tries: Semaphore::new(TRIES_AT_ONCE), tried: Mutex::default() }
+    }
+
+    async fn turn(&self) -> Result<Turn, Refusal> {
+        let admitted = Arc::clone(&self.admitted).try_acquire_owned().map_err(|_| Refusal::Busy)?;
+        let running = Arc::clone(&self.running).acquire_owned().await.map_err(|_| Refusal::Busy)?;
+        Ok(Turn { _admitted: admitted, _running: running })
     }
 
     async fn fit(&self, draft: &Draft) -> Result<Result<Arc<Monitor>, Vec<Problem>>, Refusal> {
-        let _permit = self.looks.acquire().await.map_err(|_| Refusal::Busy)?;
-        Ok(self.bench.fit(draft.yaml()).await)
+        let turn = self.turn().await?;
+        Ok(self.bench.fit(draft.yaml(), turn).await)
     }
 
     async fn check(&self, monitor: &Arc<Monitor>, now: Mono) -> Result<CheckResult, Refusal> {
@@ -156,11 +180,11 @@ pub async fn answer(desk: &Desk, visit: &Visit, operator: &Operator) -> Result<A
                 let result = drafts.check(&monitor, visit.now.mono).await?;
                 let (who, place) = (viewer.name(), place(&monitor));
                 tracing::info!(user = who, "`{who}` tried out a monitor of {place}, which is not in the config");
-                Some(Box::new(views::last_check(&result)))
+                Some(Box::new(told(&result, viewer)))
             } else {
                 None
             };
-            let add = drafts.offer(&desk.engine.snapshot().config, viewer).await;
+            let add = drafts.offer(&desk.engine.snapshot().config, viewer).await?;
             Shown::Item { yaml: draft.yaml(), name: monitor.name.clone(), tried, add }
         }
     };
@@ -180,22 +204,18 @@ pub async fn add(desk: &Desk, visit: &Visit, admin: &Admin) -> Result<Answer, Re
     let draft = of_form(visit);
     let (item, seen) = (draft.yaml(), visit.field("seen").unwrap_or_default().to_owned());
     let added = match drafts.fit(&draft).await? {
-        Ok(meant) => drafts
-            .bench
-            .add(Addition { file: file.clone(), seen, item: item.clone() }, Arc::clone(&meant))
-            .await
-            .map_err(|not| (not, Some(meant))),
+        Ok(meant) => {
+            let wanted = Addition { file, seen, item: item.clone(), by: viewer.name().to_owned() };
+            let turn = drafts.turn().await?;
+            drafts.bench.add(wanted, Arc::clone(&meant), turn).await.map_err(|not| (not, Some(meant)))
+        }
         Err(problems) => Err((NotAdded::Problems(problems), None)),
     };
     let shown = match added {
-        Ok(id) => {
-            let (who, shown) = (viewer.name(), file.display());
-            tracing::info!(user = who, monitor = %id, "`{who}` added `{id}` to `{shown}`");
-            return Ok(answer::see_other(&drafts.lead_to(desk, visit, &id).await));
-        }
+        Ok(id) => return Ok(answer::see_other(&drafts.lead_to(desk, visit, &id).await)),
         Err((NotAdded::Problems(problems), _)) => wrong(&problems),
         Err((NotAdded::Refused(why), meant)) => {
-            let add = match drafts.offer(&config, viewer).await {
+            let add = match drafts.offer(&config, viewer).await? {
                 Add::Offered { file, seen, complaint: _ } => Add::Offered { file, seen, complaint: Some(why) },
                 Add::No | Add::Impossible(_) => Add::Impossible(why),
             };
@@ -207,12 +227,13 @@ pub async fn add(desk: &Desk, visit: &Visit, admin: &Admin) -> Result<Answer, Re
 
 impl Drafts {
     /// Whether the page has a button that adds what is shown.
-    async fn offer(&self, config: &Config, viewer: &Viewer) -> Add {
-        let Some(file) = config.instance.edit.as_ref().filter(|_| may_add(viewer)) else { return Add::No };
-        match self.bench.look(file.clone()).await {
+    async fn offer(&self, config: &Config, viewer: &Viewer) -> Result<Add, Refusal> {
+        let Some(file) = config.instance.edit.as_ref().filter(|_| may_add(viewer)) else { return Ok(Add::No) };
+        let turn = self.turn().await?;
+        Ok(match self.bench.look(file.clone(), turn).await {
             Ok(seen) => Add::Offered { file: file.display().to_string(), seen, complaint: None },
             Err(why) => Add::Impossible(why),
-        }
+        })
     }
 
     /// The page of a monitor that was just written; the config's, which says what is wrong, when it is not taken up.
@@ -229,6 +250,42 @@ impl Drafts {
 /// Who may write into the config from a page. The one place to change, beside the right of the route.
 fn may_add(viewer: &Viewer) -> bool {
     viewer.may_administer()
+}
+
+/// What somebody is told of a check. An admin could write the monitor into the config and read its page; whoever may not learns whether a
+/// target answers as expected, and nothing of what it answers: otherwise this would read what only the inside of the network should.
+fn told(result: &CheckResult, viewer: &Viewer) -> LastCheck {
+    let check = views::last_check(result);
+    if may_add(viewer) {
+        return check;
+    }
+    LastCheck { failure: result.failure.as_ref().map(without_answer), transcript: Vec::new(), n_dropped: 0, ..check }
+}
+
+/// A failure without what came from the other side.
+fn without_answer(failure: &Failure) -> String {
+    match failure {
+        Failure::Proxy { .. } => "the proxy refused".to_owned(),
+        Failure::Protocol { .. } => "the answer is not valid".to_owned(),
+        Failure::Redirect { .. } => "a redirect could not be followed".to_owned(),
+        Failure::Body { .. } => "the body is not what was expected".to_owned(),
+        Failure::Header { .. } => "a header is not what was expected".to_owned(),
+        Failure::Json { .. } => "a value in the JSON is not what was expected".to_owned(),
+        Failure::Banner { .. } => "the service said something else than was expected".to_owned(),
+        Failure::Partly { .. } => "some of its addresses work, and some do not".to_owned(),
+        Failure::Heartbeat { .. } | Failure::Reported { .. } => "it did not report as expected".to_owned(),
+        Failure::Dns { .. }
+        | Failure::Refused { .. }
+        | Failure::Unreachable { .. }
+        | Failure::Closed { .. }
+        | Failure::TimedOut { .. }
+        | Failure::Tls(_)
+        | Failure::Forbidden { .. }
+        | Failure::Status { .. }
+        | Failure::Slow { .. }
+        | Failure::CertificateEnds { .. }
+        | Failure::Own(_) => failure.to_string(),
+    }
 }
 
 /// Programs have the config; this is for people in front of a page.

@@ -11,6 +11,7 @@ use crate::http::answer::Answer;
 use crate::http::route::NoRoute;
 use crate::http::route::Wire;
 use crate::ui::links::Links;
+use crate::ui::links::query_path;
 use crate::ui::page::error;
 use crate::ui::page::error::ErrorView;
 
@@ -84,7 +85,7 @@ impl Refusal {
     #[must_use]
     pub fn answer(self, links: &Links, wire: Wire, request_id: &str) -> Answer {
         if let (Refusal::SignInNeeded(next), Wire::Page) = (&self, wire) {
-            let query = next.as_ref().map_or_else(String::new, |path| format!("?next={path}"));
+            let query = next.as_ref().map_or_else(String::new, |path| format!("?next={}", query_path(path)));
             return answer::see_other(&format!("{}{query}", links.sign_in()));
         }
         let outside = self.outside();

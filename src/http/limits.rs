@@ -96,6 +96,10 @@ pub const BUCKETS_MAX: usize = 10_000;
 /// Sessions in all; at the limit the one that was unused for longest ends.
 pub const SESSIONS_MAX: usize = 10_000;
 
+/// Bytes in all sessions that a provider of identities said of people: 1 600 for each of [`SESSIONS_MAX`], or some hundred people who are in
+/// more groups than anybody needs. At the limit those that were unused for longest end.
+pub const SESSIONS_SAID_BYTES_MAX: usize = 16 * 1024 * 1024;
+
 /// A session that was not used for so long ends.
 pub const SESSION_IDLE: Duration = Duration::from_secs(24 * 3600);
 
@@ -142,8 +146,11 @@ pub const TESTS_AT_ONCE: usize = 4;
 /// Messages on one page of a delivery log, and in one answer about it.
 pub const DELIVERIES_SHOWN: usize = 50;
 
-/// Drafts of monitors that are looked at the same time: for each the whole config is read and checked. Beyond it the answer is 503.
+/// Drafts of monitors that are looked at, or added, the same time: for each the whole config is read and checked. Beyond it they wait.
 pub const DRAFTS_AT_ONCE: usize = 2;
+
+/// Drafts that wait: each is one page in front of which somebody types. Beyond it the answer is 503.
+pub const DRAFTS_WAITING_MAX: usize = 16;
 
 /// Checks of drafts at the same time. Each holds sockets for as long as its timeout; those of the config come first. Beyond it the
 /// answer is 409.

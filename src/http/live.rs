@@ -102,7 +102,7 @@ pub fn open(site: &Arc<Site>, visit: &Visit, viewer: &Viewer) -> Result<Answer, 
     if visit.bearer().is_none() {
         visit.require_own_page(snapshot.config.server.public_url.as_deref())?;
     }
-    let place = site.live.take(viewer.name()).ok_or(Refusal::Full(FULL, STREAM_RETRY))?;
+    let place = site.live.take(viewer.subject()).ok_or(Refusal::Full(FULL, STREAM_RETRY))?;
     let mut looks = tokio::time::interval(STREAM_LOOK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let reader = Reader { site: Arc::clone(site), visit: visit.clone(), said: None, n_quiet: 0, n_looks: 0, looks, _place: place };

@@ -177,6 +177,12 @@ impl Reloads {
         self.0.send(reply).await.ok()?;
         answer.await.ok()
     }
+
+    /// Asks without waiting for what comes of it. When there is no room to ask, a reload that has not begun stands there already.
+    pub fn request(&self) {
+        let (reply, _) = oneshot::channel();
+        let _ = self.0.try_send(reply);
+    }
 }
 
 /// Begins to answer on everything that was bound, as tasks of `supervisor`. Sessions that cannot be read are lost, and people
@@ -223,7 +229,7 @@ async fn site(
     let (book, shown) = watch::channel(Arc::new(Book::default()));
     let site = Site {
         pages: Pages::new(engine.clone(), shown, own.pass_key.as_ref()),
-        sign_in: SignIn::new(Auth::new(Sessions::load(rows))?, Oidc::new()?),
+        sign_in: SignIn::new(Auth::new(Sessions::load(rows))?, Oidc::new(clock.clone())?),
         desk: Desk {
             engine: engine.clone(),
             archive,

@@ -13,6 +13,7 @@ use hyper::header;
 use serde_json::Value;
 use subtle::ConstantTimeEq;
 
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::OidcAuth;
 use crate::http::answer;
@@ -32,6 +33,7 @@ use crate::http::oidc::ticket::Ticket;
 use crate::http::oidc::ticket::Tickets;
 use crate::http::visit::Visit;
 use crate::http::visit::host_name;
+use crate::ui::links::query_path;
 
 /// Why somebody does not get in this way. Each is one sentence on the sign-in page; what is behind it is in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,21 +84,25 @@ impl Stop {
             Stop::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
+
+    /// Whether whoever came can do nothing about it: an attempt that ends so is none.
+    #[must_use]
+    pub fn is_no_attempt(self) -> bool {
+        match self {
+            Stop::Unreachable | Stop::Busy | Stop::Internal => true,
+            Stop::Stale | Stop::Denied | Stop::Confused | Stop::NotAllowed => false,
+        }
+    }
 }
 
+/// Says nothing in the log: that was done where the trouble was, and a provider that rests is no new one.
 impl From<Trouble> for Stop {
     fn from(trouble: Trouble) -> Stop {
         match trouble {
             Trouble::Busy => Stop::Busy,
             Trouble::BadCode => Stop::Stale,
-            Trouble::Unreachable(why) => {
-                tracing::warn!(error = %why, "the identity provider does not answer: {why}");
-                Stop::Unreachable
-            }
-            Trouble::Confused(why) => {
-                tracing::warn!(error = %why, "the identity provider cannot be used: {why}");
-                Stop::Confused
-            }
+            Trouble::Unreachable(_) => Stop::Unreachable,
+            Trouble::Confused(_) => Stop::Confused,
         }
     }
 }
@@ -122,8 +128,8 @@ impl Oidc {
     ///
     /// # Errors
     /// The system has no randomness to give.
-    pub fn new() -> Result<Oidc, getrandom::Error> {
-        Ok(Oidc { tickets: Tickets::new()?, provider: Provider::default() })
+    pub fn new(clock: Clock) -> Result<Oidc, getrandom::Error> {
+        Ok(Oidc { tickets: Tickets::new()?, provider: Provider::new(clock) })
     }
 
     /// Sends the browser to the provider. `next` is where to go afterwards.
@@ -137,11 +143,11 @@ impl Oidc {
         let public_host = url::Url::parse(&base).ok().and_then(|url| url.host_str().map(host_name));
         let is_moved = visit.query.split('&').any(|pair| pair == MOVED);
         if public_host.as_deref() != Some(&visit.host) && !is_moved {
-            let next = next.map(|path| format!("&next={path}")).unwrap_or_default();
+            let next = next.map(|path| format!("&next={}", query_path(&path))).unwrap_or_default();
             return Ok(answer::see_other(&format!("{base}{BEGIN}?{MOVED}{next}")));
         }
         let _place = self.provider.place()?;
-        let (discovery, _) = self.provider.known(oidc, visit.now.mono).await?;
+        let (discovery, _) = self.provider.known(oidc).await?;
         let (ticket, cookie) = self.tickets.issue(oidc, next, visit.now.wall).map_err(|error| {
             tracing::error!(%error, "no randomness for signing in: {error}");
             Stop::Internal
@@ -182,20 +188,23 @@ impl Oidc {
     pub async fn person(&self, visit: &Visit, config: &Config, oidc: &OidcAuth, ticket: &Ticket) -> Result<Person, Stop> {
         let returned = Returned::read(&visit.query).ok_or(Stop::Stale)?;
         let _place = self.provider.place()?;
-        let (discovery, keys) = self.provider.known(oidc, visit.now.mono).await?;
+        let (discovery, keys) = self.provider.known(oidc).await?;
         let is_named = returned.issuer.is_some() || discovery.names_itself;
         if is_named && returned.issuer.as_deref() != Some(&oidc.issuer) {
-            return Err(Trouble::Confused("the answer is of another issuer".to_owned()).into());
+            return Err(Trouble::Confused("the answer is of another issuer".to_owned()).logged().into());
         }
         if let Some(code) = &returned.error {
             tracing::info!("the identity provider did not sign somebody in: {}", plain_code(code));
             return Err(if code == "access_denied" { Stop::Denied } else { Stop::Confused });
         }
         let code = returned.code.ok_or(Stop::Stale)?;
+        if let Some(trouble) = self.provider.resting(oidc) {
+            return Err(trouble.into());
+        }
         let callback = format!("{}{BACK}", public_base(&config.server, None).ok_or(Stop::Internal)?);
         let form =
             [("grant_type", "authorization_code"), ("code", &code), ("redirect_uri", &callback), ("code_verifier", &ticket.verifier)];
-        let tokens = self.provider.exchange(oidc, &discovery, &form).await?;
+        let tokens = self.provider.noted(oidc, self.provider.exchange(oidc, &discovery, &form).await)?;
         let expected = Expected { issuer: &oidc.issuer, client_id: &oidc.client_id, nonce: &ticket.nonce, now: visit.now.wall };
         let claims = self.claims(oidc, (&discovery, &keys), &tokens.id, &expected).await?;
         let claims = self.completed(claims, oidc, &discovery, &tokens).await?;
@@ -216,9 +225,12 @@ impl Oidc {
         token: &str,
         expected: &Expected<'_>,
     ) -> Result<Value, Stop> {
-        let refused = |why: &dyn std::fmt::Display| Stop::from(Trouble::Confused(format!("a token is refused: {why}")));
+        let refused = |why: &dyn std::fmt::Display| Stop::from(Trouble::Confused(format!("a token is refused: {why}")).logged());
         let verified = match jws::verified(token, keys) {
-            Err(BadToken::UnknownKey | BadToken::Signature) => jws::verified(token, &*self.provider.fresh_keys(oidc, discovery).await?),
+            Err(BadToken::UnknownKey | BadToken::Signature) => {
+                let fresh = self.provider.noted(oidc, self.provider.fresh_keys(oidc, discovery).await)?;
+                jws::verified(token, &fresh)
+            }
             Ok(claims) => Ok(claims),
             Err(error @ (BadToken::Malformed | BadToken::Algorithm)) => Err(error),
         };
@@ -227,16 +239,17 @@ impl Oidc {
         Ok(claims)
     }
 
-    /// The claims, with what only the user info says: some providers keep groups and addresses out of the token. What the token says goes first.
+    /// The claims, with what only the user info says: some providers keep groups and addresses out of the token. Nobody is asked for what
+    /// the config does not look at. What the token says goes first.
     async fn completed(&self, claims: Value, oidc: &OidcAuth, discovery: &Discovery, tokens: &Tokens) -> Result<Value, Stop> {
-        let is_complete = ["preferred_username", "email", &oidc.groups_claim].iter().all(|claim| claims::has(&claims, claim));
-        if is_complete {
+        if claims::suffice(&claims, oidc) {
             return Ok(claims);
         }
-        let Some(more) = self.provider.userinfo(discovery, tokens).await? else { return Ok(claims) };
+        let more = self.provider.noted(oidc, self.provider.userinfo(discovery, tokens).await)?;
+        let Some(more) = more else { return Ok(claims) };
         // Otherwise it could be the answer to somebody else's token (OpenID Connect Core 1.0, 5.3.2).
         if claims::subject(&more) != claims::subject(&claims) {
-            return Err(Trouble::Confused("the userinfo endpoint speaks of somebody else".to_owned()).into());
+            return Err(Trouble::Confused("the userinfo endpoint speaks of somebody else".to_owned()).logged().into());
         }
         let (Value::Object(mut all), Value::Object(said)) = (more, claims) else { return Err(Stop::Confused) };
         // An address and whether it is verified belong together.
@@ -249,8 +262,9 @@ impl Oidc {
     }
 
     /// Where somebody can sign out at the provider too, as far as it is known.
-    pub async fn way_out(&self, oidc: &OidcAuth) -> Option<String> {
-        let mut there = self.provider.remembered(oidc).await?.end_session.clone()?;
+    #[must_use]
+    pub fn way_out(&self, oidc: &OidcAuth) -> Option<String> {
+        let mut there = self.provider.remembered(oidc)?.end_session.clone()?;
         there.query_pairs_mut().append_pair("client_id", &oidc.client_id);
         Some(there.to_string())
     }

@@ -5,6 +5,8 @@
 //! a restart, without anybody having to remember which sessions to end.
 
 use std::collections::HashMap;
+use std::collections::HashSet;
+use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
@@ -15,6 +17,8 @@ use crate::http::limits::SESSION_AGE;
 use crate::http::limits::SESSION_IDLE;
 use crate::http::limits::SESSION_SEEN_EVERY;
 use crate::http::limits::SESSIONS_MAX;
+use crate::http::limits::SESSIONS_SAID_BYTES_MAX;
+use crate::http::oidc::claims::Said;
 use crate::http::random::digest;
 use crate::http::random::token;
 use crate::model::time::UnixMillis;
@@ -29,14 +33,22 @@ pub type SessionKey = [u8; 32];
 /// All sessions.
 #[derive(Debug, Default)]
 pub struct Sessions {
-    rows: Mutex<HashMap<Half, Held>>,
+    rows: Mutex<Rows>,
     /// Ended, but not gone from the store yet: they would come back to life with a restart.
     undeleted: Mutex<Vec<SessionKey>>,
+}
+
+#[derive(Debug, Default)]
+struct Rows {
+    held: HashMap<Half, Held>,
+    /// What was said of all of them.
+    n_said_bytes: usize,
 }
 
 #[derive(Debug, Clone)]
 struct Held {
     row: SessionRow,
+    who: Arc<Who>,
     saved_at: UnixMillis,
 }
 
@@ -45,14 +57,68 @@ struct Held {
 pub struct Who {
     /// What they are called.
     pub user: String,
-    /// What a provider of identities said of them, as JSON; `None` for who signed in here.
-    pub said: Option<String>,
+    /// What a provider of identities said of them; `None` for who signed in here.
+    pub said: Option<Kept>,
 }
 
-impl Who {
-    fn of(row: &SessionRow) -> Who {
-        Who { user: row.user.clone(), said: row.said.clone() }
+/// What a provider said, as it is asked for with every request, and as the store keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    said: Said,
+    json: String,
+}
+
+impl Kept {
+    /// Keeps it.
+    ///
+    /// # Errors
+    /// It cannot be written down.
+    pub fn new(said: Said) -> Result<Kept, serde_json::Error> {
+        serde_json::to_string(&said).map(|json| Kept { said, json })
     }
+
+    fn read(json: String) -> Option<Kept> {
+        serde_json::from_str(&json).ok().map(|said| Kept { said, json })
+    }
+
+    /// What was said.
+    #[must_use]
+    pub fn said(&self) -> &Said {
+        &self.said
+    }
+}
+
+impl Rows {
+    fn insert(&mut self, held: Held) {
+        self.n_said_bytes += n_said_bytes(&held.row);
+        if let Some(before) = self.held.insert(first_half(&held.row.token_hash), held) {
+            self.n_said_bytes -= n_said_bytes(&before.row);
+        }
+    }
+
+    fn remove(&mut self, half: &Half) -> Option<Held> {
+        let held = self.held.remove(half)?;
+        self.n_said_bytes -= n_said_bytes(&held.row);
+        Some(held)
+    }
+
+    /// Ends those that were unused for longest until there is room for one more, of which so much was said; gives back which.
+    fn make_room(&mut self, n_more_bytes: usize) -> Vec<SessionKey> {
+        let mut evicted = Vec::new();
+        loop {
+            let is_wordy = SESSIONS_SAID_BYTES_MAX < self.n_said_bytes + n_more_bytes;
+            if !is_wordy && self.held.len() < SESSIONS_MAX {
+                return evicted;
+            }
+            let candidates = self.held.iter().filter(|(_, held)| !is_wordy || held.row.said.is_some());
+            let Some(half) = candidates.min_by_key(|(_, held)| held.row.seen_at).map(|(half, _)| *half) else { return evicted };
+            evicted.extend(self.remove(&half).map(|held| held.row.token_hash));
+        }
+    }
+}
+
+fn n_said_bytes(row: &SessionRow) -> usize {
+    row.said.as_ref().map_or(0, String::len)
 }
 
 /// A session that has just begun.
@@ -63,7 +129,7 @@ pub struct Begun {
     /// To be stored.
     pub row: SessionRow,
     /// Ended to make room; to be deleted from the store.
-    pub evicted: Option<SessionKey>,
+    pub evicted: Vec<SessionKey>,
 }
 
 /// What became of a token.
@@ -76,18 +142,30 @@ pub enum Found {
     /// It is good.
     Live {
         /// Whose it is.
-        who: Who,
+        who: Arc<Who>,
         /// To be stored, because the time of last use has moved far enough.
         save: Option<SessionRow>,
     },
 }
 
 impl Sessions {
-    /// Takes over what the store kept.
+    /// Takes over what the store kept. What cannot be read of it lets nobody in, and is given back by the next [`Sessions::sweep`].
     #[must_use]
-    pub fn load(rows: Vec<SessionRow>) -> Sessions {
-        let held = rows.into_iter().map(|row| (first_half(&row.token_hash), Held { saved_at: row.seen_at, row }));
-        Sessions { rows: Mutex::new(held.collect()), undeleted: Mutex::default() }
+    pub fn load(mut stored: Vec<SessionRow>) -> Sessions {
+        let (mut rows, mut undeleted) = (Rows::default(), Vec::new());
+        // The newest last: they push the others out.
+        stored.sort_by_key(|row| row.seen_at);
+        for row in stored {
+            let said = row.said.clone().map(Kept::read);
+            if said == Some(None) {
+                undeleted.push(row.token_hash);
+                continue;
+            }
+            undeleted.extend(rows.make_room(n_said_bytes(&row)));
+            let who = Arc::new(Who { user: row.user.clone(), said: said.flatten() });
+            rows.insert(Held { saved_at: row.seen_at, who, row });
+        }
+        Sessions { rows: Mutex::new(rows), undeleted: Mutex::new(undeleted) }
     }
 
     /// Begins a session with a new token.
@@ -96,25 +174,23 @@ impl Sessions {
     /// The system has no randomness to give.
     pub fn begin(&self, who: Who, credential: &str, now: UnixMillis) -> Result<Begun, getrandom::Error> {
         let token = token()?;
-        let Who { user, said } = who;
-        let row = SessionRow { token_hash: key_of(&token, credential), user, said, created_at: now, seen_at: now };
+        let said = who.said.as_ref().map(|kept| kept.json.clone());
+        let row = SessionRow { token_hash: key_of(&token, credential), user: who.user.clone(), said, created_at: now, seen_at: now };
         let mut rows = self.lock();
-        let mut evicted = None;
-        if rows.len() >= SESSIONS_MAX {
-            let longest_unused = rows.iter().min_by_key(|(_, held)| held.row.seen_at).map(|(half, _)| *half);
-            evicted = longest_unused.and_then(|half| rows.remove(&half)).map(|held| held.row.token_hash);
-        }
-        rows.insert(first_half(&row.token_hash), Held { row: row.clone(), saved_at: now });
+        let evicted = rows.make_room(n_said_bytes(&row));
+        rows.insert(Held { row: row.clone(), who: Arc::new(who), saved_at: now });
         Ok(Begun { token, row, evicted })
     }
 
-    /// Looks a token up. `credential_of` says what whoever it is signs in with now; `None` when they may not come in any more.
+    /// Looks a token up. `credential_of` says what whoever it is signs in with now; `None` when they may not come in any more. Nobody else
+    /// waits while it thinks.
     pub fn find(&self, token: &str, credential_of: impl Fn(&Who) -> Option<String>, now: UnixMillis) -> Found {
         let half = first_half(&key_of(token, ""));
+        let Some((who, key)) = self.whose(&half) else { return Found::Nothing };
+        let is_theirs = fits(&who, &key, token, credential_of);
         let mut rows = self.lock();
-        let Some(held) = rows.get_mut(&half) else { return Found::Nothing };
-        if !fits(&held.row, token, &credential_of) || is_over(&held.row, now) {
-            let key = held.row.token_hash;
+        let Some(held) = rows.held.get_mut(&half).filter(|held| held.row.token_hash == key) else { return Found::Nothing };
+        if !is_theirs || is_over(&held.row, now) {
             rows.remove(&half);
             return Found::Ended(key);
         }
@@ -123,13 +199,18 @@ impl Sessions {
             held.saved_at = held.row.seen_at;
             held.row.clone()
         });
-        Found::Live { who: Who::of(&held.row), save }
+        Found::Live { who, save }
     }
 
     /// Whether a token is still good, without counting as its use: whoever merely waits is idle.
     pub fn is_live(&self, token: &str, credential_of: impl Fn(&Who) -> Option<String>, now: UnixMillis) -> bool {
-        let rows = self.lock();
-        rows.get(&first_half(&key_of(token, ""))).is_some_and(|held| fits(&held.row, token, &credential_of) && !is_over(&held.row, now))
+        let half = first_half(&key_of(token, ""));
+        let Some((who, key)) = self.whose(&half) else { return false };
+        fits(&who, &key, token, credential_of) && self.lock().held.get(&half).is_some_and(|held| !is_over(&held.row, now))
+    }
+
+    fn whose(&self, half: &Half) -> Option<(Arc<Who>, SessionKey)> {
+        self.lock().held.get(half).map(|held| (Arc::clone(&held.who), held.row.token_hash))
     }
 
     /// Ends one; gives back what it was, which is to be deleted from the store.
@@ -148,26 +229,25 @@ impl Sessions {
     /// Ends those that are over and those of people who may not come in any more; gives back what is to be deleted from the store.
     pub fn sweep(&self, may_come: impl Fn(&Who) -> bool, now: UnixMillis) -> Vec<SessionKey> {
         let mut ended = std::mem::take(&mut *self.undeleted.lock().unwrap_or_else(PoisonError::into_inner));
-        self.lock().retain(|_, held| {
-            let stays = may_come(&Who::of(&held.row)) && !is_over(&held.row, now);
-            if !stays {
-                ended.push(held.row.token_hash);
-            }
-            stays
-        });
+        let all: Vec<(Half, Arc<Who>)> = self.lock().held.iter().map(|(half, held)| (*half, Arc::clone(&held.who))).collect();
+        let gone: HashSet<Half> = all.into_iter().filter(|(_, who)| !may_come(who)).map(|(half, _)| half).collect();
+        let mut rows = self.lock();
+        let over = rows.held.iter().filter(|(half, held)| gone.contains(*half) || is_over(&held.row, now));
+        let over: Vec<Half> = over.map(|(half, _)| *half).collect();
+        ended.extend(over.iter().filter_map(|half| rows.remove(half)).map(|held| held.row.token_hash));
         ended
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Half, Held>> {
+    fn lock(&self) -> MutexGuard<'_, Rows> {
         self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Whether a token belongs to a session whose user signs in with the same credential now.
-fn fits(row: &SessionRow, token: &str, credential_of: impl Fn(&Who) -> Option<String>) -> bool {
-    credential_of(&Who::of(row)).is_some_and(|credential| {
+fn fits(who: &Who, key: &SessionKey, token: &str, credential_of: impl Fn(&Who) -> Option<String>) -> bool {
+    credential_of(who).is_some_and(|credential| {
         let expected = key_of(token, &credential);
-        expected[..].ct_eq(&row.token_hash[..]).into()
+        expected[..].ct_eq(&key[..]).into()
     })
 }
 
@@ -235,9 +315,53 @@ mod tests {
         let sessions = Sessions::default();
         let begun = sessions.begin(ops(), "hash", T0).unwrap();
         assert!(!format!("{sessions:?}").contains(&begun.token));
-        assert_eq!(sessions.find(&begun.token, hash, T0 + Duration::from_secs(59)), Found::Live { who: ops(), save: None });
+        assert_eq!(sessions.find(&begun.token, hash, T0 + Duration::from_secs(59)), Found::Live { who: Arc::new(ops()), save: None });
         assert!(matches!(sessions.find(&begun.token, hash, T0 + Duration::from_secs(60)), Found::Live { save: Some(_), .. }));
         assert!(sessions.end(&begun.token).is_some());
         assert_eq!(sessions.find("nonsense", hash, T0), Found::Nothing);
+    }
+
+    fn said(n_bytes: usize) -> Who {
+        let said = Said { subject: "42".to_owned(), groups: vec!["g".repeat(n_bytes)], email_domain: None };
+        Who { user: "ada".to_owned(), said: Some(Kept::new(said).unwrap()) }
+    }
+
+    #[test]
+    fn what_was_said_of_people_is_bounded_in_all_and_comes_back_after_a_restart() {
+        let sessions = Sessions::default();
+        let quiet = sessions.begin(ops(), "hash", T0).unwrap();
+        let wordy = SESSIONS_SAID_BYTES_MAX / 4;
+        let begin = |n: u32| sessions.begin(said(wordy), "hash", T0 + Duration::from_secs(1) * n).unwrap();
+        let begun: Vec<Begun> = (0..3).map(begin).collect();
+        assert!(begun.iter().all(|begun| begun.evicted.is_empty()));
+        // The first one was used meanwhile, so the second one has to go.
+        let later = T0 + Duration::from_secs(10);
+        assert!(live(&sessions, &begun[0].token, later));
+        assert_eq!(begin(20).evicted, [begun[1].row.token_hash]);
+        assert!(live(&sessions, &quiet.token, later), "whoever nothing was said of makes no room");
+        assert!(live(&sessions, &begun[0].token, later) && !live(&sessions, &begun[1].token, later));
+        sessions.end(&begun[0].token);
+        assert!(begin(21).evicted.is_empty(), "who signs out makes room");
+
+        let row = |n| SessionRow { seen_at: T0 + Duration::from_secs(n), ..begin(0).row };
+        let rows: Vec<SessionRow> = (30..40).map(row).collect();
+        let restarted = Sessions::load(rows.clone());
+        assert_eq!(restarted.lock().held.len(), 3);
+        let unread = SessionRow { said: Some("not JSON".to_owned()), ..rows[9].clone() };
+        assert_eq!(Sessions::load(vec![unread]).sweep(|_| true, T0), [rows[9].token_hash]);
+        let gone = restarted.sweep(|who| who.said.as_ref().is_some_and(|kept| kept.said().subject == "42"), T0);
+        assert_eq!(gone.len(), 7, "what found no room is deleted from the store");
+        assert_eq!(restarted.sweep(|_| false, T0).len(), 3);
+    }
+
+    #[test]
+    fn nobody_waits_while_it_is_judged_who_may_come_in() {
+        let sessions = Sessions::default();
+        let (one, other) = (sessions.begin(ops(), "hash", T0).unwrap().token, sessions.begin(ops(), "hash", T0).unwrap().token);
+        // Judging one asks for another: with the lock held this would never end.
+        let judged = |who: &Who| live(&sessions, &other, T0).then(|| hash(who)).flatten();
+        assert!(matches!(sessions.find(&one, judged, T0), Found::Live { .. }));
+        assert!(sessions.is_live(&one, judged, T0));
+        assert!(sessions.sweep(|who| judged(who).is_some(), T0).is_empty());
     }
 }

@@ -8,11 +8,11 @@ use hyper::header;
 
 use crate::config::Auth as AuthConfig;
 use crate::config::Config;
+use crate::config::OWNER;
 use crate::http::answer;
 use crate::http::answer::Answer;
 use crate::http::archive::Archive;
 use crate::http::auth::Auth;
-use crate::http::auth::OWNER;
 use crate::http::auth::cookie_name;
 use crate::http::auth::credential_of;
 use crate::http::error::Refusal;
@@ -28,6 +28,7 @@ use crate::http::pages::Pages;
 use crate::http::password::Passwords;
 use crate::http::route::Route;
 use crate::http::route::route;
+use crate::http::sessions::Kept;
 use crate::http::sessions::SessionKey;
 use crate::http::sessions::Who;
 use crate::http::throttle::Throttle;
@@ -96,7 +97,7 @@ impl SignIn {
             Some(user) => {
                 self.throttle.succeeded(address, name);
                 let who = Who { user: user.name.clone(), said: None };
-                self.begin(visit, (who, next_page(visit)), config, archive).await
+                self.begin(visit, (who, Way::Password, next_page(visit)), config, archive).await
             }
             None => Ok(self.page(visit, config, pages, Some((StatusCode::UNAUTHORIZED, WRONG)))),
         }
@@ -119,7 +120,7 @@ impl SignIn {
     pub async fn use_link(&self, visit: &Visit, token: &str, config: &AuthConfig, archive: &dyn Archive) -> Result<Answer, Refusal> {
         if self.links.take(token, visit.now.mono) {
             let who = Who { user: OWNER.to_owned(), said: None };
-            self.begin(visit, (who, next_page(visit)), config, archive).await
+            self.begin(visit, (who, Way::Link, next_page(visit)), config, archive).await
         } else {
             Ok(answer::page(StatusCode::GONE, sign_in::link_gone(&visit.links)))
         }
@@ -152,11 +153,16 @@ impl SignIn {
         let answer = match self.oidc.person(visit, config, oidc, &ticket).await {
             Ok(person) => {
                 self.throttle.succeeded(address, &account);
-                let said = serde_json::to_string(&person.said).map_err(|error| Refusal::Internal(error.to_string()))?;
+                let said = Kept::new(person.said).map_err(|error| Refusal::Internal(error.to_string()))?;
                 let who = Who { user: person.name, said: Some(said) };
-                self.begin(visit, (who, ticket.next.as_deref().and_then(own_page)), &config.auth, archive).await?
+                self.begin(visit, (who, Way::Provider, ticket.next.as_deref().and_then(own_page)), &config.auth, archive).await?
             }
-            Err(stop) => self.stopped(visit, &config.auth, pages, stop),
+            Err(stop) => {
+                if stop.is_no_attempt() {
+                    self.throttle.take_back(address, &account);
+                }
+                self.stopped(visit, &config.auth, pages, stop)
+            }
         };
         Ok(oidc::used(visit, answer))
     }
@@ -175,7 +181,7 @@ impl SignIn {
         let gone = format!("{}=; {}; Max-Age=0", cookie_name(visit), visit.cookie_attributes());
         // The provider would let them in again without a question, so they are shown the way out of there too. A form of ours may not lead to it.
         let way_out = match (&config.oidc, ended.is_some_and(|row| row.said.is_some())) {
-            (Some(oidc), true) => self.oidc.way_out(oidc).await.map(|href| (oidc, href)),
+            (Some(oidc), true) => self.oidc.way_out(oidc).map(|href| (oidc, href)),
             (Some(_) | None, _) => None,
         };
         let answer = match way_out {
@@ -233,11 +239,11 @@ impl SignIn {
     async fn begin(
         &self,
         visit: &Visit,
-        (who, next): (Who, Option<String>),
+        (who, way, next): (Who, Way, Option<String>),
         config: &AuthConfig,
         archive: &dyn Archive,
     ) -> Result<Answer, Refusal> {
-        let user = who.user.clone();
+        let said = way.said(&who);
         let credential = credential_of(&who, config).unwrap_or_default();
         let begun = self.auth.sessions.begin(who, &credential, visit.now.wall);
         let begun = begun.map_err(|error| Refusal::Internal(format!("no randomness for a session: {error}")))?;
@@ -256,10 +262,38 @@ impl SignIn {
                 self.auth.sessions.delete_later(gone);
             }
         }
-        tracing::info!(user, "`{user}` signed in");
+        tracing::info!(way = way.word(), "{said}");
         let cookie = format!("{}={}; {}; Max-Age={}", cookie_name(visit), begun.token, visit.cookie_attributes(), SESSION_AGE.as_secs());
         let next = next.map_or_else(|| visit.links.dashboard(), |path| visit.links.to(&path));
         Ok(answer::with(answer::see_other(&next), header::SET_COOKIE, &cookie))
+    }
+}
+
+/// How somebody came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Password,
+    Link,
+    Provider,
+}
+
+impl Way {
+    fn word(self) -> &'static str {
+        match self {
+            Way::Password => "password",
+            Way::Link => "link",
+            Way::Provider => "provider",
+        }
+    }
+
+    /// What the log says. Several people may be called the same at the provider, so it also says as whom it knows them; that is a text of
+    /// the provider's, and written so that it cannot look like anything else.
+    fn said(self, who: &Who) -> String {
+        let user = &who.user;
+        match &who.said {
+            Some(kept) => format!("`{user}` signed in by the {}, which knows them as {:?}", self.word(), kept.said().subject),
+            None => format!("`{user}` signed in by a {}", self.word()),
+        }
     }
 }
 
@@ -287,6 +321,17 @@ fn limit_address(visit: &Visit) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::oidc::claims::Said;
+
+    #[test]
+    fn the_log_says_by_which_way_and_as_whom() {
+        let said = Said { subject: "4\n2".to_owned(), groups: vec!["staff".to_owned()], email_domain: None };
+        let of_provider = Who { user: "ada".to_owned(), said: Some(Kept::new(said).unwrap()) };
+        let own = Who { user: "ops".to_owned(), said: None };
+        assert_eq!(Way::Provider.said(&of_provider), r#"`ada` signed in by the provider, which knows them as "4\n2""#);
+        assert_eq!(Way::Password.said(&own), "`ops` signed in by a password");
+        assert_eq!(Way::Link.said(&own), "`ops` signed in by a link");
+    }
 
     #[test]
     fn the_page_to_come_back_to_is_always_one_of_ours() {

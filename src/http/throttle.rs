@@ -90,6 +90,19 @@ impl Throttle {
         buckets.remove(&account_key(account));
     }
 
+    /// Takes an attempt back that could not even be judged. What was counted before stays, and so does the wait for it.
+    pub fn take_back(&self, address: IpAddr, account: &str) {
+        let mut buckets = self.lock();
+        for (key, longest) in [(address_key(address), ADDRESS_WAIT_MAX), (account_key(account), ACCOUNT_WAIT_MAX)] {
+            let Some(bucket) = buckets.get_mut(&key) else { continue };
+            bucket.n_failed = bucket.n_failed.saturating_sub(1);
+            bucket.free_at = bucket.last_at + delay(bucket.n_failed, longest);
+            if bucket.n_failed == 0 {
+                buckets.remove(&key);
+            }
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<Key, Bucket>> {
         self.buckets.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -176,6 +189,25 @@ mod tests {
         assert_eq!(n, 5);
         throttle.succeeded(ip("::1"), "ops");
         assert_eq!(throttle.attempt(ip("::1"), "ops", now), Ok(()));
+    }
+
+    #[test]
+    fn attempts_that_are_taken_back_lock_nobody_out_and_forgive_nothing() {
+        let throttle = Throttle::default();
+        let (office, now) = (ip("203.0.113.9"), Mono(5 * SECOND));
+        for _ in 0..1000 {
+            assert_eq!(throttle.attempt(office, "provider", now), Ok(()));
+            throttle.take_back(office, "provider");
+        }
+        assert!(throttle.lock().is_empty(), "nothing is left of them");
+        for _ in 0..5 {
+            assert_eq!(throttle.attempt(office, "ops", now), Ok(()));
+        }
+        let later = now + Duration::from_secs(1);
+        assert!(throttle.attempt(office, "ops", now).is_err());
+        assert_eq!(throttle.attempt(office, "provider", later), Ok(()));
+        throttle.take_back(office, "provider");
+        assert_eq!(throttle.attempt(office, "ops", later), Err(Duration::from_secs(1)), "five have failed, as before");
     }
 
     #[test]

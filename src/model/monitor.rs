@@ -122,8 +122,17 @@ impl Monitor {
     }
 }
 
-/// Words in the name of a query parameter whose value is probably a secret.
-const SECRET_WORDS: [&str; 8] = ["token", "key", "secret", "pass", "pwd", "auth", "sig", "credential"];
+/// Parts of the name of a query parameter whose value is probably a secret.
+const SECRET_PARTS: [&str; 10] = ["token", "key", "secret", "pass", "pwd", "auth", "sig", "credential", "session", "jwt"];
+
+/// Short words that stand in many harmless names, and say the same when they stand alone: `signup_code`, but not `postcode`.
+const SECRET_WORDS: [&str; 4] = ["code", "sid", "otp", "pin"];
+
+fn sounds_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let mut words = name.split(|c: char| !c.is_ascii_alphanumeric());
+    SECRET_PARTS.iter().any(|part| name.contains(part)) || words.any(|word| SECRET_WORDS.contains(&word))
+}
 
 /// A URL that may be shown: without user info, and without the values of query parameters that sound secret.
 #[must_use]
@@ -142,7 +151,7 @@ pub fn shown_url(url: &url::Url) -> String {
 #[must_use]
 pub fn shown_query(query: &str) -> String {
     let shown = query.split('&').map(|pair| match pair.split_once('=') {
-        Some((name, _)) if SECRET_WORDS.iter().any(|word| name.to_ascii_lowercase().contains(word)) => format!("{name}=***"),
+        Some((name, _)) if sounds_secret(name) => format!("{name}=***"),
         Some(_) | None => pair.to_owned(),
     });
     shown.collect::<Vec<_>>().join("&")
@@ -414,6 +423,10 @@ mod tests {
             (
                 "https://a.example/x?page=2&api_key=abc&access_Token=d=e&flag",
                 "https://a.example/x?page=2&api_key=***&access_Token=***&flag",
+            ),
+            (
+                "https://a.example/?code=1&jwt=2&PHPSESSION=3&sid=4&x-otp=5&user_pin=6&sig=7&X-Signature=8&postcode=9&ping=0",
+                "https://a.example/?code=***&jwt=***&PHPSESSION=***&sid=***&x-otp=***&user_pin=***&sig=***&X-Signature=***&postcode=9&ping=0",
             ),
             ("http://a.example/", "http://a.example/"),
         ] {

@@ -129,7 +129,7 @@ impl Links {
     /// The way to the provider of identities, and afterwards to one of our own pages.
     #[must_use]
     pub fn sign_in_at_provider(&self, next: Option<&str>) -> String {
-        let query = next.map(|path| format!("?next={path}")).unwrap_or_default();
+        let query = next.map(|path| format!("?next={}", query_path(path))).unwrap_or_default();
         format!("{}{query}", self.to("/sign-in/oidc"))
     }
 
@@ -321,6 +321,13 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 #[must_use]
 pub fn path_segment(text: &str) -> String {
     utf8_percent_encode(text, RESERVED).to_string()
+}
+
+/// A path as the value of a query: what is encoded in it stays encoded when the query is read.
+#[must_use]
+pub fn query_path(path: &str) -> String {
+    const KEPT: &AsciiSet = &RESERVED.remove(b'/');
+    utf8_percent_encode(path, KEPT).to_string()
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ use super::PATIENCE;
 
 /// What the client in the tests is called, and by what it is known.
 pub const CLIENT_ID: &str = "vigilmon";
-pub const CLIENT_SECRET: &str = "s3cret & more";
+pub const CLIENT_SECRET: &str = "s3cret & more+%7E-_.~*";
 
 /// In which way it breaks with the rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +54,8 @@ pub enum Twist {
     OtherIssuer,
     /// The user info is somebody else's.
     OtherUserinfo,
+    /// The user info is not for us.
+    NoUserinfo(u16),
     /// It answers HTML.
     Nonsense,
     /// It takes connections and says nothing.
@@ -89,6 +91,14 @@ pub struct Provider {
 /// Fields of a query or a form.
 fn fields(text: &str) -> BTreeMap<String, String> {
     url::form_urlencoded::parse(text.as_bytes()).into_owned().collect()
+}
+
+/// Who says that it is asking, decoded as RFC 6749, 2.3.1, has it: each half is a value of a form.
+fn client(authorization: &str) -> Option<(String, String)> {
+    let pair = BASE64.decode(authorization.strip_prefix("Basic ")?.as_bytes()).ok()?;
+    let (id, secret) = std::str::from_utf8(&pair).ok()?.split_once(':')?;
+    let decoded = |half: &str| fields(&format!("half={half}")).remove("half");
+    Some((decoded(id)?, decoded(secret)?))
 }
 
 fn new_key() -> EcdsaKeyPair {
@@ -226,9 +236,7 @@ impl Provider {
     fn token(&self, authorization: &str, form: &BTreeMap<String, String>) -> (u16, String, String) {
         let refused =
             |error: &str| (400, String::new(), json!({ "error": error, "error_description": "<script>alert(1)</script>" }).to_string());
-        let encoded = |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
-        let expected = format!("Basic {}", BASE64.encode(format!("{}:{}", encoded(CLIENT_ID), encoded(CLIENT_SECRET)).as_bytes()));
-        if authorization != expected {
+        if client(authorization) != Some((CLIENT_ID.to_owned(), CLIENT_SECRET.to_owned())) {
             return refused("invalid_client");
         }
         let mut script = self.script.lock().unwrap();
@@ -254,6 +262,7 @@ impl Provider {
             | Twist::OtherKey
             | Twist::OtherIssuer
             | Twist::OtherUserinfo
+            | Twist::NoUserinfo(_)
             | Twist::Nonsense
             | Twist::Silent => {}
         }
@@ -266,6 +275,9 @@ impl Provider {
             return (401, String::new(), "{}".to_owned());
         }
         let script = self.script.lock().unwrap();
+        if let Twist::NoUserinfo(status) = script.twist {
+            return (status, String::new(), "{}".to_owned());
+        }
         let mut said = script.more.clone();
         said["sub"] = if script.twist == Twist::OtherUserinfo { json!("somebody-else") } else { script.person["sub"].clone() };
         (200, String::new(), said.to_string())

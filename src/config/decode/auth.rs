@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::config::ApiToken;
 use crate::config::Auth;
+use crate::config::OWNER;
 use crate::config::ProxyAuth;
 use crate::config::Role;
 use crate::config::Roles;
@@ -58,9 +59,17 @@ fn unique_name(ctx: &Ctx<'_>, at: &At<'_>, seen: &mut BTreeMap<String, u32>) -> 
     Some(name)
 }
 
+/// Whoever comes by a one-time link is called `owner`; a user of that name would be taken for them in the log and beside what was done.
+fn is_free(ctx: &Ctx<'_>, at: &At<'_>, name: &str) -> bool {
+    if name == OWNER {
+        ctx.bad(at, format!("`{OWNER}` is what whoever comes by a one-time link is called"), "give this user another name");
+    }
+    name != OWNER
+}
+
 fn user(ctx: &Ctx<'_>, at: &At<'_>, seen: &mut BTreeMap<String, u32>) -> Option<User> {
     let mut fields = Fields::open(ctx, at, "auth.users[]")?;
-    let name = fields.must("name", |ctx, at| unique_name(ctx, at, seen));
+    let name = fields.must("name", |ctx, at| unique_name(ctx, at, seen).filter(|name| is_free(ctx, at, name)));
     let hash = fields.must("password_hash", password_hash);
     let role = fields.read("role", |ctx, at| readers::choice(ctx, at, &ROLES));
     fields.finish();

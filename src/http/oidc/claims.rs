@@ -5,9 +5,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::config::Allowed;
+use crate::config::OWNER;
 use crate::config::OidcAuth;
 use crate::config::Role;
-use crate::http::auth::OWNER;
 use crate::model::id::check_name;
 use crate::model::time::UnixMillis;
 
@@ -154,10 +154,18 @@ pub fn role(said: &Said, oidc: &OidcAuth) -> Option<Role> {
     if is_allowed { oidc.roles.of(said.groups.iter().map(String::as_str)) } else { None }
 }
 
-/// Whether a claim with this name, or at this path of names, is there.
+/// Whether there is all that the config looks at: groups where a group lets in or gives a role, an address where its domain lets in, and
+/// something to call somebody by.
 #[must_use]
-pub fn has(claims: &Value, claim: &str) -> bool {
-    found(claims, claim).is_some()
+pub fn suffice(claims: &Value, oidc: &OidcAuth) -> bool {
+    let (asks_groups, asks_domains) = match &oidc.allowed {
+        Allowed::Everyone => (false, false),
+        Allowed::Listed { groups, domains } => (!groups.is_empty(), !domains.is_empty()),
+    };
+    let has = |claim: &str| found(claims, claim).is_some();
+    let has_groups = has(&oidc.groups_claim) || (!asks_groups && oidc.roles.of_groups.is_empty());
+    let has_address = has("email") || !asks_domains;
+    has_groups && has_address && ["preferred_username", "email", "name"].into_iter().any(has)
 }
 
 /// The claim of this name; for Keycloak's `realm_access.roles` and the like also what is found step by step.

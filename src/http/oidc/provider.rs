@@ -4,11 +4,11 @@
 use std::error::Error;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::PoisonError;
+use std::sync::RwLock;
 use std::time::Duration;
 
 use data_encoding::BASE64;
-use percent_encoding::NON_ALPHANUMERIC;
-use percent_encoding::utf8_percent_encode;
 use reqwest::redirect::Policy;
 use serde_json::Value;
 use tokio::sync::Mutex;
@@ -17,7 +17,9 @@ use tokio::sync::Semaphore;
 use tokio::sync::SemaphorePermit;
 use url::Host;
 use url::Url;
+use url::form_urlencoded::byte_serialize;
 
+use crate::clock::Clock;
 use crate::config::OidcAuth;
 use crate::http::oidc::jws::Keys;
 use crate::model::time::Mono;
@@ -60,6 +62,19 @@ pub enum Trouble {
     Busy,
 }
 
+impl Trouble {
+    /// Writes to the log what is behind it. Once, where it happens: what is merely remembered of it would let strangers fill the log.
+    #[must_use]
+    pub fn logged(self) -> Trouble {
+        match &self {
+            Trouble::Unreachable(why) => tracing::warn!(error = %why, "the identity provider does not answer: {why}"),
+            Trouble::Confused(why) => tracing::warn!(error = %why, "the identity provider cannot be used: {why}"),
+            Trouble::BadCode | Trouble::Busy => {}
+        }
+        self
+    }
+}
+
 /// What a provider says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Discovery {
@@ -82,6 +97,9 @@ enum ClientAuth {
     Post,
 }
 
+/// What a provider says of itself, and its keys.
+pub type Facts = (Arc<Discovery>, Arc<Keys>);
+
 /// What was asked of the provider before.
 #[derive(Debug, Clone)]
 struct Known {
@@ -92,7 +110,7 @@ struct Known {
 }
 
 /// What is known of the provider now.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Memory {
     known: Option<Known>,
     /// Which issuer could not be asked, until when nobody tries again, and why.
@@ -112,18 +130,22 @@ pub struct Tokens {
 #[derive(Debug)]
 pub struct Provider {
     client: OnceCell<reqwest::Client>,
-    /// Asked by one at a time: whoever comes meanwhile waits for the same answer.
-    memory: Mutex<Memory>,
+    clock: Clock,
+    /// Held for no longer than it takes to look or to note: whoever signs out waits for nobody's network.
+    memory: RwLock<Memory>,
+    /// Held while the provider is asked, by one at a time: whoever comes meanwhile waits for the same answer.
+    asking: Mutex<()>,
     places: Semaphore,
 }
 
-impl Default for Provider {
-    fn default() -> Provider {
-        Provider { client: OnceCell::new(), memory: Mutex::default(), places: Semaphore::new(AT_ONCE) }
-    }
-}
-
 impl Provider {
+    /// Nothing is known yet.
+    #[must_use]
+    pub fn new(clock: Clock) -> Provider {
+        let (memory, asking) = (RwLock::default(), Mutex::default());
+        Provider { client: OnceCell::new(), clock, memory, asking, places: Semaphore::new(AT_ONCE) }
+    }
+
     /// A place among those who are on their way.
     ///
     /// # Errors
@@ -136,18 +158,20 @@ impl Provider {
     ///
     /// # Errors
     /// [`Trouble`], the same for some seconds when it could not be reached.
-    pub async fn known(&self, oidc: &OidcAuth, now: Mono) -> Result<(Arc<Discovery>, Arc<Keys>), Trouble> {
-        let mut memory = self.memory.lock().await;
-        if let Some(known) = memory.known.as_ref().filter(|known| known.issuer == oidc.issuer && now.since(known.read_at) < KNOWN_FOR) {
-            return Ok((Arc::clone(&known.discovery), Arc::clone(&known.keys)));
+    pub async fn known(&self, oidc: &OidcAuth) -> Result<Facts, Trouble> {
+        if let Some(known) = self.in_memory(oidc) {
+            return known;
         }
-        if let Some((issuer, until, trouble)) = &memory.failed
-            && *issuer == oidc.issuer
-            && now < *until
-        {
-            return Err(trouble.clone());
+        let _turn = self.asking.lock().await;
+        // Whoever had the turn before may have asked the same.
+        if let Some(known) = self.in_memory(oidc) {
+            return known;
         }
-        match self.ask(oidc).await {
+        let asked = self.ask(oidc).await.map_err(Trouble::logged);
+        // Only now: what took until its time was up would be forgotten already if it counted from the beginning.
+        let now = self.clock.now().mono;
+        let mut memory = self.memory.write().unwrap_or_else(PoisonError::into_inner);
+        match asked {
             Ok((discovery, keys)) => {
                 let (discovery, keys) = (Arc::new(discovery), Arc::new(keys));
                 let (for_memory, listed) = (Arc::clone(&discovery), Arc::clone(&keys));
@@ -162,9 +186,46 @@ impl Provider {
         }
     }
 
+    /// What is known without asking anybody, or why it is not and nobody is asked yet; `None` when it is time to ask.
+    fn in_memory(&self, oidc: &OidcAuth) -> Option<Result<Facts, Trouble>> {
+        let now = self.clock.now().mono;
+        let memory = self.memory.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let is_fresh = |known: &Known| known.issuer == oidc.issuer && now.since(known.read_at) < KNOWN_FOR;
+        match memory.known.filter(is_fresh) {
+            Some(known) => Some(Ok((known.discovery, known.keys))),
+            None => self.resting(oidc).map(Err),
+        }
+    }
+
+    /// What came of asking: trouble is logged, and when nobody answered it is remembered, so that no more is asked for a while.
+    ///
+    /// # Errors
+    /// The same [`Trouble`].
+    pub fn noted<T>(&self, oidc: &OidcAuth, asked: Result<T, Trouble>) -> Result<T, Trouble> {
+        asked.map_err(|trouble| {
+            let trouble = trouble.logged();
+            if matches!(trouble, Trouble::Unreachable(_)) {
+                let until = self.clock.now().mono + REST;
+                let mut memory = self.memory.write().unwrap_or_else(PoisonError::into_inner);
+                memory.failed = Some((oidc.issuer.clone(), until, trouble.clone()));
+            }
+            trouble
+        })
+    }
+
+    /// Why nobody is asked for a while, if that is so.
+    #[must_use]
+    pub fn resting(&self, oidc: &OidcAuth) -> Option<Trouble> {
+        let now = self.clock.now().mono;
+        let memory = self.memory.read().unwrap_or_else(PoisonError::into_inner);
+        let (issuer, until, trouble) = memory.failed.as_ref()?;
+        (*issuer == oidc.issuer && now < *until).then(|| trouble.clone())
+    }
+
     /// What is known without asking anybody.
-    pub async fn remembered(&self, oidc: &OidcAuth) -> Option<Arc<Discovery>> {
-        let memory = self.memory.lock().await;
+    #[must_use]
+    pub fn remembered(&self, oidc: &OidcAuth) -> Option<Arc<Discovery>> {
+        let memory = self.memory.read().unwrap_or_else(PoisonError::into_inner);
         memory.known.as_ref().filter(|known| known.issuer == oidc.issuer).map(|known| Arc::clone(&known.discovery))
     }
 
@@ -173,8 +234,9 @@ impl Provider {
     /// # Errors
     /// [`Trouble`].
     pub async fn fresh_keys(&self, oidc: &OidcAuth, discovery: &Discovery) -> Result<Arc<Keys>, Trouble> {
-        let mut memory = self.memory.lock().await;
+        let _turn = self.asking.lock().await;
         let keys = Arc::new(self.keys(discovery).await?);
+        let mut memory = self.memory.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = memory.known.as_mut().filter(|known| known.issuer == oidc.issuer) {
             known.keys = Arc::clone(&keys);
         }
@@ -211,7 +273,7 @@ impl Provider {
         Ok(Tokens { id, access: text("access_token") })
     }
 
-    /// What the provider says of somebody besides what is in the token; nothing when it has no such address.
+    /// What the provider says of somebody besides what is in the token; nothing when it has no such address, or does not let us see it.
     ///
     /// # Errors
     /// [`Trouble`].
@@ -224,6 +286,11 @@ impl Provider {
         let request = self.client().await?.get(url.clone()).header("authorization", bearer);
         match answered(request, "userinfo endpoint").await? {
             (200, answer) => Ok(Some(answer)),
+            // The token that we were given does not open it. What the signed token says counts without it.
+            (status @ (401 | 403), _) => {
+                tracing::info!("the userinfo endpoint answered {status}; what the token says is all that is known of somebody");
+                Ok(None)
+            }
             (status, _) => Err(Trouble::Confused(format!("the userinfo endpoint answered {status}"))),
         }
     }
@@ -326,9 +393,10 @@ fn usable(url: Url) -> Result<Url, Trouble> {
     Ok(url)
 }
 
-/// RFC 6749, 2.3.1: both are written as in a form first.
+/// RFC 6749, 2.3.1: both are written as in a form first, a space as `+` and `-`, `.`, `_` and `*` as they are. Servers that compare what they
+/// were sent without decoding it then still know the usual ids and secrets.
 fn basic(id: &str, secret: &str) -> ::http::HeaderValue {
-    let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let encoded = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
     let pair = BASE64.encode(format!("{}:{}", encoded(id), encoded(secret)).as_bytes());
     // Base64 can stand in any header.
     let mut value = ::http::HeaderValue::from_str(&format!("Basic {pair}")).unwrap_or(::http::HeaderValue::from_static("Basic"));
@@ -394,9 +462,13 @@ async fn read(request: reqwest::RequestBuilder, what: &str) -> Result<(u16, Vec<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::oidc::tests::oidc;
+    use crate::model::time::Now;
+    use crate::model::time::UnixMillis;
     use serde_json::json;
 
     const ISSUER: &str = "https://login.example.com/realms/acme";
+    const NOW: Now = Now { wall: UnixMillis(1_700_000_000_000), mono: Mono(1_000_000) };
 
     fn said() -> Value {
         json!({
@@ -441,7 +513,59 @@ mod tests {
         assert_eq!(with(json!(["client_secret_post", "client_secret_basic"])), ClientAuth::Basic);
         assert_eq!(with(json!(["client_secret_post"])), ClientAuth::Post);
         assert_eq!(with(json!(["private_key_jwt"])), ClientAuth::Basic);
-        assert_eq!(basic("a b", "c:ü").to_str().unwrap(), format!("Basic {}", BASE64.encode(b"a%20b:c%3A%C3%BC")));
+        assert_eq!(basic("a b-c_d.e", "c:ü~*").to_str().unwrap(), format!("Basic {}", BASE64.encode(b"a+b-c_d.e:c%3A%C3%BC%7E*")));
+    }
+
+    #[tokio::test]
+    async fn a_provider_that_failed_rests_from_the_end_of_the_failure_on() {
+        let clock = Clock::manual(NOW);
+        let provider = Provider::new(clock.clone());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let oidc = OidcAuth { issuer: format!("http://{}", listener.local_addr().unwrap()), ..oidc() };
+        // It takes the question, and as long as the rest itself to give none of the answers.
+        let silent = async {
+            let asked = listener.accept().await.unwrap();
+            clock.advance(REST);
+            drop(asked);
+        };
+        let (known, ()) = tokio::join!(provider.known(&oidc), silent);
+        let failed = known.unwrap_err();
+        assert!(matches!(failed, Trouble::Unreachable(_)), "{failed:?}");
+        clock.advance(REST - Duration::from_millis(1));
+        assert_eq!(provider.in_memory(&oidc).unwrap().unwrap_err(), failed);
+        assert_eq!(provider.known(&oidc).await.unwrap_err(), failed, "nobody is asked");
+        clock.advance(Duration::from_millis(1));
+        assert!(provider.in_memory(&oidc).is_none(), "now it is time to ask again");
+    }
+
+    #[test]
+    fn whoever_did_not_answer_at_all_is_left_in_peace_for_a_while() {
+        let clock = Clock::manual(NOW);
+        let provider = Provider::new(clock.clone());
+        for (trouble, rests) in [
+            (Trouble::Unreachable("gone".to_owned()), true),
+            (Trouble::Confused("odd".to_owned()), false),
+            (Trouble::BadCode, false),
+            (Trouble::Busy, false),
+        ] {
+            assert_eq!(provider.noted::<()>(&oidc(), Err(trouble.clone())), Err(trouble.clone()));
+            assert_eq!(provider.resting(&oidc()), rests.then_some(trouble));
+            clock.advance(REST);
+            assert_eq!(provider.resting(&oidc()), None);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_known_is_there_while_somebody_asks() {
+        let provider = Provider::new(Clock::manual(NOW));
+        let discovery = Arc::new(Discovery::read(&said(), ISSUER).unwrap());
+        let keys = Arc::new(Keys::read(&json!({ "keys": [] })));
+        let known = Known { issuer: ISSUER.to_owned(), read_at: Mono::default(), discovery: Arc::clone(&discovery), keys };
+        provider.memory.write().unwrap().known = Some(known);
+        let _asking = provider.asking.lock().await;
+        let oidc = OidcAuth { issuer: ISSUER.to_owned(), ..oidc() };
+        assert_eq!(provider.remembered(&oidc), Some(discovery));
+        assert!(provider.known(&oidc).await.is_ok(), "nor does anybody wait who need not ask");
     }
 
     #[test]

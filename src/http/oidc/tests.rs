@@ -38,5 +38,7 @@ fn every_stop_is_said_in_words_of_our_own() {
     for stop in [Stop::Stale, Stop::Denied, Stop::Unreachable, Stop::Confused, Stop::NotAllowed, Stop::Busy, Stop::Internal] {
         assert!(stop.status().is_client_error() || stop.status().is_server_error(), "{stop:?}");
         assert!(stop.text("Acme").ends_with('.'), "{stop:?}");
+        // What only we or a provider that is away can be blamed for is nobody's attempt; what the provider said is one.
+        assert_eq!(stop.is_no_attempt(), stop.status().is_server_error() && stop != Stop::Confused, "{stop:?}");
     }
 }

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::task::Context;
+use std::task::Waker;
 use std::time::Duration;
 
 use hyper::StatusCode;
@@ -16,7 +18,10 @@ use crate::http::archive::Later;
 use crate::http::drafts::Addition;
 use crate::http::drafts::Drafts;
 use crate::http::drafts::NotAdded;
+use crate::http::drafts::Turn;
 use crate::http::drafts::Workbench;
+use crate::http::limits::DRAFTS_AT_ONCE;
+use crate::http::limits::DRAFTS_WAITING_MAX;
 use crate::http::limits::TRIES_MAX;
 use crate::http::limits::TRIES_WITHIN;
 use crate::http::limits::TRY_TIMEOUT;
@@ -32,6 +37,7 @@ use crate::http::tests::world::view;
 use crate::model::id::MonitorId;
 use crate::model::monitor::Monitor;
 use crate::model::result::CheckResult;
+use crate::model::result::Failure;
 use crate::model::result::Observation;
 use crate::model::result::OwnTrouble;
 use crate::model::secret::Secret;
@@ -45,10 +51,23 @@ struct Noted {
     added: Mutex<Vec<Addition>>,
     /// Why nothing can be added, when nothing can.
     refuses: Mutex<Option<&'static str>>,
+    /// What a check finds, when it finds something.
+    finds: Mutex<Option<Failure>>,
+    /// The turns of work that goes on although nobody waits for it; `None` when all work ends.
+    goes_on: Mutex<Option<Vec<Turn>>>,
+}
+
+impl Noted {
+    fn work(&self, turn: Turn) {
+        if let Some(turns) = self.goes_on.lock().unwrap().as_mut() {
+            turns.push(turn);
+        }
+    }
 }
 
 impl Workbench for Noted {
-    fn fit<'a>(&'a self, item: String) -> Later<'a, Result<Arc<Monitor>, Vec<Problem>>> {
+    fn fit<'a>(&'a self, item: String, turn: Turn) -> Later<'a, Result<Arc<Monitor>, Vec<Problem>>> {
+        self.work(turn);
         let is_bad = item.contains('!');
         self.items.lock().unwrap().push(item);
         let problem = || Problem {
@@ -66,15 +85,22 @@ impl Workbench for Noted {
     fn check<'a>(&'a self, monitor: Arc<Monitor>, within: Duration) -> Later<'a, CheckResult> {
         self.checks.lock().unwrap().push(within);
         let observation = Observation::not_made(OwnTrouble::Setup("this bench checks nothing".to_owned()));
-        Box::pin(std::future::ready(judge(&monitor, observation, NOON)))
+        let mut result = judge(&monitor, observation, NOON);
+        if let Some(failure) = self.finds.lock().unwrap().clone() {
+            result.failure = Some(failure);
+            result.transcript.lines = vec!["< x-canary: header".to_owned(), "canary of the body".to_owned()];
+        }
+        Box::pin(std::future::ready(result))
     }
 
-    fn look<'a>(&'a self, file: PathBuf) -> Later<'a, Result<String, String>> {
+    fn look<'a>(&'a self, file: PathBuf, turn: Turn) -> Later<'a, Result<String, String>> {
+        self.work(turn);
         assert_eq!(file, PathBuf::from("web.yaml"));
         Box::pin(std::future::ready(Ok("digest-of-now".to_owned())))
     }
 
-    fn add<'a>(&'a self, wanted: Addition, meant: Arc<Monitor>) -> Later<'a, Result<MonitorId, NotAdded>> {
+    fn add<'a>(&'a self, wanted: Addition, meant: Arc<Monitor>, turn: Turn) -> Later<'a, Result<MonitorId, NotAdded>> {
+        self.work(turn);
         assert_eq!(meant.name, "draft", "what was filled in is loaded before");
         self.added.lock().unwrap().push(wanted);
         let refused = self.refuses.lock().unwrap().map(|why| NotAdded::Refused(why.to_owned()));
@@ -182,7 +208,7 @@ async fn an_admin_adds_what_is_shown_and_is_led_to_it() {
     let added = world.post("/new-monitor/add", &cookie, &form).await;
     assert_eq!((added.status, added.header("location")), (StatusCode::SEE_OTHER, "/monitors/api"));
     let item = "  - name: New\n    http: http://a.example\n    channels: [ops]\n".to_owned();
-    let expected = Addition { file: PathBuf::from("web.yaml"), seen: "digest-of-then".to_owned(), item };
+    let expected = Addition { file: PathBuf::from("web.yaml"), seen: "digest-of-then".to_owned(), item, by: "ops".to_owned() };
     assert_eq!(*noted.added.lock().unwrap(), [expected]);
 
     *noted.refuses.lock().unwrap() = Some("<b>changed meanwhile</b>");
@@ -192,6 +218,51 @@ async fn an_admin_adds_what_is_shown_and_is_led_to_it() {
     let wrong = world.post("/new-monitor/add", &cookie, &format!("{form}&group=!")).await;
     assert!(wrong.status == StatusCode::CONFLICT && wrong.body.contains("not an address"), "{}", wrong.body);
     assert_eq!(noted.added.lock().unwrap().len(), 2, "what does not load is not even tried");
+}
+
+#[tokio::test]
+async fn whoever_is_no_admin_learns_whether_it_answers_and_not_what() {
+    for role in [Role::Operator, Role::Admin] {
+        let (world, noted, cookie, form) = with_role(role, None).await;
+        for (failure, said) in [
+            (Failure::Body { detail: "the body has `canary`".to_owned() }, "the body is not what was expected"),
+            (Failure::Header { detail: "`server` is `canary`".to_owned() }, "a header is not what was expected"),
+            (Failure::Json { detail: "`$.a` is `canary`".to_owned() }, "a value in the JSON is not what was expected"),
+            (Failure::Banner { detail: "it said `canary`".to_owned() }, "the service said something else"),
+            (Failure::Redirect { detail: "to `canary`".to_owned() }, "a redirect could not be followed"),
+            (Failure::Protocol { detail: "`canary`".to_owned() }, "the answer is not valid"),
+            (Failure::Proxy { detail: "`canary`".to_owned() }, "the proxy refused"),
+            (Failure::Partly { detail: "`canary`".to_owned() }, "some of its addresses work"),
+            (Failure::Status { got: 503, expected: "200".to_owned() }, "status 503 instead of 200"),
+        ] {
+            *noted.finds.lock().unwrap() = Some(failure.clone());
+            let tried = world.post("/new-monitor", &cookie, &format!("{form}&do=try")).await;
+            assert_eq!(tried.status, StatusCode::OK);
+            assert_eq!(tried.body.contains("canary"), role == Role::Admin, "{role:?} {failure:?}: {}", tried.body);
+            assert!(role == Role::Admin || tried.body.contains(said), "{said}: {}", tried.body);
+        }
+    }
+}
+
+#[tokio::test]
+async fn work_that_goes_on_keeps_its_place_and_those_who_wait_are_bounded() {
+    let (world, noted, cookie, form) = with_role(Role::Admin, None).await;
+    *noted.goes_on.lock().unwrap() = Some(Vec::new());
+    for i in 0..DRAFTS_AT_ONCE {
+        assert_eq!(world.post("/new-monitor", &cookie, &form).await.status, StatusCode::OK, "{i}");
+    }
+    // The answers are there, and the work still runs: nobody else has a turn.
+    let waiting = std::iter::repeat_with(|| world.post("/new-monitor", &cookie, &form)).take(DRAFTS_WAITING_MAX);
+    let mut waiting: Vec<_> = waiting.map(Box::pin).collect();
+    for one in &mut waiting {
+        assert!(one.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    }
+    let sent_away = world.post("/new-monitor", &cookie, &form).await;
+    assert_eq!(sent_away.status, StatusCode::SERVICE_UNAVAILABLE);
+    *noted.goes_on.lock().unwrap() = None;
+    for answer in futures_util::future::join_all(waiting).await {
+        assert_eq!(answer.status, StatusCode::OK);
+    }
 }
 
 #[tokio::test]

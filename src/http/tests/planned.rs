@@ -74,6 +74,10 @@ async fn visitors_read_of_windows_of_what_their_page_lists() {
         assert!(page.contains(said), "{said}: {page}");
     }
     assert!(!page.contains("canary"), "{page}");
+    // What comes again is one card with all of its next times.
+    assert_eq!(page.matches("message of hourly").count(), 1, "{page}");
+    let card = page.split("<article").find(|card| card.contains("message of hourly")).expect("a card");
+    assert_eq!(card.matches("class=\"when\"").count(), 3, "{card}");
     let json: serde_json::Value = serde_json::from_str(&world.ask("GET", "/status/prod.json", &[], "").await.body).expect("JSON");
     let names: Vec<&str> = json["maintenance"].as_array().expect("a list").iter().filter_map(|window| window["name"].as_str()).collect();
     assert_eq!(names, ["now", "hourly", "hourly", "hourly", "later"], "open ones first, and of one that comes often the next few");

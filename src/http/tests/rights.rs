@@ -1,6 +1,7 @@
 //! Who gets what: every route, with and without a right.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use hyper::StatusCode;
@@ -13,6 +14,7 @@ use crate::config::Roles;
 use crate::config::Scope;
 use crate::engine::handle::Operation;
 use crate::http::random::sha256;
+use crate::http::route::route;
 use crate::http::tests::world::NOON;
 use crate::http::tests::world::World;
 use crate::http::tests::world::config;
@@ -26,45 +28,121 @@ use crate::http::tests::world::view;
 use crate::http::visit::Peer;
 use crate::model::secret::Secret;
 
-const PROTECTED: [(&str, &str); 32] = [
-    ("GET", "/new-monitor"),
-    ("POST", "/new-monitor"),
+/// Every route that needs a right, and those of the API beside those of the pages. [`no_route_is_forgotten`] compares it with the routes.
+const PROTECTED: &[(&str, &str)] = &[
     ("GET", "/monitors"),
     ("HEAD", "/monitors/api"),
+    ("GET", "/new-monitor"),
     ("GET", "/incidents"),
     ("GET", "/incidents/incapi"),
+    ("GET", "/silences"),
+    ("GET", "/announcements"),
     ("GET", "/config"),
     ("GET", "/channels"),
     ("GET", "/channels/ops"),
+    ("GET", "/peers"),
+    ("GET", "/api/v1/status"),
+    ("GET", "/api/v1/events"),
+    ("GET", "/api/v1/monitors/api"),
+    ("GET", "/api/v1/monitors/api/pings"),
+    ("GET", "/api/v1/monitors/api/pings/7/body"),
+    ("GET", "/api/v1/silences"),
+    ("GET", "/api/v1/announcements"),
+    ("GET", "/api/v1/incidents"),
+    ("GET", "/api/v1/incidents/incapi"),
+    ("GET", "/api/v1/incidents/incapi/updates"),
     ("GET", "/api/v1/channels"),
     ("GET", "/api/v1/channels/ops/deliveries"),
+    ("GET", "/api/v1/peers"),
+    ("POST", "/new-monitor"),
+    ("POST", "/monitors/api/pause"),
+    ("POST", "/monitors/api/resume"),
+    ("POST", "/monitors/api/check"),
+    ("POST", "/monitors/api/silence"),
+    ("POST", "/silences"),
+    ("POST", "/silences/abcdefg2/end"),
+    ("POST", "/incidents/incapi/acknowledge"),
+    ("POST", "/incidents/incapi/withdraw"),
+    ("POST", "/incidents/incapi/updates"),
+    ("POST", "/incidents/incapi/notes"),
+    ("POST", "/incidents/incapi/postmortem"),
+    ("POST", "/incidents/incapi/updates/abcdefg2/remove"),
+    ("POST", "/announcements"),
+    ("POST", "/announcements/abcdefg2/updates"),
     ("POST", "/channels/ops/test"),
     ("POST", "/channels/ops/retry"),
     ("POST", "/channels/ops/deliveries/1/retry"),
-    ("POST", "/api/v1/channels/ops/test"),
-    ("GET", "/local/channels"),
-    ("POST", "/local/channels/ops/retry"),
-    ("GET", "/api/v1/status"),
-    ("GET", "/api/v1/monitors/api"),
-    ("POST", "/monitors/api/pause"),
-    ("POST", "/monitors/api/check"),
+    ("POST", "/api/v1/monitors/api/pause"),
     ("POST", "/api/v1/monitors/api/resume"),
-    ("GET", "/peers"),
-    ("GET", "/api/v1/peers"),
+    ("POST", "/api/v1/monitors/api/check"),
+    ("POST", "/api/v1/silences"),
+    ("DELETE", "/api/v1/silences/abcdefg2"),
+    ("POST", "/api/v1/incidents/incapi/acknowledgement"),
+    ("DELETE", "/api/v1/incidents/incapi/acknowledgement"),
+    ("POST", "/api/v1/incidents/incapi/updates"),
+    ("POST", "/api/v1/incidents/incapi/notes"),
+    ("POST", "/api/v1/incidents/incapi/postmortem"),
+    ("DELETE", "/api/v1/incidents/incapi/updates/abcdefg2"),
+    ("POST", "/api/v1/announcements"),
+    ("POST", "/api/v1/announcements/abcdefg2/updates"),
+    ("POST", "/api/v1/channels/ops/test"),
+    ("POST", "/api/v1/channels/ops/retry"),
+    ("POST", "/api/v1/channels/ops/deliveries/1/retry"),
+    ("POST", "/new-monitor/add"),
     ("POST", "/peers/b/forget"),
     ("POST", "/api/v1/peers/b/forget"),
-    ("GET", "/local/peers"),
-    ("POST", "/local/peers/b/ping"),
-    ("POST", "/local/peers/b/forget"),
     ("GET", "/local/status"),
     ("POST", "/local/reload"),
     ("POST", "/local/sign-in-link"),
+    ("GET", "/local/peers"),
+    ("POST", "/local/peers/b/ping"),
+    ("POST", "/local/peers/b/forget"),
+    ("GET", "/local/heartbeats/api"),
+    ("POST", "/local/acknowledge"),
+    ("POST", "/local/withdraw"),
+    ("GET", "/local/silences"),
+    ("POST", "/local/silences"),
+    ("POST", "/local/silences/abcdefg2/end"),
+    ("GET", "/local/incidents"),
+    ("GET", "/local/incidents/incapi"),
+    ("POST", "/local/incidents/incapi/updates"),
+    ("GET", "/local/announcements"),
+    ("GET", "/local/channels"),
+    ("GET", "/local/channels/ops/deliveries"),
+    ("POST", "/local/channels/ops/retry"),
+    ("POST", "/local/channels/ops/deliveries/1/retry"),
 ];
+
+/// The names that an enum of `route.rs` has for its routes.
+fn variants(of: &str) -> BTreeSet<String> {
+    let text = include_str!("../route.rs");
+    let body = text.split_once(&format!("pub enum {of} {{\n")).and_then(|(_, rest)| rest.split_once("\n}")).unwrap().0;
+    let name = |line: &str| -> String { line.trim_start().chars().take_while(char::is_ascii_alphanumeric).collect() };
+    body.lines().map(name).filter(|name| name.starts_with(|c: char| c.is_ascii_uppercase())).collect()
+}
+
+/// What follows this mark in the route as it is written for debugging.
+fn named(route: &str, mark: &str) -> Option<String> {
+    let name: String = route.split_once(mark)?.1.chars().take_while(char::is_ascii_alphanumeric).collect();
+    Some(name)
+}
+
+#[test]
+fn no_route_is_forgotten() {
+    let routes: Vec<String> = PROTECTED.iter().map(|(method, path)| format!("{:?}", route(method, path).expect(path))).collect();
+    let is = |prefix: &'static str| routes.iter().filter(move |route| route.starts_with(prefix));
+    let listed = |prefix: &'static str, mark: &str| -> BTreeSet<String> { is(prefix).filter_map(|route| named(route, mark)).collect() };
+    assert_eq!(listed("Viewer(", "Viewer("), variants("ViewerRoute"));
+    assert_eq!(listed("Operator(", "deed: "), variants("Deed"));
+    assert_eq!(listed("Operator(", "Write("), variants("Writing"));
+    assert_eq!(listed("Admin(", "deed: "), variants("AdminDeed"));
+    assert_eq!(listed("Local(", "Local("), variants("LocalRoute"));
+}
 
 #[tokio::test]
 async fn strangers_get_only_what_is_public() {
     let world = World::new(usual()).await;
-    for (method, path) in PROTECTED {
+    for &(method, path) in PROTECTED {
         for headers in [&[][..], &[("cookie", "vigilmon=wrong")], &[("authorization", "Bearer wrong")], &[("remote-user", "root")]] {
             let headers: Vec<_> = headers.iter().copied().chain([("sec-fetch-site", "same-origin")]).collect();
             let answer = world.ask(method, path, &headers, "").await;
@@ -82,6 +160,9 @@ async fn strangers_get_only_what_is_public() {
 async fn strangers_are_sent_to_the_sign_in_page_and_back() {
     let world = World::new(usual()).await;
     assert_eq!(world.get("/incidents/incapi", &[]).await.header("location"), "/sign-in?next=/incidents/incapi");
+    // A name with a space in it comes back as it was.
+    let sent = world.get("/channels/on%20call", &[]).await.header("location").to_owned();
+    assert_eq!(sent, "/sign-in?next=/channels/on%2520call");
     assert_eq!(world.get("/api/v1/status", &[]).await.header("www-authenticate"), "Bearer");
 }
 

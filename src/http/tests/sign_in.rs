@@ -39,6 +39,11 @@ async fn a_password_signs_in_with_a_strict_cookie() {
     let world = with_user().await;
     let answer = world.post("/sign-in", "", "name=ops&password=correct+horse&next=/config").await;
     assert_eq!((answer.status, answer.header("location")), (StatusCode::SEE_OTHER, "/config"));
+    // The page takes it from its own address, and the form from the page; both ways it is the same page afterwards.
+    let page = world.get("/sign-in?next=/channels/on%2520call", &[]).await.body;
+    assert!(page.contains("name=\"next\" value=\"/channels/on%20call\""), "{page}");
+    let back = world.post("/sign-in", "", "name=ops&password=correct+horse&next=/channels/on%2520call").await;
+    assert_eq!(back.header("location"), "/channels/on%20call");
     let cookie = answer.header("set-cookie");
     assert!(cookie.starts_with("vigilmon=") && cookie.contains("; Path=/; HttpOnly; SameSite=Lax; Max-Age="), "{cookie}");
     assert_eq!(world.get("/monitors", &[("cookie", &answer.cookie())]).await.status, StatusCode::OK);
@@ -224,6 +229,7 @@ async fn the_way_to_the_provider_begins_at_the_public_address() {
     let world = World::new(snapshot(config, Vec::new())).await;
     for (next, expected) in [
         ("?next=/incidents", "https://status.example.com/sign-in/oidc?moved=1&next=/incidents"),
+        ("?next=/channels/on%2520call", "https://status.example.com/sign-in/oidc?moved=1&next=/channels/on%2520call"),
         ("?next=//evil.example", "https://status.example.com/sign-in/oidc?moved=1"),
         ("", "https://status.example.com/sign-in/oidc?moved=1"),
     ] {

@@ -202,15 +202,20 @@ pub fn page(frame: &Frame, view: &DashboardView) -> Markup {
         @if view.n_all == 0 {
             h1 { "Monitors" }
             p { "No monitors are configured. Add one under " code { "monitors:" } " in the config; it is read again when the file changes." }
+            (new_monitor(frame))
         } @else {
-            (summary(&view.summary, frame.now))
+            div.with-act { (summary(&view.summary, frame.now)) (new_monitor(frame)) }
             (counts(&view.counts))
             @if view.filter.is_worth_it { (filter(frame, view)) }
             (groups(frame, view))
         }
-        @if frame.may_operate { p { a href=(frame.links.new_monitor()) { "New monitor" } } }
     };
     layout::operator(frame, Section::Monitors, &title(&view.counts), &content)
+}
+
+/// The way to a form for one more, beside the sentence: below a long table nobody would find it.
+fn new_monitor(frame: &Frame) -> Markup {
+    html! { @if frame.may_operate { p { a href=(frame.links.new_monitor()) { "New monitor" } } } }
 }
 
 /// What the tab of the browser says: seen while one looks at something else.

@@ -104,6 +104,29 @@ fn groups_are_found_by_name_or_by_path() {
 }
 
 #[test]
+fn the_user_info_is_asked_for_what_the_config_looks_at_only() {
+    let of_groups = oidc().roles;
+    let no_groups = Roles { of_groups: std::collections::BTreeMap::new(), of_others: Some(Role::Viewer) };
+    let listed = |groups: &[&str], domains: &[&str]| Allowed::Listed {
+        groups: groups.iter().map(ToString::to_string).collect(),
+        domains: domains.iter().map(ToString::to_string).collect(),
+    };
+    let (named, anonymous) = (json!({ "sub": "1", "preferred_username": "ada" }), json!({ "sub": "1" }));
+    for (claims, allowed, roles, expected) in [
+        (&named, Allowed::Everyone, &no_groups, true),
+        (&named, Allowed::Everyone, &of_groups, false),
+        (&named, listed(&["staff"], &[]), &no_groups, false),
+        (&named, listed(&[], &["example.com"]), &no_groups, false),
+        (&anonymous, Allowed::Everyone, &no_groups, false),
+        (&json!({ "sub": "1", "name": "Ada", "groups": [] }), listed(&["staff"], &[]), &of_groups, true),
+        (&json!({ "sub": "1", "email": "ada@example.com" }), listed(&[], &["example.com"]), &no_groups, true),
+    ] {
+        let oidc = OidcAuth { allowed: allowed.clone(), roles: roles.clone(), ..oidc() };
+        assert_eq!(suffice(claims, &oidc), expected, "{claims}, {allowed:?}, {roles:?}");
+    }
+}
+
+#[test]
 fn who_may_come_in_is_said_by_groups_or_by_a_verified_address() {
     let listed = || Allowed::Listed { groups: vec!["staff".to_owned()], domains: vec!["example.com".to_owned()] };
     let everybody = Roles { of_others: Some(Role::Viewer), ..oidc().roles };

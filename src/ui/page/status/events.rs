@@ -112,17 +112,30 @@ fn incident(incident: &PublicIncident, p: &Phrases, now: UnixMillis) -> Markup {
 
 /// Windows that are open, before the services they explain.
 pub(super) fn under_way(windows: &[WindowView], p: &Phrases, now: UnixMillis) -> Markup {
-    html! { @for item in windows.iter().filter(|item| item.is_open) { (window(item, &html! { h2 { (window_head(item, p)) } }, p, now)) } }
+    html! { @for item in windows.iter().filter(|item| item.is_open) { (window(&[item], &html! { h2 { (window_head(item, p)) } }, p, now)) } }
 }
 
 /// Windows that are to come.
 pub(super) fn planned(windows: &[WindowView], p: &Phrases, now: UnixMillis) -> Markup {
-    let planned: Vec<&WindowView> = windows.iter().filter(|item| !item.is_open).collect();
-    html! {
-        @if !planned.is_empty() {
-            section { h2 { (p.planned_maintenance) } @for item in planned { (window(item, &html! { h3 { (window_head(item, p)) } }, p, now)) } }
+    let mut cards: Vec<Vec<&WindowView>> = Vec::new();
+    for item in windows.iter().filter(|item| !item.is_open) {
+        match cards.iter_mut().find(|card| card.first().is_some_and(|first| is_same(first, item))) {
+            Some(card) => card.push(item),
+            None => cards.push(vec![item]),
         }
     }
+    html! {
+        @if !cards.is_empty() {
+            section { h2 { (p.planned_maintenance) } @for card in cards { @if let Some(first) = card.first() {
+                (window(&card, &html! { h3 { (window_head(first, p)) } }, p, now))
+            } } }
+        }
+    }
+}
+
+/// Whether two stretches are of the same maintenance, which comes again.
+fn is_same(one: &WindowView, other: &WindowView) -> bool {
+    (&one.name, &one.message, &one.services) == (&other.name, &other.message, &other.services)
 }
 
 fn window_head(window: &WindowView, p: &Phrases) -> Markup {
@@ -130,13 +143,15 @@ fn window_head(window: &WindowView, p: &Phrases) -> Markup {
     html! { (window.name) " " (badge_saying(Verdict::Maintenance, word)) }
 }
 
-fn window(window: &WindowView, head: &Markup, p: &Phrases, now: UnixMillis) -> Markup {
+/// A card of one maintenance, with all of its stretches.
+fn window(stretches: &[&WindowView], head: &Markup, p: &Phrases, now: UnixMillis) -> Markup {
+    let first = stretches.first();
     html! {
         article.announcement.(class(Verdict::Maintenance)) {
             (head)
-            p.when { (time(window.from)) (p.until) (time(window.to)) (p.comma) (when(window, p, now)) }
-            @if let Some(message) = &window.message { p.as-written { (message) } }
-            @if let Some(names) = affects(window, p) { p.quiet { (names) } }
+            @for window in stretches { p.when { (time(window.from)) (p.until) (time(window.to)) (p.comma) (when(window, p, now)) } }
+            @if let Some(message) = first.and_then(|window| window.message.as_ref()) { p.as-written { (message) } }
+            @if let Some(names) = first.and_then(|window| affects(window, p)) { p.quiet { (names) } }
         }
     }
 }

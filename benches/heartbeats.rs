@@ -7,6 +7,8 @@
 //! smaller. It ends within four minutes, one way or another.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stdout, missing_docs, reason = "a benchmark")]
 
+mod instance;
+
 use std::collections::HashMap;
 use std::fs;
 use std::fs::File;
@@ -18,15 +20,13 @@ use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::Child;
-use std::process::Command;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 
+use instance::Node;
 use serde_json::Value;
 use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
@@ -80,27 +80,27 @@ fn main() {
     for i in 0..n_heartbeats {
         config.push_str(&format!("  - {{ name: h{i}, heartbeat: {{ interval: 1d }} }}\n"));
     }
-    let node = Node::start(dir.path(), "load", &config);
+    let node = start(dir.path(), "load", &config);
     let mut bench = Bench { address: node.address, n_heartbeats, acknowledged: vec![0; n_heartbeats], next: 0 };
     println!("{n_heartbeats} heartbeats; each keeps its newest 10 pings, so that there are as many deletions as additions\n");
-    let memory_before = node.rss_mib();
+    let memory_before = rss_mib(&node);
     let first = runtime.block_on(bench.ping_all());
-    let memory_pinged = node.rss_mib();
+    let memory_pinged = rss_mib(&node);
     let new = runtime.block_on(bench.all_new());
 
     row("", &["connections", "pings/s", "per sync/s", "p50, ms", "p99, ms", "max, ms", "not 200", "CPU, ms"].map(ToOwned::to_owned));
     for is_kept in [true, false] {
         for n_connections in CONNECTIONS {
-            let cpu = node.cpu();
+            let cpu = cpu_seconds(&node);
             let seen = runtime.block_on(bench.load(n_connections, is_kept, Target::Pings, seconds));
-            let cpu = node.cpu() - cpu;
+            let cpu = cpu_seconds(&node) - cpu;
             seen.print(if is_kept { "kept alive" } else { "one each" }, n_connections, (syncs, cpu));
         }
     }
     for is_kept in [true, false] {
-        let cpu = node.cpu();
+        let cpu = cpu_seconds(&node);
         let seen = runtime.block_on(bench.load(CONNECTIONS_COMPARED, is_kept, Target::Health, seconds));
-        let cpu = node.cpu() - cpu;
+        let cpu = cpu_seconds(&node) - cpu;
         seen.print(if is_kept { "no disk, kept alive" } else { "no disk, one each" }, CONNECTIONS_COMPARED, (syncs, cpu));
     }
     println!("\naim: 20000 pings/s at p99 10 ms with {CONNECTIONS_COMPARED} connections on a quiet disk, 4000 on one that takes long");
@@ -116,7 +116,7 @@ fn main() {
         "memory with {n_heartbeats}, MiB: {memory_before:.1} when started, {memory_pinged:.1} when each had a ping (in {:.1} s), {:.1} in the \
          end; aim 100",
         first.as_secs_f64(),
-        node.rss_mib()
+        rss_mib(&node)
     );
     drop(node);
     silence(&runtime, dir.path());
@@ -417,7 +417,7 @@ fn silence(runtime: &tokio::runtime::Runtime, dir: &Path) {
     for i in 0..SILENT {
         config.push_str(&format!("  - {{ name: h{i}, heartbeat: {{ interval: {interval}s, grace: {grace}s, first_ping: optional }} }}\n"));
     }
-    let node = Node::start(dir, "silence", &config);
+    let node = start(dir, "silence", &config);
     let deadlines: Vec<Instant> = runtime.block_on(async {
         let mut stream = connect(node.address, 0).await.unwrap();
         let mut deadlines = Vec::new();
@@ -515,69 +515,30 @@ fn take_alerts(stream: &std::net::TcpStream, down: &Mutex<HashMap<String, Instan
 
 // The instance.
 
-struct Node {
-    address: SocketAddr,
-    child: Child,
+fn start(dir: &Path, name: &str, rest: &str) -> Node {
+    let dir = dir.join(name);
+    fs::create_dir(&dir).unwrap();
+    let hash = data_encoding::HEXLOWER.encode(ring::digest::digest(&ring::digest::SHA256, TOKEN.as_bytes()).as_ref());
+    let head = format!(
+        "server: {{ listen: 127.0.0.1:0 }}\ninstance: {{ state_dir: {} }}\nauth: {{ tokens: [{{ name: bench, hash: \"{hash}\", scope: \
+         read }}] }}\n",
+        dir.join("state").display()
+    );
+    fs::write(dir.join("config.yaml"), head + rest).unwrap();
+    Node::start(&dir)
 }
 
-impl Node {
-    fn start(dir: &Path, name: &str, rest: &str) -> Node {
-        let dir = dir.join(name);
-        fs::create_dir(&dir).unwrap();
-        let hash = data_encoding::HEXLOWER.encode(ring::digest::digest(&ring::digest::SHA256, TOKEN.as_bytes()).as_ref());
-        let head = format!(
-            "server: {{ listen: 127.0.0.1:0 }}\ninstance: {{ state_dir: {} }}\nauth: {{ tokens: [{{ name: bench, hash: \"{hash}\", scope: \
-             read }}] }}\n",
-            dir.join("state").display()
-        );
-        fs::write(dir.join("config.yaml"), head + rest).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_vigilmon"));
-        for name in
-            ["VIGILMON_CONFIG", "VIGILMON_STATE_DIR", "VIGILMON_LOG", "VIGILMON_NODE", "STATE_DIRECTORY", "JOURNAL_STREAM", "NOTIFY_SOCKET"]
-        {
-            command.env_remove(name);
-        }
-        command.args(["run", "--log", "warn", "--config"]).arg(dir.join("config.yaml")).stdin(Stdio::null()).stdout(Stdio::null());
-        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let (mut address, mut said) = (None, String::new());
-        for line in lines.by_ref().map_while(Result::ok) {
-            said.push_str(&format!("{line}\n"));
-            if let Some(url) = line.trim().strip_prefix("open ") {
-                address = url.trim().trim_start_matches("http://").parse().ok();
-            }
-            if line.trim().starts_with("sign in ") {
-                break;
-            }
-        }
-        // What it says later is of interest when it is trouble.
-        thread::spawn(move || {
-            for line in lines.map_while(Result::ok).filter(|line| line.contains("ERROR")).take(20) {
-                println!("the instance says: {line}");
-            }
-        });
-        Node { address: address.unwrap_or_else(|| panic!("it did not start:\n{said}")), child }
-    }
-
-    fn rss_mib(&self) -> f64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
-    }
-
-    /// Seconds that it worked so far.
-    fn cpu(&self) -> f64 {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
-        // The name of the program, which stands in brackets, may have spaces.
-        let fields: Vec<&str> = stat[stat.rfind(')').unwrap()..].split_whitespace().collect();
-        let ticks = fields[12].parse::<f64>().unwrap() + fields[13].parse::<f64>().unwrap();
-        ticks / TICKS_PER_SECOND
-    }
+fn rss_mib(node: &Node) -> f64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", node.child.id())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
 }
 
-impl Drop for Node {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// Seconds that it worked so far.
+fn cpu_seconds(node: &Node) -> f64 {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", node.child.id())).unwrap();
+    // The name of the program, which stands in brackets, may have spaces.
+    let fields: Vec<&str> = stat[stat.rfind(')').unwrap()..].split_whitespace().collect();
+    let ticks = fields[12].parse::<f64>().unwrap() + fields[13].parse::<f64>().unwrap();
+    ticks / TICKS_PER_SECOND
 }

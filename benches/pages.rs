@@ -8,18 +8,15 @@
 //! another.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stdout, missing_docs, reason = "a benchmark")]
 
+mod instance;
+
 use std::fs;
-use std::io::BufRead;
-use std::io::BufReader;
 use std::io::Read;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::net::TcpListener;
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::Child;
-use std::process::Command;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::thread;
@@ -27,6 +24,8 @@ use std::time::Duration;
 use std::time::Instant;
 use std::time::SystemTime;
 use std::time::UNIX_EPOCH;
+
+use instance::Node;
 
 /// Longest the whole may take.
 const WHOLE: Duration = Duration::from_secs(240);
@@ -314,51 +313,6 @@ fn write_past(dir: &Path) {
             add(at, ["down", "degraded", "unknown", "down"][usize::try_from(k).unwrap() % 4]);
             add(at + k * 20 * 60_000, "up");
         }
-    }
-}
-
-// The instance.
-
-struct Node {
-    address: SocketAddr,
-    child: Child,
-}
-
-impl Node {
-    fn start(dir: &Path) -> Node {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_vigilmon"));
-        for name in
-            ["VIGILMON_CONFIG", "VIGILMON_STATE_DIR", "VIGILMON_LOG", "VIGILMON_NODE", "STATE_DIRECTORY", "JOURNAL_STREAM", "NOTIFY_SOCKET"]
-        {
-            command.env_remove(name);
-        }
-        command.args(["run", "--log", "warn", "--config"]).arg(dir.join("config.yaml")).stdin(Stdio::null()).stdout(Stdio::null());
-        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let (mut address, mut said) = (None, String::new());
-        for line in lines.by_ref().map_while(Result::ok) {
-            said.push_str(&format!("{line}\n"));
-            if let Some(url) = line.trim().strip_prefix("open ") {
-                address = url.trim().trim_start_matches("http://").parse().ok();
-            }
-            if line.trim().starts_with("sign in ") {
-                break;
-            }
-        }
-        // What it says later is of interest when it is trouble.
-        thread::spawn(move || {
-            for line in lines.map_while(Result::ok).filter(|line| line.contains("ERROR")).take(20) {
-                println!("the instance says: {line}");
-            }
-        });
-        Node { address: address.unwrap_or_else(|| panic!("it did not start:\n{said}")), child }
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

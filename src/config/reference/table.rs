@@ -269,13 +269,7 @@ const AUTH_PROXY: &[Key] = &[
         "Header with the groups of the user, separated by `,` or `|`. The proxy must replace what visitors send under this name.",
         "Remote-Groups",
     ),
-    key(
-        "roles",
-        Kind::Free(&ROLE),
-        "",
-        "Which group may do what. Of several groups the highest role counts.",
-        "{ sre: admin, dev: operator }",
-    ),
+    ROLES,
     key(
         "role",
         Kind::Word(&["viewer", "operator", "admin", "none"]),
@@ -287,6 +281,14 @@ const AUTH_PROXY: &[Key] = &[
 
 /// What somebody may do.
 const ROLE: Kind = Kind::Word(&["viewer", "operator", "admin"]);
+
+const ROLES: Key = key(
+    "roles",
+    Kind::Free(&ROLE),
+    "",
+    "Which group may do what. Of several groups the highest role counts.",
+    "{ sre: admin, dev: operator }",
+);
 
 const AUTH_OIDC: &[Key] = &[
     must(
@@ -318,13 +320,7 @@ const AUTH_OIDC: &[Key] = &[
         "Who may sign in. `everyone`: whomever the provider knows, which for a public one is the whole world.",
         "{ groups: [staff], domains: [example.com] }",
     ),
-    key(
-        "roles",
-        Kind::Free(&ROLE),
-        "",
-        "Which group may do what. Of several groups the highest role counts.",
-        "{ sre: admin, dev: operator }",
-    ),
+    ROLES,
     key(
         "role",
         Kind::Word(&["viewer", "operator", "admin", "none"]),

@@ -5,16 +5,15 @@ use std::time::Duration;
 
 use hyper::StatusCode;
 
-use crate::config::ApiToken;
 use crate::config::Scope;
 use crate::engine::handle::Operation;
 use crate::engine::snapshot::AlertView;
 use crate::engine::snapshot::Held;
 use crate::engine::snapshot::Snapshot;
-use crate::http::random::sha256;
 use crate::http::tests::world::NOON;
 use crate::http::tests::world::STRANGER;
 use crate::http::tests::world::World;
+use crate::http::tests::world::api_token;
 use crate::http::tests::world::config;
 use crate::http::tests::world::id;
 use crate::http::tests::world::usual;
@@ -178,12 +177,7 @@ async fn buttons_of_our_pages_ask_the_engine_and_forms_of_others_do_not() {
 async fn the_api_acknowledges_and_silences_for_those_who_may_write() {
     let mut snapshot = busy();
     let mut config = snapshot.config.as_ref().clone();
-    let token = |name: &str, scope| ApiToken {
-        name: name.to_owned(),
-        hash: Secret::new(data_encoding::HEXLOWER.encode(&sha256(name.as_bytes()))),
-        scope,
-    };
-    config.auth.tokens = vec![token("reader", Scope::Read), token("writer", Scope::Write)];
+    config.auth.tokens = vec![api_token("reader", Scope::Read), api_token("writer", Scope::Write)];
     snapshot.config = Arc::new(config);
     let world = World::new(snapshot).await;
     let (reader, writer) = ([("authorization", "Bearer reader")], [("authorization", "Bearer writer")]);

@@ -7,13 +7,12 @@ use std::time::Duration;
 use hyper::StatusCode;
 use serde_json::Value;
 
-use crate::config::ApiToken;
 use crate::config::Config;
 use crate::config::Scope;
-use crate::http::random::sha256;
 use crate::http::tests::world::NOON;
 use crate::http::tests::world::Read;
 use crate::http::tests::world::World;
+use crate::http::tests::world::api_token;
 use crate::http::tests::world::config;
 use crate::http::tests::world::snapshot;
 use crate::http::visit::Peer;
@@ -54,11 +53,7 @@ fn with_channels() -> Config {
         let channel = Channel { name: name(text), spec: ChannelSpec::Webhook(spec), on: EventKind::ALL.into(), quiet_hours: None, origin };
         config.channels.insert(name(text), Arc::new(channel));
     }
-    let token = |name: &str, scope| {
-        let hash = data_encoding::HEXLOWER.encode(&sha256(name.as_bytes()));
-        ApiToken { name: name.to_owned(), hash: Secret::new(hash), scope }
-    };
-    config.auth.tokens = vec![token("reader", Scope::Read), token("writer", Scope::Write)];
+    config.auth.tokens = vec![api_token("reader", Scope::Read), api_token("writer", Scope::Write)];
     config
 }
 

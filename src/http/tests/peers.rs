@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use hyper::StatusCode;
 
-use crate::config::ApiToken;
 use crate::config::Scope;
 use crate::engine::handle::Operation;
 use crate::engine::snapshot::Agreement;
@@ -15,10 +14,10 @@ use crate::engine::snapshot::MonitorView;
 use crate::engine::snapshot::NodeView;
 use crate::http::api;
 use crate::http::peer_views::LinkReport;
-use crate::http::random::sha256;
 use crate::http::tests::regions::vote;
 use crate::http::tests::world::NOON;
 use crate::http::tests::world::World;
+use crate::http::tests::world::api_token;
 use crate::http::tests::world::cluster;
 use crate::http::tests::world::config;
 use crate::http::tests::world::monitor;
@@ -29,7 +28,6 @@ use crate::http::tests::world::view;
 use crate::http::visit::Peer;
 use crate::model::id::NodeName;
 use crate::model::id::Region;
-use crate::model::secret::Secret;
 use crate::model::verdict::Diagnosis;
 use crate::model::verdict::OpinionState;
 use crate::model::verdict::RegionView;
@@ -107,11 +105,7 @@ async fn what_is_wrong_with_the_cluster_is_said_on_every_page() {
 async fn a_node_is_forgotten_by_admins_only() {
     let nodes = vec![node("a", None), node("b", Some(Ignored::Silent))];
     let mut config = config();
-    let token = |name: &str, scope| {
-        let hash = data_encoding::HEXLOWER.encode(&sha256(name.as_bytes()));
-        ApiToken { name: name.to_owned(), hash: Secret::new(hash), scope }
-    };
-    config.auth.tokens = vec![token("reader", Scope::Read), token("writer", Scope::Write), token("root", Scope::Admin)];
+    config.auth.tokens = vec![api_token("reader", Scope::Read), api_token("writer", Scope::Write), api_token("root", Scope::Admin)];
     let world = World::new(snapshot(config, Vec::new())).await;
     world.show(|snapshot| snapshot.cluster = Some(Arc::new(cluster(nodes))));
     let page = world.get("/peers", &[("authorization", "Bearer reader")]).await.body;

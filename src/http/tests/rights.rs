@@ -6,17 +6,16 @@ use std::sync::Arc;
 
 use hyper::StatusCode;
 
-use crate::config::ApiToken;
 use crate::config::Config;
 use crate::config::ProxyAuth;
 use crate::config::Role;
 use crate::config::Roles;
 use crate::config::Scope;
 use crate::engine::handle::Operation;
-use crate::http::random::sha256;
 use crate::http::route::route;
 use crate::http::tests::world::NOON;
 use crate::http::tests::world::World;
+use crate::http::tests::world::api_token;
 use crate::http::tests::world::config;
 use crate::http::tests::world::id;
 use crate::http::tests::world::monitor;
@@ -26,7 +25,6 @@ use crate::http::tests::world::user;
 use crate::http::tests::world::usual;
 use crate::http::tests::world::view;
 use crate::http::visit::Peer;
-use crate::model::secret::Secret;
 
 /// Every route that needs a right, and those of the API beside those of the pages. [`no_route_is_forgotten`] compares it with the routes.
 const PROTECTED: &[(&str, &str)] = &[
@@ -236,11 +234,7 @@ async fn changes_need_our_own_page_and_its_token() {
 #[tokio::test]
 async fn tokens_do_what_their_scope_says() {
     let mut config = config();
-    let token = |name: &str, scope| {
-        let hash = data_encoding::HEXLOWER.encode(&sha256(name.as_bytes()));
-        ApiToken { name: name.to_owned(), hash: Secret::new(hash), scope }
-    };
-    config.auth.tokens = vec![token("reader", Scope::Read), token("writer", Scope::Write)];
+    config.auth.tokens = vec![api_token("reader", Scope::Read), api_token("writer", Scope::Write)];
     let world = World::new(snapshot(config, vec![view(monitor("api", "db"), None)])).await;
     for (name, look, change) in [("reader", 200, 403), ("writer", 200, 200), ("neither", 401, 401)] {
         let bearer = format!("Bearer {name}");

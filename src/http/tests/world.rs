@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::config::ApiToken;
 use crate::config::Auth;
 use crate::config::Config;
 use crate::config::Instance;
@@ -25,6 +26,7 @@ use crate::config::ProxyAuth;
 use crate::config::Retention;
 use crate::config::Role;
 use crate::config::Roles;
+use crate::config::Scope;
 use crate::config::Server;
 use crate::config::User;
 use crate::engine::handle::EngineHandle;
@@ -716,4 +718,10 @@ pub(super) fn cluster(nodes: Vec<NodeView>) -> ClusterView {
         solo_after: Some(Duration::from_secs(60)),
         clock_offset_ms: Some(-3),
     }
+}
+
+/// A token of the API that is its own name.
+pub(super) fn api_token(name: &str, scope: Scope) -> ApiToken {
+    let hash = data_encoding::HEXLOWER.encode(&crate::http::random::sha256(name.as_bytes()));
+    ApiToken { name: name.to_owned(), hash: crate::model::secret::Secret::new(hash), scope }
 }

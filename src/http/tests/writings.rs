@@ -4,18 +4,16 @@ use std::sync::Arc;
 
 use hyper::StatusCode;
 
-use crate::config::ApiToken;
 use crate::config::Scope;
 use crate::engine::handle::Operation;
 use crate::engine::snapshot::Snapshot;
-use crate::http::random::sha256;
 use crate::http::tests::world::NOON;
 use crate::http::tests::world::World;
+use crate::http::tests::world::api_token;
 use crate::http::tests::world::usual;
 use crate::http::visit::Peer;
 use crate::model::id::IncidentId;
 use crate::model::maintenance::Selection;
-use crate::model::secret::Secret;
 use crate::model::update::About;
 use crate::model::update::Announced;
 use crate::model::update::AnnouncementId;
@@ -52,12 +50,7 @@ fn state(state: UpdateState, is_public: bool) -> UpdateKind {
 fn written(is_public: bool) -> Snapshot {
     let mut snapshot = usual();
     let mut config = snapshot.config.as_ref().clone();
-    let token = |name: &str, scope| ApiToken {
-        name: name.to_owned(),
-        hash: Secret::new(data_encoding::HEXLOWER.encode(&sha256(name.as_bytes()))),
-        scope,
-    };
-    config.auth.tokens = vec![token("reader", Scope::Read), token("writer", Scope::Write)];
+    config.auth.tokens = vec![api_token("reader", Scope::Read), api_token("writer", Scope::Write)];
     config.incident_templates = vec![UpdateTemplate {
         name: "Found & <fixed>".to_owned(),
         state: UpdateState::Monitoring,

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use data_encoding::HEXLOWER;
 use ring::digest;
 
+use crate::model::id::MonitorId;
 use crate::model::incident::Lane;
 use crate::model::notification::EventKind;
 use crate::model::notification::IncidentFacts;
@@ -41,6 +42,15 @@ const SENTENCE_SHARE: usize = 2;
 
 /// Bytes of a digest that make a short key: enough that no two monitors of the world share it by chance.
 const SHORT_KEY_BYTES: usize = 12;
+
+/// What keys of alarms begin with.
+const ALARM: &str = "vigilmon:";
+
+/// The monitor whose alarm has this key, if it is one of [`Message::alarm`]'s.
+#[must_use]
+pub fn monitor_of(alarm: &str) -> Option<MonitorId> {
+    MonitorId::parse(alarm.strip_prefix(ALARM)?).ok()
+}
 
 /// How bad the news is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -184,9 +194,15 @@ impl<'a> Message<'a> {
     #[must_use]
     pub fn alarm(&self) -> String {
         match self.facts() {
-            Some(facts) => format!("vigilmon:{}", facts.monitor),
-            None => format!("vigilmon:{}", self.notification.key),
+            Some(facts) => format!("{ALARM}{}", facts.monitor),
+            None => format!("{ALARM}{}", self.notification.key),
         }
+    }
+
+    /// What a button in the message carries: it names the incident and the channel, and nobody else can make it.
+    #[must_use]
+    pub fn act_token(&self) -> Option<String> {
+        self.links.act_token(self.notification, self.facts()?)
     }
 
     /// The same for systems that take only a few letters and digits.

@@ -127,6 +127,14 @@ impl ChannelSink {
         Err(SendError::Transient(format!("it answered {}", answer.status)))
     }
 
+    /// Makes one request that is no message, and says what was answered. The caller limits its time.
+    ///
+    /// # Errors
+    /// [`SendError`], without the address, when no answer came.
+    pub async fn hand(&self, request: Request) -> Result<Answer, SendError> {
+        self.exchange(request, &Heard::default()).await
+    }
+
     async fn exchange(&self, request: Request, heard: &Heard) -> Result<Answer, SendError> {
         let url = checked(&request)?;
         let method = reqwest::Method::from_bytes(request.method.as_bytes())

@@ -312,6 +312,13 @@ const SLACK: &[Key] = &[
         "Where the API is, for another region or a server of one's own.",
         "https://slack-gov.com/api",
     ),
+    key(
+        "signing_secret",
+        Kind::Secret,
+        "",
+        "The signing secret of the bot's app: messages get buttons, and [what is pressed](alerts.md#buttons-in-slack) is believed. Without it there are none.",
+        "{ env: SLACK_SIGNING_SECRET }",
+    ),
 ];
 
 const DISCORD: &[Key] = &[
@@ -459,6 +466,13 @@ const PAGERDUTY: &[Key] = &[
         "https://events.pagerduty.com",
         "Where the API is, for another region or a server of one's own.",
         "https://events.eu.pagerduty.com",
+    ),
+    key(
+        "webhook_secret",
+        Kind::OneOrMany(&Kind::Secret),
+        "",
+        "The secret of a webhook of PagerDuty's: [who acknowledges there](alerts.md#acknowledging-in-pagerduty) does so here as well. Several while one is exchanged. Without it nothing that comes from there is believed.",
+        "{ env: PAGERDUTY_WEBHOOK_SECRET }",
     ),
 ];
 

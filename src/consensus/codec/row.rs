@@ -13,6 +13,7 @@ use crate::model::heartbeat::Ping;
 use crate::model::heartbeat::PingKind;
 use crate::model::heartbeat::PingStamp;
 use crate::model::heartbeat::RunId;
+use crate::model::id::ChannelName;
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
 use crate::model::id::NodeName;
@@ -361,6 +362,8 @@ struct AckRow {
     at: i64,
     until: Option<i64>,
     note: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    by_channel: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -419,8 +422,9 @@ pub(super) fn operator_text(fact: &OperatorFact) -> String {
         Said::Nothing => {}
         Said::Over => row.over = true,
         Said::Acknowledgement(ack) => {
-            let Acknowledgement { by, at, until, note } = ack;
-            row.ack = Some(AckRow { by: by.clone(), at: at.0, until: until.map(|until| until.0), note: note.clone() });
+            let Acknowledgement { by, at, until, note, by_channel } = ack;
+            let by_channel = by_channel.as_ref().map(ToString::to_string);
+            row.ack = Some(AckRow { by: by.clone(), at: at.0, until: until.map(|until| until.0), note: note.clone(), by_channel });
         }
         Said::Silence(silence) => {
             let Silence { wanted: Selection { names, groups, labels }, from, until, by, note } = silence;
@@ -481,6 +485,7 @@ fn said_of_ack(ack: AckRow) -> Said {
         at: UnixMillis(ack.at),
         until: ack.until.map(UnixMillis),
         note: cut(&ack.note, NOTE_CHARS_MAX),
+        by_channel: ack.by_channel.and_then(|name| ChannelName::parse(&name).ok()),
     })
 }
 

@@ -7,6 +7,7 @@ use crate::model::heartbeat::Ping;
 use crate::model::heartbeat::PingKind;
 use crate::model::heartbeat::PingStamp;
 use crate::model::heartbeat::RunId;
+use crate::model::id::ChannelName;
 use crate::model::id::IncidentId;
 use crate::model::id::Region;
 use crate::model::incident::CloseReason;
@@ -28,6 +29,7 @@ use crate::model::peer::Stage;
 use crate::model::peer::Stamp;
 use crate::model::peer::Vantage;
 use crate::model::peer::Watermark;
+use crate::model::policy::Acknowledgement;
 use crate::model::update::Announced;
 use crate::model::update::Postmortem;
 use crate::model::update::PostmortemPart;
@@ -144,7 +146,10 @@ fn texts() -> Vec<Record> {
     let update = |kind| Update { kind, text: "*one*\ntwo \"three\"".to_owned(), by: "ada".to_owned(), at: UnixMillis(8) };
     let public = UpdateKind::State { state: UpdateState::Monitoring, is_public: true };
     let whole = Postmortem { text: "a\nb".to_owned(), by: "ada".to_owned(), at: UnixMillis(8), is_public: true };
+    let ack = |by_channel| Acknowledgement { by: "ada".to_owned(), at: UnixMillis(8), until: None, note: String::new(), by_channel };
     vec![
+        told(OperatorAct::Acknowledge(incident()), Said::Acknowledgement(ack(None))),
+        told(OperatorAct::Acknowledge(incident()), Said::Acknowledgement(ack(ChannelName::parse("On call").ok()))),
         told(OperatorAct::Update(About::Incident(incident()), id()), Said::Update(update(public))),
         told(OperatorAct::Update(About::Announcement(announcement()), id()), Said::Update(update(UpdateKind::Note))),
         told(OperatorAct::Postmortem(incident(), 1), Said::Postmortem(PostmortemPart { n_parts: 2, whole })),

@@ -179,7 +179,7 @@ mod tests {
     fn names_of_elsewhere_are_one_short_line() {
         assert_eq!(person_in("Ada", "Slack"), "Ada in Slack");
         assert_eq!(person_in(" a\nb\u{202e} ", "Slack"), "a b in Slack");
-        assert_eq!(person_in("\u{200b}", "PagerDuty"), "somebody in PagerDuty");
+        assert_eq!(person_in(" \u{202e}\n", "PagerDuty"), "somebody in PagerDuty");
         let long = person_in(&"é".repeat(500), "PagerDuty");
         assert!(long.chars().count() == BY_CHARS_MAX && long.ends_with("é in PagerDuty"), "{long}");
     }

@@ -13,6 +13,7 @@ use crate::model::incident::Lane;
 use crate::model::notification::EventKind;
 use crate::model::notification::IncidentFacts;
 use crate::model::notification::Notification;
+use crate::model::notification::ServiceId;
 use crate::model::notification::Subject;
 use crate::model::time::UnixMillis;
 use crate::model::verdict::Verdict;
@@ -122,6 +123,8 @@ pub struct Message<'a> {
     pub links: &'a Links,
     /// The time of the attempt.
     pub now: UnixMillis,
+    /// What the service calls the message that told of the incident first, when this one follows it and that is known.
+    pub first: Option<&'a ServiceId>,
 }
 
 impl<'a> Message<'a> {

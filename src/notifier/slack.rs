@@ -14,7 +14,6 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::model::channel::spec::SlackSpec;
-use crate::model::notification::EventKind;
 use crate::model::secret::Secret;
 use crate::model::time::UnixMillis;
 use crate::notifier::backoff::retry_after;
@@ -33,6 +32,7 @@ use crate::notifier::request::encoded;
 use crate::notifier::shorten::Limit;
 use crate::notifier::shorten::Lines;
 use crate::notifier::shorten::within;
+use crate::notifier::thread::follows;
 
 /// Slack refuses a section whose text is longer.
 const SECTION: Limit = Limit::chars(3000);
@@ -74,6 +74,11 @@ impl Kind for SlackSpec {
         judge(answer, now)
     }
 
+    fn has_arrived(&self, message: &Message<'_>, answers: &[Answer]) -> bool {
+        let looks_first = matches!(self, SlackSpec::Bot { .. }) && follows(message);
+        answers.get(usize::from(looks_first)).is_some_and(|posted| judge(posted, message.now).is_ok())
+    }
+
     fn next(&self, message: &Message<'_>, answers: &[Answer]) -> Result<Option<Request>, SendError> {
         let SlackSpec::Bot { token, channel, api_url, signing_secret } = self else {
             return match answers {
@@ -96,11 +101,6 @@ impl Kind for SlackSpec {
             (true, [_, _, _, ..]) => Ok(None),
         }
     }
-}
-
-/// Whether an earlier message began what this one is about.
-fn follows(message: &Message<'_>) -> bool {
-    message.facts().is_some() && matches!(message.notification.event, EventKind::Recovered | EventKind::Reminder | EventKind::Acknowledged)
 }
 
 /// A bot, as its methods need it.

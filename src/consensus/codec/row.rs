@@ -23,6 +23,7 @@ use crate::model::incident::Closed;
 use crate::model::incident::Epoch;
 use crate::model::incident::Lane;
 use crate::model::maintenance::Selection;
+use crate::model::notification::ServiceId;
 use crate::model::peer::CAUSE_CHARS_MAX;
 use crate::model::peer::Cause;
 use crate::model::peer::DeliveryFact;
@@ -277,15 +278,18 @@ pub(super) struct DeliveryRow {
     attempt: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     at: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    called: Option<String>,
 }
 
-pub(super) fn delivery(step: DeliveryStep) -> DeliveryRow {
-    let (step, attempt, at) = match step {
+pub(super) fn delivery(fact: &DeliveryFact) -> DeliveryRow {
+    let (step, attempt, at) = match fact.step {
         DeliveryStep::Claimed { attempt } => ("claim", Some(attempt), None),
         DeliveryStep::Failed { attempt } => ("failed", Some(attempt), None),
         DeliveryStep::Sent { at } => ("sent", None, Some(at.0)),
     };
-    DeliveryRow { step: step.to_owned(), attempt, at }
+    let called = fact.called.as_ref().map(|id| id.as_str().to_owned());
+    DeliveryRow { step: step.to_owned(), attempt, at, called }
 }
 
 pub(super) fn delivery_of(key: &str, row: &DeliveryRow) -> Result<DeliveryFact, String> {
@@ -295,7 +299,9 @@ pub(super) fn delivery_of(key: &str, row: &DeliveryRow) -> Result<DeliveryFact, 
         ("sent", _, Some(at)) => DeliveryStep::Sent { at: UnixMillis(at) },
         (other, ..) => return Err(format!("`{other}` is not a step of a delivery")),
     };
-    Ok(DeliveryFact { key: key.to_owned(), step })
+    // That it was sent holds, whatever its name.
+    let called = row.called.as_deref().and_then(ServiceId::parse).filter(|_| matches!(step, DeliveryStep::Sent { .. }));
+    Ok(DeliveryFact { key: key.to_owned(), step, called })
 }
 
 /// A ping: time, sequence, kind, run. The node is in the key.

@@ -14,6 +14,7 @@ use crate::model::incident::CloseReason;
 use crate::model::incident::Closed;
 use crate::model::incident::Epoch;
 use crate::model::maintenance::Selection;
+use crate::model::notification::ServiceId;
 use crate::model::peer::Cause;
 use crate::model::peer::DeliveryFact;
 use crate::model::peer::DeliveryStep;
@@ -82,7 +83,7 @@ fn records() -> Vec<Record> {
         clock_offset_ms: Some(-600_000),
         started_at: UnixMillis(1),
     };
-    let step = |step| Record::Delivery(DeliveryFact { key: "k1".to_owned(), step });
+    let step = |step| Record::Delivery(DeliveryFact { key: "k1".to_owned(), step, called: None });
     vec![
         Record::Meta(meta(Readiness::Settling)),
         Record::Meta(meta(Readiness::Ok)),
@@ -99,6 +100,11 @@ fn records() -> Vec<Record> {
         step(DeliveryStep::Claimed { attempt: 2 }),
         step(DeliveryStep::Failed { attempt: 2 }),
         step(DeliveryStep::Sent { at: UnixMillis(8) }),
+        Record::Delivery(DeliveryFact {
+            key: "k2".to_owned(),
+            step: DeliveryStep::Sent { at: UnixMillis(8) },
+            called: ServiceId::parse("$event:matrix.example"),
+        }),
         Record::Ping(PingFact {
             heartbeat: id(),
             node: node(),
@@ -280,5 +286,20 @@ fn what_cannot_be_read_is_an_error_and_what_is_new_is_left_out() {
     assert!(decode("v/api", &open_and_closed.to_string()).is_err());
     for key in ["z/1", "future", "s/dance/api", "h/api", "u/z/k3v9/bbbbbbb2", "m/k3v9"] {
         assert_eq!(decode(key, "{\"anything\":1}"), Ok(Vec::new()), "{key}");
+    }
+}
+
+#[test]
+fn what_a_service_calls_a_message_is_left_out_when_it_is_nothing_that_a_service_would_say() {
+    for (value, expected) in [
+        (r#"{"step":"sent","at":8}"#, None),
+        (r#"{"step":"sent","at":8,"called":"42"}"#, Some("42")),
+        (r#"{"step":"sent","at":8,"called":"4 2"}"#, None),
+        (r#"{"step":"sent","at":8,"called":""}"#, None),
+        (r#"{"step":"claim","attempt":1,"called":"42"}"#, None),
+    ] {
+        let records = decode("n/k1", value).expect("a delivery");
+        let [Record::Delivery(fact)] = records.as_slice() else { panic!("{records:?}") };
+        assert_eq!(fact.called.as_ref().map(ServiceId::as_str), expected, "{value}");
     }
 }

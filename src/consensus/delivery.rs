@@ -242,7 +242,8 @@ mod tests {
     fn of_two_that_claim_at_once_one_goes_on() {
         let mut ledger = Ledger::default();
         for name in ["a", "b"] {
-            ledger.heard(&node(name), &DeliveryFact { key: "k".to_owned(), step: DeliveryStep::Claimed { attempt: 1 }, called: None }, at(10));
+            let fact = DeliveryFact { key: "k".to_owned(), step: DeliveryStep::Claimed { attempt: 1 }, called: None };
+            ledger.heard(&node(name), &fact, at(10));
         }
         let live = [node("a"), node("b")];
         let roster = |me: &str, live: &[NodeName]| Roster {

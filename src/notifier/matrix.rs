@@ -73,8 +73,7 @@ impl Threaded for MatrixSpec {
         event(self, &message.notification.key, &body)
     }
 
-    /// A server refuses in one of these words to relate to an event that it does not have; one that was deleted stays in the room as an empty
-    /// one.
+    /// A server refuses in one of these words to relate to an event that it does not have. One that was deleted stays in the room, empty.
     fn is_gone(&self, answer: &Answer) -> bool {
         let word = answer.json()["errcode"].as_str().unwrap_or_default().to_owned();
         matches!((answer.status, word.as_str()), (404, "M_NOT_FOUND") | (400, "M_UNKNOWN" | "M_INVALID_PARAM" | "M_BAD_JSON"))

@@ -215,7 +215,8 @@ impl World {
 
     /// At the time it was decided.
     pub(super) fn message(&self) -> Message<'_> {
-        Message { notification: &self.notification, on: &self.on, links: &self.links, now: self.notification.at, first: self.first.as_ref() }
+        let now = self.notification.at;
+        Message { notification: &self.notification, on: &self.on, links: &self.links, now, first: self.first.as_ref() }
     }
 }
 

@@ -1,9 +1,9 @@
-//! What follows the beginning of an incident, at services where a message can refer to an earlier one: it answers that message, and when the
-//! incident is over that one says so. Pure.
+//! What follows the beginning of an incident, at services where a message can refer to an earlier one: it answers that message, and when
+//! the incident is over that one says so. Pure.
 //!
-//! What the service calls the first message is remembered with the note that it was sent, see [`crate::store::Attempt::called`]. Where it is
-//! not known, or the message was deleted there, what follows stands by itself. The message goes first and the edit after it: an edit that fails
-//! costs a word in an old message, and never a repeat.
+//! What the service calls the first message is remembered with the note that it was sent, see [`crate::store::Attempt::called`]. Where it
+//! is not known, or the message was deleted there, what follows stands by itself. The message goes first and the edit after it: an edit
+//! that fails costs a word in an old message, and never a repeat.
 
 use crate::model::notification::EventKind;
 use crate::model::notification::ServiceId;
@@ -74,6 +74,7 @@ pub fn next(kind: &impl Threaded, message: &Message<'_>, answers: &[Answer]) -> 
 }
 
 /// [`Kind::has_arrived`] of such a kind.
+#[must_use]
 pub fn has_arrived(kind: &impl Threaded, message: &Message<'_>, answers: &[Answer]) -> bool {
     let posted = match answers {
         [refused, rest @ ..] if first(kind, message).is_some() && kind.is_gone(refused) => rest.first(),
@@ -98,7 +99,8 @@ mod tests {
     }
 
     fn telegram() -> TelegramSpec {
-        TelegramSpec { token: Secret::new("1:canary"), chat: "-1001".to_owned(), topic: None, api_url: "https://telegram.example".to_owned() }
+        let api_url = "https://telegram.example".to_owned();
+        TelegramSpec { token: Secret::new("1:canary"), chat: "-1001".to_owned(), topic: None, api_url }
     }
 
     fn matrix() -> MatrixSpec {

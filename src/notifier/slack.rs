@@ -443,6 +443,17 @@ mod tests {
     }
 
     #[test]
+    fn a_recovery_has_arrived_when_it_was_posted_whatever_becomes_of_the_mark() {
+        let world = samples::World::recovered(Verdict::Up);
+        let (found, posted) = (samples::answer(200, r#"{"ok":true,"messages":[]}"#, None), bot().blank_answer());
+        let refused = samples::answer(200, r#"{"ok":false,"error":"invalid_auth"}"#, None);
+        let has_arrived = |answers: &[Answer]| bot().has_arrived(&world.message(), answers);
+        assert!(!has_arrived(&[]) && !has_arrived(std::slice::from_ref(&found)), "what was found is not what was posted");
+        assert!(has_arrived(&[found.clone(), posted.clone()]) && !has_arrived(&[found, refused]));
+        assert!(bot().has_arrived(&samples::World::down().message(), &[posted]), "a beginning looks for nothing");
+    }
+
+    #[test]
     fn answers_of_the_api_are_told_apart() {
         samples::assert_judged(
             &bot(),

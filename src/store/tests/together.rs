@@ -115,6 +115,7 @@ async fn what_a_service_calls_the_first_message_is_noted_with_it_and_found_by_wh
     let rows = claimed(&store).await;
     assert_eq!(openings(&rows), [None], "a beginning follows nothing");
     store.outbox_mark(vec![(rows[0].id, Mark::Sent { at: at(1) })], Some(&called(Some("-1:42")))).await.expect("commits");
+    store.close().await;
     drop(store);
     let store = fixture.open();
     store.commit(owed(vec![about("again", "o", EventKind::Reminder, Lane::Outage)])).await.expect("commits");

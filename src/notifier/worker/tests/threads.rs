@@ -54,9 +54,12 @@ async fn a_crash_before_the_end_is_noted_repeats_the_end_in_the_same_thread() {
 
 #[tokio::test(start_paused = true)]
 async fn what_comes_after_the_arrival_and_never_ends_is_no_reason_to_say_it_twice() {
-    let world = World::new(&["chat"], |notification, _| {
-        if notification.event == EventKind::Recovered { Reply::AcceptAndHang } else { Reply::Accept }
-    });
+    let world = World::new(
+        &["chat"],
+        |notification, _| {
+            if notification.event == EventKind::Recovered { Reply::AcceptAndHang } else { Reply::Accept }
+        },
+    );
     world.owe_event("chat", "m", EventKind::Down, "down").await;
     world.live(SECOND * 30).await;
     world.owe_event("chat", "m", EventKind::Recovered, "up").await;

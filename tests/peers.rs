@@ -34,7 +34,7 @@ const SECRET: &str = "correct-horse-battery-staple";
 struct Cluster {
     dir: tempfile::TempDir,
     ports: [u16; 2],
-    _target: Server,
+    target: Server,
 }
 
 impl Cluster {
@@ -56,7 +56,7 @@ monitors: [{{ name: m, http: \"{}\", interval: 1s, timeout: 1s }}]
             target.url("/")
         );
         fs::write(dir.path().join("config.yaml"), config).unwrap();
-        Cluster { dir, ports, _target: target }
+        Cluster { dir, ports, target }
     }
 
     fn node(&self, i: usize, secret: &str) -> Node {
@@ -264,4 +264,55 @@ fn a_ping_to_one_node_counts_on_the_other_and_a_missed_one_is_missed_on_both() {
     wait_for("both to miss it", || (status(&eu) == "down" && status(&us) == "down").then_some(()));
     assert_eq!(request(&eu.address, "GET", &address, &[], "").0, 200);
     wait_for("both to hear that it is back", || (status(&eu) == "up" && status(&us) == "up").then_some(()));
+}
+
+/// What `vigilmon status` says of who is at work on the only monitor, and whether PagerDuty was told of it.
+fn alert_of(node: &Node) -> (serde_json::Value, bool) {
+    let said: serde_json::Value = serde_json::from_slice(&node.run(&["status", "--json"]).stdout).unwrap();
+    let incident = &said["monitors"][0]["open_incidents"][0];
+    (incident["acknowledged"]["by"].clone(), incident["told"] == serde_json::json!(["pager"]))
+}
+
+#[test]
+fn what_pagerduty_reports_to_either_node_is_known_on_both_and_told_back_by_neither() {
+    let (cluster, pager) = (Cluster::new(), Server::start(Answer::Status(202, "{}")));
+    let path = cluster.dir.path().join("config.yaml");
+    let secret = "the-secret-of-the-webhook";
+    let more = format!(
+        "defaults: {{ channels: [pager], confirm: {{ failures: 2, recheck: 1s }} }}
+channels: [{{ name: pager, pagerduty: {{ routing_key: 01234567890123456789012345678901, api_url: \"{}\", webhook_secret: {secret} }} }}]
+monitors: ",
+        pager.url("")
+    );
+    let text = fs::read_to_string(&path).unwrap().replace("monitors: ", &more);
+    fs::write(&path, text).unwrap();
+    let (eu, us) = (cluster.node(0, SECRET), cluster.node(1, SECRET));
+    wait_for("the nodes to see each other", || (eu.peers().0 == Some(0) && us.peers().0 == Some(0)).then_some(()));
+    cluster.target.set(Answer::Status(503, "busy"));
+    assert_eq!(pager.wait_for(1)[0].json()["dedup_key"], "vigilmon:m");
+    wait_for("both to know who was told", || (alert_of(&eu).1 && alert_of(&us).1).then_some(()));
+    let report = |node: &Node, kind: &str, id: &str| {
+        let body = serde_json::json!({"event": {
+            "id": id,
+            "event_type": kind,
+            "occurred_at": jiff::Timestamp::now().to_string(),
+            "agent": {"type": "user_reference", "summary": "Ada"},
+            "data": {"incident_key": "vigilmon:m"},
+        }})
+        .to_string();
+        let tag = ring::hmac::sign(&ring::hmac::Key::new(ring::hmac::HMAC_SHA256, secret.as_bytes()), body.as_bytes());
+        let signature = format!("v1={}", data_encoding::HEXLOWER.encode(tag.as_ref()));
+        assert_eq!(request(&node.address, "POST", "/hooks/pagerduty/pager", &[("x-pagerduty-signature", &signature)], &body).0, 200);
+    };
+    report(&us, "incident.acknowledged", "one");
+    wait_for("both to know of Ada", || {
+        let known = |node: &Node| alert_of(node).0 == "Ada in PagerDuty";
+        (known(&eu) && known(&us)).then_some(())
+    });
+    // The end comes to the other node.
+    report(&eu, "incident.unacknowledged", "two");
+    wait_for("both to know that nobody is", || (alert_of(&eu).0.is_null() && alert_of(&us).0.is_null()).then_some(()));
+    thread::sleep(Duration::from_secs(3));
+    let actions: Vec<_> = pager.asked().iter().map(|asked| asked.json()["event_action"].clone()).collect();
+    assert_eq!(actions, ["trigger"], "what PagerDuty said itself it is not told");
 }

@@ -90,7 +90,7 @@ pub(super) async fn told(store: &Store, open: &[Incident]) -> Result<Vec<Deliver
     for incident in open {
         for delivery in store.deliveries(&DeliveryFilter::Incident(incident.id.clone()), DELIVERIES_MAX).await? {
             if let DeliveryState::Sent(at) = delivery.state {
-                told.push(DeliveryFact { key: delivery.key, step: DeliveryStep::Sent { at } });
+                told.push(DeliveryFact { key: delivery.key, step: DeliveryStep::Sent { at }, called: delivery.called });
             }
         }
     }

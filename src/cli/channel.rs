@@ -121,7 +121,7 @@ fn show(config: &Config, channel: &Channel, event: EventKind) -> Exit {
     // Made up like the incident, when only the running instance knows its secret.
     let secret = config.instance.secret.clone().unwrap_or_else(|| Secret::new("preview"));
     let links = Links::new(&config.server).signed(LinkKeys::new(config, &secret));
-    let message = Message { notification: &notification, on: &channel.on, links: &links, now };
+    let message = Message { notification: &notification, on: &channel.on, links: &links, now, first: None };
     match preview(channel, &message) {
         Ok(text) => {
             output::data(&text);

@@ -326,7 +326,7 @@ channels:
   - { name: chat, slack: https://hooks.example.com/x, quiet_hours: { from: "22:00", to: "07:00", timezone: Europe/Riga, except: down } }
   - { name: chat2, slack: { url: https://hooks.example.com/x }, on: down }
   - { name: hook, webhook: { url: https://hooks.example.com/x } }
-  - { name: bot, slack: { token: xoxb-1, channel: C1 } }
+  - { name: bot, slack: { token: xoxb-1, channel: C1, signing_secret: 0123456789abcdef0123456789abcdef } }
   - { name: discord, discord: { url: https://discord.com/api/webhooks/1/x, thread: "1" } }
   - { name: teams, teams: { url: https://teams.example.com/x } }
   - { name: mattermost, mattermost: { url: https://mattermost.example.com/hooks/x, channel: ops } }
@@ -342,7 +342,7 @@ channels:
   - { name: signal, signal: { url: "http://127.0.0.1:8080", number: "+37120000000", recipients: "+37120000001" } }
   - { name: twilio, twilio: { account_sid: AC00000000000000000000000000000000, auth_token: x, from: "+15005550006", to: "+37120000001" } }
   - { name: home_assistant, home_assistant: { url: "http://ha.example.com:8123", token: x } }
-  - { name: pagerduty, pagerduty: { routing_key: 01234567890123456789012345678901 } }
+  - { name: pagerduty, pagerduty: { routing_key: 01234567890123456789012345678901, webhook_secret: [0123456789abcdef, fedcba9876543210] } }
   - { name: opsgenie, opsgenie: { api_key: x, priority: P2, tags: a } }
   - { name: incident_io, incident_io: { url: https://api.incident.io/v2/alert_events/http/1, token: x } }
   - { name: grafana_oncall, grafana_oncall: { url: https://oncall.example.com/x } }

@@ -57,7 +57,7 @@ pub fn encode(record: &Record) -> Option<(String, String)> {
         Record::Meta(meta) => ("meta".to_owned(), json(&row::meta(meta))),
         Record::Watermark(watermark) => ("wm".to_owned(), row::watermark_text(watermark)),
         Record::Epoch(fact) => (format!("{}/{}", lane_letter(fact.lane), fact.monitor), row::epoch_text(fact)),
-        Record::Delivery(fact) => (format!("n/{}", fact.key), json(&row::delivery(fact.step))),
+        Record::Delivery(fact) => (format!("n/{}", fact.key), json(&row::delivery(fact))),
         Record::Ping(fact) => (format!("h/{}/{}", fact.heartbeat, fact.node), row::pings_text(fact)),
         Record::Operator(fact) => {
             let key = match &fact.act {

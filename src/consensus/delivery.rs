@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use crate::consensus::rank::ranked;
 use crate::model::id::NodeName;
+use crate::model::notification::ServiceId;
 use crate::model::peer::DeliveryFact;
 use crate::model::peer::DeliveryStep;
 use crate::model::peer::Roster;
@@ -50,6 +51,8 @@ pub struct Ledger {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Known {
     sent: Option<UnixMillis>,
+    /// What the service calls it; of two who sent it, by whoever was heard first.
+    called: Option<ServiceId>,
     /// The highest attempt that failed, and when that was heard.
     failed: Option<(u32, Mono)>,
     /// The newest claim of each node: attempt, and when it was heard.
@@ -96,6 +99,9 @@ impl Ledger {
             DeliveryStep::Sent { at } => {
                 let is_news = known.sent.is_none();
                 known.sent = Some(known.sent.map_or(at, |before| before.min(at)));
+                if known.called.is_none() {
+                    known.called.clone_from(&fact.called);
+                }
                 return is_news;
             }
             DeliveryStep::Failed { attempt } => {
@@ -177,6 +183,18 @@ impl Ledger {
     pub fn sent(&self, key: &str) -> Option<UnixMillis> {
         self.keys.get(key)?.sent
     }
+
+    /// Notes what the service calls a message that this node has just sent.
+    pub fn note_called(&mut self, key: &str, called: ServiceId) {
+        self.make_room(key);
+        self.keys.entry(key.to_owned()).or_default().called.get_or_insert(called);
+    }
+
+    /// What the service calls it, whoever sent it.
+    #[must_use]
+    pub fn called(&self, key: &str) -> Option<&ServiceId> {
+        self.keys.get(key)?.called.as_ref()
+    }
 }
 
 /// How far `me` is from the turn: 0 is next. Whoever is not in the order comes after all of them, so that a message never waits for nobody.
@@ -213,7 +231,7 @@ mod tests {
     fn turn(steps: &[(&str, DeliveryStep)]) -> Turn {
         let mut ledger = Ledger::default();
         for (from, step) in steps {
-            ledger.heard(&node(from), &DeliveryFact { key: "k".to_owned(), step: *step }, at(10));
+            ledger.heard(&node(from), &DeliveryFact { key: "k".to_owned(), step: *step, called: None }, at(10));
         }
         let live = [node("a"), node("b")];
         let roster = Roster { me: node("a"), eligible: live.to_vec(), eligible_since: at(0), live: live.into(), is_ready: true };
@@ -224,7 +242,8 @@ mod tests {
     fn of_two_that_claim_at_once_one_goes_on() {
         let mut ledger = Ledger::default();
         for name in ["a", "b"] {
-            ledger.heard(&node(name), &DeliveryFact { key: "k".to_owned(), step: DeliveryStep::Claimed { attempt: 1 } }, at(10));
+            let fact = DeliveryFact { key: "k".to_owned(), step: DeliveryStep::Claimed { attempt: 1 }, called: None };
+            ledger.heard(&node(name), &fact, at(10));
         }
         let live = [node("a"), node("b")];
         let roster = |me: &str, live: &[NodeName]| Roster {
@@ -245,7 +264,7 @@ mod tests {
         let both = [node("a"), node("b")];
         let [first, me] = ranked("ops", &both).try_into().expect("two");
         let mut ledger = Ledger::default();
-        ledger.heard(&first, &DeliveryFact { key: "k".to_owned(), step: DeliveryStep::Claimed { attempt: 0 } }, at(10));
+        ledger.heard(&first, &DeliveryFact { key: "k".to_owned(), step: DeliveryStep::Claimed { attempt: 0 }, called: None }, at(10));
         for (patience, is_alive, expected) in [(10, true, 25), (25, true, 40), (25, false, 15)] {
             let live = both.iter().filter(|node| is_alive || **node == me).cloned().collect();
             let roster = Roster { me: me.clone(), eligible: both.to_vec(), eligible_since: at(0), live, is_ready: true };
@@ -263,5 +282,19 @@ mod tests {
         let failed = DeliveryStep::Failed { attempt: 0 };
         assert_eq!(turn(&[("b", claimed(0)), ("b", failed)]), Turn::Ours { attempt: 1, may_be_repeat: false });
         assert_eq!(turn(&[("b", claimed(0)), ("b", DeliveryStep::Sent { at: UnixMillis(7) })]), Turn::Sent(UnixMillis(7)));
+    }
+
+    #[test]
+    fn what_a_service_calls_it_is_known_by_whoever_said_it_first() {
+        let mut ledger = Ledger::default();
+        let id = |text: &str| ServiceId::parse(text);
+        let fact = |called| DeliveryFact { key: "k".to_owned(), step: DeliveryStep::Sent { at: UnixMillis(7) }, called };
+        ledger.heard(&node("a"), &fact(None), at(10));
+        assert_eq!(ledger.called("k"), None);
+        ledger.heard(&node("b"), &fact(id("42")), at(11));
+        ledger.heard(&node("c"), &fact(id("43")), at(12));
+        ledger.heard(&node("b"), &fact(None), at(13));
+        assert_eq!(ledger.called("k"), id("42").as_ref());
+        assert_eq!(ledger.called("another"), None);
     }
 }

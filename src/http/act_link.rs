@@ -35,20 +35,46 @@ use crate::notifier::signed::LinkKeys;
 use crate::ui::page::act;
 use crate::ui::page::act::ActView;
 
-/// Uses of the links of one incident in [`WINDOW`]: each tells everybody who was told of it, so a program that goes round in circles must not
+/// Uses of the links, or of the buttons, of one incident in [`WINDOW`]: each tells everybody who was told of it, so a program that goes round in circles must not
 /// go on for ever.
 const USES_MAX: u32 = 10;
 
 const WINDOW: Duration = Duration::from_secs(600);
 
-/// How long an address waits that came with many links that are none.
-const MISSES_WAIT: Duration = Duration::from_secs(60);
+/// How long an address waits that came with many proofs that are none.
+pub(super) const MISSES_WAIT: Duration = Duration::from_secs(60);
 
 /// What links in messages work with.
 #[derive(Debug, Default)]
 pub struct ActLinks {
     misses: Misses,
-    uses: Mutex<HashMap<IncidentId, (Mono, u32)>>,
+    uses: Uses,
+}
+
+/// How often somebody did something by messages about an incident.
+#[derive(Debug, Default)]
+pub(super) struct Uses(Mutex<HashMap<IncidentId, (Mono, u32)>>);
+
+impl Uses {
+    /// Counts one.
+    ///
+    /// # Errors
+    /// [`Refusal::TooMany`] beyond [`USES_MAX`].
+    pub(super) fn count(&self, incident: &IncidentId, now: Mono) -> Result<(), Refusal> {
+        let mut uses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if BUCKETS_MAX <= uses.len() {
+            uses.retain(|_, (since, _)| now.since(*since) < WINDOW);
+        }
+        let (since, n) = uses.entry(incident.clone()).or_insert((now, 0));
+        if WINDOW <= now.since(*since) {
+            (*since, *n) = (now, 0);
+        }
+        if USES_MAX <= *n {
+            return Err(Refusal::TooMany((*since + WINDOW).since(now)));
+        }
+        *n += 1;
+        Ok(())
+    }
 }
 
 /// Where a link leads.
@@ -77,7 +103,7 @@ impl ActLinks {
         let Some((view, incident)) = open_incident(&snapshot, &found.incident) else {
             return Ok(shown(&snapshot, visit, token, &found.incident, None));
         };
-        self.count_use(&found.incident, visit.now.mono)?;
+        self.uses.count(&found.incident, visit.now.mono)?;
         let by = format!("somebody by a link in {}", found.channel);
         let wish = Wish::of_form(visit)?;
         let (operation, done) = if visit.field("do") == Some("silence") {
@@ -101,25 +127,10 @@ impl ActLinks {
             None => Err(Refusal::NotFound),
         }
     }
-
-    fn count_use(&self, incident: &IncidentId, now: Mono) -> Result<(), Refusal> {
-        let mut uses = self.uses.lock().unwrap_or_else(PoisonError::into_inner);
-        if BUCKETS_MAX <= uses.len() {
-            uses.retain(|_, (since, _)| now.since(*since) < WINDOW);
-        }
-        let (since, n) = uses.entry(incident.clone()).or_insert((now, 0));
-        if WINDOW <= now.since(*since) {
-            (*since, *n) = (now, 0);
-        }
-        if USES_MAX <= *n {
-            return Err(Refusal::TooMany((*since + WINDOW).since(now)));
-        }
-        *n += 1;
-        Ok(())
-    }
 }
 
-fn open_incident<'a>(snapshot: &'a Snapshot, id: &IncidentId) -> Option<(&'a MonitorView, &'a Incident)> {
+/// The monitor and the incident of this id, if it is open.
+pub(super) fn open_incident<'a>(snapshot: &'a Snapshot, id: &IncidentId) -> Option<(&'a MonitorView, &'a Incident)> {
     let mut all = snapshot.monitors.values().flat_map(|view| view.incidents.iter().map(move |incident| (&**view, incident)));
     all.find(|(_, incident)| incident.id == *id)
 }
@@ -147,11 +158,11 @@ mod tests {
 
     #[test]
     fn the_links_of_one_incident_are_used_so_often_and_no_more_for_a_while() {
-        let links = ActLinks::default();
+        let uses = Uses::default();
         let (one, other) = (IncidentId::from_derived("one"), IncidentId::from_derived("other"));
-        let n = (0..30).filter(|_| links.count_use(&one, Mono(0)).is_ok()).count();
+        let n = (0..30).filter(|_| uses.count(&one, Mono(0)).is_ok()).count();
         assert_eq!(n, usize::try_from(USES_MAX).expect("few"));
-        assert_eq!(links.count_use(&one, Mono(1_000_000)), Err(Refusal::TooMany(WINDOW - Duration::from_secs(1))));
-        assert!(links.count_use(&other, Mono(0)).is_ok() && links.count_use(&one, Mono(0) + WINDOW).is_ok());
+        assert_eq!(uses.count(&one, Mono(1_000_000)), Err(Refusal::TooMany(WINDOW - Duration::from_secs(1))));
+        assert!(uses.count(&other, Mono(0)).is_ok() && uses.count(&one, Mono(0) + WINDOW).is_ok());
     }
 }

@@ -86,7 +86,7 @@ impl Wish {
                 "An acknowledgement is of one incident; `monitors`, `groups` and `labels` are for silences.".to_owned(),
             ));
         }
-        Ok(Acknowledgement { by: person(by), at: now, until: self.end(now)?, note: self.note() })
+        Ok(Acknowledgement { by: person(by), at: now, until: self.end(now)?, note: self.note(), by_channel: None })
     }
 
     /// Nobody is told of new trouble of some monitors for a while.

@@ -1,4 +1,5 @@
-//! Test messages that operators ask for, and what became of the last one to each channel.
+//! Test messages that operators ask for, and what became of the last one to each channel; and the few words that are said back to somebody
+//! who pressed a button.
 //!
 //! A test is one try, is not stored, and belongs to no incident. That it was accepted proves that the channel delivers, and is noted.
 
@@ -20,6 +21,9 @@ use crate::model::channel::Channel;
 use crate::model::id::ChannelName;
 use crate::notifier;
 use crate::notifier::attempt::Tried;
+use crate::notifier::error::SendError;
+use crate::notifier::request::Answer;
+use crate::notifier::request::Request;
 use crate::notifier::sink::ChannelSink;
 use crate::store::Attempt;
 
@@ -27,6 +31,9 @@ use crate::store::Attempt;
 pub trait Post: Debug + Send + Sync {
     /// Tries it once.
     fn test<'a>(&'a self, channel: &'a Channel, server: &'a Server) -> Later<'a, Tried>;
+
+    /// Makes one request to a service, which is no message to a channel.
+    fn hand(&self, request: Request) -> Later<'_, Result<Answer, SendError>>;
 }
 
 /// The post as it is.
@@ -41,6 +48,10 @@ pub struct Mail {
 impl Post for Mail {
     fn test<'a>(&'a self, channel: &'a Channel, server: &'a Server) -> Later<'a, Tried> {
         Box::pin(notifier::send_test(&self.sink, channel, server, &self.clock))
+    }
+
+    fn hand(&self, request: Request) -> Later<'_, Result<Answer, SendError>> {
+        Box::pin(self.sink.hand(request))
     }
 }
 
@@ -71,6 +82,14 @@ impl Courier {
         let Tried { record, outcome: _ } = self.post.test(channel, server).await;
         self.last.lock().unwrap_or_else(PoisonError::into_inner).insert(channel.name.clone(), record.clone());
         Ok(record)
+    }
+
+    /// Makes one request to a service, which is no message to a channel. The caller limits its time.
+    ///
+    /// # Errors
+    /// [`SendError`] when no answer came.
+    pub async fn hand(&self, request: Request) -> Result<Answer, SendError> {
+        self.post.hand(request).await
     }
 
     /// What became of the last test message to a channel.

@@ -34,6 +34,23 @@ pub const FORM_BYTES_MAX: usize = 16 * 1024;
 /// it. Beyond it the answer is 413.
 pub const WRITING_BYTES_MAX: usize = 128 * 1024;
 
+/// Bodies of what services report: Slack sends the whole message along in which a button was pressed, in the writing of a form. Beyond it the
+/// answer is 413.
+pub const HOOK_BYTES_MAX: usize = 128 * 1024;
+
+/// For such a body, as long as services wait for the answer: whoever sends it slowly, without a secret, holds memory no longer than that.
+pub const HOOK_BODY_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long what a service reported may take to be durable. Slack waits three seconds in all, and warns whoever pressed the button then.
+/// Beyond it the answer is 503.
+pub const HOOK_TIMEOUT: Duration = Duration::from_millis(1800);
+
+/// How long a word to whoever pressed a button may take after that; it is not waited for longer, because nothing hangs on it.
+pub const WHISPER_TIMEOUT: Duration = Duration::from_millis(800);
+
+/// Reports that are remembered, so that one which comes twice does nothing twice; beyond it those are forgotten that are refused by then.
+pub const REPORTS_MAX: usize = 10_000;
+
 /// Open connections in all; each costs about 20 KiB.
 pub const CONNECTIONS_MAX: usize = 4096;
 

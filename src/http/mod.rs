@@ -26,6 +26,7 @@ use crate::http::drafts::Drafts;
 use crate::http::drafts::Workbench;
 use crate::http::heartbeat::receiver::Receiver;
 use crate::http::history::Book;
+use crate::http::hooks::Hooks;
 use crate::http::limits::HISTORY_EVERY;
 use crate::http::live::Streams;
 use crate::http::oidc::Oidc;
@@ -63,6 +64,7 @@ pub mod error;
 pub mod healthchecks;
 pub mod heartbeat;
 pub mod history;
+pub mod hooks;
 pub mod limits;
 pub mod live;
 pub mod local;
@@ -240,6 +242,7 @@ async fn site(
             own_url: own.url.clone(),
         },
         act_links: ActLinks::default(),
+        hooks: Hooks::default(),
         receiver: Receiver::new(engine.clone(), own.secret)?,
         reloads,
         own_url: own.url,

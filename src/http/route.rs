@@ -33,6 +33,8 @@ pub enum Route {
     Ping(PingPath),
     /// The management API of healthchecks, by any method: needs an API token.
     Healthchecks(healthchecks::Asked),
+    /// What the service of a channel reports: needs a signature by that channel's secret.
+    Hook(HookRoute),
     /// Needs someone who may look.
     Viewer(ViewerRoute),
     /// Needs someone who may change run-time state.
@@ -52,6 +54,8 @@ pub enum Right {
     Token,
     /// API tokens only.
     Key,
+    /// Whoever knows the secret of a channel.
+    Channel,
     /// People and tokens that may look.
     Viewer,
     /// People and tokens that may change run-time state.
@@ -60,6 +64,15 @@ pub enum Right {
     Admin,
     /// Whoever may open the control socket.
     Local,
+}
+
+/// Routes for the services of channels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HookRoute {
+    /// A button was pressed in Slack.
+    Slack(ChannelName),
+    /// Something became of an incident in PagerDuty.
+    PagerDuty(ChannelName),
 }
 
 /// Routes for everybody.
@@ -322,6 +335,7 @@ impl Route {
             Route::Public(_) => Right::Public,
             Route::Ping(_) => Right::Token,
             Route::Healthchecks(_) => Right::Key,
+            Route::Hook(_) => Right::Channel,
             Route::Viewer(_) => Right::Viewer,
             Route::Operator(_) => Right::Operator,
             Route::Admin(_) => Right::Admin,
@@ -368,6 +382,7 @@ impl ViewerRoute {
 pub fn wire_of(path: &str) -> Wire {
     let is_json = path.starts_with("/api/")
         || path.starts_with("/local/")
+        || path.starts_with("/hooks/")
         || path == "/healthz"
         || path.ends_with(".json")
         || path.ends_with(".shields");
@@ -395,7 +410,8 @@ pub fn route(method: &str, path: &str) -> Result<Route, NoRoute> {
     }
     let get = || public(&segments).map(Route::Public).or_else(|| viewer(&segments).map(Route::Viewer)).or_else(|| local_get(&segments));
     let acts = || operator(&segments).map(Route::Operator).or_else(|| admin(&segments).map(Route::Admin));
-    let post = || public_post(&segments).map(Route::Public).or_else(acts).or_else(|| local_post(&segments));
+    let reports = || hook(&segments).map(Route::Hook);
+    let post = || public_post(&segments).map(Route::Public).or_else(reports).or_else(acts).or_else(|| local_post(&segments));
     let delete = || operator_delete(&segments).map(Route::Operator);
     let found = match method {
         "GET" | "HEAD" => get(),
@@ -450,6 +466,14 @@ fn public_post(segments: &[&str]) -> Option<PublicRoute> {
         ["sign-in", "link", text] => token(text).map(PublicRoute::LinkUse),
         ["act", text] => act_token(text).map(PublicRoute::ActUse),
         ["sign-out"] => Some(PublicRoute::SignOut),
+        _ => None,
+    }
+}
+
+fn hook(segments: &[&str]) -> Option<HookRoute> {
+    match segments {
+        ["hooks", "slack", name] => channel(name).map(HookRoute::Slack),
+        ["hooks", "pagerduty", name] => channel(name).map(HookRoute::PagerDuty),
         _ => None,
     }
 }
@@ -764,6 +788,8 @@ mod tests {
             ("GET", "/local/silences", Right::Local),
             ("POST", "/local/silences", Right::Local),
             ("POST", "/local/silences/abcdefg2/end", Right::Local),
+            ("POST", "/hooks/slack/the%20ops", Right::Channel),
+            ("POST", "/hooks/pagerduty/oncall", Right::Channel),
         ] {
             assert_eq!(route(method, path).map(|route| route.right()), Ok(right), "{method} {path}");
         }
@@ -846,6 +872,9 @@ mod tests {
             "/act/a.b",
             "/silences/",
             "/silences/abcdefg2",
+            "/hooks/slack",
+            "/hooks/slack/%6fps",
+            "/hooks/teams/ops",
             "/peers/eu-west",
             "/peers/EU/forget",
             "/local/peers/eu-west",
@@ -868,6 +897,7 @@ mod tests {
             ("GET", "/local/reload", "POST"),
             ("GET", "/peers/eu-west/forget", "POST"),
             ("POST", "/peers", "GET, HEAD"),
+            ("GET", "/hooks/slack/ops", "POST"),
             ("DELETE", "/silences", "GET, HEAD, POST"),
             ("GET", "/api/v1/silences/abcdefg2", "DELETE"),
             ("GET", "/api/v1/incidents/abc/acknowledgement", "POST, DELETE"),

@@ -308,7 +308,15 @@ fn next_page(visit: &Visit) -> Option<String> {
 fn own_page(path: &str) -> Option<String> {
     match route("GET", path) {
         Ok(Route::Viewer(found)) => found.page_path(),
-        Ok(Route::Public(_) | Route::Ping(_) | Route::Healthchecks(_) | Route::Operator(_) | Route::Admin(_) | Route::Local(_))
+        Ok(
+            Route::Public(_)
+            | Route::Ping(_)
+            | Route::Healthchecks(_)
+            | Route::Hook(_)
+            | Route::Operator(_)
+            | Route::Admin(_)
+            | Route::Local(_),
+        )
         | Err(_) => None,
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use bytes::Buf;
 use bytes::Bytes;
@@ -32,8 +33,11 @@ use crate::http::error::Refusal;
 use crate::http::healthchecks;
 use crate::http::healthchecks::Office;
 use crate::http::heartbeat::receiver::Receiver;
+use crate::http::hooks::Hooks;
 use crate::http::limits::BODY_TIMEOUT;
 use crate::http::limits::FORM_BYTES_MAX;
+use crate::http::limits::HOOK_BODY_TIMEOUT;
+use crate::http::limits::HOOK_BYTES_MAX;
 use crate::http::limits::REQUEST_TIMEOUT;
 use crate::http::limits::WRITING_BYTES_MAX;
 use crate::http::live;
@@ -75,6 +79,8 @@ pub struct Site {
     pub desk: Desk,
     /// Links in messages.
     pub act_links: ActLinks,
+    /// What services of channels report.
+    pub hooks: Hooks,
     /// Takes pings.
     pub receiver: Receiver,
     /// Where reloads are asked for.
@@ -147,6 +153,11 @@ impl Site {
         if let Route::Ping(path) = &found {
             return Ok(self.receiver.answer(path, &asked.method, &visit, body).await);
         }
+        // Services, too; what they say is proved by a secret, and no cookie is looked at.
+        if let Route::Hook(hook) = &found {
+            visit.body = read_body(&visit, body, (HOOK_BYTES_MAX, HOOK_BODY_TIMEOUT)).await?;
+            return self.hooks.answer(&self.desk, &visit, hook).await;
+        }
         // Nodes come by whatever name leads here; what they say is proved by keys.
         if !matches!(found, Route::Public(PublicRoute::Health | PublicRoute::Peer)) {
             visit.require_own_host(&config.server, |host| {
@@ -167,7 +178,10 @@ impl Site {
             }
             let is_long = is_long(&found) && (peer == Peer::Control || self.identify(&visit, config).await.is_some());
             let bytes_max = if is_long { WRITING_BYTES_MAX } else { FORM_BYTES_MAX };
-            (visit.form, visit.body) = read_body(&visit, body, bytes_max).await?;
+            visit.body = read_body(&visit, body, (bytes_max, BODY_TIMEOUT)).await?;
+            if visit.header("content-type").is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded")) {
+                visit.form = parse_form(&visit.body);
+            }
         }
         self.dispatch(found, &visit, config).await
     }
@@ -175,8 +189,8 @@ impl Site {
     /// The one place where rights are turned into proofs.
     async fn dispatch(self: &Arc<Self>, route: Route, visit: &Visit, config: &Config) -> Result<Answer, Refusal> {
         match route {
-            // Handled before: pings have bodies of their own, and both answer methods that nothing else has.
-            Route::Ping(_) | Route::Healthchecks(_) => Err(Refusal::NotFound),
+            // Handled before: they have bodies or proofs of their own, or answer methods that nothing else has.
+            Route::Ping(_) | Route::Healthchecks(_) | Route::Hook(_) => Err(Refusal::NotFound),
             Route::Public(route) => {
                 let viewer = self.identify(visit, config).await;
                 self.public(route, visit, config, viewer.is_some()).await
@@ -343,13 +357,13 @@ fn is_long(route: &Route) -> bool {
     match route {
         Route::Operator(route) => matches!(route.deed, Deed::Write(_)),
         Route::Local(route) => matches!(route, LocalRoute::Write(_)),
-        Route::Public(_) | Route::Ping(_) | Route::Healthchecks(_) | Route::Viewer(_) | Route::Admin(_) => false,
+        Route::Public(_) | Route::Ping(_) | Route::Healthchecks(_) | Route::Hook(_) | Route::Viewer(_) | Route::Admin(_) => false,
     }
 }
 
-/// Reads the body, and its fields when it is a form. Only bodies that say their length are read: ours do, and a body in chunks through a proxy that sees
-/// its end elsewhere is how requests are smuggled.
-async fn read_body<B>(visit: &Visit, body: B, bytes_max: usize) -> Result<(Vec<(String, String)>, Bytes), Refusal>
+/// Reads the body. Only bodies that say their length are read: ours do, and a body in chunks through a proxy that sees its end elsewhere is how
+/// requests are smuggled.
+async fn read_body<B>(visit: &Visit, body: B, (bytes_max, patience): (usize, Duration)) -> Result<Bytes, Refusal>
 where
     B: Body + Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -361,14 +375,12 @@ where
         return Err(Refusal::TooLong);
     }
     let read = std::pin::pin!(Limited::new(body, bytes_max).collect());
-    let read = tokio::time::timeout(BODY_TIMEOUT, read).await.map_err(|_| Refusal::TooSlow)?;
+    let read = tokio::time::timeout(patience, read).await.map_err(|_| Refusal::TooSlow)?;
     let mut whole = match read {
         Ok(collected) => collected.aggregate(),
         Err(error) if error.is::<LengthLimitError>() => return Err(Refusal::TooLong),
         Err(_) => return Err(Refusal::Bad("The body ended early.")),
     };
-    let is_form = visit.header("content-type").is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
     let n_bytes = whole.remaining();
-    let whole = whole.copy_to_bytes(n_bytes);
-    Ok((if is_form { parse_form(&whole) } else { Vec::new() }, whole))
+    Ok(whole.copy_to_bytes(n_bytes))
 }

@@ -155,7 +155,7 @@ impl ChannelSpec {
                 [&mut spec.url].into_iter().chain(headers).chain(&mut spec.secret).collect()
             }
             ChannelSpec::Slack(SlackSpec::Webhook { url }) => vec![url],
-            ChannelSpec::Slack(SlackSpec::Bot { token, .. }) => vec![token],
+            ChannelSpec::Slack(SlackSpec::Bot { token, signing_secret, .. }) => [token].into_iter().chain(signing_secret).collect(),
             ChannelSpec::Discord(spec) => vec![&mut spec.url],
             ChannelSpec::Teams(spec) => vec![&mut spec.url],
             ChannelSpec::Mattermost(spec) => vec![&mut spec.url],
@@ -177,7 +177,7 @@ impl ChannelSpec {
             ChannelSpec::Signal(_) => Vec::new(),
             ChannelSpec::Twilio(spec) => vec![&mut spec.auth_token],
             ChannelSpec::HomeAssistant(spec) => vec![&mut spec.token],
-            ChannelSpec::PagerDuty(spec) => vec![&mut spec.routing_key],
+            ChannelSpec::PagerDuty(spec) => [&mut spec.routing_key].into_iter().chain(&mut spec.webhook_secrets).collect(),
             ChannelSpec::Opsgenie(spec) => vec![&mut spec.api_key],
             ChannelSpec::IncidentIo(spec) => vec![&mut spec.token],
             ChannelSpec::GrafanaOncall(spec) => vec![&mut spec.url],

@@ -73,6 +73,38 @@ impl EventKind {
     }
 }
 
+/// What a service calls a message of ours, so that later ones can refer to it. The service chose it, so it is nothing but a short word: it
+/// holds no spaces and no control characters, and whoever puts it into an address or a text encodes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceId(String);
+
+impl ServiceId {
+    /// Longest id: ids of Matrix have up to 255 bytes, and nobody's are longer. With it goes the place where it holds.
+    pub const BYTES_MAX: usize = 512;
+
+    /// The id, if it is one.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<ServiceId> {
+        let is_fine = (1..=ServiceId::BYTES_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        is_fine.then(|| ServiceId(text.to_owned()))
+    }
+
+    /// As it was given.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The message that told of an incident first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opening {
+    /// Its key.
+    pub key: String,
+    /// What the service calls it, as far as this node has noted it.
+    pub called: Option<ServiceId>,
+}
+
 /// One message owed to one channel: a row of the outbox. Everything needed to say it later is inside, so that neither a reload
 /// nor a restart changes what is said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -180,4 +212,19 @@ pub enum Again {
     Escalation,
     /// Somebody wanted to hear of it again about now.
     SnoozeOver,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_one_short_word() {
+        for text in ["1", "1100000000000000000", "$abc:matrix.example", "-1001/7:42", &"x".repeat(ServiceId::BYTES_MAX)] {
+            assert_eq!(ServiceId::parse(text).as_ref().map(ServiceId::as_str), Some(text));
+        }
+        for text in ["", "a b", "a\nb", "é", "\u{1b}[0m", &"x".repeat(ServiceId::BYTES_MAX + 1)] {
+            assert_eq!(ServiceId::parse(text), None, "{text:?}");
+        }
+    }
 }

@@ -17,6 +17,7 @@ use crate::model::id::Region;
 use crate::model::incident::Closed;
 use crate::model::incident::Epoch;
 use crate::model::incident::Lane;
+use crate::model::notification::ServiceId;
 use crate::model::policy::Acknowledgement;
 use crate::model::policy::Silence;
 use crate::model::policy::SilenceId;
@@ -318,6 +319,8 @@ pub struct DeliveryFact {
     pub key: String,
     /// What.
     pub step: DeliveryStep,
+    /// What the service calls the message, when it was sent and the service said so.
+    pub called: Option<ServiceId>,
 }
 
 /// How far a delivery got.

@@ -108,6 +108,8 @@ pub struct Acknowledgement {
     pub until: Option<UnixMillis>,
     /// What people say about it; may be empty.
     pub note: String,
+    /// The channel whose own service said so, and therefore knows; it is not told again. `None`: it came by another way.
+    pub by_channel: Option<ChannelName>,
 }
 
 impl Acknowledgement {

@@ -39,10 +39,12 @@ pub async fn attempt(sink: &impl Sink, clock: &Clock, envelope: Envelope<'_>) ->
         }
         Err(_) => Err(SendError::Transient(format!("no answer within {}", spoken(patience)))),
     };
+    // What comes after the arrival is not worth a repeat.
+    let outcome = if heard.has_arrived() { Ok(()) } else { outcome };
     let now = clock.now();
     let took = now.mono.since(began.mono);
     let record = record(&outcome, (began.wall, took), now.wall);
-    Tried { record: Attempt { answer: heard.last(spec), ..record }, outcome }
+    Tried { record: Attempt { answer: heard.last(spec), called: heard.called(), ..record }, outcome }
 }
 
 fn record(outcome: &Result<(), SendError>, (at, took): (UnixMillis, Duration), now: UnixMillis) -> Attempt {
@@ -52,7 +54,7 @@ fn record(outcome: &Result<(), SendError>, (at, took): (UnixMillis, Duration), n
         Err(SendError::Transient(text)) => (AttemptOutcome::Failed, Some(text.clone())),
         Err(SendError::Later(wait, text)) => (AttemptOutcome::Later(now + (*wait).clamp(WAIT_MIN, RETRY_AFTER_MAX)), Some(text.clone())),
     };
-    Attempt { at, took, outcome, reason, answer: None }
+    Attempt { at, took, outcome, reason, answer: None, called: None }
 }
 
 #[cfg(test)]

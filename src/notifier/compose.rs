@@ -8,10 +8,12 @@ use std::collections::BTreeSet;
 use data_encoding::HEXLOWER;
 use ring::digest;
 
+use crate::model::id::MonitorId;
 use crate::model::incident::Lane;
 use crate::model::notification::EventKind;
 use crate::model::notification::IncidentFacts;
 use crate::model::notification::Notification;
+use crate::model::notification::ServiceId;
 use crate::model::notification::Subject;
 use crate::model::time::UnixMillis;
 use crate::model::verdict::Verdict;
@@ -41,6 +43,15 @@ const SENTENCE_SHARE: usize = 2;
 
 /// Bytes of a digest that make a short key: enough that no two monitors of the world share it by chance.
 const SHORT_KEY_BYTES: usize = 12;
+
+/// What keys of alarms begin with.
+const ALARM: &str = "vigilmon:";
+
+/// The monitor whose alarm has this key, if it is one of [`Message::alarm`]'s.
+#[must_use]
+pub fn monitor_of(alarm: &str) -> Option<MonitorId> {
+    MonitorId::parse(alarm.strip_prefix(ALARM)?).ok()
+}
 
 /// How bad the news is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,6 +123,8 @@ pub struct Message<'a> {
     pub links: &'a Links,
     /// The time of the attempt.
     pub now: UnixMillis,
+    /// What the service calls the message that told of the incident first, when this one follows it and that is known.
+    pub first: Option<&'a ServiceId>,
 }
 
 impl<'a> Message<'a> {
@@ -184,9 +197,15 @@ impl<'a> Message<'a> {
     #[must_use]
     pub fn alarm(&self) -> String {
         match self.facts() {
-            Some(facts) => format!("vigilmon:{}", facts.monitor),
-            None => format!("vigilmon:{}", self.notification.key),
+            Some(facts) => format!("{ALARM}{}", facts.monitor),
+            None => format!("{ALARM}{}", self.notification.key),
         }
+    }
+
+    /// What a button in the message carries: it names the incident and the channel, and nobody else can make it.
+    #[must_use]
+    pub fn act_token(&self) -> Option<String> {
+        self.links.act_token(self.notification, self.facts()?)
     }
 
     /// The same for systems that take only a few letters and digits.

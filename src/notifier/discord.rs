@@ -6,6 +6,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::model::channel::spec::DiscordSpec;
+use crate::model::notification::ServiceId;
 use crate::model::time::UnixMillis;
 use crate::notifier::compose::MARKDOWN;
 use crate::notifier::compose::Message;
@@ -19,11 +20,15 @@ use crate::notifier::request::Request;
 use crate::notifier::request::encoded;
 use crate::notifier::shorten::Limit;
 use crate::notifier::shorten::within;
+use crate::notifier::thread;
+use crate::notifier::thread::Threaded;
+use crate::notifier::thread::begins;
 
 /// What Discord takes; it counts as JavaScript does. The title, the text and the footer stay below the 6000 of all together.
 const TITLE: Limit = Limit::utf16(256);
 const TEXT: Limit = Limit::utf16(4096);
 const FOOTER: Limit = Limit::utf16(1024);
+const CONTENT: Limit = Limit::utf16(2000);
 
 impl Kind for DiscordSpec {
     fn request(&self, message: &Message<'_>) -> Request {
@@ -34,11 +39,56 @@ impl Kind for DiscordSpec {
         Request::json("POST", format!("{url}{separator}wait=true{thread}"), &body(message))
     }
 
+    fn called(&self, message: &Message<'_>, answers: &[Answer]) -> Option<ServiceId> {
+        let answer = answers.first().filter(|_| begins(message))?.json();
+        answer["id"].as_str().filter(|id| is_snowflake(id)).and_then(ServiceId::parse)
+    }
+
+    fn has_arrived(&self, message: &Message<'_>, answers: &[Answer]) -> bool {
+        thread::has_arrived(self, message, answers)
+    }
+
+    fn next(&self, message: &Message<'_>, answers: &[Answer]) -> Result<Option<Request>, SendError> {
+        thread::next(self, message, answers)
+    }
+
     fn judge(&self, answer: &Answer, now: UnixMillis) -> Result<(), SendError> {
         let body = answer.json();
         let code = body["code"].as_u64().unwrap_or_default().to_string();
         judge_said(answer, &Said { service: "Discord", wait: body["retry_after"].as_f64(), word: &code, known: KNOWN }, now)
     }
+}
+
+/// Webhooks can neither answer a message nor open a thread beneath one, but they can edit their own.
+impl Threaded for DiscordSpec {
+    fn first<'a>(&self, id: &'a ServiceId) -> Option<&'a str> {
+        Some(id.as_str()).filter(|id| is_snowflake(id))
+    }
+
+    fn answering(&self, message: &Message<'_>, _: &str) -> Request {
+        self.request(message)
+    }
+
+    fn is_gone(&self, _: &Answer) -> bool {
+        false
+    }
+
+    /// What the message said stays; a line above it says how it ended.
+    fn mark_over(&self, message: &Message<'_>, first: &str) -> Request {
+        let url = self.url.reveal_for_use();
+        let (path, query) = url.split_once('?').unwrap_or((url, ""));
+        let thread = self.thread.as_deref().map(|id| format!("thread_id={}", encoded(id)));
+        let query: Vec<String> = thread.into_iter().chain((!query.is_empty()).then(|| query.to_owned())).collect();
+        let separator = if query.is_empty() { "" } else { "?" };
+        let url = format!("{}/messages/{}{separator}{}", path.trim_end_matches('/'), encoded(first), query.join("&"));
+        let text = within(&format!("{} Over: {}", message.tone().sign(), message.sentence()), CONTENT, escape::markdown);
+        Request::json("PATCH", url, &json!({"content": text, "allowed_mentions": {"parse": []}}))
+    }
+}
+
+/// Whether this may be an id of Discord's: a number of 64 bits.
+fn is_snowflake(text: &str) -> bool {
+    (1..=20).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Discord's numbers for refusals.
@@ -75,7 +125,9 @@ fn has_public_host(url: &str) -> bool {
 mod tests {
     use super::*;
     use crate::model::channel::ChannelSpec;
+    use crate::model::notification::EventKind;
     use crate::model::secret::Secret;
+    use crate::model::verdict::Verdict;
     use crate::notifier::samples;
 
     fn spec() -> DiscordSpec {
@@ -85,6 +137,19 @@ mod tests {
     #[test]
     fn messages_read_exactly_so() {
         samples::assert_golden(&ChannelSpec::Discord(spec()));
+    }
+
+    #[test]
+    fn the_first_message_says_that_it_is_over() {
+        let world = samples::World::recovered(Verdict::Up).after("42");
+        let posted = samples::answer(200, "{\"id\":\"43\"}", None);
+        samples::assert_conversation("discord-thread", &ChannelSpec::Discord(spec()), &world, &[posted]);
+        let mut world = samples::World::hostile().after("42");
+        world.notification.event = EventKind::Recovered;
+        let request = spec().mark_over(&world.message(), "42");
+        let body: Value = serde_json::from_str(&request.body).expect("JSON");
+        let text = body["content"].as_str().expect("a text");
+        assert!(CONTENT.unit.of(text) <= CONTENT.max && !text.contains("@everyone"), "{text}");
     }
 
     #[test]

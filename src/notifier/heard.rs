@@ -2,9 +2,11 @@
 //! running out of time. Errors and the log never repeat it.
 
 use std::sync::Mutex;
+use std::sync::OnceLock;
 use std::sync::PoisonError;
 
 use crate::model::channel::ChannelSpec;
+use crate::model::notification::ServiceId;
 use crate::notifier::mask::Mask;
 use crate::store::Answered;
 use crate::store::AnsweredBy;
@@ -13,6 +15,8 @@ use crate::store::AnsweredBy;
 #[derive(Debug, Default)]
 pub struct Heard {
     last: Mutex<Option<Raw>>,
+    /// Set when the message has arrived: what the service calls it.
+    arrival: OnceLock<Option<ServiceId>>,
 }
 
 #[derive(Debug)]
@@ -27,6 +31,24 @@ impl Heard {
     pub fn note(&self, by: AnsweredBy, code: impl Into<i32>, said: &[u8]) {
         let raw = Raw { by, code: code.into(), said: said.to_vec() };
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(raw);
+    }
+
+    /// Takes down that the message has arrived, whatever becomes of the rest of the conversation, and what the service calls it. The first
+    /// word counts.
+    pub fn note_arrival(&self, called: Option<ServiceId>) {
+        self.arrival.get_or_init(|| called);
+    }
+
+    /// Whether the message has arrived for certain.
+    #[must_use]
+    pub fn has_arrived(&self) -> bool {
+        self.arrival.get().is_some()
+    }
+
+    /// What the service calls the message.
+    #[must_use]
+    pub fn called(&self) -> Option<ServiceId> {
+        self.arrival.get().cloned().flatten()
     }
 
     /// The last answer, with nothing in it that is a secret of the channel.

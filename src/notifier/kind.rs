@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::model::channel::ChannelSpec;
 use crate::model::channel::spec::CommandSpec;
 use crate::model::channel::spec::EmailSpec;
+use crate::model::notification::ServiceId;
 use crate::model::time::UnixMillis;
 use crate::notifier::command;
 use crate::notifier::compose::Message;
@@ -63,6 +64,17 @@ pub trait Kind: Sync {
     /// [`SendError`] when the message was not accepted.
     fn judge(&self, answer: &Answer, now: UnixMillis) -> Result<(), SendError> {
         judge_status(answer.status, answer.retry_after.as_deref(), now)
+    }
+
+    /// Whether the message itself has arrived, given the answers so far; what is sent after that only tidies up, and neither its failure
+    /// nor its silence is worth a repeat of the message. A kind that says nothing of it wants every request answered.
+    fn has_arrived(&self, _: &Message<'_>, _: &[Answer]) -> bool {
+        false
+    }
+
+    /// What the service calls the message, when it has arrived and later ones can refer to it.
+    fn called(&self, _: &Message<'_>, _: &[Answer]) -> Option<ServiceId> {
+        None
     }
 
     /// What to send next, given the answers so far, the oldest first; `None` when all is said.

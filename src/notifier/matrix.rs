@@ -7,6 +7,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::model::channel::spec::MatrixSpec;
+use crate::model::notification::ServiceId;
 use crate::model::time::UnixMillis;
 use crate::notifier::compose::HTML;
 use crate::notifier::compose::Message;
@@ -19,6 +20,9 @@ use crate::notifier::request::Answer;
 use crate::notifier::request::Request;
 use crate::notifier::request::encoded;
 use crate::notifier::shorten::Limit;
+use crate::notifier::thread;
+use crate::notifier::thread::Threaded;
+use crate::notifier::thread::begins;
 
 /// An event has at most 64 KiB with everything; in JSON a text may become twice as long.
 const PLAIN_TEXT: Limit = Limit::bytes(8000);
@@ -26,9 +30,22 @@ const HTML_TEXT: Limit = Limit::bytes(20_000);
 
 impl Kind for MatrixSpec {
     fn request(&self, message: &Message<'_>) -> Request {
-        let (room, transaction) = (encoded(&self.room), encoded(&message.notification.key));
-        let url = format!("{}/_matrix/client/v3/rooms/{room}/send/m.room.message/{transaction}", self.url);
-        Request::json("PUT", url, &body(message)).bearer(&self.token)
+        event(self, &message.notification.key, &body(message))
+    }
+
+    fn called(&self, message: &Message<'_>, answers: &[Answer]) -> Option<ServiceId> {
+        let answer = answers.first().filter(|_| begins(message))?.json();
+        let event = answer["event_id"].as_str().filter(|event| event.starts_with('$'))?;
+        // A reference into another room would hide what follows from everybody.
+        ServiceId::parse(&format!("{}/{event}", self.room))
+    }
+
+    fn has_arrived(&self, message: &Message<'_>, answers: &[Answer]) -> bool {
+        thread::has_arrived(self, message, answers)
+    }
+
+    fn next(&self, message: &Message<'_>, answers: &[Answer]) -> Result<Option<Request>, SendError> {
+        thread::next(self, message, answers)
     }
 
     fn judge(&self, answer: &Answer, now: UnixMillis) -> Result<(), SendError> {
@@ -37,6 +54,59 @@ impl Kind for MatrixSpec {
         let wait = body["retry_after_ms"].as_f64().map(|ms| ms / 1000.0);
         judge_said(answer, &Said { service: "Matrix", wait, word, known: KNOWN }, now)
     }
+}
+
+impl Threaded for MatrixSpec {
+    fn first<'a>(&self, id: &'a ServiceId) -> Option<&'a str> {
+        id.as_str().strip_prefix(self.room.as_str())?.strip_prefix('/').filter(|event| event.starts_with('$'))
+    }
+
+    /// In the thread of the first message; a client that knows no threads shows a reply.
+    fn answering(&self, message: &Message<'_>, first: &str) -> Request {
+        let mut body = body(message);
+        body["m.relates_to"] = json!({
+            "rel_type": "m.thread",
+            "event_id": first,
+            "is_falling_back": true,
+            "m.in_reply_to": {"event_id": first},
+        });
+        event(self, &message.notification.key, &body)
+    }
+
+    /// A server refuses in one of these words to relate to an event that it does not have. One that was deleted stays in the room, empty.
+    fn is_gone(&self, answer: &Answer) -> bool {
+        let word = answer.json()["errcode"].as_str().unwrap_or_default().to_owned();
+        matches!((answer.status, word.as_str()), (404, "M_NOT_FOUND") | (400, "M_UNKNOWN" | "M_INVALID_PARAM" | "M_BAD_JSON"))
+    }
+
+    /// In a transaction of its own: it is not the request that was refused.
+    fn alone(&self, message: &Message<'_>) -> Request {
+        event(self, &format!("{}-alone", message.notification.key), &body(message))
+    }
+
+    /// The message says what the end says: an edit replaces the content as a whole.
+    fn mark_over(&self, message: &Message<'_>, first: &str) -> Request {
+        let mut content = body(message);
+        for field in ["body", "formatted_body"] {
+            content[field] = format!("Over: {}", content[field].as_str().unwrap_or_default()).into();
+        }
+        let edit = json!({
+            "msgtype": "m.text",
+            // For clients that know no edits.
+            "body": format!("* {} Over", message.tone().sign()),
+            "m.mentions": {},
+            "m.new_content": content,
+            "m.relates_to": {"rel_type": "m.replace", "event_id": first},
+        });
+        event(self, &format!("{}-over", message.notification.key), &edit)
+    }
+}
+
+/// An event in the room.
+fn event(spec: &MatrixSpec, transaction: &str, content: &Value) -> Request {
+    let (room, transaction) = (encoded(&spec.room), encoded(transaction));
+    let url = format!("{}/_matrix/client/v3/rooms/{room}/send/m.room.message/{transaction}", spec.url);
+    Request::json("PUT", url, content).bearer(&spec.token)
 }
 
 /// Matrix's words for refusals.
@@ -65,6 +135,7 @@ mod tests {
     use super::*;
     use crate::model::channel::ChannelSpec;
     use crate::model::secret::Secret;
+    use crate::model::verdict::Verdict;
     use crate::notifier::samples;
 
     fn spec() -> MatrixSpec {
@@ -74,6 +145,13 @@ mod tests {
     #[test]
     fn messages_read_exactly_so() {
         samples::assert_golden(&ChannelSpec::Matrix(spec()));
+    }
+
+    #[test]
+    fn what_follows_stands_in_the_thread_of_the_first_message_which_then_says_that_it_is_over() {
+        let world = samples::World::recovered(Verdict::Up).after("!abc:matrix.example/$first");
+        let posted = samples::answer(200, r#"{"event_id":"$x"}"#, None);
+        samples::assert_conversation("matrix-thread", &ChannelSpec::Matrix(spec()), &world, &[posted]);
     }
 
     #[test]

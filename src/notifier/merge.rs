@@ -16,6 +16,7 @@ use crate::model::incident::Lane;
 use crate::model::notification::EventKind;
 use crate::model::notification::IncidentFacts;
 use crate::model::notification::Notification;
+use crate::model::notification::Opening;
 use crate::model::notification::Subject;
 use crate::model::time::UnixMillis;
 use crate::notifier::kind::Manner;
@@ -34,6 +35,8 @@ pub struct Telling {
     pub rows: Vec<Row>,
     /// Which of them has the message's key.
     pub told: usize,
+    /// The message that told of the incident first, when this one follows it.
+    pub opening: Option<Opening>,
 }
 
 /// A row that is told.
@@ -53,6 +56,7 @@ pub struct Row {
 #[must_use]
 pub fn telling(claimed: OutboxRow, manner: Manner, now: UnixMillis) -> Telling {
     let is_opening_lost = claimed.is_opening_lost && manner == Manner::Together;
+    let opening = claimed.opening;
     let rows = std::iter::once(row(claimed.id, claimed.n_attempts, claimed.owed_since, claimed.notification));
     let behind = claimed.behind.into_iter().map(|behind| row(behind.id, behind.n_attempts, behind.owed_since, behind.notification));
     let mut rows: Vec<Row> = rows.chain(behind).collect();
@@ -64,7 +68,7 @@ pub fn telling(claimed: OutboxRow, manner: Manner, now: UnixMillis) -> Telling {
     {
         notification.subject = Subject::Passed(facts.clone());
     }
-    Telling { notification, rows, told: choice.told }
+    Telling { notification, rows, told: choice.told, opening }
 }
 
 fn row(id: i64, n_attempts: u32, owed_since: UnixMillis, notification: Notification) -> Row {
@@ -164,7 +168,15 @@ mod tests {
         let event = EventKind::ALL.into_iter().find(|kind| kind.word() == event.trim_end_matches('!')).expect("an event");
         let notification = Notification { key: format!("{n}"), event, ..samples::notification(facts) };
         let id = i64::try_from(n).expect("small");
-        OutboxRow { id, n_attempts, owed_since: notification.at, notification, is_opening_lost: word.ends_with('!'), behind: Vec::new() }
+        OutboxRow {
+            id,
+            n_attempts,
+            owed_since: notification.at,
+            notification,
+            is_opening_lost: word.ends_with('!'),
+            opening: None,
+            behind: Vec::new(),
+        }
     }
 
     #[test]

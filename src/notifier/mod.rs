@@ -88,6 +88,7 @@ pub mod teams;
 pub mod telegram;
 pub mod template;
 pub mod text;
+pub mod thread;
 pub mod twilio;
 pub mod webhook;
 mod worker;
@@ -269,7 +270,8 @@ pub fn system_chance() -> f64 {
 /// Sends a test message, once; nothing is stored.
 pub async fn send_test(sink: &impl Sink, channel: &Channel, server: &Server, clock: &Clock) -> Tried {
     let notification = test_notice(channel.name.clone(), clock.now().wall);
-    attempt(sink, clock, Envelope { channel, notification: &notification, told: &[&notification], links: &Links::new(server) }).await
+    let links = Links::new(server);
+    attempt(sink, clock, Envelope { channel, notification: &notification, told: &[&notification], links: &links, first: None }).await
 }
 
 #[cfg(test)]

@@ -98,7 +98,11 @@ mod tests {
     use crate::notifier::samples;
 
     fn spec() -> PagerDutySpec {
-        PagerDutySpec { routing_key: Secret::new("canary"), api_url: "https://events.pagerduty.com".to_owned() }
+        PagerDutySpec {
+            routing_key: Secret::new("canary"),
+            api_url: "https://events.pagerduty.com".to_owned(),
+            webhook_secrets: Vec::new(),
+        }
     }
 
     #[test]

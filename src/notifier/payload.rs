@@ -74,11 +74,16 @@ impl Links {
         Links { keys: None, ..self }
     }
 
-    /// Where whoever reads of something that is still open can acknowledge it; what is over needs nobody.
-    fn act(&self, notification: &Notification, facts: &IncidentFacts) -> Option<String> {
+    /// What proves that a message about something that is still open was read on its channel; what is over needs nobody.
+    #[must_use]
+    pub fn act_token(&self, notification: &Notification, facts: &IncidentFacts) -> Option<String> {
         let is_open = notification.event != EventKind::Recovered && facts.closed.is_none();
-        let keys = self.keys.as_ref().filter(|_| is_open)?;
-        self.to(&format!("act/{}", keys.token(&facts.incident, &notification.channel)?))
+        self.keys.as_ref().filter(|_| is_open)?.token(&facts.incident, &notification.channel)
+    }
+
+    /// Where whoever reads of something that is still open can acknowledge it.
+    fn act(&self, notification: &Notification, facts: &IncidentFacts) -> Option<String> {
+        self.to(&format!("act/{}", self.act_token(notification, facts)?))
     }
 
     fn to(&self, path: &str) -> Option<String> {

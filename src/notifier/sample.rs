@@ -34,7 +34,7 @@ pub fn sample(channel: ChannelName, event: EventKind, monitor: &Monitor, at: Uni
 }
 
 fn acknowledgement(at: UnixMillis) -> Acknowledgement {
-    Acknowledgement { by: "ada".to_owned(), at, until: None, note: "the database has no room left".to_owned() }
+    Acknowledgement { by: "ada".to_owned(), at, until: None, note: "the database has no room left".to_owned(), by_channel: None }
 }
 
 fn facts(event: EventKind, monitor: &Monitor, at: UnixMillis) -> IncidentFacts {

@@ -32,6 +32,7 @@ use crate::model::notification::AlertFacts;
 use crate::model::notification::EventKind;
 use crate::model::notification::IncidentFacts;
 use crate::model::notification::Notification;
+use crate::model::notification::ServiceId;
 use crate::model::notification::Subject;
 use crate::model::peer::Vantage;
 use crate::model::secret::Secret;
@@ -121,11 +122,12 @@ pub(super) struct World {
     pub(super) notification: Notification,
     pub(super) on: BTreeSet<EventKind>,
     pub(super) links: Links,
+    pub(super) first: Option<ServiceId>,
 }
 
 impl World {
     pub(super) fn new(notification: Notification) -> World {
-        World { notification, on: BTreeSet::from(EventKind::ALL), links: links() }
+        World { notification, on: BTreeSet::from(EventKind::ALL), links: links(), first: None }
     }
 
     pub(super) fn down() -> World {
@@ -157,6 +159,18 @@ impl World {
         World::new(Notification { key: "k:recovered:ops-webhook".to_owned(), event: EventKind::Recovered, at, ..notification(facts) })
     }
 
+    /// That, or a reminder of it, after a message that the service calls so.
+    pub(super) fn after(self, first: &str) -> World {
+        World { first: Some(ServiceId::parse(first).expect("an id")), ..self }
+    }
+
+    /// Ten minutes later it still is.
+    pub(super) fn reminder() -> World {
+        let at = TEN_TWENTY_THREE + Duration::from_secs(600);
+        let facts = IncidentFacts { duration: Duration::from_secs(600), ..facts() };
+        World::new(Notification { key: "k:reminder:ops-webhook".to_owned(), event: EventKind::Reminder, at, ..notification(facts) })
+    }
+
     /// An outage that was over before anybody was told.
     pub(super) fn passed() -> World {
         let mut world = World::recovered(Verdict::Up);
@@ -179,6 +193,7 @@ impl World {
                 rows: vec![Row { id: 1, n_attempts: 0, owed_since: notification.at, notification: notification.clone() }],
                 notification,
                 told: 0,
+                opening: None,
             }
         });
         World::new(bundle::of(&tellings))
@@ -200,7 +215,8 @@ impl World {
 
     /// At the time it was decided.
     pub(super) fn message(&self) -> Message<'_> {
-        Message { notification: &self.notification, on: &self.on, links: &self.links, now: self.notification.at }
+        let now = self.notification.at;
+        Message { notification: &self.notification, on: &self.on, links: &self.links, now, first: self.first.as_ref() }
     }
 }
 

@@ -23,6 +23,7 @@ use crate::model::change::StoredFact;
 use crate::model::id::ChannelName;
 use crate::model::id::NodeName;
 use crate::model::notification::Notification;
+use crate::model::notification::ServiceId;
 use crate::model::notification::Subject;
 use crate::model::peer::DeliveryFact;
 use crate::model::peer::DeliveryStep;
@@ -145,7 +146,7 @@ impl Shared {
 
     /// The fact that a message was sent, as it is kept.
     pub(super) fn fact(&self, key: &str, at: UnixMillis) -> Option<StoredFact> {
-        let fact = DeliveryFact { key: key.to_owned(), step: DeliveryStep::Sent { at } };
+        let fact = DeliveryFact { key: key.to_owned(), step: DeliveryStep::Sent { at }, called: self.called(key) };
         codec::stored(&Record::Delivery(fact), Some(self.inner.clock.now().wall + SENT_KEPT))
     }
 
@@ -210,15 +211,27 @@ impl Shared {
         (ledger.attempt(key), ledger.sent(key))
     }
 
+    /// What the service calls a message, whichever node sent it.
+    pub(super) fn called(&self, key: &str) -> Option<ServiceId> {
+        locked(&self.inner.ledger).called(key).cloned()
+    }
+
+    /// Notes what the service calls a message that this node sent; it is told and kept with the news that it was sent.
+    pub(super) fn note_called(&self, key: &str, called: ServiceId) {
+        locked(&self.inner.ledger).note_called(key, called);
+    }
+
     /// Says how far deliveries of this node's got.
     pub(super) fn say(&self, steps: Vec<(String, DeliveryStep)>) {
         let now = self.inner.clock.now().mono;
         let mut records = Vec::with_capacity(steps.len());
         for (key, step) in steps {
+            let mut called = None;
             if matches!(step, DeliveryStep::Sent { .. }) {
                 locked(&self.inner.seen).remove(&key);
+                called = self.called(&key);
             }
-            let fact = DeliveryFact { key, step };
+            let fact = DeliveryFact { key, step, called };
             locked(&self.inner.ledger).heard(&self.inner.me, &fact, now);
             records.push(Record::Delivery(fact));
         }

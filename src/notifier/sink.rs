@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::model::channel::Channel;
 use crate::model::channel::spec::EmailSpec;
 use crate::model::notification::Notification;
+use crate::model::notification::ServiceId;
 use crate::model::secret::Secret;
 use crate::model::time::UnixMillis;
 use crate::notifier::command;
@@ -44,6 +45,9 @@ const ANSWER_BYTES_MAX: usize = 256 * 1024;
 /// Requests that one message may take; the longest conversation of a kind has three.
 const N_REQUESTS_MAX: usize = 4;
 
+/// How long a request may take that only tidies up after a message has arrived, such as the edit of an earlier one.
+const EXTRA_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// Length of a reason that comes from below, as it is stored and shown.
 const REASON_BYTES_MAX: usize = 300;
 
@@ -61,13 +65,15 @@ pub struct Envelope<'a> {
     pub told: &'a [&'a Notification],
     /// For addresses of our own pages.
     pub links: &'a Links,
+    /// What the service calls the message that this one follows, as far as it is known.
+    pub first: Option<&'a ServiceId>,
 }
 
 impl<'a> Envelope<'a> {
     /// What is to be said, at the time of the attempt.
     #[must_use]
     pub fn message(&self, now: UnixMillis) -> Message<'a> {
-        Message { notification: self.notification, on: &self.channel.on, links: self.links, now }
+        Message { notification: self.notification, on: &self.channel.on, links: self.links, now, first: self.first }
     }
 }
 
@@ -125,6 +131,14 @@ impl ChannelSink {
             return Ok(());
         }
         Err(SendError::Transient(format!("it answered {}", answer.status)))
+    }
+
+    /// Makes one request that is no message, and says what was answered. The caller limits its time.
+    ///
+    /// # Errors
+    /// [`SendError`], without the address, when no answer came.
+    pub async fn hand(&self, request: Request) -> Result<Answer, SendError> {
+        self.exchange(request, &Heard::default()).await
     }
 
     async fn exchange(&self, request: Request, heard: &Heard) -> Result<Answer, SendError> {
@@ -192,13 +206,27 @@ impl ChannelSink {
 
     async fn converse(&self, kind: &dyn Kind, message: &Message<'_>, heard: &Heard) -> Result<(), SendError> {
         let mut answers = Vec::new();
-        while let Some(request) = kind.next(&Message { now: self.clock.now().wall, ..*message }, &answers)? {
+        loop {
+            let message = Message { now: self.clock.now().wall, ..*message };
+            let request = kind.next(&message, &answers)?;
+            let has_arrived = request.is_none() || kind.has_arrived(&message, &answers);
+            if has_arrived {
+                heard.note_arrival(kind.called(&message, &answers));
+            }
+            let Some(request) = request else { return Ok(()) };
             if N_REQUESTS_MAX <= answers.len() {
                 return Err(SendError::Permanent("the service asks for more requests than one message may take".to_owned()));
             }
-            answers.push(self.exchange(request, heard).await?);
+            if !has_arrived {
+                answers.push(self.exchange(request, heard).await?);
+                continue;
+            }
+            // Its answer is not that to the message, which is what the delivery log shows.
+            match tokio::time::timeout(EXTRA_TIMEOUT, self.exchange(request, &Heard::default())).await {
+                Ok(Ok(answer)) => answers.push(answer),
+                Ok(Err(_)) | Err(_) => return Ok(()),
+            }
         }
-        Ok(())
     }
 }
 

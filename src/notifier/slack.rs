@@ -1,6 +1,8 @@
 //! The `slack` channel: an incoming webhook of Slack's, or of a server that speaks its language; or a bot.
 //!
-//! A bot answers in the thread of the message that began an incident, and marks that message when the incident is over.
+//! A bot answers in the thread of the message that began an incident, and marks that message when the incident is over. When Slack can prove
+//! to us what was pressed, its messages have buttons instead of the links by which anybody could act; what comes back is read in
+//! `crate::http::hooks`.
 //!
 //! The sentence is the message's `text`: it is what notifications on a phone show, and what look-alikes that know nothing of blocks
 //! show. The attachment below it has the colour bar and the details. Names and causes come from configs and from strangers, so
@@ -12,7 +14,6 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::model::channel::spec::SlackSpec;
-use crate::model::notification::EventKind;
 use crate::model::secret::Secret;
 use crate::model::time::UnixMillis;
 use crate::notifier::backoff::retry_after;
@@ -31,6 +32,7 @@ use crate::notifier::request::encoded;
 use crate::notifier::shorten::Limit;
 use crate::notifier::shorten::Lines;
 use crate::notifier::shorten::within;
+use crate::notifier::thread::follows;
 
 /// Slack refuses a section whose text is longer.
 const SECTION: Limit = Limit::chars(3000);
@@ -55,10 +57,10 @@ impl Kind for SlackSpec {
         match self {
             // Slack ignores the key; servers that speak its language may not.
             SlackSpec::Webhook { url } => {
-                Request::json("POST", url.reveal_for_use(), &body(message)).with("idempotency-key", &message.notification.key)
+                Request::json("POST", url.reveal_for_use(), &body(message, false)).with("idempotency-key", &message.notification.key)
             }
-            SlackSpec::Bot { token, channel, api_url } => {
-                let bot = Bot { token, channel, api_url };
+            SlackSpec::Bot { token, channel, api_url, signing_secret } => {
+                let bot = Bot { token, channel, api_url, has_buttons: signing_secret.is_some() };
                 if follows(message) { bot.look_for(message) } else { bot.post(message, None) }
             }
         }
@@ -72,14 +74,19 @@ impl Kind for SlackSpec {
         judge(answer, now)
     }
 
+    fn has_arrived(&self, message: &Message<'_>, answers: &[Answer]) -> bool {
+        let looks_first = matches!(self, SlackSpec::Bot { .. }) && follows(message);
+        answers.get(usize::from(looks_first)).is_some_and(|posted| judge(posted, message.now).is_ok())
+    }
+
     fn next(&self, message: &Message<'_>, answers: &[Answer]) -> Result<Option<Request>, SendError> {
-        let SlackSpec::Bot { token, channel, api_url } = self else {
+        let SlackSpec::Bot { token, channel, api_url, signing_secret } = self else {
             return match answers {
                 [] => Ok(Some(self.request(message))),
                 [answer, ..] => judge(answer, message.now).map(|()| None),
             };
         };
-        let bot = Bot { token, channel, api_url };
+        let bot = Bot { token, channel, api_url, has_buttons: signing_secret.is_some() };
         match (follows(message), answers) {
             (_, []) => Ok(Some(self.request(message))),
             (false, [posted, ..]) => judge(posted, message.now).map(|()| None),
@@ -96,16 +103,12 @@ impl Kind for SlackSpec {
     }
 }
 
-/// Whether an earlier message began what this one is about.
-fn follows(message: &Message<'_>) -> bool {
-    message.facts().is_some() && matches!(message.notification.event, EventKind::Recovered | EventKind::Reminder | EventKind::Acknowledged)
-}
-
 /// A bot, as its methods need it.
 struct Bot<'a> {
     token: &'a Secret,
     channel: &'a str,
     api_url: &'a str,
+    has_buttons: bool,
 }
 
 impl Bot<'_> {
@@ -121,7 +124,7 @@ impl Bot<'_> {
     }
 
     fn post(&self, message: &Message<'_>, first: Option<&Value>) -> Request {
-        let mut body = body(message);
+        let mut body = body(message, self.has_buttons);
         body["channel"] = self.channel.into();
         body["unfurl_links"] = false.into();
         if let Some(id) = message.payload().incident_id {
@@ -137,11 +140,14 @@ impl Bot<'_> {
     /// The first message as it was, with another colour and a word before it.
     fn mark_over(&self, first: &Value) -> Request {
         let text = format!("Over: {}", first["text"].as_str().unwrap_or_default());
+        // What is over needs nobody, so there is nothing left to press.
+        let blocks = first["attachments"][0]["blocks"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let blocks: Vec<&Value> = blocks.iter().filter(|block| block["type"] != "actions").collect();
         let body = json!({
             "channel": self.channel,
             "ts": first["ts"],
             "text": text,
-            "attachments": [{"color": Tone::Good.colour(), "blocks": first["attachments"][0]["blocks"]}],
+            "attachments": [{"color": Tone::Good.colour(), "blocks": blocks}],
             "metadata": first["metadata"],
         });
         Request::json("POST", format!("{}/chat.update", self.api_url), &body).bearer(self.token)
@@ -158,16 +164,91 @@ fn beginning(message: &Message<'_>, found: &Answer) -> Option<Value> {
     ours.find(|each| each["metadata"]["event_payload"]["incident"] == id.as_str() && each["ts"].is_string()).cloned()
 }
 
-fn body(message: &Message<'_>) -> Value {
+/// What can be pressed under a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Button {
+    /// Somebody is at work on it.
+    Acknowledge,
+    /// To be reminded in an hour.
+    Snooze,
+    /// Nothing more of this monitor for an hour.
+    Silence,
+}
+
+impl Button {
+    /// In the order in which they stand.
+    const ALL: [Button; 3] = [Button::Acknowledge, Button::Snooze, Button::Silence];
+
+    /// What Slack knows it by.
+    const fn action(self) -> &'static str {
+        match self {
+            Button::Acknowledge => "vigilmon_acknowledge",
+            Button::Snooze => "vigilmon_snooze",
+            Button::Silence => "vigilmon_silence",
+        }
+    }
+
+    const fn label(self) -> &'static str {
+        match self {
+            Button::Acknowledge => "Acknowledge",
+            Button::Snooze => "Snooze 1 h",
+            Button::Silence => "Silence 1 h",
+        }
+    }
+
+    /// The button that Slack knows by this word.
+    #[must_use]
+    pub fn of_action(word: &str) -> Option<Button> {
+        Button::ALL.into_iter().find(|button| button.action() == word)
+    }
+}
+
+/// Whom a few words are for that nobody else sees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reader {
+    /// Slack's id of the person.
+    pub user: String,
+    /// The thread in which the button was pressed.
+    pub thread: Option<String>,
+}
+
+/// Says something to one person in the bot's Slack channel. `None` for a webhook, which cannot.
+#[must_use]
+pub fn whisper(spec: &SlackSpec, reader: &Reader, text: &str) -> Option<Request> {
+    let SlackSpec::Bot { token, channel, api_url, .. } = spec else { return None };
+    let mut body = json!({"channel": channel, "user": reader.user, "text": within(text, SECTION, escape::slack)});
+    if let Some(thread) = &reader.thread {
+        body["thread_ts"] = thread.as_str().into();
+    }
+    Some(Request::json("POST", format!("{api_url}/chat.postEphemeral"), &body).bearer(token))
+}
+
+fn buttons(token: &str) -> Value {
+    let elements: Vec<Value> = Button::ALL
+        .into_iter()
+        .map(|button| {
+            let text = json!({"type": "plain_text", "text": button.label()});
+            json!({"type": "button", "action_id": button.action(), "text": text, "value": token})
+        })
+        .collect();
+    json!({"type": "actions", "elements": elements})
+}
+
+fn body(message: &Message<'_>, has_buttons: bool) -> Value {
     json!({
         "text": within(&message.sentence(), SECTION, escape::slack),
         // Otherwise a name such as `*_db_*` would be shown as formatting.
         "mrkdwn": false,
-        "attachments": [{"color": message.tone().colour(), "blocks": blocks(message)}],
+        "attachments": [{"color": message.tone().colour(), "blocks": blocks(message, has_buttons)}],
     })
 }
 
-fn blocks(message: &Message<'_>) -> Vec<Value> {
+fn blocks(message: &Message<'_>, has_buttons: bool) -> Vec<Value> {
+    let token = if has_buttons { message.act_token() } else { None };
+    // A link says "somebody", a button says who; both would be one too many.
+    let unsigned = message.links.clone().unsigned();
+    let with_buttons = Message { links: &unsigned, ..*message };
+    let message = if token.is_some() { &with_buttons } else { message };
     let (room, n_sections) = if message.parts().is_empty() { (SECTION, 1) } else { (BUNDLE, N_SECTIONS_MAX) };
     let mut texts = vec![Lines::new(SECTION, SLACK.line_break)];
     for line in message.detail_lines(&SLACK, room) {
@@ -182,6 +263,7 @@ fn blocks(message: &Message<'_>) -> Vec<Value> {
         .filter(|text| !text.is_empty())
         .map(|text| json!({"type": "section", "text": {"type": "mrkdwn", "text": text, "verbatim": true}}))
         .collect();
+    blocks.extend(token.as_deref().map(buttons));
     let footer = within(&message.footer(), SECTION, escape::slack);
     blocks.push(json!({"type": "context", "elements": [{"type": "mrkdwn", "text": footer, "verbatim": true}]}));
     blocks
@@ -258,16 +340,78 @@ mod tests {
     use crate::notifier::shorten::MARKER;
 
     fn message(notification: &Notification) -> Value {
-        body(&samples::World::new(notification.clone()).message())
+        body(&samples::World::new(notification.clone()).message(), false)
     }
 
     fn bot() -> SlackSpec {
-        SlackSpec::Bot { token: Secret::new("xoxb-canary"), channel: "C1".to_owned(), api_url: "https://slack.com/api".to_owned() }
+        SlackSpec::Bot {
+            token: Secret::new("xoxb-canary"),
+            channel: "C1".to_owned(),
+            api_url: "https://slack.com/api".to_owned(),
+            signing_secret: None,
+        }
+    }
+
+    fn with_buttons() -> SlackSpec {
+        SlackSpec::Bot {
+            token: Secret::new("xoxb-canary"),
+            channel: "C1".to_owned(),
+            api_url: "https://slack.com/api".to_owned(),
+            signing_secret: Some(Secret::new("canary")),
+        }
     }
 
     #[test]
     fn messages_of_a_bot_read_exactly_so() {
         samples::assert_golden(&ChannelSpec::Slack(bot()));
+    }
+
+    #[test]
+    fn a_message_with_buttons_reads_exactly_so() {
+        samples::assert_conversation("slack-buttons", &ChannelSpec::Slack(with_buttons()), &samples::World::down(), &[]);
+    }
+
+    #[test]
+    fn only_what_is_open_and_is_one_incident_has_buttons() {
+        for (world, expected) in [
+            (samples::World::down(), true),
+            (samples::World::degraded(), true),
+            (samples::World::recovered(Verdict::Up), false),
+            (samples::World::passed(), false),
+            (samples::World::bundle(), false),
+            (samples::World::notice(), false),
+        ] {
+            let text = body(&world.message(), true).to_string();
+            assert_eq!(text.contains("\"actions\""), expected, "{text}");
+            assert!(!(expected && text.contains("/act/")), "whoever presses is known by name, so nothing anonymous is offered: {text}");
+        }
+        for button in Button::ALL {
+            assert_eq!(Button::of_action(button.action()), Some(button));
+        }
+        assert_eq!(Button::of_action("approve"), None);
+    }
+
+    #[test]
+    fn what_is_over_has_nothing_left_to_press() {
+        let mut first = body(&samples::World::down().message(), true);
+        first["ts"] = "1782814981.0001".into();
+        first["metadata"] = json!({"event_type": EVENT_TYPE, "event_payload": {"incident": "k3v9q2m7x4t1a"}});
+        let history = json!({"ok": true, "messages": [first]}).to_string();
+        let answers = [samples::answer(200, &history, None), bot().blank_answer()];
+        let world = samples::World::recovered(Verdict::Up);
+        let request = with_buttons().next(&world.message(), &answers).expect("goes on").expect("marks the first");
+        assert!(request.url.reveal_for_use().ends_with("/chat.update"));
+        assert!(!request.body.contains("\"actions\"") && request.body.contains("\"context\""), "{}", request.body);
+    }
+
+    #[test]
+    fn words_for_one_person_are_said_where_the_button_was() {
+        let reader = Reader { user: "U1".to_owned(), thread: Some("1.5".to_owned()) };
+        let request = whisper(&bot(), &reader, "<!channel> done").expect("a bot can");
+        assert_eq!(request.url.reveal_for_use(), "https://slack.com/api/chat.postEphemeral");
+        let expected = json!({"channel": "C1", "user": "U1", "thread_ts": "1.5", "text": "&lt;!channel&gt; done"});
+        assert_eq!(serde_json::from_str::<Value>(&request.body).expect("JSON"), expected);
+        assert!(whisper(&SlackSpec::Webhook { url: Secret::new("https://a.example") }, &reader, "x").is_none());
     }
 
     #[test]
@@ -296,6 +440,17 @@ mod tests {
             let request = bot().next(&world.message(), &[found]).expect("goes on").expect("a request");
             assert!(request.url.reveal_for_use().ends_with("/chat.postMessage") && !request.body.contains("thread_ts"), "{}", request.body);
         }
+    }
+
+    #[test]
+    fn a_recovery_has_arrived_when_it_was_posted_whatever_becomes_of_the_mark() {
+        let world = samples::World::recovered(Verdict::Up);
+        let (found, posted) = (samples::answer(200, r#"{"ok":true,"messages":[]}"#, None), bot().blank_answer());
+        let refused = samples::answer(200, r#"{"ok":false,"error":"invalid_auth"}"#, None);
+        let has_arrived = |answers: &[Answer]| bot().has_arrived(&world.message(), answers);
+        assert!(!has_arrived(&[]) && !has_arrived(std::slice::from_ref(&found)), "what was found is not what was posted");
+        assert!(has_arrived(&[found.clone(), posted.clone()]) && !has_arrived(&[found, refused]));
+        assert!(bot().has_arrived(&samples::World::down().message(), &[posted]), "a beginning looks for nothing");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::model::channel::spec::TelegramSpec;
+use crate::model::notification::ServiceId;
 use crate::model::time::UnixMillis;
 use crate::notifier::compose::Message;
 use crate::notifier::compose::TELEGRAM;
@@ -14,19 +15,31 @@ use crate::notifier::kind::Kind;
 use crate::notifier::request::Answer;
 use crate::notifier::request::Request;
 use crate::notifier::shorten::Limit;
+use crate::notifier::thread;
+use crate::notifier::thread::Threaded;
+use crate::notifier::thread::begins;
 
 /// Telegram takes 4096 after the tags are taken out; counted with them there is always room. It counts in UTF-16.
 const TEXT: Limit = Limit::utf16(4000);
 
 impl Kind for TelegramSpec {
     fn request(&self, message: &Message<'_>) -> Request {
-        let url = format!("{}/bot{}/sendMessage", self.api_url, self.token.reveal_for_use());
-        let mut body = body(message);
-        body["chat_id"] = self.chat.as_str().into();
-        if let Some(topic) = self.topic {
-            body["message_thread_id"] = topic.into();
-        }
-        Request::json("POST", url, &body)
+        send(self, body(message))
+    }
+
+    fn called(&self, message: &Message<'_>, answers: &[Answer]) -> Option<ServiceId> {
+        let answer = answers.first().filter(|_| begins(message))?.json();
+        let number = answer["result"]["message_id"].as_i64().filter(|number| 0 < *number)?;
+        // Messages are numbered in each chat anew: in another one the same number is somebody else's.
+        ServiceId::parse(&format!("{}:{number}", self.chat))
+    }
+
+    fn has_arrived(&self, message: &Message<'_>, answers: &[Answer]) -> bool {
+        thread::has_arrived(self, message, answers)
+    }
+
+    fn next(&self, message: &Message<'_>, answers: &[Answer]) -> Result<Option<Request>, SendError> {
+        thread::next(self, message, answers)
     }
 
     fn judge(&self, answer: &Answer, now: UnixMillis) -> Result<(), SendError> {
@@ -36,6 +49,56 @@ impl Kind for TelegramSpec {
         judge_said(answer, &Said { service: "Telegram", wait, word, known: KNOWN }, now)
     }
 }
+
+impl Threaded for TelegramSpec {
+    fn first<'a>(&self, id: &'a ServiceId) -> Option<&'a str> {
+        let number = id.as_str().strip_prefix(self.chat.as_str())?.strip_prefix(':')?;
+        number_of(number).map(|_| number)
+    }
+
+    fn answering(&self, message: &Message<'_>, first: &str) -> Request {
+        let mut body = body(message);
+        if let Some(number) = number_of(first) {
+            body["reply_parameters"] = json!({"message_id": number, "allow_sending_without_reply": true});
+        }
+        send(self, body)
+    }
+
+    /// Servers of one's own may be old, and know nothing of `allow_sending_without_reply`.
+    fn is_gone(&self, answer: &Answer) -> bool {
+        let said = answer.json()["description"].as_str().unwrap_or_default().to_ascii_lowercase();
+        answer.status == 400 && GONE.iter().any(|word| said.contains(word))
+    }
+
+    /// The message says what the end says: Telegram replaces a text as a whole.
+    fn mark_over(&self, message: &Message<'_>, first: &str) -> Request {
+        let mut edited = body(message);
+        edited["text"] = format!("{} <b>Over</b>: {}", message.tone().sign(), message.text(&TELEGRAM, TEXT)).into();
+        edited["chat_id"] = self.chat.as_str().into();
+        edited["message_id"] = number_of(first).into();
+        Request::json("POST", method(self, "editMessageText"), &edited)
+    }
+}
+
+/// The address of a method.
+fn method(spec: &TelegramSpec, name: &str) -> String {
+    format!("{}/bot{}/{name}", spec.api_url, spec.token.reveal_for_use())
+}
+
+fn send(spec: &TelegramSpec, mut body: Value) -> Request {
+    body["chat_id"] = spec.chat.as_str().into();
+    if let Some(topic) = spec.topic {
+        body["message_thread_id"] = topic.into();
+    }
+    Request::json("POST", method(spec, "sendMessage"), &body)
+}
+
+fn number_of(text: &str) -> Option<i64> {
+    text.parse().ok().filter(|number| 0 < *number)
+}
+
+/// Telegram's words for a message that was deleted.
+const GONE: &[&str] = &["message to be replied not found", "message to reply not found", "reply message not found"];
 
 /// Telegram's words for refusals.
 const KNOWN: &[(&str, &str)] = &[
@@ -60,6 +123,7 @@ mod tests {
     use super::*;
     use crate::model::channel::ChannelSpec;
     use crate::model::secret::Secret;
+    use crate::model::verdict::Verdict;
     use crate::notifier::samples;
 
     fn spec() -> TelegramSpec {
@@ -74,6 +138,13 @@ mod tests {
     #[test]
     fn messages_read_exactly_so() {
         samples::assert_golden(&ChannelSpec::Telegram(spec()));
+    }
+
+    #[test]
+    fn what_follows_answers_the_first_message_which_then_says_that_it_is_over() {
+        let world = samples::World::recovered(Verdict::Up).after("-1001:42");
+        let posted = samples::answer(200, r#"{"ok":true}"#, None);
+        samples::assert_conversation("telegram-thread", &ChannelSpec::Telegram(spec()), &world, &[posted]);
     }
 
     #[test]

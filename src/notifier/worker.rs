@@ -22,6 +22,7 @@ use crate::model::id::ChannelName;
 use crate::model::incident::Lane;
 use crate::model::notification::EventKind;
 use crate::model::notification::Notification;
+use crate::model::notification::ServiceId;
 use crate::model::notification::Subject;
 use crate::model::peer::DeliveryStep;
 use crate::model::secret::Secret;
@@ -343,6 +344,9 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
             Ok(()) => {
                 self.rest.note(Ok(()), now, (self.desk.chance)());
                 self.conclude(&due, &key, accepted(&due, &key, now), &record).await;
+                if let Some(called) = &record.called {
+                    shared.note_called(&key, called.clone());
+                }
                 let sent = steps(&due, |_| DeliveryStep::Sent { at: now });
                 let facts = sent.iter().filter_map(|(key, _)| shared.fact(key, now)).collect();
                 if let Err(error) = self.desk.outbox.keep(facts).await {
@@ -383,13 +387,21 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
         let tellings: Vec<Telling> = due.iter().map(|due| due.telling.clone()).collect();
         let notification = bundle::of(&tellings);
         let told: Vec<&Notification> = tellings.iter().flat_map(|telling| &telling.rows).map(|row| &row.notification).collect();
-        let envelope = Envelope { channel: to.channel, notification: &notification, told: &told, links: to.links };
+        let first = self.first(&tellings);
+        let envelope = Envelope { channel: to.channel, notification: &notification, told: &told, links: to.links, first: first.as_ref() };
         let tried = attempt(&*self.desk.sink, &self.desk.clock, envelope).await;
         // Without an answer there is a rest instead, which is longer each time.
         if matches!(tried.outcome, Ok(()) | Err(SendError::Permanent(_))) {
             self.gathers_until = Some(self.now() + GATHER);
         }
         (notification.key, tried)
+    }
+
+    /// What the service calls the message that this one follows, by what is noted here or by what another node said. What is told of
+    /// several incidents at once follows nothing.
+    fn first(&self, tellings: &[Telling]) -> Option<ServiceId> {
+        let [Telling { opening: Some(opening), .. }] = tellings else { return None };
+        opening.called.clone().or_else(|| self.desk.shared.as_ref().and_then(|shared| shared.called(&opening.key)))
     }
 
     /// What becomes of rows whose attempt failed.

@@ -14,6 +14,8 @@ use crate::model::id::IncidentId;
 use crate::model::incident::Lane;
 use crate::model::notification::EventKind;
 use crate::model::notification::Notification;
+use crate::model::notification::Opening;
+use crate::model::notification::ServiceId;
 use crate::model::notification::Subject;
 use crate::model::time::UnixMillis;
 use crate::store::Attempt;
@@ -146,6 +148,9 @@ fn with_company(conn: &Connection, mut row: OutboxRow, queue: &str) -> rusqlite:
     let Notification { channel, event, subject, .. } = &row.notification;
     // Messages about vigilmon itself have nothing to do with each other.
     let Subject::Incident(facts) = subject else { return Ok(row) };
+    if !event.opens() {
+        row.opening = opening(conn, (facts.incident.as_str(), channel.as_str()))?;
+    }
     if *event == EventKind::Recovered {
         let of = (facts.incident.as_str(), channel.as_str());
         let lost = conn.prepare_cached(OPENING_LOST)?.query_row(of, |row| row.get(0))?;
@@ -173,6 +178,16 @@ fn with_company(conn: &Connection, mut row: OutboxRow, queue: &str) -> rusqlite:
     Ok(row)
 }
 
+/// Of an incident and a channel the message that told of it first; the one that has a name at the service, if any has.
+const OPENING: &str = "SELECT key, called FROM outbox
+    WHERE incident = ?1 AND channel = ?2 AND state = 'sent' AND event IN ('down', 'degraded', 'regional', 'certificate')
+    ORDER BY called IS NULL, id LIMIT 1";
+
+fn opening(conn: &Connection, of: (&str, &str)) -> rusqlite::Result<Option<Opening>> {
+    let found = conn.prepare_cached(OPENING)?.query_row(of, |row| Ok((row.get(0)?, row.get::<_, Option<String>>(1)?))).optional()?;
+    Ok(found.map(|(key, called)| Opening { key, called: called.as_deref().and_then(ServiceId::parse) }))
+}
+
 fn outbox_row(channel: &ChannelName, row: &Row<'_>) -> Result<OutboxRow, Unreadable> {
     let event: EventKind = message::event_of(&row.get::<_, String>(3)?)?;
     Ok(OutboxRow {
@@ -188,6 +203,7 @@ fn outbox_row(channel: &ChannelName, row: &Row<'_>) -> Result<OutboxRow, Unreada
             may_be_repeat: false,
         },
         is_opening_lost: false,
+        opening: None,
         behind: Vec::new(),
     })
 }
@@ -228,9 +244,10 @@ fn sent(desk: &Desk, id: i64, at: UnixMillis, attempt: Option<&Attempt>) -> rusq
     let n = desk
         .conn
         .prepare_cached(
-            "UPDATE outbox SET state = 'sent', ended_at = ?2, leased = 0, n_attempts = n_attempts + 1 WHERE id = ?1 AND state = 'waiting'",
+            "UPDATE outbox SET state = 'sent', ended_at = ?2, leased = 0, n_attempts = n_attempts + 1, called = ?3
+             WHERE id = ?1 AND state = 'waiting'",
         )?
-        .execute((id, at.0))?;
+        .execute((id, at.0, attempt.and_then(|attempt| attempt.called.as_ref()).map(ServiceId::as_str)))?;
     attempt.filter(|_| n == 1).map_or(Ok(()), |attempt| attempt::put(desk, id, attempt, at))
 }
 
@@ -348,7 +365,7 @@ pub(super) fn backlog(conn: &Connection) -> rusqlite::Result<Vec<(ChannelName, u
 pub(super) fn deliveries(conn: &Connection, filter: &DeliveryFilter, limit: usize) -> rusqlite::Result<Vec<Delivery>> {
     let limit = i64::try_from(limit.min(DELIVERIES_MAX)).unwrap_or(0);
     let select = |rest: &str| {
-        let columns = "id, key, channel, event, incident, at, n_attempts, state, due_at, ended_at, last_error, subject";
+        let columns = "id, key, channel, event, incident, at, n_attempts, state, due_at, ended_at, last_error, subject, called";
         conn.prepare_cached(&format!("SELECT {columns} FROM outbox {rest} ORDER BY id DESC LIMIT ?1"))
     };
     let mut found = match filter {
@@ -390,6 +407,7 @@ fn delivery(row: &Row<'_>) -> Result<Delivery, Unreadable> {
             other => return Err(Unreadable(format!("`{other}` is not a state"))),
         },
         last_error: row.get(10)?,
+        called: row.get::<_, Option<String>>(12)?.as_deref().and_then(ServiceId::parse),
     })
 }
 

@@ -14,7 +14,7 @@ use crate::store::error::OpenError;
 use crate::store::files;
 
 /// SQL that leads from version `i` to version `i + 1`.
-pub(super) const MIGRATIONS: &[&str] = &[V1, V2, V3, V4, V5];
+pub(super) const MIGRATIONS: &[&str] = &[V1, V2, V3, V4, V5, V6];
 
 /// Tables are STRICT, so that a wrong type is an error where it is written and not where it is read years later. Monitors have
 /// small integer keys because millions of rows carry one. Rows with a `WITHOUT ROWID` key are always read in the order of that key.
@@ -135,6 +135,12 @@ CREATE INDEX outbox_dead ON outbox (channel, id, ended_at) WHERE state = 'dead';
 const V5: &str = "
 -- What the provider said of them, as JSON; NULL for everybody else.
 ALTER TABLE sessions ADD COLUMN said TEXT;
+";
+
+/// Threads at services.
+const V6: &str = "
+-- What the service calls the message, so that what follows can answer it; NULL when it said nothing.
+ALTER TABLE outbox ADD COLUMN called TEXT;
 ";
 
 /// What the versions in a database say.

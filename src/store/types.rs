@@ -9,6 +9,8 @@ use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
 use crate::model::incident::Incident;
 use crate::model::notification::Notification;
+use crate::model::notification::Opening;
+use crate::model::notification::ServiceId;
 use crate::model::ping::BeatState;
 use crate::model::ping::PingEntry;
 use crate::model::result::RecentResults;
@@ -64,6 +66,8 @@ pub struct OutboxRow {
     pub notification: Notification,
     /// It ends an incident of which the beginning was given up.
     pub is_opening_lost: bool,
+    /// The message that told of its incident first, when one arrived and this is not one itself.
+    pub opening: Option<Opening>,
     /// What waits behind it about the same incident, in order, as far as nothing else stands in between; not leased, and a limited number.
     /// Behind a degradation also what is about the outage that it became.
     pub behind: Vec<OutboxRow>,
@@ -135,6 +139,8 @@ pub struct Delivery {
     pub state: DeliveryState,
     /// What went wrong last, secrets masked.
     pub last_error: Option<String>,
+    /// What the service calls it, when it was sent from here and the service said so.
+    pub called: Option<ServiceId>,
 }
 
 /// Where a notification stands.
@@ -161,6 +167,8 @@ pub struct Attempt {
     pub reason: Option<String>,
     /// What the other side said, if it said anything.
     pub answer: Option<Answered>,
+    /// What the service calls the message, when it was accepted and the service said so. It is kept with the message.
+    pub called: Option<ServiceId>,
 }
 
 /// How an attempt ended.

@@ -169,7 +169,7 @@ fn queue(notification: &Notification) -> String {
 fn claimed_row(at: usize, row: &Row) -> OutboxRow {
     let id = i64::try_from(at).unwrap_or(i64::MAX);
     let (n_attempts, notification) = (row.n_attempts, row.notification.clone());
-    OutboxRow { id, n_attempts, owed_since: notification.at, notification, is_opening_lost: false, behind: Vec::new() }
+    OutboxRow { id, n_attempts, owed_since: notification.at, notification, is_opening_lost: false, opening: None, behind: Vec::new() }
 }
 
 impl Kept {

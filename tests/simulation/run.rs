@@ -335,7 +335,7 @@ impl Stage<'_> {
         let Some(incident) = picture.monitors.get(&id).and_then(|view| view.incidents.first()).map(|incident| incident.id.clone()) else {
             return;
         };
-        let ack = Acknowledgement { by: "ada".to_owned(), at: UnixMillis(0), until: None, note: String::new() };
+        let ack = Acknowledgement { by: "ada".to_owned(), at: UnixMillis(0), until: None, note: String::new(), by_channel: None };
         self.ask(&door, Operation::Acknowledge(incident.clone(), ack), AskedFor::Acknowledgement(incident));
     }
 

@@ -19,7 +19,11 @@ pub(super) const SECTIONS: &[Section] = &[
         doc: "Posts to Slack, or to anything that takes Slack's format. The short form is the URL of a webhook alone. A bot has `token` and `channel` instead; it answers in the thread of the message that began an incident, and marks that one when it is over. It needs the scope `chat:write`, and `channels:history` (or `groups:history`) to find the thread.",
         keys: SLACK,
     },
-    Section { path: "channels[].discord", doc: "Posts to Discord by a webhook. The short form is the URL alone.", keys: DISCORD },
+    Section {
+        path: "channels[].discord",
+        doc: "Posts to Discord by a webhook. The short form is the URL alone. When an incident is over, the message that began it says so; what follows it stands by itself, because webhooks of Discord cannot answer a message.",
+        keys: DISCORD,
+    },
     Section {
         path: "channels[].teams",
         doc: "Posts a card to Microsoft Teams, by a workflow that waits for webhooks (*Send webhook alerts to a channel*). The short form is the URL alone.",
@@ -40,8 +44,16 @@ pub(super) const SECTIONS: &[Section] = &[
         doc: "Posts to a space of Google Chat by a webhook; all messages about an incident stand in one thread. The short form is the URL alone.",
         keys: GOOGLECHAT,
     },
-    Section { path: "channels[].telegram", doc: "Writes to Telegram as a bot.", keys: TELEGRAM },
-    Section { path: "channels[].matrix", doc: "Writes to a room of Matrix. Encrypted rooms are not supported.", keys: MATRIX },
+    Section {
+        path: "channels[].telegram",
+        doc: "Writes to Telegram as a bot. What follows the beginning of an incident answers it, and when the incident is over that message says so.",
+        keys: TELEGRAM,
+    },
+    Section {
+        path: "channels[].matrix",
+        doc: "Writes to a room of Matrix. Encrypted rooms are not supported. What follows the beginning of an incident stands in its thread, and when the incident is over the first message says so.",
+        keys: MATRIX,
+    },
     Section { path: "channels[].zulip", doc: "Writes to Zulip as a bot, about each monitor in its own topic.", keys: ZULIP },
     Section { path: "channels[].ntfy", doc: "Publishes to a topic of ntfy.", keys: NTFY },
     Section { path: "channels[].gotify", doc: "Sends to Gotify.", keys: GOTIFY },
@@ -312,6 +324,13 @@ const SLACK: &[Key] = &[
         "Where the API is, for another region or a server of one's own.",
         "https://slack-gov.com/api",
     ),
+    key(
+        "signing_secret",
+        Kind::Secret,
+        "",
+        "The signing secret of the bot's app: messages get buttons, and [what is pressed](alerts.md#buttons-in-slack) is believed. Without it there are none.",
+        "{ env: SLACK_SIGNING_SECRET }",
+    ),
 ];
 
 const DISCORD: &[Key] = &[
@@ -459,6 +478,13 @@ const PAGERDUTY: &[Key] = &[
         "https://events.pagerduty.com",
         "Where the API is, for another region or a server of one's own.",
         "https://events.eu.pagerduty.com",
+    ),
+    key(
+        "webhook_secret",
+        Kind::OneOrMany(&Kind::Secret),
+        "",
+        "The secret of a webhook of PagerDuty's: [who acknowledges there](alerts.md#acknowledging-in-pagerduty) does so here as well. Several while one is exchanged. Without it nothing that comes from there is believed.",
+        "{ env: PAGERDUTY_WEBHOOK_SECRET }",
     ),
 ];
 

@@ -13,6 +13,7 @@ use crate::model::heartbeat::Ping;
 use crate::model::heartbeat::PingKind;
 use crate::model::heartbeat::PingStamp;
 use crate::model::heartbeat::RunId;
+use crate::model::id::ChannelName;
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
 use crate::model::id::NodeName;
@@ -22,6 +23,7 @@ use crate::model::incident::Closed;
 use crate::model::incident::Epoch;
 use crate::model::incident::Lane;
 use crate::model::maintenance::Selection;
+use crate::model::notification::ServiceId;
 use crate::model::peer::CAUSE_CHARS_MAX;
 use crate::model::peer::Cause;
 use crate::model::peer::DeliveryFact;
@@ -276,15 +278,18 @@ pub(super) struct DeliveryRow {
     attempt: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     at: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    called: Option<String>,
 }
 
-pub(super) fn delivery(step: DeliveryStep) -> DeliveryRow {
-    let (step, attempt, at) = match step {
+pub(super) fn delivery(fact: &DeliveryFact) -> DeliveryRow {
+    let (step, attempt, at) = match fact.step {
         DeliveryStep::Claimed { attempt } => ("claim", Some(attempt), None),
         DeliveryStep::Failed { attempt } => ("failed", Some(attempt), None),
         DeliveryStep::Sent { at } => ("sent", None, Some(at.0)),
     };
-    DeliveryRow { step: step.to_owned(), attempt, at }
+    let called = fact.called.as_ref().map(|id| id.as_str().to_owned());
+    DeliveryRow { step: step.to_owned(), attempt, at, called }
 }
 
 pub(super) fn delivery_of(key: &str, row: &DeliveryRow) -> Result<DeliveryFact, String> {
@@ -294,7 +299,9 @@ pub(super) fn delivery_of(key: &str, row: &DeliveryRow) -> Result<DeliveryFact, 
         ("sent", _, Some(at)) => DeliveryStep::Sent { at: UnixMillis(at) },
         (other, ..) => return Err(format!("`{other}` is not a step of a delivery")),
     };
-    Ok(DeliveryFact { key: key.to_owned(), step })
+    // That it was sent holds, whatever its name.
+    let called = row.called.as_deref().and_then(ServiceId::parse).filter(|_| matches!(step, DeliveryStep::Sent { .. }));
+    Ok(DeliveryFact { key: key.to_owned(), step, called })
 }
 
 /// A ping: time, sequence, kind, run. The node is in the key.
@@ -361,6 +368,8 @@ struct AckRow {
     at: i64,
     until: Option<i64>,
     note: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    by_channel: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -419,8 +428,9 @@ pub(super) fn operator_text(fact: &OperatorFact) -> String {
         Said::Nothing => {}
         Said::Over => row.over = true,
         Said::Acknowledgement(ack) => {
-            let Acknowledgement { by, at, until, note } = ack;
-            row.ack = Some(AckRow { by: by.clone(), at: at.0, until: until.map(|until| until.0), note: note.clone() });
+            let Acknowledgement { by, at, until, note, by_channel } = ack;
+            let by_channel = by_channel.as_ref().map(ToString::to_string);
+            row.ack = Some(AckRow { by: by.clone(), at: at.0, until: until.map(|until| until.0), note: note.clone(), by_channel });
         }
         Said::Silence(silence) => {
             let Silence { wanted: Selection { names, groups, labels }, from, until, by, note } = silence;
@@ -481,6 +491,7 @@ fn said_of_ack(ack: AckRow) -> Said {
         at: UnixMillis(ack.at),
         until: ack.until.map(UnixMillis),
         note: cut(&ack.note, NOTE_CHARS_MAX),
+        by_channel: ack.by_channel.and_then(|name| ChannelName::parse(&name).ok()),
     })
 }
 

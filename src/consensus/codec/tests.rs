@@ -7,12 +7,14 @@ use crate::model::heartbeat::Ping;
 use crate::model::heartbeat::PingKind;
 use crate::model::heartbeat::PingStamp;
 use crate::model::heartbeat::RunId;
+use crate::model::id::ChannelName;
 use crate::model::id::IncidentId;
 use crate::model::id::Region;
 use crate::model::incident::CloseReason;
 use crate::model::incident::Closed;
 use crate::model::incident::Epoch;
 use crate::model::maintenance::Selection;
+use crate::model::notification::ServiceId;
 use crate::model::peer::Cause;
 use crate::model::peer::DeliveryFact;
 use crate::model::peer::DeliveryStep;
@@ -28,6 +30,7 @@ use crate::model::peer::Stage;
 use crate::model::peer::Stamp;
 use crate::model::peer::Vantage;
 use crate::model::peer::Watermark;
+use crate::model::policy::Acknowledgement;
 use crate::model::update::Announced;
 use crate::model::update::Postmortem;
 use crate::model::update::PostmortemPart;
@@ -80,7 +83,7 @@ fn records() -> Vec<Record> {
         clock_offset_ms: Some(-600_000),
         started_at: UnixMillis(1),
     };
-    let step = |step| Record::Delivery(DeliveryFact { key: "k1".to_owned(), step });
+    let step = |step| Record::Delivery(DeliveryFact { key: "k1".to_owned(), step, called: None });
     vec![
         Record::Meta(meta(Readiness::Settling)),
         Record::Meta(meta(Readiness::Ok)),
@@ -97,6 +100,11 @@ fn records() -> Vec<Record> {
         step(DeliveryStep::Claimed { attempt: 2 }),
         step(DeliveryStep::Failed { attempt: 2 }),
         step(DeliveryStep::Sent { at: UnixMillis(8) }),
+        Record::Delivery(DeliveryFact {
+            key: "k2".to_owned(),
+            step: DeliveryStep::Sent { at: UnixMillis(8) },
+            called: ServiceId::parse("$event:matrix.example"),
+        }),
         Record::Ping(PingFact {
             heartbeat: id(),
             node: node(),
@@ -144,7 +152,10 @@ fn texts() -> Vec<Record> {
     let update = |kind| Update { kind, text: "*one*\ntwo \"three\"".to_owned(), by: "ada".to_owned(), at: UnixMillis(8) };
     let public = UpdateKind::State { state: UpdateState::Monitoring, is_public: true };
     let whole = Postmortem { text: "a\nb".to_owned(), by: "ada".to_owned(), at: UnixMillis(8), is_public: true };
+    let ack = |by_channel| Acknowledgement { by: "ada".to_owned(), at: UnixMillis(8), until: None, note: String::new(), by_channel };
     vec![
+        told(OperatorAct::Acknowledge(incident()), Said::Acknowledgement(ack(None))),
+        told(OperatorAct::Acknowledge(incident()), Said::Acknowledgement(ack(ChannelName::parse("On call").ok()))),
         told(OperatorAct::Update(About::Incident(incident()), id()), Said::Update(update(public))),
         told(OperatorAct::Update(About::Announcement(announcement()), id()), Said::Update(update(UpdateKind::Note))),
         told(OperatorAct::Postmortem(incident(), 1), Said::Postmortem(PostmortemPart { n_parts: 2, whole })),
@@ -275,5 +286,20 @@ fn what_cannot_be_read_is_an_error_and_what_is_new_is_left_out() {
     assert!(decode("v/api", &open_and_closed.to_string()).is_err());
     for key in ["z/1", "future", "s/dance/api", "h/api", "u/z/k3v9/bbbbbbb2", "m/k3v9"] {
         assert_eq!(decode(key, "{\"anything\":1}"), Ok(Vec::new()), "{key}");
+    }
+}
+
+#[test]
+fn what_a_service_calls_a_message_is_left_out_when_it_is_nothing_that_a_service_would_say() {
+    for (value, expected) in [
+        (r#"{"step":"sent","at":8}"#, None),
+        (r#"{"step":"sent","at":8,"called":"42"}"#, Some("42")),
+        (r#"{"step":"sent","at":8,"called":"4 2"}"#, None),
+        (r#"{"step":"sent","at":8,"called":""}"#, None),
+        (r#"{"step":"claim","attempt":1,"called":"42"}"#, None),
+    ] {
+        let records = decode("n/k1", value).expect("a delivery");
+        let [Record::Delivery(fact)] = records.as_slice() else { panic!("{records:?}") };
+        assert_eq!(fact.called.as_ref().map(ServiceId::as_str), expected, "{value}");
     }
 }

@@ -88,7 +88,7 @@ impl World {
     }
 
     fn acknowledge(&mut self, id: &str, until: Option<UnixMillis>) {
-        let ack = Acknowledgement { by: "ada".to_owned(), at: UnixMillis(0), until, note: "on it".to_owned() };
+        let ack = Acknowledgement { by: "ada".to_owned(), at: UnixMillis(0), until, note: "on it".to_owned(), by_channel: None };
         let incident = self.open(id);
         self.ask(Operation::Acknowledge(incident, ack));
     }
@@ -122,6 +122,22 @@ fn who_does_not_answer_is_followed_by_the_next_one() {
     let told = world.messages();
     assert_eq!(told.len(), 2, "{told:?}");
     assert!(told.iter().all(|line| line.contains("m recovered up")), "{told:?}");
+}
+
+#[test]
+fn a_service_that_said_so_itself_is_not_told_so() {
+    let steps = vec![step(0, "ops", false), step(1, "oncall", false)];
+    let mut world = world(with(vec![watched("m")], Some(policy(steps, None, 0))));
+    world.set("m", Outcome::Down);
+    world.run(5 * MINUTE);
+    assert_eq!(world.messages(), ["ops m down down", "oncall m down down"]);
+    let by_channel = ChannelName::parse("oncall").ok();
+    let ack = Acknowledgement { by: "ada in PagerDuty".to_owned(), at: UnixMillis(0), until: None, note: String::new(), by_channel };
+    let incident = world.open("m");
+    world.ask(Operation::Acknowledge(incident, ack));
+    assert_eq!(world.messages(), ["ops m acknowledged down"]);
+    world.acknowledge("m", None);
+    assert_eq!(world.messages(), ["oncall m acknowledged down", "ops m acknowledged down"], "somebody else may be news there");
 }
 
 #[test]
@@ -330,7 +346,7 @@ fn another_policy_takes_over_what_is_open() {
 #[test]
 fn what_cannot_be_done_is_said() {
     let mut world = world(with(vec![watched("m")], None));
-    let ack = |by: &str| Acknowledgement { by: by.to_owned(), at: UnixMillis(0), until: None, note: String::new() };
+    let ack = |by: &str| Acknowledgement { by: by.to_owned(), at: UnixMillis(0), until: None, note: String::new(), by_channel: None };
     world.ask(Operation::Acknowledge(IncidentId::from_derived("nothing"), ack("ada")));
     world.ask(Operation::EndSilence(SilenceId::parse("aaaaaaa1").expect("an id")));
     world.silence("aaaaaaa1", "*", second(131));

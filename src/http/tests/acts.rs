@@ -39,7 +39,7 @@ fn channel(name: &str) -> ChannelName {
 }
 
 fn ack(by: &str, until: Option<UnixMillis>, note: &str) -> Acknowledgement {
-    Acknowledgement { by: by.to_owned(), at: NOON, until, note: note.to_owned() }
+    Acknowledgement { by: by.to_owned(), at: NOON, until, note: note.to_owned(), by_channel: None }
 }
 
 /// The usual world, in which somebody is at work on what is down, another channel waits for its parent, and something is silenced.

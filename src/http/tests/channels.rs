@@ -68,6 +68,7 @@ fn delivery(id: i64, state: DeliveryState) -> Delivery {
         outcome: AttemptOutcome::Refused,
         reason: Some("answered 401: it does not accept the credentials".to_owned()),
         answer: Some(Answered { by: AnsweredBy::Http, code: 401, said: "who are <b>you</b>?".to_owned() }),
+        called: None,
     };
     Delivery {
         id,
@@ -81,6 +82,7 @@ fn delivery(id: i64, state: DeliveryState) -> Delivery {
         attempts: vec![(1, attempt.clone()), (3, attempt)],
         state,
         last_error: Some("answered 401: it does not accept the credentials".to_owned()),
+        called: None,
     }
 }
 

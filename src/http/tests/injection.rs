@@ -179,6 +179,7 @@ fn delivery(text: &str) -> Delivery {
         outcome: AttemptOutcome::Failed,
         reason: Some(text.to_owned()),
         answer: Some(Answered { by: AnsweredBy::Http, code: 500, said: text.to_owned() }),
+        called: None,
     };
     Delivery {
         id: 1,
@@ -192,6 +193,7 @@ fn delivery(text: &str) -> Delivery {
         n_attempts: 2,
         state: DeliveryState::Waiting(NOON),
         last_error: Some(text.to_owned()),
+        called: None,
     }
 }
 

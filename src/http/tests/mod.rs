@@ -6,6 +6,7 @@ mod beats;
 mod channels;
 mod drafts;
 mod healthchecks;
+mod hooks;
 mod injection;
 mod live;
 mod monitor;

@@ -109,6 +109,8 @@ const PROTECTED: &[(&str, &str)] = &[
     ("GET", "/local/channels/ops/deliveries"),
     ("POST", "/local/channels/ops/retry"),
     ("POST", "/local/channels/ops/deliveries/1/retry"),
+    ("POST", "/hooks/slack/ops"),
+    ("POST", "/hooks/pagerduty/ops"),
 ];
 
 /// The names that an enum of `route.rs` has for its routes.
@@ -135,6 +137,7 @@ fn no_route_is_forgotten() {
     assert_eq!(listed("Operator(", "Write("), variants("Writing"));
     assert_eq!(listed("Admin(", "deed: "), variants("AdminDeed"));
     assert_eq!(listed("Local(", "Local("), variants("LocalRoute"));
+    assert_eq!(listed("Hook(", "Hook("), variants("HookRoute"));
 }
 
 #[tokio::test]

@@ -106,6 +106,7 @@ use crate::model::verdict::Opinion;
 use crate::model::verdict::OpinionState;
 use crate::model::verdict::RegionView;
 use crate::model::verdict::Verdict;
+use crate::notifier;
 use crate::notifier::attempt::Tried;
 use crate::notifier::error::SendError;
 use crate::rules::heartbeat as beats;
@@ -273,10 +274,17 @@ impl Archive for Shelf {
 #[derive(Debug, Default)]
 pub(super) struct Mailbox {
     pub(super) sent: Mutex<Vec<String>>,
+    /// Requests that were no messages.
+    pub(super) handed: Mutex<Vec<notifier::request::Request>>,
     pub(super) refuses: std::sync::atomic::AtomicBool,
 }
 
 impl Post for Mailbox {
+    fn hand(&self, request: notifier::request::Request) -> Later<'_, Result<notifier::request::Answer, SendError>> {
+        self.handed.lock().unwrap().push(request);
+        Box::pin(async { Ok(notifier::request::Answer { status: 200, retry_after: None, body: br#"{"ok":true}"#.to_vec() }) })
+    }
+
     fn test<'a>(&'a self, channel: &'a Channel, _: &'a Server) -> Later<'a, Tried> {
         self.sent.lock().unwrap().push(channel.name.to_string());
         let outcome = if self.refuses.load(std::sync::atomic::Ordering::Relaxed) {
@@ -287,7 +295,7 @@ impl Post for Mailbox {
         let (end, code) = if outcome.is_ok() { (AttemptOutcome::Accepted, 200) } else { (AttemptOutcome::Refused, 401) };
         let answer = Some(Answered { by: AnsweredBy::Http, code, said: "go away".to_owned() });
         let reason = outcome.as_ref().err().map(ToString::to_string);
-        let record = Attempt { at: NOON, took: Duration::from_millis(120), outcome: end, reason, answer };
+        let record = Attempt { at: NOON, took: Duration::from_millis(120), outcome: end, reason, answer, called: None };
         Box::pin(async move { Tried { outcome, record } })
     }
 }

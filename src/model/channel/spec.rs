@@ -21,6 +21,8 @@ pub enum SlackSpec {
         channel: String,
         /// Where the API is.
         api_url: String,
+        /// Proves that a pressed button was reported by Slack; without it messages have no buttons.
+        signing_secret: Option<Secret>,
     },
 }
 
@@ -216,6 +218,8 @@ pub struct PagerDutySpec {
     pub routing_key: Secret,
     /// Where the events API is.
     pub api_url: String,
+    /// Any of them proves that an event was reported by PagerDuty; without one nothing is believed.
+    pub webhook_secrets: Vec<Secret>,
 }
 
 /// How Opsgenie is called.

@@ -13,6 +13,7 @@ use crate::model::channel::ChannelSpec;
 use crate::model::channel::WebhookSpec;
 use crate::model::channel::spec::GitlabSpec;
 use crate::model::channel::spec::SlackSpec;
+use crate::model::channel::spec::TelegramSpec;
 use crate::model::secret::Secret;
 use crate::model::time::Mono;
 use crate::model::time::Now;
@@ -89,7 +90,7 @@ async fn send_within(patience: Duration, spec: ChannelSpec) -> Result<(), SendEr
     let links = Links::new(&samples::server());
     let (sink, heard) = (sink(), Heard::default());
     let told = [&notification];
-    let attempt = sink.send(Envelope { channel: &channel, notification: &notification, told: &told, links: &links }, &heard);
+    let attempt = sink.send(Envelope { channel: &channel, notification: &notification, told: &told, links: &links, first: None }, &heard);
     match tokio::time::timeout(patience, attempt).await {
         Ok(outcome) => outcome,
         Err(_) => Err(SendError::Transient("no answer in time".to_owned())),
@@ -161,8 +162,8 @@ async fn a_conversation_goes_on_until_all_is_said() {
     let world = samples::World::recovered(crate::model::verdict::Verdict::Up);
     let links = Links::new(&samples::server());
     let told = [&world.notification];
-    let outcome =
-        sink().send(Envelope { channel: &channel, notification: &world.notification, told: &told, links: &links }, &Heard::default()).await;
+    let envelope = Envelope { channel: &channel, notification: &world.notification, told: &told, links: &links, first: None };
+    let outcome = sink().send(envelope, &Heard::default()).await;
     assert_eq!(outcome, Ok(()));
     let firsts: Vec<String> = hearing.iter().map(|text| text.lines().next().unwrap_or_default().to_owned()).collect();
     let label = world.message().alarm_short();
@@ -321,4 +322,48 @@ async fn names_are_looked_up_without_the_systems_library() {
     assert_eq!(send_to(ChannelSpec::Webhook(webhook_at(&format!("localhost:{port}")))).await, Ok(()));
     let unknown = send_to(ChannelSpec::Webhook(webhook_at("nothing.invalid"))).await;
     assert_eq!(unknown, Err(SendError::Transient(LookupError::NotFound.to_string())));
+}
+
+/// An end for a channel of Telegram that the server plays; the first message is called 42.
+async fn end_on_telegram(address: &str) -> (Result<(), SendError>, Heard) {
+    let spec = TelegramSpec { token: Secret::new("1:canary"), chat: "-1001".to_owned(), topic: None, api_url: format!("http://{address}") };
+    let channel = samples::channel("ops-webhook", ChannelSpec::Telegram(spec));
+    let world = samples::World::recovered(crate::model::verdict::Verdict::Up).after("-1001:42");
+    let (links, heard) = (Links::new(&samples::server()), Heard::default());
+    let told = [&world.notification];
+    let first = world.first.as_ref();
+    let envelope = Envelope { channel: &channel, notification: &world.notification, told: &told, links: &links, first };
+    let outcome = sink().send(envelope, &heard).await;
+    (outcome, heard)
+}
+
+#[tokio::test]
+async fn what_follows_is_sent_and_then_the_first_message_is_edited() {
+    let posted = r#"{"ok":true,"result":{"message_id":43}}"#;
+    let (address, hearing) = script(vec![posted.to_owned(), r#"{"ok":false}"#.to_owned()]);
+    let (outcome, heard) = end_on_telegram(&address).await;
+    assert_eq!(outcome, Ok(()));
+    let requests: Vec<String> = hearing.iter().collect();
+    assert_eq!(requests.len(), 2);
+    assert!(requests[0].contains("/sendMessage ") && requests[0].contains("reply_parameters"), "{}", requests[0]);
+    assert!(requests[1].contains("/editMessageText ") && requests[1].contains("\"message_id\":42"), "{}", requests[1]);
+    assert!(heard.has_arrived() && heard.called().is_none());
+}
+
+#[tokio::test]
+async fn a_service_that_goes_away_before_the_edit_has_the_message_all_the_same() {
+    let posted = r#"{"ok":true,"result":{"message_id":43}}"#;
+    let (address, hearing) = script(vec![posted.to_owned()]);
+    let (outcome, heard) = end_on_telegram(&address).await;
+    assert_eq!(outcome, Ok(()));
+    assert_eq!(hearing.iter().count(), 1);
+    assert!(heard.has_arrived());
+}
+
+#[tokio::test]
+async fn what_was_never_accepted_has_not_arrived() {
+    let (address, _hearing) = server(Play::Answer("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\n{}"));
+    let (outcome, heard) = end_on_telegram(&address).await;
+    assert!(matches!(outcome, Err(SendError::Permanent(_))), "{outcome:?}");
+    assert!(!heard.has_arrived());
 }

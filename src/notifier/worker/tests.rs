@@ -15,6 +15,7 @@ use crate::model::channel::spec::AlertmanagerSpec;
 use crate::model::id::MonitorId;
 use crate::model::id::NodeName;
 use crate::model::notification::EventKind;
+use crate::model::notification::Opening;
 use crate::model::notification::Subject;
 use crate::model::peer::Record;
 use crate::model::peer::Roster;
@@ -33,6 +34,7 @@ mod crossing;
 mod once;
 mod quiet;
 mod storm;
+mod threads;
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -48,6 +50,7 @@ struct Row {
     notification: Notification,
     n_attempts: u32,
     state: State,
+    called: Option<ServiceId>,
 }
 
 /// What goes wrong the next so many times.
@@ -112,7 +115,25 @@ fn monitor_of(row: &Row) -> Option<MonitorId> {
 
 fn outbox_row(id: i64, row: &Row) -> OutboxRow {
     let notification = row.notification.clone();
-    OutboxRow { id, n_attempts: row.n_attempts, owed_since: notification.at, notification, is_opening_lost: false, behind: Vec::new() }
+    OutboxRow {
+        id,
+        n_attempts: row.n_attempts,
+        owed_since: notification.at,
+        notification,
+        is_opening_lost: false,
+        opening: None,
+        behind: Vec::new(),
+    }
+}
+
+fn opening(rows: &[Row], notification: &Notification) -> Option<Opening> {
+    let Subject::Incident(facts) = &notification.subject else { return None };
+    let is_it = |row: &&Row| monitor_of(row).as_ref() == Some(&facts.monitor) && row.notification.event.opens() && row.state == State::Sent;
+    if notification.event.opens() {
+        return None;
+    }
+    let row = rows.iter().find(is_it)?;
+    Some(Opening { key: row.notification.key.clone(), called: row.called.clone() })
 }
 
 impl Outbox for FakeOutbox {
@@ -171,6 +192,7 @@ impl Outbox for FakeOutbox {
             }
         }
         for claimed in &mut claimed {
+            claimed.opening = opening(&memory.rows, &claimed.notification);
             let from = usize::try_from(claimed.id).expect("small") + 1;
             let Subject::Incident(facts) = &claimed.notification.subject else { continue };
             let behind = memory.rows.iter().enumerate().skip(from).filter(|(_, row)| {
@@ -191,7 +213,7 @@ impl Outbox for FakeOutbox {
         Ok(due.min())
     }
 
-    async fn mark(&self, marks: Vec<(i64, Mark)>, _: Option<&Attempt>) -> Result<(), CommitError> {
+    async fn mark(&self, marks: Vec<(i64, Mark)>, record: Option<&Attempt>) -> Result<(), CommitError> {
         let (hang, fail) = {
             let faults = &mut self.lock().faults;
             (failing(&mut faults.marks_hang), failing(&mut faults.marks_fail))
@@ -205,6 +227,9 @@ impl Outbox for FakeOutbox {
         for (id, mark) in marks {
             let row = &mut self.lock().rows[usize::try_from(id).expect("an index")];
             row.n_attempts += u32::from(!matches!(mark, Mark::Waits { .. } | Mark::Elsewhere { .. }));
+            if matches!(mark, Mark::Sent { .. }) {
+                row.called = record.and_then(|record| record.called.clone());
+            }
             row.state = match mark {
                 Mark::Sent { .. } | Mark::Together { .. } | Mark::Elsewhere { .. } => State::Sent,
                 Mark::Waits { next_at } => State::Waiting { due: next_at, leased_until: None },
@@ -232,7 +257,7 @@ impl FakeOutbox {
         for notification in notifications {
             if memory.rows.iter().all(|row| row.notification.key != notification.key) {
                 let state = State::Waiting { due: notification.at, leased_until: None };
-                memory.rows.push(Row { notification, n_attempts: 0, state });
+                memory.rows.push(Row { notification, n_attempts: 0, state, called: None });
             }
         }
     }
@@ -241,6 +266,8 @@ impl FakeOutbox {
 /// What a channel does with a message.
 enum Reply {
     Accept,
+    /// The message is accepted, and then the channel says nothing more.
+    AcceptAndHang,
     Fail(SendError),
     Hang,
     Panic,
@@ -264,21 +291,31 @@ struct Told {
     notification: Notification,
     keys: Vec<String>,
     is_accepted: bool,
+    /// What it was said to follow.
+    first: Option<String>,
 }
 
 impl Sink for FakeSink {
-    async fn send(&self, envelope: Envelope<'_>, _: &Heard) -> Result<(), SendError> {
+    async fn send(&self, envelope: Envelope<'_>, heard: &Heard) -> Result<(), SendError> {
         let now = self.clock.now().wall;
         let reply = (self.script.lock().expect("script"))(envelope.notification, now);
         let second = now.since(samples::TEN_TWENTY_THREE).as_secs();
-        let is_accepted = matches!(reply, Reply::Accept);
+        let is_accepted = matches!(reply, Reply::Accept | Reply::AcceptAndHang);
         self.log.lock().expect("log").push((second, envelope.notification.key.clone(), is_accepted));
+        if is_accepted && envelope.notification.event.opens() && envelope.told.len() == 1 {
+            // Of the same message each arrival is another one to the service.
+            let n = self.log.lock().expect("log").len();
+            heard.note_arrival(ServiceId::parse(&format!("{n}-{}", envelope.notification.key)));
+        } else if is_accepted {
+            heard.note_arrival(None);
+        }
         let keys = envelope.told.iter().map(|told| told.key.clone()).collect();
-        self.told.lock().expect("told").push(Told { second, notification: envelope.notification.clone(), keys, is_accepted });
+        let first = envelope.first.map(|first| first.as_str().to_owned());
+        self.told.lock().expect("told").push(Told { second, notification: envelope.notification.clone(), keys, is_accepted, first });
         match reply {
             Reply::Accept => Ok(()),
             Reply::Fail(error) => Err(error),
-            Reply::Hang => std::future::pending().await,
+            Reply::AcceptAndHang | Reply::Hang => std::future::pending().await,
             Reply::Panic => panic!("a bug"),
         }
     }

@@ -188,7 +188,7 @@ async fn of_earlier_runs_facts_stay_and_observations_do_not() {
     let mut a = host(&doors, "a", &["b", "c"], &ALL, 1);
     let b = host(&doors, "b", &["a"], &ALL, 1);
     b.gossip.tell(vec![ping(1), watermark(1)]);
-    let sent = DeliveryFact { key: "k".to_owned(), step: DeliveryStep::Sent { at: UnixMillis(9) } };
+    let sent = DeliveryFact { key: "k".to_owned(), step: DeliveryStep::Sent { at: UnixMillis(9) }, called: None };
     b.gossip.tell(vec![Record::Delivery(sent.clone())]);
     pass(5).await;
     assert_eq!(a.told("b"), [ping(1), watermark(1)]);

@@ -47,11 +47,11 @@ fn walk(steps: &[Step], remind: Option<Remind>, script: &[(u32, What)], minutes:
         let happens = script.get(&minute);
         match happens {
             Some(What::Acknowledge) => {
-                acknowledged = Some(Acknowledgement { by: "ada".to_owned(), at: now, until: None, note: String::new() })
+                acknowledged = Some(Acknowledgement { by: "ada".to_owned(), at: now, until: None, note: String::new(), by_channel: None })
             }
             Some(What::Snooze(minutes)) => {
                 let until = Some(now + MINUTE * *minutes);
-                acknowledged = Some(Acknowledgement { by: "ada".to_owned(), at: now, until, note: String::new() });
+                acknowledged = Some(Acknowledgement { by: "ada".to_owned(), at: now, until, note: String::new(), by_channel: None });
             }
             Some(What::Withdraw) => acknowledged = None,
             Some(What::Hold) => is_held = true,

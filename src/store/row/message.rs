@@ -95,6 +95,8 @@ struct AcknowledgedRow {
     at: i64,
     until: Option<i64>,
     note: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    by_channel: Option<String>,
 }
 
 /// JSON text of a subject. The duration is kept to the millisecond: it is the difference of two times that are.
@@ -222,6 +224,7 @@ fn alert_row(alert: &AlertFacts) -> AlertRow {
             at: ack.at.0,
             until: ack.until.map(|until| until.0),
             note: ack.note.clone(),
+            by_channel: ack.by_channel.as_ref().map(ToString::to_string),
         }),
         again: again.map(str::to_owned),
         n,
@@ -238,6 +241,7 @@ fn alert(row: AlertRow) -> AlertFacts {
             at: UnixMillis(ack.at),
             until: ack.until.map(UnixMillis),
             note: ack.note,
+            by_channel: ack.by_channel.and_then(|name| ChannelName::parse(&name).ok()),
         }),
         again: match row.again.as_deref() {
             Some("reminder") => Some(Again::Reminder(row.n)),

@@ -232,7 +232,13 @@ fn subjects_come_back_as_they_were() {
         evidence: text(),
         runbook: None,
         alert: AlertFacts {
-            acknowledged: Some(Acknowledgement { by: text(), at: UnixMillis(5), until: Some(UnixMillis(6)), note: text() }),
+            acknowledged: Some(Acknowledgement {
+                by: text(),
+                at: UnixMillis(5),
+                until: Some(UnixMillis(6)),
+                note: text(),
+                by_channel: ChannelName::parse("pager").ok(),
+            }),
             again: Some(Again::Reminder(3)),
             n_dependents: 4,
             n_flaps: Some(7),

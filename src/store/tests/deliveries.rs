@@ -26,11 +26,12 @@ fn refused(n: i64) -> Attempt {
         outcome: AttemptOutcome::Refused,
         reason: Some(format!("answered 401 the {n}. time")),
         answer: Some(Answered { by: AnsweredBy::Http, code: 401, said: "who are you?".to_owned() }),
+        called: None,
     }
 }
 
 fn accepted(n: i64) -> Attempt {
-    Attempt { at: at(n), took: Duration::ZERO, outcome: AttemptOutcome::Accepted, reason: None, answer: None }
+    Attempt { at: at(n), took: Duration::ZERO, outcome: AttemptOutcome::Accepted, reason: None, answer: None, called: None }
 }
 
 async fn mark(store: &Store, id: i64, mark: Mark, attempt: Option<&Attempt>) -> Result<(), CommitError> {

@@ -54,18 +54,26 @@ fn a_directory_that_cannot_be_is_named() {
 async fn a_newer_database_is_refused_and_the_copy_is_named() {
     let fixture = Fixture::new();
     let store = fixture.open();
-    store.write(Duty::Promised, |desk| desk.step("INSERT INTO migrations VALUES (7, 0)")).await.expect("commits");
+    store
+        .write(Duty::Promised, |desk| desk.step("INSERT INTO migrations SELECT max(version) + 2, 0 FROM migrations"))
+        .await
+        .expect("commits");
     store.close().await;
     drop(store);
+    let known = i64::try_from(MIGRATIONS.len()).expect("few");
     let conn = Connection::open(fixture.db()).expect("opens");
-    conn.pragma_update(None, "user_version", 7).expect("writes");
+    conn.pragma_update(None, "user_version", known + 2).expect("writes");
     drop(conn);
-    let copy = fixture.dir.path().join(files::copy_name(6));
+    let copy = fixture.dir.path().join(files::copy_name(known + 1));
     std::fs::write(&copy, "").expect("writes");
     let text = fixture.try_open().expect_err("is newer").to_string();
+    let restore = copy.display();
     assert_eq!(
         text,
-        format!("this database is at schema 7, newer than the 5 this build knows; upgrade vigilmon, or restore {}", copy.display())
+        format!(
+            "this database is at schema {}, newer than the {known} this build knows; upgrade vigilmon, or restore {restore}",
+            known + 2
+        )
     );
 }
 
@@ -95,26 +103,21 @@ async fn an_upgrade_keeps_a_copy_and_works_step_by_step() {
     store.close().await;
     drop(store);
     let mut conn = Connection::open(fixture.db()).expect("opens");
-    let better = [
-        RELEASED[0],
-        RELEASED[1],
-        MIGRATIONS[2],
-        MIGRATIONS[3],
-        MIGRATIONS[4],
-        "CREATE TABLE extra (x INTEGER) STRICT;",
-        "CREATE TABLE broken (x NOTYPE) STRICT;",
-    ];
-    let dir = fixture.dir.path();
-    let migrated = schema::migrate(&mut conn, dir, &better[..6], 5).expect("migrates");
-    assert_eq!(migrated, Migrated::From(5, "vigilmon.db.before-6".to_owned()));
-    assert_eq!(schema::version(&conn).expect("reads"), schema::Version::At(6));
+    let n = MIGRATIONS.len();
+    let known = i64::try_from(n).expect("few");
+    let coming = ["CREATE TABLE extra (x INTEGER) STRICT;", "CREATE TABLE broken (x NOTYPE) STRICT;"];
+    let better: Vec<&str> = MIGRATIONS.iter().copied().chain(coming).collect();
+    let (dir, copy) = (fixture.dir.path(), format!("vigilmon.db.before-{}", known + 1));
+    let migrated = schema::migrate(&mut conn, dir, &better[..=n], 5).expect("migrates");
+    assert_eq!(migrated, Migrated::From(known, copy.clone()));
+    assert_eq!(schema::version(&conn).expect("reads"), schema::Version::At(known + 1));
     assert!(schema::migrate(&mut conn, dir, &better, 6).is_err());
-    assert_eq!(schema::version(&conn).expect("reads"), schema::Version::At(6));
-    assert_eq!(schema::migrate(&mut conn, dir, &better[..6], 7).expect("is current"), Migrated::Current);
+    assert_eq!(schema::version(&conn).expect("reads"), schema::Version::At(known + 1));
+    assert_eq!(schema::migrate(&mut conn, dir, &better[..=n], 7).expect("is current"), Migrated::Current);
     // The copy is a whole database that the older build can use.
     let older = Fixture::new();
-    std::fs::copy(dir.join("vigilmon.db.before-6"), older.db()).expect("copies");
-    assert_eq!(std::fs::metadata(dir.join("vigilmon.db.before-6")).expect("is there").permissions().mode() & 0o777, 0o600);
+    std::fs::copy(dir.join(&copy), older.db()).expect("copies");
+    assert_eq!(std::fs::metadata(dir.join(&copy)).expect("is there").permissions().mode() & 0o777, 0o600);
     let loaded = older.open().load().await.expect("loads");
     assert_eq!(loaded.states, vec![state("a", 1)]);
 }

@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 use super::*;
+use crate::model::notification::ServiceId;
+use crate::store::Attempt;
+use crate::store::AttemptOutcome;
 use crate::store::DeliveryFilter;
 use crate::store::DeliveryState;
 use crate::store::Mark;
@@ -87,4 +90,43 @@ async fn an_end_knows_when_its_beginning_was_given_up() {
         let rows = claimed(&store).await;
         assert_eq!((keys(&rows), rows[0].is_opening_lost), (vec!["up"], expected), "{mark:?}");
     }
+}
+
+#[tokio::test]
+async fn what_a_service_calls_the_first_message_is_noted_with_it_and_found_by_what_follows() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    let called = |id: Option<&str>| Attempt {
+        at: T0,
+        took: Duration::ZERO,
+        outcome: AttemptOutcome::Accepted,
+        reason: None,
+        answer: None,
+        called: id.and_then(ServiceId::parse),
+    };
+    let openings = |rows: &[OutboxRow]| -> Vec<Option<(String, Option<String>)>> {
+        let one = |row: &OutboxRow| {
+            let opening = row.opening.as_ref()?;
+            Some((opening.key.clone(), opening.called.as_ref().map(|id| id.as_str().to_owned())))
+        };
+        rows.iter().map(one).collect()
+    };
+    store.commit(owed(vec![about("down", "o", EventKind::Down, Lane::Outage)])).await.expect("commits");
+    let rows = claimed(&store).await;
+    assert_eq!(openings(&rows), [None], "a beginning follows nothing");
+    store.outbox_mark(vec![(rows[0].id, Mark::Sent { at: at(1) })], Some(&called(Some("-1:42")))).await.expect("commits");
+    store.close().await;
+    drop(store);
+    let store = fixture.open();
+    store.commit(owed(vec![about("again", "o", EventKind::Reminder, Lane::Outage)])).await.expect("commits");
+    let rows = claimed(&store).await;
+    assert_eq!(openings(&rows), [Some(("down".to_owned(), Some("-1:42".to_owned())))], "also after a restart");
+    store.outbox_mark(vec![(rows[0].id, Mark::Sent { at: at(2) })], Some(&called(None))).await.expect("commits");
+    store.commit(owed(vec![about("other", "p", EventKind::Recovered, Lane::Outage)])).await.expect("commits");
+    let rows = claimed(&store).await;
+    assert_eq!(openings(&rows), [None], "of another incident");
+    store.outbox_mark(vec![(rows[0].id, Mark::Elsewhere { at: at(3) })], None).await.expect("commits");
+    let found = store.deliveries(&DeliveryFilter::Incident(IncidentId::from_derived("o")), 10).await.expect("reads");
+    let named: Vec<Option<&str>> = found.iter().map(|delivery| delivery.called.as_ref().map(ServiceId::as_str)).collect();
+    assert_eq!(named, [None, Some("-1:42")], "the newest first");
 }

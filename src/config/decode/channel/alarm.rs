@@ -19,6 +19,7 @@ use crate::model::channel::spec::GrafanaOncallSpec;
 use crate::model::channel::spec::IncidentIoSpec;
 use crate::model::channel::spec::OpsgenieSpec;
 use crate::model::channel::spec::PagerDutySpec;
+use crate::model::secret::Secret;
 
 pub(super) fn pagerduty(ctx: &Ctx<'_>, at: &At<'_>) -> Option<ChannelSpec> {
     let mut fields = Fields::open(ctx, at, "channels[].pagerduty")?;
@@ -26,8 +27,24 @@ pub(super) fn pagerduty(ctx: &Ctx<'_>, at: &At<'_>) -> Option<ChannelSpec> {
     let routing_key = fields
         .must("routing_key", |ctx, at| shaped(ctx, at, key, |text| text.len() == 32 && text.chars().all(|c| c.is_ascii_alphanumeric())));
     let api_url = fields.read("api_url", server).unwrap_or_else(|| "https://events.pagerduty.com".to_owned());
+    let webhook_secrets = fields.read("webhook_secret", webhook_secrets).unwrap_or_default();
     fields.finish();
-    Some(ChannelSpec::PagerDuty(PagerDutySpec { routing_key: routing_key?, api_url }))
+    Some(ChannelSpec::PagerDuty(PagerDutySpec { routing_key: routing_key?, api_url, webhook_secrets }))
+}
+
+/// A shorter secret could be guessed from one recorded event.
+const WEBHOOK_SECRET_CHARS_MIN: usize = 16;
+
+/// Two while one is exchanged for another.
+fn webhook_secrets(ctx: &Ctx<'_>, at: &At<'_>) -> Option<Vec<Secret>> {
+    let what = ("the secret of a webhook", "it has at least 16 characters; PagerDuty shows it once, when the webhook is made");
+    let fits = |text: &str| WEBHOOK_SECRET_CHARS_MIN <= text.len();
+    let found: Vec<Secret> = at.one_or_many().iter().filter_map(|item| shaped(ctx, item, what, fits)).collect();
+    if at.node.items().is_some_and(<[_]>::is_empty) {
+        ctx.bad(at, "no secret is listed", "add the webhook's secret, or remove `webhook_secret`");
+        return None;
+    }
+    Some(found)
 }
 
 pub(super) fn opsgenie(ctx: &Ctx<'_>, at: &At<'_>) -> Option<ChannelSpec> {

@@ -30,9 +30,13 @@ pub(super) fn slack(ctx: &Ctx<'_>, at: &At<'_>) -> Option<ChannelSpec> {
     let (url, token) = (fields.take("url"), fields.take("token"));
     let channel = fields.take("channel");
     let api_url = fields.read("api_url", server);
+    let signing_secret = fields.take("signing_secret");
     fields.finish();
     match (url, token) {
         (Some(url), None) => {
+            if let Some(secret) = signing_secret {
+                ctx.bad(&secret, "a webhook's messages have no buttons", "remove `signing_secret`, or use a bot's `token`");
+            }
             if let Some(channel) = channel {
                 ctx.bad(&channel, "a webhook posts to its own Slack channel only", "remove `channel`, or use a bot's `token`");
             }
@@ -48,7 +52,11 @@ pub(super) fn slack(ctx: &Ctx<'_>, at: &At<'_>) -> Option<ChannelSpec> {
             let id = ("the id of a Slack channel", "open the channel's details in Slack: the id is at the end, such as `C0123456789`");
             let channel = shaped_word(ctx, &channel, id, is_slack_id);
             let api_url = api_url.unwrap_or_else(|| "https://slack.com/api".to_owned());
-            Some(ChannelSpec::Slack(SlackSpec::Bot { token: token?, channel: channel?, api_url }))
+            let signing_secret = match &signing_secret {
+                Some(at) => Some(shaped(ctx, at, SIGNING_SECRET, is_signing_secret)?),
+                None => None,
+            };
+            Some(ChannelSpec::Slack(SlackSpec::Bot { token: token?, channel: channel?, api_url, signing_secret }))
         }
         (Some(second), Some(_)) => {
             ctx.bad(&second, "this has both `url` and `token`", "keep `url` for a webhook or `token` for a bot");
@@ -59,6 +67,14 @@ pub(super) fn slack(ctx: &Ctx<'_>, at: &At<'_>) -> Option<ChannelSpec> {
             None
         }
     }
+}
+
+/// What is said about one that is not.
+const SIGNING_SECRET: (&str, &str) =
+    ("the signing secret of an app", "it has 32 digits and letters from `a` to `f`; the app's page shows it under Basic Information");
+
+fn is_signing_secret(text: &str) -> bool {
+    text.len() == 32 && text.chars().all(|c| c.is_ascii_hexdigit())
 }
 
 fn is_slack_id(text: &str) -> bool {

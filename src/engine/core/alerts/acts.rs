@@ -10,6 +10,7 @@ use crate::engine::core::create;
 use crate::engine::handle::Refused;
 use crate::model::change::StateChange;
 use crate::model::change::StoredFact;
+use crate::model::id::ChannelName;
 use crate::model::id::IncidentId;
 use crate::model::incident::Incident;
 use crate::model::notification::EventKind;
@@ -164,7 +165,9 @@ impl Core {
         if let Said::Acknowledgement(acknowledgement) = &fact.said {
             let machine = self.machines.get(&incident.monitor);
             let progress = machine.and_then(|machine| machine.state.alerts.iter().find(|progress| progress.lane == incident.lane));
-            let told: Vec<_> = progress.map(|progress| progress.told.iter().cloned().collect()).unwrap_or_default();
+            // A service that said so itself would say it once more when it is told, and so on for ever.
+            let is_to_hear = |name: &&ChannelName| acknowledgement.by_channel.as_ref() != Some(*name);
+            let told: Vec<_> = progress.map(|known| known.told.iter().filter(is_to_hear).cloned().collect()).unwrap_or_default();
             let message = Message { incident: &incident, acknowledged: Some(acknowledgement.clone()), n_flaps: None, now };
             let what = format!("{} {} {}", fact.stamp.wall.0, fact.stamp.counter, fact.stamp.by);
             self.owe_again(&message, (&told, EventKind::Acknowledged, &what), None, change);

@@ -30,7 +30,11 @@ impl World {
     }
 
     fn acknowledge(&mut self, node: &str) {
-        let ack = Acknowledgement { by: "ada".to_owned(), at: UnixMillis(0), until: None, note: String::new() };
+        self.acknowledge_by(node, None);
+    }
+
+    fn acknowledge_by(&mut self, node: &str, by_channel: Option<ChannelName>) {
+        let ack = Acknowledgement { by: "ada".to_owned(), at: UnixMillis(0), until: None, note: String::new(), by_channel };
         let incident = self.hosts[&name(node)].incidents.values().find(|incident| incident.closed.is_none()).expect("open").id.clone();
         self.ask(node, Operation::Acknowledge(incident, ack));
     }
@@ -95,6 +99,21 @@ fn who_acknowledges_anywhere_is_known_everywhere_and_after_a_restart() {
         let picture = world.picture(node);
         let alert = &picture.monitors[&MonitorId::parse("api").expect("an id")].alerts[0];
         assert_eq!(alert.acknowledged.as_ref().map(|ack| ack.by.as_str()), Some("ada"), "{node}");
+    }
+}
+
+#[test]
+fn a_service_that_said_so_to_one_node_is_told_so_by_none() {
+    let mut world = up_world(&three(vec![watched("api")]));
+    world.set("api", &ALL, Outcome::Down);
+    world.run(5 * MINUTE);
+    world.acknowledge_by("b", ChannelName::parse("ops").ok());
+    world.run(MINUTE);
+    world.assert_owed("a: down api; b: down api; c: down api");
+    for node in ALL {
+        let picture = world.picture(node);
+        let alert = &picture.monitors[&MonitorId::parse("api").expect("an id")].alerts[0];
+        assert!(alert.acknowledged.as_ref().is_some_and(|ack| ack.by_channel == ChannelName::parse("ops").ok()), "{node}");
     }
 }
 

@@ -14,6 +14,7 @@ use crate::ui::language::Phrases;
 pub(super) const PHRASES: Phrases = Phrases {
     language: Language::Japanese,
     comma: "、",
+    colon: ": ",
     decimal: '.',
     before_percent: "",
     units: ["秒", "分", "時間", "日"],
@@ -23,7 +24,7 @@ pub(super) const PHRASES: Phrases = Phrases {
     all_operational: "すべてのシステムが正常に稼働しています",
     counted,
     operational_but: |regional, n, place| format!("稼働中ですが、{n}件中{regional}件のサービスで{place}からの接続に問題があります"),
-    and_regional: |regional, place| format!("、{regional}件で{place}からの接続に問題があります"),
+    and_regional: |regional, place| format!("。また、{regional}件で{place}からの接続に問題があります"),
     some_regions: "一部の地域",
     as_of: ("", " 現在"),
     old_as_of: ("最新のデータは ", " のものです。以下の内容は現状と異なる可能性があります。"),

@@ -352,7 +352,9 @@ impl Made {
         in_background(move || made.take(part)).await
     }
 
-    fn has(&self, part: Part) -> bool {
+    /// Whether a part was made already.
+    #[must_use]
+    pub fn has(&self, part: Part) -> bool {
         match part {
             Part::Page => self.html.get().is_some(),
             Part::Json => self.json.get().is_some(),

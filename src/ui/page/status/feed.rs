@@ -160,7 +160,7 @@ mod tests {
         assert_eq!(titles, ["Identified: api", "Monitoring: Slow logins", "Investigating: api", "Outage: api"], "{text}");
         assert!(text.contains("It is the *disk* &lt;1&gt;."), "{text}");
         let french = feed(&view, phrases(Language::French), &ToOwned::to_owned).into_string();
-        assert!(french.contains("<title>Panne : api</title>"), "each language has its own colon: {french}");
+        assert!(french.contains("<title>Panne\u{a0}: api</title>"), "each language has its own colon: {french}");
         let mut ids: Vec<&str> = text.split("<id>").skip(1).filter_map(|rest| rest.split("</id>").next()).collect();
         let n = ids.len();
         ids.sort_unstable();

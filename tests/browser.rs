@@ -432,7 +432,7 @@ fn what_is_typed_for_a_silence_stays_when_the_first_one_appears() {
     browser.execute("document.querySelector('table.silences button').focus()", &json!([]));
     told(&scene, &["silence", "add", "--groups", "Jobs", "--for", "30m", "--note", "another one"]);
     renew_until(&browser, "another one");
-    assert_eq!(worth(&browser, "document.activeElement.closest('tr').textContent.includes('quiet at last')"), true);
+    assert_eq!(worth(&browser, "document.activeElement.closest('tr')?.textContent.includes('quiet at last')"), true);
     assert_clean(&browser);
 }
 

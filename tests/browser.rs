@@ -81,6 +81,7 @@ status_pages:
     groups: [{{ name: Web, monitors: [Shop] }}, {{ name: Data and jobs, monitors: [Cache, Nightly backup] }}]
     announcements: [{{ at: 2026-06-30T10:00:00Z, kind: info, text: We are moving to the new data centre. }}]
     links: [{{ title: Support, url: \"https://example.com/support\" }}]
+    subscriptions: {{ webhook: true }}
   - {{ slug: locked, title: For those who know, visibility: {{ password_hash: '{hash}' }}, language: fr, groups: [{{ name: Web, monitors: [Shop] }}] }}
   - {{ slug: laden, title: Der Laden, language: de, show: {{ regions: true, errors: true }}, groups: [{{ name: Alles, monitors: ['*'] }}] }}
   - slug: dark
@@ -211,8 +212,16 @@ const SEARCHABLE: &str = "/monitors?by=none";
 const LOCKED: &str = "/status/locked";
 
 /// What is there for everybody: status pages in several languages and looks, and the widget.
-const VISITOR_PATHS: [&str; 7] =
-    ["/sign-in", "/status/shop", "/status/shop/widget", LOCKED, "/status/laden", "/status/dark", "/status/dark/widget"];
+const VISITOR_PATHS: [&str; 8] = [
+    "/sign-in",
+    "/status/shop",
+    "/status/shop/subscribe",
+    "/status/shop/widget",
+    LOCKED,
+    "/status/laden",
+    "/status/dark",
+    "/status/dark/widget",
+];
 
 /// The pages of the operator, with an open incident.
 fn operator_paths(incident: &str) -> Vec<String> {

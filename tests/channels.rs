@@ -5,23 +5,18 @@
 mod common;
 
 use std::fs;
-use std::io::BufRead;
-use std::io::BufReader;
-use std::io::Write;
-use std::net::TcpListener;
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 use std::process::Stdio;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::thread;
 
 use common::Answer;
 use common::Instance;
 use common::Server;
 use common::closed_port;
 use common::find_program;
+use common::mailer::Mailer;
+use common::mailer::field;
 use common::real::Running;
 use common::real::alertmanager;
 use common::request;
@@ -32,62 +27,6 @@ use serde_json::Value;
 
 /// Checks every second and confirms with the second failure.
 const FAST: &str = "defaults: { interval: 1s, timeout: 1s, confirm: { failures: 2, recheck: 1s }, channels: [ops] }\n";
-
-/// A mail server that puts the first sender off, as greylisting does, and hangs up without a word after each mail it took.
-struct Mailer {
-    port: u16,
-    mails: Arc<Mutex<Vec<String>>>,
-}
-
-impl Mailer {
-    fn start() -> Mailer {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let mailer = Mailer { port: listener.local_addr().unwrap().port(), mails: Arc::default() };
-        let mails = Arc::clone(&mailer.mails);
-        thread::spawn(move || {
-            for (n, stream) in listener.incoming().flatten().enumerate() {
-                if let Some(mail) = serve(stream, n == 0) {
-                    mails.lock().unwrap().push(mail);
-                }
-            }
-        });
-        mailer
-    }
-
-    #[track_caller]
-    fn wait_for(&self, n: usize) -> Vec<String> {
-        wait_for(&format!("mail {n}"), || Some(self.mails.lock().unwrap().clone()).filter(|mails| n <= mails.len()))
-    }
-}
-
-fn serve(mut stream: TcpStream, is_put_off: bool) -> Option<String> {
-    let mut reader = BufReader::new(stream.try_clone().ok()?);
-    stream.write_all(b"220 mail.test ESMTP\r\n").ok()?;
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line).ok()? == 0 {
-            return None;
-        }
-        let answer = match line.split([' ', '\r']).next()? {
-            "EHLO" => "250-mail.test\r\n250 8BITMIME\r\n",
-            "RCPT" if is_put_off => "450 4.2.0 come back later\r\n",
-            "DATA" => "354 go ahead\r\n",
-            _ => "250 ok\r\n",
-        };
-        stream.write_all(answer.as_bytes()).ok()?;
-        if answer.starts_with("354") {
-            break;
-        }
-    }
-    let mut mail = String::new();
-    while !mail.ends_with("\r\n.\r\n") {
-        if reader.read_line(&mut mail).ok()? == 0 {
-            return None;
-        }
-    }
-    stream.write_all(b"250 queued\r\n").ok()?;
-    Some(mail)
-}
 
 /// Reads mails as mail programs do, and prints of each on a line of its own: subject, what it follows, recipients, kinds of its parts. A mail
 /// that is not as the standards want it is an error.
@@ -145,13 +84,9 @@ fn a_real_mail_server_takes_mails_in_tls_only_and_they_can_be_read() {
     }
 }
 
-fn field<'a>(mail: &'a str, name: &str) -> Option<&'a str> {
-    mail.lines().take_while(|line| !line.is_empty()).find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
-}
-
 #[test]
 fn mails_come_once_each_in_one_thread_though_the_server_is_rude() {
-    let (shop, mailer) = (Server::start(Answer::Status(200, "ok")), Mailer::start());
+    let (shop, mailer) = (Server::start(Answer::Status(200, "ok")), Mailer::rude());
     let channel = format!(
         "channels: [{{ name: ops, email: {{ server: \"127.0.0.1:{}\", from: vigilmon <alerts@example.com>, to: ops@example.com }} }}]\n",
         mailer.port

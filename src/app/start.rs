@@ -167,6 +167,7 @@ pub async fn run(options: Options) -> Result<(), StartError> {
     let secret = secret(&loaded.config, &store).await?;
     let notifier = notifier((&store, &clock), active.clone(), Arc::clone(&owed), (secret.clone(), shared.clone()))?;
     let channels = channels(&notifier, &mut supervisor);
+    let sink = notifier.sink.clone();
     let health = Health {
         store: store.clone(),
         clock: clock.clone(),
@@ -209,7 +210,7 @@ pub async fn run(options: Options) -> Result<(), StartError> {
         cluster::start(cluster, shared, around, &mut supervisor)
     });
     keep_house((&store, &clock), active, events, pulse, &mut supervisor);
-    let parts = http::Parts { engine, store: store.clone(), clock, reloads: reload_asked, channels, secret, peers, bench };
+    let parts = http::Parts { engine, store: store.clone(), clock, reloads: reload_asked, channels, secret, peers, bench, sink };
     let sign_in_link = http::start(bound, parts, &mut supervisor).await.map_err(|error| StartError::System(error.to_string()))?;
 
     announce(&options, &found, &own_url, &sign_in_link);

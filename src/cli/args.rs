@@ -106,6 +106,8 @@ pub(super) enum Subcommand {
     Incident(IncidentOptions),
     /// Tell visitors of status pages something that no check says
     Announce(AnnounceOptions),
+    /// Look at who subscribed to status pages, and forget them
+    Subscribers(SubscribersOptions),
     /// Make the running instance read its config again, now
     Reload,
     /// Print a new one-time sign-in link of the running instance
@@ -469,6 +471,34 @@ pub(super) enum IncidentAction {
         /// Who you are, for the other operators
         #[arg(long, value_name = "NAME")]
         by: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SubscribersOptions {
+    #[command(subcommand)]
+    pub(super) action: SubscribersAction,
+}
+
+#[derive(Debug, Clone, clap::Subcommand)]
+pub(super) enum SubscribersAction {
+    /// Print who signed up at this node
+    List {
+        /// Only those of this status page
+        #[arg(long, value_name = "SLUG")]
+        page: Option<String>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Forget an address: it is told nothing any more, not even that
+    Remove {
+        /// As `list` prints it
+        #[arg(value_name = "ADDRESS")]
+        address: String,
+        /// Only at this status page
+        #[arg(long, value_name = "SLUG")]
+        page: Option<String>,
     },
 }
 

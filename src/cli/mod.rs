@@ -26,6 +26,7 @@ mod schema;
 mod service;
 mod sign_in;
 mod status;
+mod subscribers;
 mod validate;
 mod version;
 mod writings;
@@ -101,6 +102,7 @@ pub fn main() -> ExitCode {
         Subcommand::Silence(options) => acts::silence(&common, &options),
         Subcommand::Incident(options) => writings::incident(&common, &options),
         Subcommand::Announce(options) => writings::announce(&common, &options),
+        Subcommand::Subscribers(options) => subscribers::run(&common, &options),
         Subcommand::Reload => reload::run(&common),
         Subcommand::SignInLink => sign_in::run(&common),
         Subcommand::HashPassword => hash_password::run(),

@@ -11,6 +11,7 @@ use crate::model::id::Region;
 use crate::model::monitor::Monitor;
 use crate::model::monitor::Quorum;
 use crate::model::monitor::Regions;
+use crate::model::page::StatusPage;
 use crate::model::peer::Node;
 use crate::model::peer::Vantage;
 
@@ -36,7 +37,36 @@ pub(super) fn problems(config: &Config) -> Vec<Problem> {
             });
         }
     }
+    for page in &config.pages {
+        subscribed(config, page, &mut found);
+    }
     found
+}
+
+/// Subscribers are sent addresses of ours, by the server of a channel.
+fn subscribed(config: &Config, page: &StatusPage, found: &mut Vec<Problem>) {
+    let Some(subscriptions) = &page.subscriptions else { return };
+    let mut add = |key: &str, message: String, hint: &str| {
+        found.push(Problem {
+            file: (*page.origin.file).clone(),
+            line: page.origin.line,
+            column: 0,
+            path: format!("status page `{}`: subscriptions{key}", page.slug),
+            message,
+            hint: hint.to_owned(),
+        });
+    };
+    if config.server.public_url.is_none() {
+        let message = "subscribers could not be sent an address at which they confirm".to_owned();
+        add("", message, "write `server: { public_url: https://status.example.com }` with the address that visitors use");
+    }
+    // That there is such a channel was checked where it is read; one with another mistake is not called missing as well.
+    if let Some(channel) = subscriptions.email.as_ref().and_then(|name| config.channels.get(name))
+        && !matches!(channel.spec, ChannelSpec::Email(_))
+    {
+        let message = format!("the channel `{}` does not send mail", channel.name);
+        add(".email", message, "name a channel with `email:`; only its server and sender are used");
+    }
 }
 
 fn alone(config: &Config, monitor: &Monitor, found: &mut Vec<Problem>) {

@@ -393,7 +393,21 @@ fn expect_changes(what: &mut Vec<String>, a: &Expectation, b: &Expectation) {
 }
 
 fn page_changes(a: &StatusPage, b: &StatusPage) -> Vec<String> {
-    let StatusPage { slug: _, title, domains, visibility, show, theme, language, order, links, groups, announcements, origin: _ } = a;
+    let StatusPage {
+        slug: _,
+        title,
+        domains,
+        visibility,
+        show,
+        theme,
+        language,
+        order,
+        links,
+        groups,
+        announcements,
+        subscriptions,
+        origin: _,
+    } = a;
     let differing = [
         ("title", *title != b.title),
         ("domains", *domains != b.domains),
@@ -405,6 +419,7 @@ fn page_changes(a: &StatusPage, b: &StatusPage) -> Vec<String> {
         ("links", *links != b.links),
         ("groups", *groups != b.groups),
         ("announcements", *announcements != b.announcements),
+        ("subscriptions", *subscriptions != b.subscriptions),
     ];
     differing.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key.to_owned()).collect()
 }

@@ -361,6 +361,9 @@ status_pages:
     links: [{ title: x, url: "mailto:a@example.com" }]
     groups: [{ name: A, monitors: "*", match: { labels: {} } }]
     announcements: [{ at: 2026-06-30T10:00:00Z, text: x }]
+  - slug: b
+    groups: [{ name: A, monitors: redis }]
+    subscriptions: { email: mail, webhook: true, max: 7 }
 policies:
   - name: p
     groups: no-such-group

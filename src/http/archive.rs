@@ -23,6 +23,7 @@ use crate::store::ReadError;
 use crate::store::Revived;
 use crate::store::SessionRow;
 use crate::store::Store;
+use crate::store::SubscriberCount;
 
 /// An answer that comes later.
 pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -73,6 +74,8 @@ pub trait Archive: Send + Sync {
     fn ping<'a>(&'a self, heartbeat: &'a MonitorId, number: u64) -> Later<'a, Result<Option<PingEntry>, ReadError>>;
     /// See [`Store::ping_numbers`].
     fn ping_numbers(&self) -> Later<'_, Result<BTreeMap<MonitorId, u64>, ReadError>>;
+    /// See [`Store::subscriber_counts`].
+    fn subscriber_counts(&self) -> Later<'_, Result<Vec<SubscriberCount>, ReadError>>;
     /// See [`Store::sessions`].
     fn sessions(&self) -> Later<'_, Result<Vec<SessionRow>, ReadError>>;
     /// See [`Store::session_put`].
@@ -142,6 +145,10 @@ impl Archive for Store {
 
     fn ping_numbers(&self) -> Later<'_, Result<BTreeMap<MonitorId, u64>, ReadError>> {
         Box::pin(Store::ping_numbers(self))
+    }
+
+    fn subscriber_counts(&self) -> Later<'_, Result<Vec<SubscriberCount>, ReadError>> {
+        Box::pin(Store::subscriber_counts(self))
     }
 
     fn sessions(&self) -> Later<'_, Result<Vec<SessionRow>, ReadError>> {

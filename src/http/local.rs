@@ -1,4 +1,4 @@
-//! The control socket: what `vigilmon status`, `channel`, `peer`, `ack`, `silence`, `reload` and `sign-in-link` ask for. Whoever may open the
+//! The control socket: what `vigilmon status`, `channel`, `peer`, `ack`, `silence`, `subscribers`, `reload` and `sign-in-link` ask for. Whoever may open the
 //! socket is the user that vigilmon runs as, so nothing more is asked of them.
 
 use hyper::StatusCode;
@@ -27,6 +27,7 @@ use crate::http::one_time::OneTimeLinks;
 use crate::http::operator;
 use crate::http::peer_views::LinkReport;
 use crate::http::route::LocalRoute;
+use crate::http::subscriptions::Subscribing;
 use crate::http::viewer::Desk;
 use crate::http::views;
 use crate::http::visit::Visit;
@@ -49,6 +50,8 @@ pub struct Control<'a> {
     pub links: &'a OneTimeLinks,
     /// For nodes of the cluster; `None` when watching alone.
     pub peers: Option<&'a PeerParts>,
+    /// For subscribers of status pages; `None` where nobody is told of anything.
+    pub subscribing: Option<&'a Subscribing>,
     /// Tells how long an answer of a node took.
     pub clock: &'a Clock,
     /// From which names of heartbeats are derived.
@@ -107,6 +110,10 @@ pub async fn answer(control: &Control<'_>, route: LocalRoute, visit: &Visit, _pr
         LocalRoute::Write(writing) => {
             let written = writings::write(control.desk, &writing, Draft::of_form(visit), by(visit), visit.now.wall).await?;
             Ok(answer::json(StatusCode::OK, &written))
+        }
+        LocalRoute::Subscribers => Ok(answer::json(StatusCode::OK, &control.subscribing.ok_or(Refusal::NotFound)?.list().await?)),
+        LocalRoute::ForgetSubscriber => {
+            Ok(answer::json(StatusCode::OK, &control.subscribing.ok_or(Refusal::NotFound)?.forget(visit).await?))
         }
         LocalRoute::Silences => Ok(answer::json(StatusCode::OK, &api::acts::silences(&control.desk.engine.snapshot()))),
         LocalRoute::Silence => {

@@ -36,8 +36,11 @@ use crate::http::sessions::Sessions;
 use crate::http::sessions::Who;
 use crate::http::sign_in::SignIn;
 use crate::http::site::Site;
+use crate::http::subscriptions::Subscribing;
+use crate::http::subscriptions::herald::Herald;
 use crate::http::viewer::Desk;
 use crate::model::secret::Secret;
+use crate::notifier::sink::ChannelSink;
 use crate::peer::link::links::Links;
 use crate::store::Store;
 use crate::supervise::Jobs;
@@ -89,6 +92,7 @@ pub mod server;
 pub mod sessions;
 pub mod sign_in;
 pub mod site;
+pub mod subscriptions;
 pub mod throttle;
 pub mod timeline;
 pub mod tls;
@@ -120,6 +124,8 @@ pub struct Parts {
     pub peers: Option<PeerParts>,
     /// Where drafts of monitors are looked at.
     pub bench: Arc<dyn Workbench>,
+    /// Takes news to subscribers.
+    pub sink: ChannelSink,
 }
 
 /// Where nodes of the cluster are let in.
@@ -193,13 +199,22 @@ impl Reloads {
 /// # Errors
 /// [`StartError`].
 pub async fn start(bound: Bound, parts: Parts, supervisor: &mut Supervisor) -> Result<String, StartError> {
+    let herald = Herald {
+        engine: parts.engine.clone(),
+        store: parts.store.clone(),
+        clock: parts.clock.clone(),
+        sink: parts.sink,
+        secret: parts.secret.clone(),
+    };
+    supervisor.task("subscriptions", herald.run(supervisor.stopping()));
+    let subscribing = Some(Subscribing::new(parts.store.clone(), parts.secret.clone()));
     let archive: Arc<dyn Archive> = Arc::new(parts.store);
     let own = Own::new(bound.own_url(), parts.secret);
     let (site, book) = site((&parts.engine, Arc::clone(&archive)), parts.clock, parts.reloads, parts.channels, own).await?;
     let colleagues = parts.peers.as_ref().map(|peers| Arc::new(peers.links.clone()) as Arc<dyn Colleagues>);
     let drafts = Some(Drafts::new(parts.bench, site.reloads.clone()));
     let desk = Desk { colleagues, drafts, ..site.desk };
-    let site = Arc::new(Site { peers: parts.peers, desk, live: Arc::new(Streams::new(supervisor.stopping())), ..site });
+    let site = Arc::new(Site { peers: parts.peers, desk, subscribing, live: Arc::new(Streams::new(supervisor.stopping())), ..site });
     let stop = supervisor.stopping();
     supervisor.task("page history", history::keep(parts.engine, archive, book, stop));
     let (swept, stop) = (Arc::clone(&site), supervisor.stopping());
@@ -244,6 +259,7 @@ async fn site(
         },
         act_links: ActLinks::default(),
         hooks: Hooks::default(),
+        subscribing: None,
         receiver: Receiver::new(engine.clone(), own.secret)?,
         reloads,
         own_url: own.url,

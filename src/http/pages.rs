@@ -425,7 +425,8 @@ impl Made {
     }
 }
 
-fn language_of(page: &StatusPage, languages: &str) -> Language {
+/// In which language a page speaks to whoever asks for these.
+pub(crate) fn language_of(page: &StatusPage, languages: &str) -> Language {
     match page.language {
         PageLanguage::Auto => wished(languages),
         PageLanguage::Always(language) => language,

@@ -37,6 +37,7 @@ use crate::model::result::CheckResult;
 use crate::model::result::Outcome;
 use crate::model::time::UnixMillis;
 use crate::model::verdict::Verdict;
+use crate::store::NEWS_GOOD_FOR;
 use crate::ui::component::maintenance::WindowView;
 use crate::ui::component::notice::AnnouncementView;
 use crate::ui::component::updates::AnnouncedView;
@@ -117,6 +118,7 @@ pub fn project(page: &StatusPage, snapshot: &Snapshot, past: Option<&PagePast>, 
         address: links.status(&page.slug),
         feed: links.status_feed(&page.slug),
         calendar: links.status_calendar(&page.slug),
+        subscribe: page.subscriptions.as_ref().map(|_| links.status_subscribe(&page.slug)),
         title: page.title.clone(),
         indexed: matches!(page.visibility, Visibility::Public),
         dark: page.theme.dark,
@@ -134,9 +136,47 @@ pub fn project(page: &StatusPage, snapshot: &Snapshot, past: Option<&PagePast>, 
         past: past.map_or_else(Vec::new, |past| past_days(&past.closed, page.show, snapshot)),
         maintenance: planned::for_page(&planned::covering(page, snapshot), now),
         announced: timeline::announced(page, snapshot, now),
-        announcements: page.announcements.iter().map(|a| AnnouncementView { at: a.at, kind: a.kind, text: a.text.clone() }).collect(),
+        announcements: announcements(page),
         footer: page.links.iter().filter(|link| is_safe_link(&link.url)).cloned().collect(),
     }
+}
+
+/// What subscribers of a page may hear, as far as the page says it now or said it lately.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Bulletin {
+    /// Incidents that are open.
+    pub open: Vec<PublicIncident>,
+    /// Incidents that ended lately.
+    pub closed: Vec<PublicIncident>,
+    /// Announcements made at run time, those that ended lately included.
+    pub announced: Vec<AnnouncedView>,
+    /// Messages of the operators in the config.
+    pub announcements: Vec<AnnouncementView>,
+    /// Maintenance windows, open ones and those to come.
+    pub maintenance: Vec<WindowView>,
+}
+
+/// What subscribers of `page` may hear: what its visitors may read and nothing else. `closed` are incidents that ended lately, of whichever
+/// monitors.
+#[must_use]
+pub fn bulletin(page: &StatusPage, snapshot: &Snapshot, closed: &[Incident], now: UnixMillis) -> Bulletin {
+    let mut open: Vec<&Incident> = listed(page, snapshot).flat_map(|view| &view.incidents).collect();
+    open.sort_by_key(|incident| (incident.opened_at, incident.id.clone()));
+    open.dedup_by_key(|incident| incident.id.clone());
+    let is_listed = |incident: &&Incident| listed(page, snapshot).any(|view| view.monitor.id == incident.monitor);
+    let is_over = |incident: &&Incident| !open.iter().any(|known| known.id == incident.id);
+    let public = |incident: &Incident| public_incident(incident, page.show, snapshot);
+    Bulletin {
+        closed: closed.iter().filter(is_listed).filter(is_over).map(public).collect(),
+        open: open.iter().copied().map(public).collect(),
+        announced: timeline::announced_since(page, snapshot, now, now.minus(NEWS_GOOD_FOR)),
+        announcements: announcements(page),
+        maintenance: planned::for_page(&planned::covering(page, snapshot), now),
+    }
+}
+
+fn announcements(page: &StatusPage) -> Vec<AnnouncementView> {
+    page.announcements.iter().map(|a| AnnouncementView { at: a.at, kind: a.kind, text: a.text.clone() }).collect()
 }
 
 /// Trouble before what is well; else as configured.

@@ -15,6 +15,14 @@ pub fn token() -> Result<String, getrandom::Error> {
     Ok(BASE64URL_NOPAD.encode(&key()?))
 }
 
+/// A new name that nobody guesses and that nothing follows from, 22 characters that need no escaping anywhere.
+///
+/// # Errors
+/// As for [`token`].
+pub fn name() -> Result<String, getrandom::Error> {
+    Ok(BASE64URL_NOPAD.encode(&key()?[..16]))
+}
+
 /// A new key.
 ///
 /// # Errors

@@ -12,6 +12,7 @@ use crate::http::badge::Asked;
 use crate::http::healthchecks;
 use crate::http::heartbeat::path;
 use crate::http::heartbeat::path::PingPath;
+use crate::http::subscriptions;
 use crate::model::id::ChannelName;
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
@@ -96,6 +97,8 @@ pub enum PublicRoute {
     StatusLogo(PageSlug),
     /// A password for a status page.
     StatusPassword(PageSlug),
+    /// Something about subscribing to a status page.
+    Subscribe(subscriptions::Asked),
     /// A badge of a status page, or of a monitor on it.
     Badge(Asked),
     /// The sign-in page.
@@ -301,6 +304,10 @@ pub enum LocalRoute {
     RetryMessage(ChannelName, i64),
     /// All of a channel's.
     RetryChannel(ChannelName),
+    /// Who subscribed to status pages.
+    Subscribers,
+    /// An address is to be forgotten.
+    ForgetSubscriber,
 }
 
 /// How answers, errors above all, are written.
@@ -439,6 +446,8 @@ fn public(segments: &[&str]) -> Option<PublicRoute> {
         ["status", page, "widget"] => slug(page).map(PublicRoute::StatusWidget),
         ["status", page, "theme.css"] => slug(page).map(PublicRoute::StatusTheme),
         ["status", page, "logo"] => slug(page).map(PublicRoute::StatusLogo),
+        ["status", page, "subscribe"] => slug(page).map(|page| PublicRoute::Subscribe(subscriptions::Asked::Forms(page))),
+        ["subscription", text] => token(text).map(|token| PublicRoute::Subscribe(subscriptions::Asked::Open(token))),
         ["sign-in"] => Some(PublicRoute::SignIn),
         ["sign-in", "oidc"] => Some(PublicRoute::ToProvider),
         ["sign-in", "oidc", "callback"] => Some(PublicRoute::FromProvider),
@@ -462,6 +471,8 @@ fn public_post(segments: &[&str]) -> Option<PublicRoute> {
         ["status", page] if ![".json", ".atom", ".ics"].iter().any(|end| page.ends_with(end)) => {
             slug(page).map(PublicRoute::StatusPassword)
         }
+        ["status", page, "subscribe"] => slug(page).map(|page| PublicRoute::Subscribe(subscriptions::Asked::SignUp(page))),
+        ["subscription", text] => token(text).map(|token| PublicRoute::Subscribe(subscriptions::Asked::Use(token))),
         ["sign-in"] => Some(PublicRoute::SignInForm),
         ["sign-in", "link", text] => token(text).map(PublicRoute::LinkUse),
         ["act", text] => act_token(text).map(PublicRoute::ActUse),
@@ -590,6 +601,7 @@ fn local_get(segments: &[&str]) -> Option<Route> {
         ["local", "incidents", id] => incident(id).map(|id| Route::Local(LocalRoute::Incident(id))),
         ["local", "announcements"] => Some(Route::Local(LocalRoute::Announcements)),
         ["local", "channels"] => Some(Route::Local(LocalRoute::Channels)),
+        ["local", "subscribers"] => Some(Route::Local(LocalRoute::Subscribers)),
         ["local", "channels", name, "deliveries"] => channel(name).map(|name| Route::Local(LocalRoute::Deliveries(name))),
         ["local", "heartbeats", id] => monitor(id).map(|id| Route::Local(LocalRoute::Heartbeat(id))),
         _ => None,
@@ -599,6 +611,7 @@ fn local_get(segments: &[&str]) -> Option<Route> {
 fn local_post(segments: &[&str]) -> Option<Route> {
     match segments {
         ["local", "reload"] => Some(Route::Local(LocalRoute::Reload)),
+        ["local", "subscribers", "remove"] => Some(Route::Local(LocalRoute::ForgetSubscriber)),
         ["local", "acknowledge"] => Some(Route::Local(LocalRoute::Acknowledge)),
         ["local", "withdraw"] => Some(Route::Local(LocalRoute::Withdraw)),
         ["local", "silences"] => Some(Route::Local(LocalRoute::Silence)),
@@ -667,6 +680,24 @@ fn token_within(text: &str, chars_max: usize) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn routes_of_subscriptions_have_their_rights() {
+        for (method, path, right) in [
+            ("GET", "/status/prod/subscribe", Right::Public),
+            ("POST", "/status/prod/subscribe", Right::Public),
+            ("GET", "/subscription/abc_-9", Right::Public),
+            ("POST", "/subscription/abc_-9", Right::Public),
+            ("GET", "/local/subscribers", Right::Local),
+            ("POST", "/local/subscribers/remove", Right::Local),
+        ] {
+            assert_eq!(route(method, path).map(|found| found.right()), Ok(right), "{method} {path}");
+        }
+        for path in ["/status/prod/subscribe/", "/status/%2e/subscribe", "/subscription/", "/subscription/a.b", "/subscription/a/b"] {
+            assert_eq!(route("GET", path), Err(NoRoute::NotFound), "{path}");
+        }
+        assert_eq!(route("GET", &format!("/subscription/{}", "a".repeat(65))), Err(NoRoute::NotFound));
+    }
 
     #[test]
     fn routes_of_channels_have_their_rights() {

@@ -59,6 +59,8 @@ use crate::http::route::is_local;
 use crate::http::route::route;
 use crate::http::route::wire_of;
 use crate::http::sign_in::SignIn;
+use crate::http::subscriptions;
+use crate::http::subscriptions::Subscribing;
 use crate::http::viewer::Desk;
 use crate::http::visit::Peer;
 use crate::http::visit::Visit;
@@ -82,6 +84,8 @@ pub struct Site {
     pub act_links: ActLinks,
     /// What services of channels report.
     pub hooks: Hooks,
+    /// Subscriptions to status pages; `None` where nobody is told of anything.
+    pub subscribing: Option<Subscribing>,
     /// Takes pings.
     pub receiver: Receiver,
     /// Where reloads are asked for.
@@ -173,7 +177,8 @@ impl Site {
         }
         if asked.method == Method::POST || asked.method == Method::DELETE {
             // What a link in a message does is allowed by its address alone, which no other site can make a browser know.
-            let is_by_address = matches!(found, Route::Public(PublicRoute::ActUse(_)));
+            let is_by_address =
+                matches!(found, Route::Public(PublicRoute::ActUse(_) | PublicRoute::Subscribe(subscriptions::Asked::Use(_))));
             if visit.bearer().is_none() && peer != Peer::Control && !is_by_address {
                 visit.require_same_site(config.server.public_url.as_deref())?;
             }
@@ -220,6 +225,7 @@ impl Site {
                     reloads: &self.reloads,
                     links: &self.sign_in.links,
                     peers: self.peers.as_ref(),
+                    subscribing: self.subscribing.as_ref(),
                     clock: &self.clock,
                     secret: self.receiver.secret(),
                     own_url: &self.own_url,
@@ -261,6 +267,10 @@ impl Site {
             PublicRoute::StatusWidget(slug) => status(slug, Part::Widget).await,
             PublicRoute::StatusTheme(slug) => status(slug, Part::Theme).await,
             PublicRoute::StatusLogo(slug) => status(slug, Part::Logo).await,
+            PublicRoute::Subscribe(asked) => {
+                let subscribing = self.subscribing.as_ref().ok_or(Refusal::NotFound)?;
+                subscribing.answer(&asked, &self.desk.engine.snapshot(), visit).await
+            }
             PublicRoute::Badge(asked) => badge::answer(pages, visit, &asked),
             PublicRoute::StatusPassword(slug) => sign_in.to_page(visit, &slug, pages).await,
             PublicRoute::SignIn if is_viewer => Ok(answer::see_other(&visit.links.dashboard())),

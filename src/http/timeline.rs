@@ -89,7 +89,14 @@ pub fn public_of(id: &IncidentId, snapshot: &Snapshot) -> (Vec<UpdateView>, Opti
 /// What a page announces, newest first.
 #[must_use]
 pub fn announced(page: &StatusPage, snapshot: &Snapshot, now: UnixMillis) -> Vec<AnnouncedView> {
-    let holds = |texts: &&AnnouncementTexts| texts.announced.from <= now && !texts.is_over(now) && is_for(&texts.announced, page, snapshot);
+    announced_since(page, snapshot, now, now)
+}
+
+/// The same with what has ended since then, which its page does not announce any more.
+#[must_use]
+pub fn announced_since(page: &StatusPage, snapshot: &Snapshot, now: UnixMillis, since: UnixMillis) -> Vec<AnnouncedView> {
+    let holds =
+        |texts: &&AnnouncementTexts| texts.announced.from <= now && !texts.is_over(since) && is_for(&texts.announced, page, snapshot);
     let mut all: Vec<&AnnouncementTexts> = snapshot.texts.announcements.values().filter(holds).collect();
     all.sort_by_key(|texts| std::cmp::Reverse(texts.announced.from));
     let view = |texts: &AnnouncementTexts| AnnouncedView {

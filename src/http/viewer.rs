@@ -155,7 +155,11 @@ impl Desk {
                 return Ok(answer::json(StatusCode::OK, &api::writings::updates(snapshot.texts.incidents.get(id))));
             }
             ViewerRoute::ApiSilences => return Ok(answer::json(StatusCode::OK, &api::acts::silences(&snapshot))),
-            ViewerRoute::Config => config::page(&frame, &views::config(&snapshot)),
+            ViewerRoute::Config => {
+                // Without it the page is as good as before.
+                let subscribers = within(self.archive.subscriber_counts()).await.unwrap_or_default();
+                config::page(&frame, &views::config(&snapshot, &subscribers))
+            }
             ViewerRoute::Channels => office.list(&frame).await,
             ViewerRoute::Channel(name) => office.one(&frame, name, &visit.query).await?,
             ViewerRoute::ApiChannels => return office.list_json().await,

@@ -20,6 +20,7 @@ use crate::model::result::CheckResult;
 use crate::model::time::UnixMillis;
 use crate::model::verdict::Verdict;
 use crate::store::Delivery;
+use crate::store::SubscriberCount;
 use crate::ui::component::chart::Tick;
 use crate::ui::component::delivery::DeliveryRow;
 use crate::ui::component::incident::IncidentRow;
@@ -29,6 +30,7 @@ use crate::ui::layout::Frame;
 use crate::ui::links::Links;
 use crate::ui::page::config::ConfigView;
 use crate::ui::page::config::ReloadRow;
+use crate::ui::page::config::SubscribersRow;
 use crate::ui::page::incidents::IncidentNow;
 use crate::ui::page::incidents::IncidentView;
 use crate::ui::page::monitor::LastCheck;
@@ -200,7 +202,7 @@ pub fn incident(
 
 /// The config page.
 #[must_use]
-pub fn config(snapshot: &Snapshot) -> ConfigView {
+pub fn config(snapshot: &Snapshot, subscribers: &[SubscriberCount]) -> ConfigView {
     let reload = &snapshot.reload;
     ConfigView {
         hash: reload.active_hash.chars().take(HASH_DIGITS).collect(),
@@ -215,9 +217,25 @@ pub fn config(snapshot: &Snapshot) -> ConfigView {
             ("Channels", snapshot.config.channels.len()),
             ("Status pages", snapshot.config.pages.len()),
         ],
+        subscribers: subscribers_of(snapshot, subscribers),
         started_at: snapshot.started_at,
         version: env!("CARGO_PKG_VERSION"),
     }
+}
+
+/// Of every page that offers subscriptions or has subscribers, in the order of the config.
+fn subscribers_of(snapshot: &Snapshot, counts: &[SubscriberCount]) -> Vec<SubscribersRow> {
+    let count = |slug: &str| counts.iter().find(|count| count.page == slug);
+    let row = |page: &str, n_max: Option<u32>| SubscribersRow {
+        page: page.to_owned(),
+        n_confirmed: count(page).map_or(0, |count| count.n_confirmed),
+        n_unconfirmed: count(page).map_or(0, |count| count.n_unconfirmed),
+        n_max,
+    };
+    let offering = snapshot.config.pages.iter().filter_map(|page| Some((page.slug.as_str(), page.subscriptions.as_ref()?.n_max)));
+    let offering: Vec<(&str, u32)> = offering.collect();
+    let left = counts.iter().filter(|count| !offering.iter().any(|(slug, _)| *slug == count.page));
+    offering.iter().map(|(slug, n_max)| row(slug, Some(*n_max))).chain(left.map(|count| row(&count.page, None))).collect()
 }
 
 fn reload_row(reload: &Reloaded) -> ReloadRow {

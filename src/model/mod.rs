@@ -26,6 +26,8 @@
 //! | outbox | notifications owed but not yet sent |
 //! | update | what people say of an incident or announcement: how far they have got |
 //! | note | the same, for operators only |
+//! | subscriber | a mailbox or web address that asked to be told what a status page says |
+//! | news | one thing that a status page says for the first time, for its subscribers |
 //! | announcement | something people tell visitors without a check that failed |
 
 pub mod change;
@@ -46,6 +48,7 @@ pub mod result;
 pub mod rollup;
 pub mod schedule;
 pub mod secret;
+pub mod subscription;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod time;

@@ -6,6 +6,7 @@ use crate::model::id::MonitorId;
 use crate::model::id::PageSlug;
 use crate::model::monitor::Origin;
 use crate::model::secret::Secret;
+use crate::model::subscription::Subscriptions;
 use crate::model::time::UnixMillis;
 
 /// One status page, complete: which monitors it lists is already worked out.
@@ -33,6 +34,8 @@ pub struct StatusPage {
     pub groups: Vec<PageGroup>,
     /// Messages of the operators, newest first.
     pub announcements: Vec<Announcement>,
+    /// What it offers to those who want to be told; `None`: nothing.
+    pub subscriptions: Option<Subscriptions>,
     /// Where it is written.
     pub origin: Origin,
 }

@@ -35,6 +35,9 @@ pub enum LookupError {
     /// Every address of it is one that is refused.
     #[error("the host name leads to an address that no channel may use (cloud metadata or not an address of a host)")]
     Forbidden,
+    /// Every address of it is on this machine or in a network around it, and a stranger named it.
+    #[error("the host name leads to an address inside, and only public ones may subscribe")]
+    Inside,
 }
 
 /// Whether a channel may be at this address. One's own network and machine are fine, the URL comes from the operator's own
@@ -44,6 +47,33 @@ pub fn may_use(address: IpAddr) -> bool {
     match place(address) {
         Place::Loopback | Place::Private | Place::Public => true,
         Place::Metadata | Place::Nowhere => false,
+    }
+}
+
+/// Whether an address may be told of news that a stranger named: only one that the whole world may reach. Nobody may have our requests sent
+/// to this machine or into the networks around it by typing an address into a form.
+#[must_use]
+pub fn may_be_told(address: IpAddr) -> bool {
+    match place(address) {
+        Place::Public => true,
+        Place::Loopback | Place::Private | Place::Metadata | Place::Nowhere => false,
+    }
+}
+
+/// Looks names up for reqwest, for addresses that strangers named.
+#[derive(Debug, Clone, Copy)]
+pub struct LookupOutside;
+
+impl Resolve for LookupOutside {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let found: Vec<IpAddr> = addresses(name.as_str()).await?.into_iter().filter(|address| may_be_told(*address)).collect();
+            if found.is_empty() {
+                return Err(LookupError::Inside.into());
+            }
+            let addresses: Addrs = Box::new(found.into_iter().map(|address| SocketAddr::new(address, 0)));
+            Ok(addresses)
+        })
     }
 }
 

@@ -36,10 +36,10 @@ const SUBJECT: Limit = Limit::chars(150);
 const TEXT: Limit = Limit::chars(20_000);
 
 /// Bytes of a digest that make an id: enough that no two mails of the world share it by chance.
-const ID_BYTES: usize = 16;
+pub(super) const ID_BYTES: usize = 16;
 
 /// Told to machines that answer mail by themselves (RFC 3834 and Exchange): nobody is here to read it.
-const NO_ANSWERS: [(&str, &str); 2] = [("Auto-Submitted", "auto-generated"), ("X-Auto-Response-Suppress", "All")];
+pub(super) const NO_ANSWERS: [(&str, &str); 2] = [("Auto-Submitted", "auto-generated"), ("X-Auto-Response-Suppress", "All")];
 
 /// A mail, ready to be handed over.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,11 +82,11 @@ pub fn mail(spec: &EmailSpec, message: &Message<'_>) -> Result<Mail, SendError> 
     Ok(Mail { from: spec.from.address.clone(), to: spec.to.iter().map(|to| to.address.clone()).collect(), text })
 }
 
-fn letter_box(mailbox: &Mailbox) -> Result<LetterBox, lettre::address::AddressError> {
+pub(super) fn letter_box(mailbox: &Mailbox) -> Result<LetterBox, lettre::address::AddressError> {
     Ok(LetterBox::new(mailbox.name.clone(), mailbox.address.parse::<Address>()?))
 }
 
-fn date(at: UnixMillis) -> SystemTime {
+pub(super) fn date(at: UnixMillis) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(u64::try_from(at.0.div_euclid(1000)).unwrap_or(0))
 }
 

@@ -61,6 +61,7 @@ pub mod home_assistant;
 pub mod incident_io;
 mod issue;
 pub mod kind;
+pub mod letter;
 pub mod lookout;
 pub mod mask;
 pub mod matrix;

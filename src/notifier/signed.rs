@@ -16,8 +16,14 @@ use crate::model::secret::Secret;
 /// What the key for links in messages is derived for; another purpose gets another text, and so another key.
 const PURPOSE: &[u8] = b"vigilmon links in messages";
 
+/// The same for subscriptions to status pages.
+const SUBSCRIPTIONS: &[u8] = b"vigilmon subscriptions to pages";
+
 /// Bytes of a tag: 128 bits cannot be guessed, and short addresses fit into text messages.
 const TAG_BYTES: usize = 16;
+
+/// Characters of a tag that stands alone.
+const TAG_CHARS: usize = 22;
 
 /// Longest token that is looked at: an incident and the longest name of a channel, in letters of four bytes each.
 pub const TOKEN_CHARS_MAX: usize = 1200;
@@ -31,8 +37,7 @@ impl LinkKeys {
     /// is changed there are two. `instance` is the instance's secret.
     #[must_use]
     pub fn new(config: &Config, instance: &Secret) -> LinkKeys {
-        let shared: Vec<hmac::Key> = config.peers.iter().flat_map(|peers| &peers.secrets).map(key).collect();
-        LinkKeys(if shared.is_empty() { vec![key(instance)] } else { shared })
+        LinkKeys(keys(config, instance, PURPOSE))
     }
 
     /// What an address says of an incident that is told on a channel.
@@ -62,9 +67,43 @@ impl LinkKeys {
     }
 }
 
-fn key(secret: &Secret) -> hmac::Key {
+/// Makes and recognises what the address of a subscription ends with: its name, which is random and kept with it, and a tag, which is never
+/// kept. So whoever gets hold of the database, but not of the secret, can neither confirm nor end a subscription.
+#[derive(Debug, Clone)]
+pub struct SubscriptionKeys(Vec<hmac::Key>);
+
+impl SubscriptionKeys {
+    /// As for [`LinkKeys`].
+    #[must_use]
+    pub fn new(config: &Config, instance: &Secret) -> SubscriptionKeys {
+        SubscriptionKeys(keys(config, instance, SUBSCRIPTIONS))
+    }
+
+    /// What the address of the subscription with this name ends with.
+    #[must_use]
+    pub fn token(&self, name: &str) -> Option<String> {
+        let tag = hmac::sign(self.0.first()?, name.as_bytes());
+        Some(format!("{name}{}", BASE64URL_NOPAD.encode(&tag.as_ref()[..TAG_BYTES])))
+    }
+
+    /// The name in it, if it was made here.
+    #[must_use]
+    pub fn open<'a>(&self, token: &'a str) -> Option<&'a str> {
+        let (name, tag) = token.split_at_checked(token.len().checked_sub(TAG_CHARS)?)?;
+        let tag = BASE64URL_NOPAD.decode(tag.as_bytes()).ok()?;
+        let fits = |key: &hmac::Key| bool::from(hmac::sign(key, name.as_bytes()).as_ref()[..TAG_BYTES].ct_eq(&tag));
+        self.0.iter().any(fits).then_some(name)
+    }
+}
+
+fn keys(config: &Config, instance: &Secret, purpose: &[u8]) -> Vec<hmac::Key> {
+    let shared: Vec<hmac::Key> = config.peers.iter().flat_map(|peers| &peers.secrets).map(|secret| key(secret, purpose)).collect();
+    if shared.is_empty() { vec![key(instance, purpose)] } else { shared }
+}
+
+fn key(secret: &Secret, purpose: &[u8]) -> hmac::Key {
     let whole = hmac::Key::new(hmac::HMAC_SHA256, secret.reveal_for_use().as_bytes());
-    hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&whole, PURPOSE).as_ref())
+    hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&whole, purpose).as_ref())
 }
 
 #[cfg(test)]
@@ -72,7 +111,7 @@ mod tests {
     use super::*;
 
     fn keys(secrets: &[&str]) -> LinkKeys {
-        LinkKeys(secrets.iter().map(|secret| key(&Secret::new(*secret))).collect())
+        LinkKeys(secrets.iter().map(|secret| key(&Secret::new(*secret), PURPOSE)).collect())
     }
 
     fn sample() -> (IncidentId, ChannelName) {
@@ -89,6 +128,26 @@ mod tests {
         let longest = ChannelName::parse(&"🚨".repeat(crate::model::id::NAME_CHARS_MAX)).expect("a name");
         let token = keys(&["one"]).token(&incident, &longest).expect("a key");
         assert!(token.len() <= TOKEN_CHARS_MAX && keys(&["one"]).open(&token).is_some(), "{}", token.len());
+    }
+
+    #[test]
+    fn a_subscription_is_found_by_what_was_made_for_it_and_by_nothing_else() {
+        let keys = |secrets: &[&str], purpose| SubscriptionKeys(secrets.iter().map(|secret| key(&Secret::new(*secret), purpose)).collect());
+        let token = keys(&["one"], SUBSCRIPTIONS).token("x4Gf_-93kd").expect("a key");
+        assert_eq!(token.len(), "x4Gf_-93kd".len() + TAG_CHARS);
+        assert_eq!(keys(&["new", "one"], SUBSCRIPTIONS).open(&token), Some("x4Gf_-93kd"), "while the secret is changed");
+        assert_eq!(keys(&["two"], SUBSCRIPTIONS).open(&token), None);
+        assert_eq!(keys(&["one"], PURPOSE).open(&token), None);
+        for place in 0..token.len() {
+            for other in ["A", "B", "_"] {
+                let mut changed = token.clone();
+                changed.replace_range(place..=place, other);
+                assert!(changed == token || keys(&["one"], SUBSCRIPTIONS).open(&changed).is_none(), "{place} {other}");
+            }
+        }
+        for none in ["", "AAAA", "x4Gf_-93kd", &"A".repeat(TAG_CHARS), &"é".repeat(30)] {
+            assert_eq!(keys(&["one"], SUBSCRIPTIONS).open(none), None, "{none}");
+        }
     }
 
     #[test]

@@ -24,13 +24,18 @@ use crate::notifier::command;
 use crate::notifier::compose::Message;
 use crate::notifier::dns::Lookup;
 use crate::notifier::dns::LookupError;
+use crate::notifier::dns::LookupOutside;
+use crate::notifier::dns::may_be_told;
 use crate::notifier::dns::may_use;
 use crate::notifier::email;
 use crate::notifier::error::SendError;
 use crate::notifier::heard::Heard;
 use crate::notifier::kind::Kind;
+use crate::notifier::kind::MAIL_TIMEOUT;
+use crate::notifier::kind::SEND_TIMEOUT;
 use crate::notifier::kind::Way;
 use crate::notifier::kind::way;
+use crate::notifier::letter::Letter;
 use crate::notifier::payload::Links;
 use crate::notifier::payload::SENT_BY;
 use crate::notifier::request::Answer;
@@ -92,6 +97,8 @@ pub struct SetupError(#[source] Box<dyn Error + Send + Sync>);
 #[derive(Debug, Clone)]
 pub struct ChannelSink {
     client: reqwest::Client,
+    /// Reaches only what the whole world may reach, for addresses that strangers named.
+    outside: reqwest::Client,
     /// Whom mail servers are believed, and what that makes of TLS.
     roots: Arc<RootCertStore>,
     tls: Arc<ClientConfig>,
@@ -108,17 +115,42 @@ impl ChannelSink {
     pub fn new(clock: Clock) -> Result<ChannelSink, SetupError> {
         let roots = Arc::new(roots());
         let tls = tls_with(RootCertStore::clone(&roots)).map_err(|error| SetupError(error.into()))?;
-        let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls.clone())
-            .redirect(Policy::none())
-            .dns_resolver(Lookup)
-            .no_proxy()
-            .referer(false)
-            .pool_idle_timeout(IDLE)
-            .user_agent(SENT_BY)
-            .build()
-            .map_err(|error| SetupError(error.into()))?;
-        Ok(ChannelSink { client, roots, tls: Arc::new(tls), clock })
+        let builder = || {
+            reqwest::Client::builder()
+                .tls_backend_preconfigured(tls.clone())
+                .redirect(Policy::none())
+                .no_proxy()
+                .referer(false)
+                .pool_idle_timeout(IDLE)
+                .user_agent(SENT_BY)
+        };
+        let failed = |error: reqwest::Error| SetupError(error.into());
+        let client = builder().dns_resolver(Lookup).build().map_err(failed)?;
+        let outside = builder().dns_resolver(LookupOutside).build().map_err(failed)?;
+        Ok(ChannelSink { client, outside, roots, tls: Arc::new(tls), clock })
+    }
+
+    /// Sends a letter to one mailbox by the server of an `email` channel.
+    ///
+    /// # Errors
+    /// [`SendError`] when it was not accepted within [`MAIL_TIMEOUT`].
+    pub async fn letter(&self, spec: &EmailSpec, letter: &Letter<'_>) -> Result<(), SendError> {
+        let (mail, heard) = (letter.mail(spec)?, Heard::default());
+        let sending = smtp::send(spec, self.tls_for(spec)?, &mail, &heard);
+        tokio::time::timeout(MAIL_TIMEOUT, sending).await.unwrap_or_else(|_| Err(too_slow()))
+    }
+
+    /// Sends a request to an address that a stranger named. Without `may_be_inside` only to what the whole world may reach.
+    ///
+    /// # Errors
+    /// [`SendError`] when no whole answer came within [`SEND_TIMEOUT`].
+    pub async fn post_to_stranger(&self, request: Request, may_be_inside: bool) -> Result<Answer, SendError> {
+        let heard = Heard::default();
+        let client = if may_be_inside { &self.client } else { &self.outside };
+        if !may_be_inside && !is_outside(&request) {
+            return Err(SendError::Permanent(LookupError::Inside.to_string()));
+        }
+        tokio::time::timeout(SEND_TIMEOUT, exchange(client, request, &heard)).await.unwrap_or_else(|_| Err(too_slow()))
     }
 
     /// Calls an address that wants nothing but to be called, such as a dead man's switch. The caller limits its time.
@@ -126,7 +158,7 @@ impl ChannelSink {
     /// # Errors
     /// [`SendError`], without the address, when the call did not arrive or was not accepted.
     pub async fn call(&self, url: &Secret) -> Result<(), SendError> {
-        let answer = self.exchange(Request::get(url.reveal_for_use()), &Heard::default()).await?;
+        let answer = exchange(&self.client, Request::get(url.reveal_for_use()), &Heard::default()).await?;
         if (200..300).contains(&answer.status) {
             return Ok(());
         }
@@ -138,45 +170,7 @@ impl ChannelSink {
     /// # Errors
     /// [`SendError`], without the address, when no answer came.
     pub async fn hand(&self, request: Request) -> Result<Answer, SendError> {
-        self.exchange(request, &Heard::default()).await
-    }
-
-    async fn exchange(&self, request: Request, heard: &Heard) -> Result<Answer, SendError> {
-        let url = checked(&request)?;
-        let method = reqwest::Method::from_bytes(request.method.as_bytes())
-            .map_err(|_| SendError::Permanent("the channel's `method` is not an HTTP method".to_owned()))?;
-        let mut builder = self.client.request(method, url);
-        for (name, value) in &request.headers {
-            let mut value = http::HeaderValue::from_bytes(value.reveal_for_use().as_bytes())
-                .map_err(|_| SendError::Permanent(format!("the value of the header `{name}` has characters that headers must not have")))?;
-            value.set_sensitive(true);
-            builder = builder.header(name, value);
-        }
-        if !request.body.is_empty() {
-            builder = builder.body(request.body);
-        }
-        let mut response = builder.send().await.map_err(reason)?;
-        let status = response.status().as_u16();
-        let header = response.headers().get(http::header::RETRY_AFTER);
-        let retry_after = header.and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let mut body = Vec::new();
-        // For an answer that never ends.
-        heard.note(AnsweredBy::Http, status, &body);
-        // An answer that breaks off counts by its status only when that is a refusal: an acceptance that did not arrive whole is
-        // none, and the repeat has the same key.
-        loop {
-            match response.chunk().await {
-                Ok(Some(chunk)) if body.len() + chunk.len() <= ANSWER_BYTES_MAX => body.extend_from_slice(&chunk),
-                Ok(_) => break,
-                Err(_) if status >= 300 => break,
-                Err(_) => {
-                    heard.note(AnsweredBy::Http, status, &body);
-                    return Err(SendError::Transient(format!("answered {status}, and the connection broke before the end")));
-                }
-            }
-        }
-        heard.note(AnsweredBy::Http, status, &body);
-        Ok(Answer { status, retry_after, body })
+        exchange(&self.client, request, &Heard::default()).await
     }
 }
 
@@ -218,16 +212,54 @@ impl ChannelSink {
                 return Err(SendError::Permanent("the service asks for more requests than one message may take".to_owned()));
             }
             if !has_arrived {
-                answers.push(self.exchange(request, heard).await?);
+                answers.push(exchange(&self.client, request, heard).await?);
                 continue;
             }
             // Its answer is not that to the message, which is what the delivery log shows.
-            match tokio::time::timeout(EXTRA_TIMEOUT, self.exchange(request, &Heard::default())).await {
+            match tokio::time::timeout(EXTRA_TIMEOUT, exchange(&self.client, request, &Heard::default())).await {
                 Ok(Ok(answer)) => answers.push(answer),
                 Ok(Err(_)) | Err(_) => return Ok(()),
             }
         }
     }
+}
+
+async fn exchange(client: &reqwest::Client, request: Request, heard: &Heard) -> Result<Answer, SendError> {
+    let url = checked(&request)?;
+    let method = reqwest::Method::from_bytes(request.method.as_bytes())
+        .map_err(|_| SendError::Permanent("the channel's `method` is not an HTTP method".to_owned()))?;
+    let mut builder = client.request(method, url);
+    for (name, value) in &request.headers {
+        let mut value = http::HeaderValue::from_bytes(value.reveal_for_use().as_bytes())
+            .map_err(|_| SendError::Permanent(format!("the value of the header `{name}` has characters that headers must not have")))?;
+        value.set_sensitive(true);
+        builder = builder.header(name, value);
+    }
+    if !request.body.is_empty() {
+        builder = builder.body(request.body);
+    }
+    let mut response = builder.send().await.map_err(reason)?;
+    let status = response.status().as_u16();
+    let header = response.headers().get(http::header::RETRY_AFTER);
+    let retry_after = header.and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let mut body = Vec::new();
+    // For an answer that never ends.
+    heard.note(AnsweredBy::Http, status, &body);
+    // An answer that breaks off counts by its status only when that is a refusal: an acceptance that did not arrive whole is
+    // none, and the repeat has the same key.
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if body.len() + chunk.len() <= ANSWER_BYTES_MAX => body.extend_from_slice(&chunk),
+            Ok(_) => break,
+            Err(_) if status >= 300 => break,
+            Err(_) => {
+                heard.note(AnsweredBy::Http, status, &body);
+                return Err(SendError::Transient(format!("answered {status}, and the connection broke before the end")));
+            }
+        }
+    }
+    heard.note(AnsweredBy::Http, status, &body);
+    Ok(Answer { status, retry_after, body })
 }
 
 /// TLS as a client, with the system's root certificates, or Mozilla's where there are none. Blocks for some milliseconds.
@@ -254,6 +286,20 @@ fn tls_with(roots: RootCertStore) -> Result<ClientConfig, rustls::Error> {
     Ok(builder.with_safe_default_protocol_versions()?.with_root_certificates(roots).with_no_client_auth())
 }
 
+fn too_slow() -> SendError {
+    SendError::Transient("no answer in time".to_owned())
+}
+
+/// Whether the address, where it is one in numbers, is one that the whole world may reach. Names are judged when they are looked up.
+fn is_outside(request: &Request) -> bool {
+    match Url::parse(request.url.reveal_for_use()).ok().as_ref().and_then(Url::host) {
+        Some(Host::Ipv4(address)) => may_be_told(address.into()),
+        Some(Host::Ipv6(address)) => may_be_told(address.into()),
+        Some(Host::Domain(_)) => true,
+        None => false,
+    }
+}
+
 /// The address as a URL, if it is one that a channel may be at. Names are checked again when they are looked up.
 fn checked(request: &Request) -> Result<Url, SendError> {
     let url = Url::parse(request.url.reveal_for_use()).map_err(|_| SendError::Permanent("the channel's `url` is not a URL".to_owned()))?;
@@ -276,7 +322,7 @@ fn reason(error: reqwest::Error) -> SendError {
     while let Some(source) = innermost.source() {
         innermost = source;
         match innermost.downcast_ref::<LookupError>() {
-            Some(LookupError::Forbidden) => return SendError::Permanent(LookupError::Forbidden.to_string()),
+            Some(error @ (LookupError::Forbidden | LookupError::Inside)) => return SendError::Permanent(error.to_string()),
             Some(LookupError::NotFound) => return SendError::Transient(LookupError::NotFound.to_string()),
             None => {}
         }

@@ -66,7 +66,7 @@ pub async fn send(spec: &EmailSpec, tls: Arc<ClientConfig>, mail: &Mail, heard: 
 
 async fn connect(spec: &EmailSpec) -> Result<TcpStream, SendError> {
     let found = addresses(&spec.server.host).await.map_err(|error| match error {
-        LookupError::Forbidden => SendError::Permanent(error.to_string()),
+        LookupError::Forbidden | LookupError::Inside => SendError::Permanent(error.to_string()),
         LookupError::NotFound => SendError::Transient(error.to_string()),
     })?;
     let mut last = SendError::Transient(LookupError::NotFound.to_string());

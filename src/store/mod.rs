@@ -28,6 +28,7 @@ mod row;
 mod rows;
 mod schema;
 mod shared;
+mod subscriber;
 mod types;
 mod work;
 mod writer;
@@ -56,12 +57,15 @@ use crate::model::change::VerdictChange;
 use crate::model::id::ChannelName;
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
+use crate::model::id::PageSlug;
 use crate::model::incident::Incident;
 use crate::model::notification::Notification;
 use crate::model::ping::PingEntry;
 use crate::model::result::CheckResult;
 use crate::model::rollup::Resolution;
 use crate::model::rollup::Rollup;
+use crate::model::subscription::Subscriber;
+use crate::model::subscription::SubscriberWay;
 use crate::model::time::UnixMillis;
 use crate::store::desk::Desk;
 pub use crate::store::error::CommitError;
@@ -73,6 +77,18 @@ use crate::store::pool::QUERY_MAX;
 use crate::store::shared::Shared;
 pub use crate::store::shared::StoreNotice;
 use crate::store::shared::locked;
+pub use crate::store::subscriber::Errand;
+pub use crate::store::subscriber::ErrandMark;
+pub use crate::store::subscriber::First;
+pub use crate::store::subscriber::NEWS_GOOD_FOR;
+pub use crate::store::subscriber::NewsRow;
+pub use crate::store::subscriber::ORPHANS_KEPT_FOR;
+pub use crate::store::subscriber::SUBSCRIBER_LEASE;
+pub use crate::store::subscriber::SignUp;
+pub use crate::store::subscriber::SignUpLimits;
+pub use crate::store::subscriber::SignedUp;
+pub use crate::store::subscriber::SubscriberCount;
+pub use crate::store::subscriber::UNCONFIRMED_KEPT_FOR;
 pub use crate::store::types::Answered;
 pub use crate::store::types::AnsweredBy;
 pub use crate::store::types::Attempt;
@@ -555,6 +571,126 @@ impl Store {
     pub async fn incident(&self, id: &IncidentId) -> Result<Option<Incident>, ReadError> {
         let id = id.clone();
         self.read(move |conn| change::incident(conn, &id)).await
+    }
+
+    /// Somebody signs up at a page. Durable.
+    ///
+    /// # Errors
+    /// [`CommitError`].
+    pub async fn subscriber_sign_up(&self, new: SignUp) -> Result<SignedUp, CommitError> {
+        self.write(Duty::Promised, move |desk| subscriber::sign_up(desk, &new)).await
+    }
+
+    /// The subscriber with this name.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn subscriber(&self, name: &str) -> Result<Option<Subscriber>, ReadError> {
+        let name = name.to_owned();
+        self.read(move |conn| subscriber::by_name(conn, &name)).await
+    }
+
+    /// All subscribers, by page and address.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn subscribers(&self) -> Result<Vec<Subscriber>, ReadError> {
+        self.read(subscriber::all).await
+    }
+
+    /// How many subscribers each page has that has any.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn subscriber_counts(&self) -> Result<Vec<SubscriberCount>, ReadError> {
+        self.read(subscriber::counts).await
+    }
+
+    /// Who has this name is told from now on. Says whether there is such a subscriber. Durable.
+    ///
+    /// # Errors
+    /// [`CommitError`].
+    pub async fn subscriber_confirm(&self, name: &str, at: UnixMillis) -> Result<bool, CommitError> {
+        let name = name.to_owned();
+        self.write(Duty::Promised, move |desk| subscriber::confirm(desk, &name, at)).await
+    }
+
+    /// Forgets who has this name. Says whether there was somebody. Durable.
+    ///
+    /// # Errors
+    /// [`CommitError`].
+    pub async fn subscriber_remove(&self, name: &str) -> Result<bool, CommitError> {
+        let name = name.to_owned();
+        self.write(Duty::Promised, move |desk| subscriber::remove(desk, &name)).await
+    }
+
+    /// Forgets an address, of one page or of all. Says how often it was there. Durable.
+    ///
+    /// # Errors
+    /// [`CommitError`].
+    pub async fn subscriber_forget(&self, address: &str, page: Option<&PageSlug>) -> Result<usize, CommitError> {
+        let (address, page) = (address.to_owned(), page.map(|page| page.as_str().to_owned()));
+        self.write(Duty::Promised, move |desk| subscriber::forget(desk, &address, page.as_deref())).await
+    }
+
+    /// Notes what a page says, as far as it has not said it before. Says how much of it is new. Durable.
+    ///
+    /// # Errors
+    /// [`CommitError`].
+    pub async fn page_news_add(&self, page: &PageSlug, news: Vec<NewsRow>, now: UnixMillis) -> Result<usize, CommitError> {
+        let page = page.as_str().to_owned();
+        self.write(Duty::Promised, move |desk| subscriber::news_add(desk, &page, &news, now)).await
+    }
+
+    /// A page does not say this any more, so whoever has not been told is not told. Durable.
+    ///
+    /// # Errors
+    /// [`CommitError`].
+    pub async fn page_news_withdraw(&self, page: &PageSlug, keys: Vec<String>) -> Result<(), CommitError> {
+        let page = page.as_str().to_owned();
+        self.write(Duty::Promised, move |desk| subscriber::news_withdraw(desk, &page, &keys)).await
+    }
+
+    /// Whether something is owed to subscribers of a page now.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn subscriber_is_due(&self, page: &PageSlug, way: SubscriberWay, now: UnixMillis) -> Result<bool, ReadError> {
+        let page = page.as_str().to_owned();
+        self.read(move |conn| subscriber::is_due(conn, &page, way, now)).await
+    }
+
+    /// What is owed next to a subscriber of a page, claimed by the caller for [`SUBSCRIBER_LEASE`]; `None`: nothing, for now. Durable.
+    ///
+    /// # Errors
+    /// [`CommitError`].
+    pub async fn subscriber_claim(
+        &self,
+        page: &PageSlug,
+        way: SubscriberWay,
+        first: First,
+        now: UnixMillis,
+    ) -> Result<Option<Errand>, CommitError> {
+        let page = page.as_str().to_owned();
+        self.write(Duty::Promised, move |desk| subscriber::claim(desk, &page, way, first, now)).await
+    }
+
+    /// Notes what became of what was claimed. Durable.
+    ///
+    /// # Errors
+    /// [`CommitError`].
+    pub async fn subscriber_finish(&self, name: &str, mark: ErrandMark) -> Result<(), CommitError> {
+        let name = name.to_owned();
+        self.write(Duty::Promised, move |desk| subscriber::finish(desk, &name, mark)).await
+    }
+
+    /// Forgets subscribers who did not confirm, those of pages that are gone for long, and what was said long ago. Says how many
+    /// subscribers that were. Durable.
+    ///
+    /// # Errors
+    /// [`CommitError`].
+    pub async fn subscribers_tidy(&self, offering: Vec<String>, now: UnixMillis) -> Result<usize, CommitError> {
+        self.write(Duty::Promised, move |desk| subscriber::tidy(desk, &offering, now)).await
     }
 
     /// Keeps a session. Durable.

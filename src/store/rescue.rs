@@ -26,7 +26,7 @@ pub(super) const CHECK_AT_OPEN_BYTES: u64 = 16 * 1024 * 1024;
 
 /// What a start and the delivery of messages cannot do without, in an order in which references are kept. Single results and
 /// roll-ups are not in the list: they may be a gigabyte, and monitoring must go on within seconds.
-const PRECIOUS: [&str; 11] = [
+const PRECIOUS: [&str; 13] = [
     "monitors",
     "monitor_states",
     "heartbeats",
@@ -35,6 +35,8 @@ const PRECIOUS: [&str; 11] = [
     "channels",
     "sessions",
     "named_values",
+    "subscribers",
+    "page_news",
     "alive",
     "verdicts",
     "facts",

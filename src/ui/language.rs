@@ -9,6 +9,7 @@ mod french;
 mod german;
 mod japanese;
 mod spanish;
+pub mod subscribing;
 
 use std::time::Duration;
 

@@ -283,6 +283,18 @@ impl Links {
         self.to(&format!("/status/{slug}.ics"))
     }
 
+    /// Where one subscribes to a status page.
+    #[must_use]
+    pub fn status_subscribe(&self, slug: &PageSlug) -> String {
+        self.to(&format!("/status/{slug}/subscribe"))
+    }
+
+    /// Where a subscription is confirmed and ended.
+    #[must_use]
+    pub fn subscription(&self, token: &str) -> String {
+        self.to(&format!("/subscription/{token}"))
+    }
+
     /// A status page's own style sheet; `version` keeps caches honest.
     #[must_use]
     pub fn status_theme(&self, slug: &PageSlug, version: &str) -> String {

@@ -81,7 +81,7 @@ pub(super) fn document(ctx: &Ctx<'_>, root: &Node, expanded: &Expanded) -> Optio
     }
     let heartbeats = heartbeats_at.and_then(|at| heartbeat::heartbeats(ctx, &at, (expanded.created.as_ref(), &names)));
     let (monitors, all_read) = monitors(ctx, expanded, &names);
-    let pages = pages(ctx, pages_at.as_ref(), &monitors, all_read);
+    let pages = pages(ctx, pages_at.as_ref(), (&monitors, all_read), &names);
     let policies = policy::policies(ctx, policies_at.as_ref(), (&monitors, all_read), &names);
     let maintenance = maintenance::windows(ctx, maintenance_at.as_ref(), &monitors, all_read);
     let (self_items, self_heartbeat) = self_at.map(|at| instance::itself(ctx, &at)).unwrap_or_default();
@@ -186,11 +186,11 @@ fn one_of_each(ctx: &Ctx<'_>, at: &At<'_>, monitor: &Monitor, seen: &mut HashMap
     }
 }
 
-fn pages(ctx: &Ctx<'_>, at: Option<&At<'_>>, monitors: &[Arc<Monitor>], all_read: bool) -> Vec<Arc<StatusPage>> {
+fn pages(ctx: &Ctx<'_>, at: Option<&At<'_>>, monitors: (&[Arc<Monitor>], bool), channels: &BTreeSet<String>) -> Vec<Arc<StatusPage>> {
     let mut pages: Vec<Arc<StatusPage>> = Vec::new();
     let mut domains: HashMap<String, String> = HashMap::new();
     for at in at.map(|at| at.list(ctx)).unwrap_or_default() {
-        let Some(page) = page::page(ctx, &at, monitors, all_read) else { continue };
+        let Some(page) = page::page(ctx, &at, monitors, channels) else { continue };
         if let Some(first) = pages.iter().find(|known| known.slug == page.slug) {
             let slug_at = at.child("slug").unwrap_or_else(|| at.clone());
             let message = format!("there is already a page `{}` in line {}", page.slug, first.origin.line);

@@ -1,10 +1,12 @@
 //! Decodes `status_pages`, and works out which monitors each group lists.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::decode::auth::password_hash;
+use crate::config::decode::channel;
 use crate::config::decode::http::host_name;
 use crate::config::decode::monitor;
 use crate::config::fields::At;
@@ -30,13 +32,21 @@ use crate::model::page::Show;
 use crate::model::page::StatusPage;
 use crate::model::page::Theme;
 use crate::model::page::Visibility;
+use crate::model::subscription::SUBSCRIBERS_DEFAULT;
+use crate::model::subscription::SUBSCRIBERS_MAX;
+use crate::model::subscription::Subscriptions;
 use crate::model::time::UnixMillis;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// One page. `monitors` are all that are configured; `all_read` says that none of them was refused, so that a pattern which
-/// matches nothing is really wrong.
-pub(super) fn page(ctx: &Ctx<'_>, at: &At<'_>, monitors: &[Arc<Monitor>], all_read: bool) -> Option<StatusPage> {
+/// matches nothing is really wrong. `channels` are the names of all channels.
+pub(super) fn page(
+    ctx: &Ctx<'_>,
+    at: &At<'_>,
+    (monitors, all_read): (&[Arc<Monitor>], bool),
+    channels: &BTreeSet<String>,
+) -> Option<StatusPage> {
     let mut fields = Fields::open(ctx, at, "status_pages[]")?;
     let slug = fields.must("slug", |ctx, at| readers::parsed(ctx, at, PageSlug::parse));
     let title = fields.read("title", readers::name);
@@ -50,6 +60,7 @@ pub(super) fn page(ctx: &Ctx<'_>, at: &At<'_>, monitors: &[Arc<Monitor>], all_re
     let links = fields.take("links").map(|at| at.list(ctx)).unwrap_or_default();
     let groups_at = fields.require("groups");
     let announcements = fields.take("announcements").map(|at| at.list(ctx)).unwrap_or_default();
+    let subscriptions_at = fields.take("subscriptions");
     fields.finish();
     let groups = groups_at.as_ref().map(|at| at.list(ctx)).unwrap_or_default();
     if let Some(at) = groups_at.filter(|at| at.node.items().is_some_and(<[_]>::is_empty)) {
@@ -59,12 +70,14 @@ pub(super) fn page(ctx: &Ctx<'_>, at: &At<'_>, monitors: &[Arc<Monitor>], all_re
     let links: Vec<Link> = links.iter().filter_map(|at| link(ctx, at)).collect();
     let mut announcements: Vec<Announcement> = announcements.iter().filter_map(|at| announcement(ctx, at)).collect();
     announcements.sort_by_key(|announcement| std::cmp::Reverse(announcement.at));
+    let visibility = visibility.unwrap_or(Visibility::Public);
+    let subscriptions = subscriptions_at.and_then(|at| subscriptions(ctx, &at, &visibility, channels));
     let slug = slug?;
     Some(StatusPage {
         title: title.unwrap_or_else(|| slug.to_string()),
         slug,
         domains,
-        visibility: visibility.unwrap_or(Visibility::Public),
+        visibility,
         show: show.unwrap_or(SHOW),
         theme: theme.unwrap_or_default(),
         language: language.unwrap_or_default(),
@@ -72,6 +85,7 @@ pub(super) fn page(ctx: &Ctx<'_>, at: &At<'_>, monitors: &[Arc<Monitor>], all_re
         links,
         groups,
         announcements,
+        subscriptions,
         origin: Origin { file: ctx.report.files.of(at.node.pos), line: at.node.pos.line },
     })
 }
@@ -192,6 +206,38 @@ fn link(ctx: &Ctx<'_>, at: &At<'_>) -> Option<Link> {
     });
     fields.finish();
     Some(Link { title: title?, url: url? })
+}
+
+/// What a page offers to those who want to be told. Only pages that anybody may read: whoever subscribes could not be asked for a password
+/// or a name again, and would go on hearing what they may not read any more.
+fn subscriptions(ctx: &Ctx<'_>, at: &At<'_>, visibility: &Visibility, channels: &BTreeSet<String>) -> Option<Subscriptions> {
+    let mut fields = Fields::open(ctx, at, "status_pages[].subscriptions")?;
+    let email_at = fields.take("email");
+    let webhook = fields.read("webhook", readers::boolean).unwrap_or(false);
+    let allow_private = fields.read("allow_private", readers::boolean).unwrap_or(false);
+    let n_max = fields.read("max", |ctx, at| readers::whole_u32(ctx, at, 1, SUBSCRIBERS_MAX)).unwrap_or(SUBSCRIBERS_DEFAULT);
+    fields.finish();
+    if matches!(visibility, Visibility::Private | Visibility::Password(_)) {
+        ctx.bad(
+            at,
+            "only pages that anybody may read can be subscribed to",
+            "make the page `public` or `unlisted`, or leave `subscriptions` out",
+        );
+        return None;
+    }
+    if email_at.is_none() && !webhook {
+        ctx.bad(
+            at,
+            "nobody could be told in any way",
+            "add `email: <name of an email channel>` or `webhook: true`, or leave `subscriptions` out",
+        );
+        return None;
+    }
+    let email = match &email_at {
+        Some(at) => Some(channel::references(ctx, std::slice::from_ref(at), channels).into_iter().next()?),
+        None => None,
+    };
+    Some(Subscriptions { email, webhook, allow_private, n_max })
 }
 
 fn announcement(ctx: &Ctx<'_>, at: &At<'_>) -> Option<Announcement> {

@@ -24,6 +24,11 @@ pub(super) const SECTIONS: &[Section] = &[
     },
     Section { path: "status_pages[].groups[].match", doc: "Selects monitors by their labels.", keys: MATCH },
     Section { path: "status_pages[].announcements[]", doc: "A message of the operators on the page.", keys: ANNOUNCEMENT },
+    Section {
+        path: "status_pages[].subscriptions",
+        doc: "Lets visitors ask to be told what the page says: they confirm first, and each message can end it. Needs `server.public_url`.",
+        keys: SUBSCRIPTIONS,
+    },
     Section { path: "incident_templates[]", doc: "A text that people can begin an update of an incident with.", keys: TEMPLATE },
 ];
 
@@ -74,6 +79,13 @@ const PAGE: &[Key] = &[
         "Messages of the operators.",
         "[{ at: 2026-06-30T10:00:00Z, text: We are moving. }]",
     ),
+    key(
+        "subscriptions",
+        Kind::Map("status_pages[].subscriptions"),
+        "",
+        "Who may ask to be told; without it nobody. Only for `public` and `unlisted` pages.",
+        "{ email: mail, webhook: true }",
+    ),
 ];
 
 const VISIBILITY: &[Key] =
@@ -119,6 +131,26 @@ const ANNOUNCEMENT: &[Key] = &[
     must("at", Kind::Shape("a time such as `2026-06-30T10:00:00Z`"), "Since when it holds.", "2026-06-30T10:00:00Z"),
     key("kind", Kind::Word(&["info", "warning", "outage", "operational"]), "info", "How it is shown.", "warning"),
     must("text", Kind::Text, "What it says, as plain text.", "We are moving to the new data centre."),
+];
+
+const SUBSCRIPTIONS: &[Key] = &[
+    key(
+        "email",
+        Kind::Shape("name of an `email` channel"),
+        "",
+        "Mailboxes may subscribe; mail goes by the server of this channel and in the name of its sender.",
+        "mail",
+    ),
+    key("webhook", Kind::Bool, "false", "Web addresses may subscribe, after they have sent back what they were asked.", "true"),
+    key(
+        "allow_private",
+        Kind::Bool,
+        "false",
+        "Those web addresses may lead into private networks and to this machine, too. Strangers choose them: only for pages that strangers \
+         cannot reach.",
+        "true",
+    ),
+    key("max", Kind::Whole(1, 20_000), "1000", "Subscribers of the page at most, those counted who have not confirmed yet.", "200"),
 ];
 
 const TEMPLATE: &[Key] = &[

@@ -11,6 +11,10 @@ use crate::engine::snapshot::NodeView;
 use crate::engine::snapshot::Snapshot;
 use crate::http::peer_views;
 use crate::http::peer_views::LinkReport;
+use crate::http::public::Bulletin;
+use crate::http::subscriptions::messages;
+use crate::http::subscriptions::messages::Addresses;
+use crate::http::subscriptions::news;
 use crate::http::tests::regions::Nodes;
 use crate::http::tests::regions::vote;
 use crate::http::tests::world::NOON;
@@ -25,23 +29,32 @@ use crate::http::tests::world::page;
 use crate::http::tests::world::rules;
 use crate::http::tests::world::snapshot;
 use crate::http::tests::world::view;
+use crate::model::channel::spec::EmailSpec;
+use crate::model::channel::spec::MailTls;
+use crate::model::channel::spec::Mailbox;
 use crate::model::heartbeat::PingKind;
 use crate::model::heartbeat::RunId;
 use crate::model::id::ChannelName;
 use crate::model::id::IncidentId;
 use crate::model::id::NodeName;
+use crate::model::id::PageSlug;
 use crate::model::id::Region;
+use crate::model::incident::Lane;
 use crate::model::maintenance::Selection;
 use crate::model::monitor::Monitor;
+use crate::model::net::HostPort;
 use crate::model::page::Announcement;
 use crate::model::page::AnnouncementKind;
 use crate::model::page::Language;
 use crate::model::page::PageGroup;
+use crate::model::page::StatusPage;
 use crate::model::page::Visibility;
 use crate::model::ping::Arrival;
 use crate::model::ping::Meaning;
 use crate::model::result::Failure;
 use crate::model::result::Transcript;
+use crate::model::subscription::Subscriber;
+use crate::model::subscription::SubscriberWay;
 use crate::model::update::Announced;
 use crate::model::update::AnnouncementId;
 use crate::model::update::AnnouncementTexts;
@@ -54,6 +67,7 @@ use crate::model::update::UpdateId;
 use crate::model::update::UpdateKind;
 use crate::model::update::UpdateState;
 use crate::model::verdict::OpinionState;
+use crate::notifier::letter::Letter;
 use crate::peer::port::Dialer;
 use crate::peer::port::LinkState;
 use crate::peer::port::LinkView;
@@ -64,13 +78,18 @@ use crate::store::Attempt;
 use crate::store::AttemptOutcome;
 use crate::store::Delivery;
 use crate::store::DeliveryState;
+use crate::store::Errand;
 use crate::ui::component::maintenance::WindowView;
+use crate::ui::component::updates::UpdateView;
 use crate::ui::language::phrases;
 use crate::ui::layout::Frame;
 use crate::ui::links::Links;
 use crate::ui::page::peers;
+use crate::ui::page::status::PublicIncident;
 use crate::ui::page::status::calendar;
 use crate::ui::page::status::calendar::Calendar;
+use crate::ui::page::subscribe::Around;
+use crate::ui::page::subscribe::SignUpView;
 
 /// How many strings are on one set of pages.
 const BATCH: usize = 24;
@@ -429,6 +448,83 @@ async fn texts_are_text_in_every_language() {
             let (page, expected) = (hostile.get(&path, &headers).await.body, harmless.get(&path, &headers).await.body);
             assert!(page.contains(&format!("lang=\"{}\"", language.code())));
             assert_eq!(elements(&page), elements(&expected), "{path} in {language:?}");
+        }
+    }
+}
+
+/// A letter about an incident and an update in which every text is this one, as it is handed over.
+fn letter(text: &str, n_news: usize) -> String {
+    let incident = PublicIncident {
+        key: "k1".to_owned(),
+        service: text.to_owned(),
+        lane: Lane::Outage,
+        opened_at: NOON,
+        closed_at: None,
+        cause: Some(text.to_owned()),
+        diagnosis: None,
+        regions: vec![text.to_owned()],
+        updates: vec![UpdateView { state: UpdateState::Identified, text: text.to_owned(), at: NOON }],
+        postmortem: None,
+    };
+    let news = news::of(&Bulletin { open: vec![incident], ..Bulletin::default() }, NOON);
+    let to = Subscriber {
+        id: 1,
+        name: "name".to_owned(),
+        page: PageSlug::parse("main").unwrap(),
+        way: SubscriberWay::Mail,
+        address: "jo@example.org".to_owned(),
+        language: Language::English,
+        asked_at: NOON,
+        confirmed_at: Some(NOON),
+    };
+    let addresses = Addresses::new("https://status.example.com", &to.page, "token");
+    let errand = Errand { to, news: news[..n_news].to_vec(), last: 1, n_failed: 0, n_refused: 0 };
+    let written = messages::letter(&StatusPage { title: text.to_owned(), ..page("main", Visibility::Public, &[]) }, &errand, &addresses);
+    let unsubscribe = Some(addresses.subscription.as_str());
+    let (subject, body) = (&written.subject, &written.text);
+    let spec = EmailSpec {
+        server: HostPort { host: "127.0.0.1".to_owned(), port: 25 },
+        tls: MailTls::None,
+        ca: None,
+        credentials: None,
+        from: Mailbox { name: None, address: "status@example.com".to_owned() },
+        to: Vec::new(),
+    };
+    let mail = Letter { to: "jo@example.org", subject, text: body, unsubscribe, key: "key", at: NOON }.mail(&spec).unwrap();
+    assert_eq!(mail.to, ["jo@example.org"]);
+    mail.text
+}
+
+#[test]
+fn letters_to_subscribers_have_the_fields_they_should_whatever_is_in_them() {
+    let fields = |mail: &str| -> Vec<String> {
+        let header = mail.split_once("\r\n\r\n").unwrap().0;
+        let lines = header.split("\r\n").filter(|line| !line.starts_with([' ', '\t']));
+        lines.map(|line| line.split(':').next().unwrap_or_default().to_owned()).collect()
+    };
+    let expected = fields(&letter("benign", 2));
+    // Of one piece of news the subject names what it is about, of more of them the page.
+    for (text, n_news) in corpus().into_iter().flat_map(|text| [(text.clone(), 1), (text, 2)]) {
+        let mail = letter(&text, n_news);
+        let shown: String = text.chars().take(60).collect();
+        assert_eq!(fields(&mail), expected, "{shown:?}");
+        assert!(mail.is_ascii() && mail.split("\r\n").all(|line| line.len() <= 998 && !line.contains(['\r', '\n'])), "{shown:?}");
+    }
+}
+
+#[test]
+fn pages_of_subscriptions_are_text_in_every_language() {
+    let pages = |text: &str, language| {
+        let links = Links::new("");
+        let around = Around { links: &links, language, title: text, page: "/status/main" };
+        let view = SignUpView { action: "/x".to_owned(), mail: true, hook: true, complaint: Some("no"), typed: text.to_owned() };
+        let all = [around.sign_up(&view), around.said(text, text), around.question(text, "/x", ("yes", "confirm"))];
+        all.map(|page| elements(&page.into_string()))
+    };
+    for language in Language::ALL {
+        let expected = pages("benign", language);
+        for text in corpus() {
+            assert_eq!(pages(&text, language), expected, "{language:?} {:?}", text.chars().take(60).collect::<String>());
         }
     }
 }

@@ -109,6 +109,8 @@ const PROTECTED: &[(&str, &str)] = &[
     ("GET", "/local/channels/ops/deliveries"),
     ("POST", "/local/channels/ops/retry"),
     ("POST", "/local/channels/ops/deliveries/1/retry"),
+    ("GET", "/local/subscribers"),
+    ("POST", "/local/subscribers/remove"),
     ("POST", "/hooks/slack/ops"),
     ("POST", "/hooks/pagerduty/ops"),
 ];

@@ -127,6 +127,7 @@ use crate::store::IncidentFilter;
 use crate::store::ReadError;
 use crate::store::Revived;
 use crate::store::SessionRow;
+use crate::store::SubscriberCount;
 use crate::supervise::Jobs;
 
 /// When the world begins.
@@ -252,6 +253,10 @@ impl Archive for Shelf {
             *newest = entry.number.max(*newest);
         }
         self.read(numbers)
+    }
+
+    fn subscriber_counts(&self) -> Later<'_, Result<Vec<SubscriberCount>, ReadError>> {
+        self.read(vec![SubscriberCount { page: "main".to_owned(), n_confirmed: 3, n_unconfirmed: 1 }])
     }
 
     fn sessions(&self) -> Later<'_, Result<Vec<SessionRow>, ReadError>> {
@@ -584,7 +589,7 @@ pub(super) fn incident(monitor: &Monitor, cause: Failure) -> Incident {
     }
 }
 
-pub(super) fn page(name: &str, visibility: Visibility, monitors: &[&str]) -> StatusPage {
+pub(in crate::http) fn page(name: &str, visibility: Visibility, monitors: &[&str]) -> StatusPage {
     StatusPage {
         slug: slug(name),
         title: format!("Status of {name}"),
@@ -597,6 +602,7 @@ pub(super) fn page(name: &str, visibility: Visibility, monitors: &[&str]) -> Sta
         links: Vec::new(),
         groups: vec![PageGroup { name: "All".to_owned(), monitors: monitors.iter().map(|m| id(m)).collect(), is_open: None }],
         announcements: Vec::new(),
+        subscriptions: None,
         origin: origin(),
     }
 }

@@ -5,6 +5,7 @@ mod faults;
 mod methods;
 mod opening;
 mod queue;
+mod subscribers;
 mod together;
 
 use std::path::Path;

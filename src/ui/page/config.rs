@@ -32,10 +32,25 @@ pub struct ConfigView {
     pub recent: Vec<ReloadRow>,
     /// Monitors, channels and status pages of the active config.
     pub counts: [(&'static str, usize); 3],
+    /// Who subscribed to status pages at this node.
+    pub subscribers: Vec<SubscribersRow>,
     /// When the program started.
     pub started_at: UnixMillis,
     /// Which build this is.
     pub version: &'static str,
+}
+
+/// How many subscribed to a status page at this node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubscribersRow {
+    /// Its slug.
+    pub page: String,
+    /// Those who are told.
+    pub n_confirmed: u64,
+    /// Those who have not confirmed yet.
+    pub n_unconfirmed: u64,
+    /// The most that the page takes; `None`: it takes none any more.
+    pub n_max: Option<u32>,
 }
 
 /// What became of a change of the files.
@@ -77,9 +92,30 @@ pub fn page(frame: &Frame, view: &ConfigView) -> Markup {
             div { dt { "Started" } dd { (text::time(view.started_at)) } }
             div { dt { "Version" } dd { (view.version) } }
         }
+        (subscribers(&view.subscribers))
         (recent(&view.recent, frame.now))
     };
     layout::operator(frame, Section::Config, "Config", &content)
+}
+
+fn subscribers(rows: &[SubscribersRow]) -> Markup {
+    html! {
+        @if !rows.is_empty() {
+            section {
+                h2 { "Subscribers of status pages" }
+                p.quiet { "Those who signed up at this node. " code { "vigilmon subscribers list" } " names them." }
+                div.scroll { table.list {
+                    thead { tr { th { "Page" } th { "Subscribers" } th { "Not confirmed yet" } th { "At most" } } }
+                    tbody { @for row in rows { tr {
+                        td { (row.page) }
+                        td { (row.n_confirmed) }
+                        td { (row.n_unconfirmed) }
+                        td { @match row.n_max { Some(n) => (n), None => span.quiet { "offers none any more" } } }
+                    } } }
+                } }
+            }
+        }
+    }
 }
 
 fn recent(rows: &[ReloadRow], now: UnixMillis) -> Markup {

@@ -170,6 +170,7 @@ pub fn status(links: &Links, p: &Phrases) -> Markup {
         address: "#".to_owned(),
         feed: "#".to_owned(),
         calendar: "#".to_owned(),
+        subscribe: Some("#".to_owned()),
         title: "Status gallery".to_owned(),
         indexed: false,
         dark: DarkMode::Auto,

@@ -15,3 +15,4 @@ pub mod peers;
 pub mod sign_in;
 pub mod silences;
 pub mod status;
+pub mod subscribe;

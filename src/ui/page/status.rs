@@ -35,6 +35,7 @@ use crate::ui::component::updates::UpdateView;
 use crate::ui::language::Counts;
 use crate::ui::language::Detail;
 use crate::ui::language::Phrases;
+use crate::ui::language::subscribing::subscribing;
 use crate::ui::links::Links;
 use crate::ui::text;
 
@@ -52,6 +53,8 @@ pub struct StatusView {
     pub feed: String,
     /// Where its calendar of maintenance is.
     pub calendar: String,
+    /// Where one subscribes to it; `None`: nowhere.
+    pub subscribe: Option<String>,
     /// Heading.
     pub title: String,
     /// Search engines may list it.
@@ -278,6 +281,7 @@ pub fn page(view: &StatusView, p: &Phrases, now: UnixMillis) -> Markup {
                     header {
                         @if let Some(src) = &view.logo { img.logo src=(src) alt=""; }
                         h1 { (view.title) }
+                        @if let Some(href) = &view.subscribe { a.subscribe href=(href) { (subscribing(p.language).subscribe) } }
                     }
                     (headline(view, p, now))
                     p.not-renewed hidden { (p.not_renewed) }
@@ -443,6 +447,7 @@ pub(crate) mod tests {
             address: String::new(),
             feed: String::new(),
             calendar: String::new(),
+            subscribe: None,
             title: String::new(),
             indexed: false,
             dark: DarkMode::Auto,

@@ -1,0 +1,430 @@
+//! Subscribers of status pages, and what they are told: each piece of news is one row for the whole page, and of each subscriber it is kept
+//! how far it has been told. So an outage costs one row, however many have to hear of it, and a crash in between loses nothing: what an
+//! attempt tells is fixed before it begins, and the next one says the same under the same key.
+//!
+//! Of what the address of a subscription ends with only a name is kept, which is worth nothing without a tag that follows from the secret: see
+//! `crate::notifier::signed`.
+
+use std::time::Duration;
+
+use rusqlite::Connection;
+use rusqlite::OptionalExtension;
+use rusqlite::Row;
+
+use crate::model::id::PageSlug;
+use crate::model::page::Language;
+use crate::model::subscription::Subscriber;
+use crate::model::subscription::SubscriberWay;
+use crate::model::time::UnixMillis;
+use crate::store::desk::Desk;
+use crate::store::rows::Unreadable;
+use crate::store::rows::readable;
+
+/// News that one message tells; the rest comes with the next one.
+const NEWS_AT_ONCE: i64 = 20;
+
+/// News older than this are not sent any more: who reads them would take what is long over for the present.
+pub const NEWS_GOOD_FOR: Duration = Duration::from_secs(24 * 3600);
+
+/// Who has not confirmed after so long is forgotten: somebody else may have typed the address.
+pub const UNCONFIRMED_KEPT_FOR: Duration = Duration::from_secs(24 * 3600);
+
+/// Subscribers of a page that is not in the config any more, or offers no subscriptions, are kept for so long: a slip in a file must not
+/// cost a page all of them.
+pub const ORPHANS_KEPT_FOR: Duration = Duration::from_secs(30 * 86_400);
+
+/// So long it is remembered what a page said already.
+const NEWS_KEPT_FOR: Duration = Duration::from_secs(30 * 86_400);
+
+/// An attempt that has not ended after so long was cut off by the end of the program.
+pub const SUBSCRIBER_LEASE: Duration = Duration::from_secs(90);
+
+/// Somebody signs up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignUp {
+    /// See [`Subscriber::name`].
+    pub name: String,
+    /// Where.
+    pub page: PageSlug,
+    /// How it is to be told.
+    pub way: SubscriberWay,
+    /// Where to.
+    pub address: String,
+    /// In which language.
+    pub language: Language,
+    /// When.
+    pub at: UnixMillis,
+    /// What is allowed.
+    pub limits: SignUpLimits,
+}
+
+/// What is allowed of those who sign up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SignUpLimits {
+    /// Subscribers of the page, those counted who have not confirmed.
+    pub n_max: u32,
+    /// Of them those who have not confirmed.
+    pub n_unconfirmed_max: u32,
+    /// Questions whether it was meant, to one address.
+    pub n_asked_max: u32,
+    /// Between two of them.
+    pub ask_again_after: Duration,
+}
+
+/// What became of it. It says nothing about whether the address was known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignedUp {
+    /// Whatever there is to do will be done.
+    Taken,
+    /// The page takes nobody else now.
+    Full,
+}
+
+/// One piece of news of a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewsRow {
+    /// Tells it apart from everything else that the page ever says.
+    pub key: String,
+    /// When it happened.
+    pub at: UnixMillis,
+    /// What it says, as `crate::http::subscriptions` writes it.
+    pub body: String,
+}
+
+/// What is owed to a subscriber, claimed by the caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Errand {
+    /// Who.
+    pub to: Subscriber,
+    /// What to say, oldest first; empty: whether it was meant.
+    pub news: Vec<NewsRow>,
+    /// The newest of the news, for the key of the message.
+    pub last: i64,
+    /// Attempts in a row that failed.
+    pub n_failed: u32,
+    /// Of them those that were refused for good.
+    pub n_refused: u32,
+}
+
+/// What is claimed before the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum First {
+    /// The question whether it was meant.
+    Question,
+    /// What a page says.
+    News,
+}
+
+/// What became of an errand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrandMark {
+    /// It was told; more is not to be said before then.
+    Told {
+        /// Not before.
+        next_at: UnixMillis,
+    },
+    /// It was asked whether it was meant.
+    Asked {
+        /// When.
+        at: UnixMillis,
+    },
+    /// It was asked and has said that it was meant.
+    Confirmed {
+        /// When.
+        at: UnixMillis,
+    },
+    /// To be tried again.
+    Failed {
+        /// When.
+        next_at: UnixMillis,
+        /// It will most likely fail again in the same way.
+        is_refused: bool,
+    },
+    /// It is to be forgotten.
+    Gone,
+}
+
+/// How many subscribers a page has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubscriberCount {
+    /// Which page.
+    pub page: String,
+    /// Those who are told.
+    pub n_confirmed: u64,
+    /// Those who have not confirmed yet.
+    pub n_unconfirmed: u64,
+}
+
+/// Somebody signs up. Who is known already is asked again at most, and the answer is the same.
+pub(super) fn sign_up(desk: &Desk, new: &SignUp) -> rusqlite::Result<SignedUp> {
+    let (page, way, limits) = (new.page.as_str(), new.way.word(), new.limits);
+    let (n, n_unconfirmed): (u32, u32) = desk
+        .conn
+        .prepare_cached("SELECT count(*), count(*) FILTER (WHERE confirmed_at IS NULL) FROM subscribers WHERE page = ?1")?
+        .query_row([page], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    // Looked at first, so that the answer is the same for those who are known.
+    if limits.n_max <= n || limits.n_unconfirmed_max <= n_unconfirmed {
+        return Ok(SignedUp::Full);
+    }
+    // Something is written in either case, so that it takes as long for those who are known.
+    desk.conn
+        .prepare_cached(
+            "INSERT INTO subscribers (name, page, way, address, language, asked_at, tried_at, owes_question, next_at, told_to)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, 1, ?6, 0)
+             ON CONFLICT (page, way, address) DO UPDATE SET tried_at = excluded.tried_at",
+        )?
+        .execute((&new.name, page, way, &new.address, new.language.code(), new.at.0))?;
+    desk.conn
+        .prepare_cached(
+            "UPDATE subscribers SET owes_question = 1, asked_at = ?4, language = ?5
+             WHERE page = ?1 AND way = ?2 AND address = ?3 AND confirmed_at IS NULL AND n_asked < ?6 AND asked_at <= ?7",
+        )?
+        .execute((page, way, &new.address, new.at.0, new.language.code(), limits.n_asked_max, new.at.minus(limits.ask_again_after).0))?;
+    Ok(SignedUp::Taken)
+}
+
+/// The columns that [`subscriber`] reads, in its order.
+macro_rules! columns {
+    () => {
+        "id, name, page, way, address, language, asked_at, confirmed_at"
+    };
+}
+
+fn subscriber(row: &Row<'_>) -> Result<Subscriber, Unreadable> {
+    let (page, way, language): (String, String, String) = (row.get(2)?, row.get(3)?, row.get(5)?);
+    Ok(Subscriber {
+        id: row.get(0)?,
+        name: row.get(1)?,
+        page: PageSlug::parse(&page)?,
+        way: SubscriberWay::of_word(&way).ok_or_else(|| format!("`{way}` is no way to be told"))?,
+        address: row.get(4)?,
+        language: Language::ALL.into_iter().find(|known| known.code() == language).unwrap_or(Language::English),
+        asked_at: UnixMillis(row.get(6)?),
+        confirmed_at: row.get::<_, Option<i64>>(7)?.map(UnixMillis),
+    })
+}
+
+/// The subscriber with this name.
+pub(super) fn by_name(conn: &Connection, name: &str) -> rusqlite::Result<Option<Subscriber>> {
+    let mut select = conn.prepare_cached(concat!("SELECT ", columns!(), " FROM subscribers WHERE name = ?1"))?;
+    Ok(readable(&mut select.query([name])?, "subscriber", subscriber)?.pop())
+}
+
+/// All subscribers, by page and address.
+pub(super) fn all(conn: &Connection) -> rusqlite::Result<Vec<Subscriber>> {
+    let mut select = conn.prepare_cached(concat!("SELECT ", columns!(), " FROM subscribers ORDER BY page, way, address"))?;
+    readable(&mut select.query([])?, "subscriber", subscriber)
+}
+
+/// How many there are of each page that has any.
+pub(super) fn counts(conn: &Connection) -> rusqlite::Result<Vec<SubscriberCount>> {
+    let mut select =
+        conn.prepare_cached("SELECT page, count(confirmed_at), count(*) - count(confirmed_at) FROM subscribers GROUP BY page")?;
+    readable(&mut select.query([])?, "number of subscribers", |row| {
+        let number = |n: i64| u64::try_from(n).unwrap_or(0);
+        Ok(SubscriberCount { page: row.get(0)?, n_confirmed: number(row.get(1)?), n_unconfirmed: number(row.get(2)?) })
+    })
+}
+
+/// Who has this name is told from now on, of what is said from now on. Says whether there is such a subscriber.
+pub(super) fn confirm(desk: &Desk, name: &str, at: UnixMillis) -> rusqlite::Result<bool> {
+    let newest = newest(&desk.conn)?;
+    let n = desk
+        .conn
+        .prepare_cached(
+            "UPDATE subscribers SET told_to = CASE WHEN confirmed_at IS NULL THEN ?3 ELSE told_to END,
+                 confirmed_at = coalesce(confirmed_at, ?2), owes_question = 0, n_failed = 0, n_refused = 0
+             WHERE name = ?1",
+        )?
+        .execute((name, at.0, newest))?;
+    Ok(0 < n)
+}
+
+/// Forgets who has this name. Says whether there was somebody.
+pub(super) fn remove(desk: &Desk, name: &str) -> rusqlite::Result<bool> {
+    Ok(0 < desk.conn.prepare_cached("DELETE FROM subscribers WHERE name = ?1")?.execute([name])?)
+}
+
+/// Forgets an address, of one page or of all. Says how often it was there.
+pub(super) fn forget(desk: &Desk, address: &str, page: Option<&str>) -> rusqlite::Result<usize> {
+    desk.conn.prepare_cached("DELETE FROM subscribers WHERE address = ?1 AND page = coalesce(?2, page)")?.execute((address, page))
+}
+
+/// The newest news of all pages. Never less than what somebody was told, so that ids do not come twice after old news were deleted.
+fn newest(conn: &Connection) -> rusqlite::Result<i64> {
+    conn.prepare_cached("SELECT max(coalesce((SELECT max(id) FROM page_news), 0), coalesce((SELECT max(told_to) FROM subscribers), 0))")?
+        .query_row([], |row| row.get(0))
+}
+
+/// Notes what a page says, as far as it has not said it before. Says how much of it is new.
+pub(super) fn news_add(desk: &Desk, page: &str, news: &[NewsRow], now: UnixMillis) -> rusqlite::Result<usize> {
+    let mut id = newest(&desk.conn)?;
+    let mut n_new = 0;
+    for item in news {
+        let n = desk
+            .conn
+            .prepare_cached("INSERT INTO page_news (id, page, key, at, body, noted_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (page, key) DO NOTHING")?
+            .execute((id + 1, page, &item.key, item.at.0, &item.body, now.0))?;
+        id += i64::try_from(n).unwrap_or(0);
+        n_new += n;
+    }
+    Ok(n_new)
+}
+
+/// A page does not say this any more.
+pub(super) fn news_withdraw(desk: &Desk, page: &str, keys: &[String]) -> rusqlite::Result<()> {
+    for key in keys {
+        desk.conn.prepare_cached("UPDATE page_news SET withdrawn = 1 WHERE page = ?1 AND key = ?2")?.execute((page, key))?;
+    }
+    Ok(())
+}
+
+/// Whether [`claim`] would find something.
+pub(super) fn is_due(conn: &Connection, page: &str, way: SubscriberWay, now: UnixMillis) -> rusqlite::Result<bool> {
+    conn.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM subscribers WHERE page = ?1 AND way = ?2 AND confirmed_at IS NULL AND owes_question = 1 AND next_at <= ?3)
+             OR EXISTS (SELECT 1 FROM subscribers
+                        WHERE page = ?1 AND way = ?2 AND told_to < (SELECT max(id) FROM page_news WHERE page = ?1)
+                          AND confirmed_at IS NOT NULL AND next_at <= ?3)",
+    )?
+    .query_row((page, way.word(), now.0), |row| row.get(0))
+}
+
+/// The next errand of a page and way that is due, claimed for [`SUBSCRIBER_LEASE`].
+pub(super) fn claim(desk: &Desk, page: &str, way: SubscriberWay, first: First, now: UnixMillis) -> rusqlite::Result<Option<Errand>> {
+    let found = match first {
+        First::Question => claim_question(desk, page, way, now)?,
+        First::News => claim_news(desk, page, way, now)?,
+    };
+    match (found, first) {
+        (Some(errand), _) => Ok(Some(errand)),
+        (None, First::Question) => claim_news(desk, page, way, now),
+        (None, First::News) => claim_question(desk, page, way, now),
+    }
+}
+
+fn claim_question(desk: &Desk, page: &str, way: SubscriberWay, now: UnixMillis) -> rusqlite::Result<Option<Errand>> {
+    let question: Option<i64> = desk
+        .conn
+        .prepare_cached(
+            "SELECT id FROM subscribers
+             WHERE page = ?1 AND way = ?2 AND confirmed_at IS NULL AND owes_question = 1 AND next_at <= ?3 ORDER BY next_at, id LIMIT 1",
+        )?
+        .query_row((page, way.word(), now.0), |row| row.get(0))
+        .optional()?;
+    question.map_or(Ok(None), |id| leased(desk, id, now))
+}
+
+fn claim_news(desk: &Desk, page: &str, way: SubscriberWay, now: UnixMillis) -> rusqlite::Result<Option<Errand>> {
+    // Each turn either claims something or leaves a subscriber with nothing owed, so it ends.
+    loop {
+        let next: Option<i64> = desk
+            .conn
+            .prepare_cached(
+                "SELECT id FROM subscribers
+                 WHERE page = ?1 AND way = ?2 AND told_to < (SELECT max(id) FROM page_news WHERE page = ?1)
+                   AND confirmed_at IS NOT NULL AND next_at <= ?3
+                 ORDER BY told_to, next_at, id LIMIT 1",
+            )?
+            .query_row((page, way.word(), now.0), |row| row.get(0))
+            .optional()?;
+        let Some(id) = next else { return Ok(None) };
+        desk.conn
+            .prepare_cached(
+                "UPDATE subscribers SET telling_to = coalesce(telling_to, (SELECT max(id) FROM (
+                     SELECT id FROM page_news WHERE page = ?2 AND told_to < id ORDER BY id LIMIT ?3)))
+                 WHERE id = ?1",
+            )?
+            .execute((id, page, NEWS_AT_ONCE))?;
+        match leased(desk, id, now)? {
+            Some(errand) if errand.news.is_empty() => finish(desk, &errand.to.name, ErrandMark::Told { next_at: now })?,
+            claimed => return Ok(claimed),
+        }
+    }
+}
+
+/// Claims a subscriber, and reads what it is to be told.
+fn leased(desk: &Desk, id: i64, now: UnixMillis) -> rusqlite::Result<Option<Errand>> {
+    desk.conn.prepare_cached("UPDATE subscribers SET next_at = ?2 WHERE id = ?1")?.execute((id, (now + SUBSCRIBER_LEASE).0))?;
+    let mut select = desk.conn.prepare_cached(concat!(
+        "SELECT ",
+        columns!(),
+        ", told_to, coalesce(telling_to, 0), n_failed, n_refused FROM subscribers WHERE id = ?1"
+    ))?;
+    let mut found = readable(&mut select.query([id])?, "subscriber", |row| {
+        let (told_to, telling_to): (i64, i64) = (row.get(8)?, row.get(9)?);
+        Ok((subscriber(row)?, told_to, telling_to, row.get(10)?, row.get(11)?))
+    })?;
+    let Some((to, told_to, last, n_failed, n_refused)) = found.pop() else {
+        // What makes no sense is left out from now on, or it would be found again and again.
+        desk.conn.prepare_cached("DELETE FROM subscribers WHERE id = ?1")?.execute([id])?;
+        return Ok(None);
+    };
+    let mut select = desk.conn.prepare_cached(
+        "SELECT key, at, body FROM page_news WHERE page = ?1 AND ?2 < id AND id <= ?3 AND ?4 <= at AND withdrawn = 0 ORDER BY id",
+    )?;
+    let since = now.minus(NEWS_GOOD_FOR).0;
+    let news = readable(&mut select.query((to.page.as_str(), told_to, last, since))?, "piece of news", |row| {
+        Ok(NewsRow { key: row.get(0)?, at: UnixMillis(row.get(1)?), body: row.get(2)? })
+    })?;
+    Ok(Some(Errand { to, news, last, n_failed, n_refused }))
+}
+
+/// Notes what became of an errand. Who has unsubscribed meanwhile stays forgotten; the key of that row may be somebody else's by then, which a
+/// name never is.
+pub(super) fn finish(desk: &Desk, name: &str, mark: ErrandMark) -> rusqlite::Result<()> {
+    match mark {
+        ErrandMark::Told { next_at } => desk
+            .conn
+            .prepare_cached(
+                "UPDATE subscribers SET told_to = max(told_to, coalesce(telling_to, told_to)), telling_to = NULL, next_at = ?2,
+                     n_failed = 0, n_refused = 0
+                 WHERE name = ?1",
+            )?
+            .execute((name, next_at.0))?,
+        ErrandMark::Asked { at } => desk
+            .conn
+            .prepare_cached(
+                "UPDATE subscribers SET owes_question = 0, n_asked = n_asked + 1, next_at = ?2, n_failed = 0, n_refused = 0 WHERE name = ?1",
+            )?
+            .execute((name, at.0))?,
+        ErrandMark::Confirmed { at } => {
+            let newest = newest(&desk.conn)?;
+            desk.conn
+                .prepare_cached(
+                    "UPDATE subscribers SET confirmed_at = ?2, told_to = ?3, owes_question = 0, next_at = ?2, n_failed = 0, n_refused = 0
+                     WHERE name = ?1 AND confirmed_at IS NULL",
+                )?
+                .execute((name, at.0, newest))?
+        }
+        ErrandMark::Failed { next_at, is_refused } => desk
+            .conn
+            .prepare_cached("UPDATE subscribers SET next_at = ?2, n_failed = n_failed + 1, n_refused = n_refused + ?3 WHERE name = ?1")?
+            .execute((name, next_at.0, is_refused))?,
+        ErrandMark::Gone => desk.conn.prepare_cached("DELETE FROM subscribers WHERE name = ?1")?.execute([name])?,
+    };
+    Ok(())
+}
+
+/// Forgets who did not confirm, those of pages that are gone for long, and what was said long ago. `offering` are the pages that offer
+/// subscriptions now. Says how many subscribers were forgotten.
+pub(super) fn tidy(desk: &Desk, offering: &[String], now: UnixMillis) -> rusqlite::Result<usize> {
+    let unconfirmed = desk
+        .conn
+        .prepare_cached("DELETE FROM subscribers WHERE confirmed_at IS NULL AND asked_at < ?1")?
+        .execute([now.minus(UNCONFIRMED_KEPT_FOR).0])?;
+    let pages: Vec<String> =
+        desk.conn.prepare_cached("SELECT DISTINCT page FROM subscribers")?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    for page in &pages {
+        if offering.contains(page) {
+            let sql = "UPDATE subscribers SET orphan_since = NULL WHERE page = ?1 AND orphan_since IS NOT NULL";
+            desk.conn.prepare_cached(sql)?.execute([page])?;
+        } else {
+            let sql = "UPDATE subscribers SET orphan_since = ?2 WHERE page = ?1 AND orphan_since IS NULL";
+            desk.conn.prepare_cached(sql)?.execute((page, now.0))?;
+        }
+    }
+    let orphans = desk.conn.prepare_cached("DELETE FROM subscribers WHERE orphan_since < ?1")?.execute([now.minus(ORPHANS_KEPT_FOR).0])?;
+    desk.conn.prepare_cached("DELETE FROM page_news WHERE noted_at < ?1")?.execute([now.minus(NEWS_KEPT_FOR).0])?;
+    Ok(unconfirmed + orphans)
+}

@@ -258,9 +258,12 @@ fn what_is_over_goes_by_itself() {
     assert!(!is_passing(&key, &value));
     let text = OperatorAct::Announce(AnnouncementId::parse("aaaaaaa1").expect("an id"));
     let stamp = Stamp { wall: UnixMillis(5), counter: 1, by: name("a") };
-    let gone = OperatorFact { act: text, stamp, holds: false, said: Said::Nothing };
-    let (key, value) = codec::encode(&Record::Operator(gone)).expect("said to others");
+    let gone = OperatorFact { act: text, stamp, holds: false, said: Said::Over };
+    let (key, value) = codec::encode(&Record::Operator(gone.clone())).expect("said to others");
     assert!(is_passing(&key, &value), "so does what people wrote of incidents that nobody remembers");
+    let taken_back = OperatorFact { said: Said::Nothing, ..gone };
+    let (key, value) = codec::encode(&Record::Operator(taken_back)).expect("said to others");
+    assert!(!is_passing(&key, &value), "who was away must hear that a text was taken back, whenever that is");
     // Pauses stay: a monitor may be paused for years.
     let stamp = Stamp { wall: UnixMillis(5), counter: 1, by: name("a") };
     let resumed = OperatorFact { act: OperatorAct::Pause(MonitorId::parse("m").expect("an id")), stamp, holds: false, said: Said::Nothing };

@@ -120,13 +120,33 @@ fn an_outage_is_told_in_words_to_operators_and_visitors_and_the_words_outlive_th
     assert_eq!(api(&address, "DELETE", &format!("{updates}/{id}"), "").0, 409);
     let said = instance.run(&["announce", "end", &announcement, "--text", "Fast again"]);
     assert_eq!(said.status.code(), Some(0), "{}", stderr(&said));
-    wait_for("the end", || (!page().contains("Slow logins")).then_some(()));
+    // Its last word stays to be read for a while, in quiet.
+    let data = || serde_json::from_str::<Value>(&request(&address, "GET", "/status/main.json", &[], "").2).unwrap();
+    wait_for("the end", || (data()["announcements"] == serde_json::json!([])).then_some(()));
+    assert_eq!(data()["past_announcements"][0]["updates"][0]["text"], "Fast again");
+    assert!(page().contains("Past announcements") && page().contains("Fast again"), "{}", page());
     let listed = stdout(&instance.run(&["announce", "list"]));
     assert!(listed.contains(&announcement) && listed.contains("resolved"), "{listed}");
+    // It was not the end, after all.
+    let line = stdout(&said);
+    let last = line.split_whitespace().nth(1).unwrap();
+    let said = instance.run(&["announce", "remove", &announcement, last]);
+    assert_eq!(stdout(&said), format!("{last} of `{announcement}` is taken back\n"), "{}", stderr(&said));
+    wait_for("its going on", || (data()["announcements"][0]["title"] == "Slow logins").then_some(()));
+    assert_eq!(instance.run(&["announce", "remove", &announcement, last]).status.code(), Some(1));
     shop.set(Answer::Status(200, "ok"));
     instance.wait_for_verdict("shop", "up");
     let said = instance.run(&["incident", "update", &incident, "--state", "resolved", "--text", "Over", "--public"]);
-    assert_eq!(said.status.code(), Some(0), "{}", stderr(&said));
+    assert!(stdout(&said).ends_with(": on main\n"), "{}{}", stdout(&said), stderr(&said));
+    for nothing in ["shop", "nowhere"] {
+        let said = instance.run(&["incident", "note", nothing, "--text", "x"]);
+        let why = format!("there is no incident `{nothing}`, and no monitor of this name with an open one");
+        assert!(said.status.code() == Some(1) && stderr(&said).contains(&why), "{}", stderr(&said));
+    }
+    let said = stdout(&instance.run(&["incident", "note", &incident, "--text", "said in haste"]));
+    let note = said.split_whitespace().nth(1).unwrap();
+    assert_eq!(instance.run(&["incident", "remove", &incident, note]).status.code(), Some(0));
+    assert!(!stdout(&instance.run(&["incident", "show", &incident])).contains("said in haste"));
     let listed = stdout(&instance.run(&["incident", "list"]));
     assert!(listed.contains("resolved") && !listed.contains("only-for-us"), "{listed}");
     assert_eq!(stdout(&instance.run(&["incident", "list", "--open"])), "there is no incident\n");

@@ -440,7 +440,7 @@ pub(super) enum IncidentAction {
         #[arg(long, value_name = "NAME")]
         by: Option<String>,
     },
-    /// Write something down for the other operators
+    /// Write something down for everybody who is signed in
     Note {
         /// Id of an incident, or id or name of a monitor that has one open
         #[arg(value_name = "INCIDENT or MONITOR")]
@@ -448,6 +448,17 @@ pub(super) enum IncidentAction {
         /// What, in a small Markdown
         #[arg(long, value_name = "TEXT")]
         text: String,
+        /// Who you are, for the other operators
+        #[arg(long, value_name = "NAME")]
+        by: Option<String>,
+    },
+    /// Take an update or note back that was not meant
+    Remove {
+        /// Id of an incident, or id or name of a monitor that has one open
+        #[arg(value_name = "INCIDENT or MONITOR")]
+        what: String,
+        /// Which, as `show` prints it
+        update: String,
         /// Who you are, for the other operators
         #[arg(long, value_name = "NAME")]
         by: Option<String>,
@@ -533,6 +544,16 @@ pub(super) enum AnnounceAction {
         /// What you say, in a small Markdown
         #[arg(long, value_name = "TEXT")]
         text: Option<String>,
+        /// Who you are, for the other operators
+        #[arg(long, value_name = "NAME")]
+        by: Option<String>,
+    },
+    /// Take an update back that was not meant
+    Remove {
+        /// Of which, as `add` and `list` print it
+        id: String,
+        /// The update, as `update` and `end` print it, and `list --json`
+        update: String,
         /// Who you are, for the other operators
         #[arg(long, value_name = "NAME")]
         by: Option<String>,

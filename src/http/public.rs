@@ -112,6 +112,7 @@ pub fn project(page: &StatusPage, snapshot: &Snapshot, past: Option<&PagePast>, 
     let mut open: Vec<&Incident> = listed(page, snapshot).flat_map(|view| &view.incidents).collect();
     open.sort_by_key(|incident| (std::cmp::Reverse(incident.opened_at), incident.id.clone()));
     open.dedup_by_key(|incident| incident.id.clone());
+    let (announced, past_announced) = timeline::announced(page, snapshot, now);
     StatusView {
         links: links.clone(),
         address: links.status(&page.slug),
@@ -133,7 +134,8 @@ pub fn project(page: &StatusPage, snapshot: &Snapshot, past: Option<&PagePast>, 
         open: open.into_iter().map(|incident| public_incident(incident, page.show, snapshot)).collect(),
         past: past.map_or_else(Vec::new, |past| past_days(&past.closed, page.show, snapshot)),
         maintenance: planned::for_page(&planned::covering(page, snapshot), now),
-        announced: timeline::announced(page, snapshot, now),
+        announced,
+        past_announced,
         announcements: page.announcements.iter().map(|a| AnnouncementView { at: a.at, kind: a.kind, text: a.text.clone() }).collect(),
         footer: page.links.iter().filter(|link| is_safe_link(&link.url)).cloned().collect(),
     }
@@ -304,6 +306,8 @@ pub struct StatusJson<'a> {
     maintenance: Vec<WindowJson<'a>>,
     /// What was announced at run time and holds, and then what the config announces.
     announcements: Vec<AnnouncedJson<'a>>,
+    /// What ended lately.
+    past_announcements: Vec<AnnouncedJson<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -455,6 +459,7 @@ impl<'a> From<&'a StatusView> for StatusJson<'a> {
                 .map(AnnouncedJson::from)
                 .chain(view.announcements.iter().map(AnnouncedJson::from))
                 .collect(),
+            past_announcements: view.past_announced.iter().map(AnnouncedJson::from).collect(),
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::model::id::MonitorId;
 use crate::model::id::NodeName;
 use crate::model::id::PageSlug;
 use crate::model::policy::SilenceId;
+use crate::model::update::About;
 use crate::model::update::AnnouncementId;
 use crate::model::update::UpdateId;
 use crate::notifier::signed::TOKEN_CHARS_MAX as ACT_CHARS_MAX;
@@ -246,10 +247,10 @@ pub enum AdminDeed {
 pub enum Writing {
     /// An update of an incident.
     Update(IncidentId),
-    /// A note on it, for operators only.
+    /// A note on it, for those who are signed in.
     Note(IncidentId),
-    /// One of both was not meant.
-    TakeBack(IncidentId, UpdateId),
+    /// Something that was said of an incident or announcement was not meant.
+    TakeBack(About, UpdateId),
     /// What was learnt from it.
     Postmortem(IncidentId),
     /// An announcement.
@@ -531,9 +532,7 @@ fn operator(segments: &[&str]) -> Option<OperatorRoute> {
         }
         ["new-monitor"] if wire == Wire::Page => Deed::Draft,
         ["channels", name, "test"] => Deed::TestChannel(channel(name)?),
-        ["incidents", id, "updates", update, "remove"] if wire == Wire::Page => {
-            Deed::Write(Writing::TakeBack(incident(id)?, UpdateId::parse(update).ok()?))
-        }
+        [kind, id, "updates", update, "remove"] if wire == Wire::Page => Deed::Write(take_back(kind, (id, update))?),
         ["channels", name, "retry"] => Deed::RetryChannel(channel(name)?),
         ["channels", name, "deliveries", id, "retry"] => Deed::RetryMessage(channel(name)?, row(id)?),
         all => Deed::Write(writing(all)?),
@@ -563,6 +562,16 @@ fn writing(segments: &[&str]) -> Option<Writing> {
     })
 }
 
+/// An update of an incident or an announcement is taken back.
+fn take_back(kind: &str, (id, update): (&str, &str)) -> Option<Writing> {
+    let about = match kind {
+        "incidents" => About::Incident(incident(id)?),
+        "announcements" => About::Announcement(AnnouncementId::parse(id).ok()?),
+        _ => return None,
+    };
+    Some(Writing::TakeBack(about, UpdateId::parse(update).ok()?))
+}
+
 /// Programs make and delete the acknowledgement of an incident; people press a button that says what it does.
 fn acknowledge_word(wire: Wire) -> &'static str {
     match wire {
@@ -575,7 +584,7 @@ fn operator_delete(segments: &[&str]) -> Option<OperatorRoute> {
     let deed = match segments {
         ["api", "v1", "incidents", id, "acknowledgement"] => Deed::Withdraw(incident(id)?),
         ["api", "v1", "silences", id] => Deed::EndSilence(silence(id)?),
-        ["api", "v1", "incidents", id, "updates", update] => Deed::Write(Writing::TakeBack(incident(id)?, UpdateId::parse(update).ok()?)),
+        ["api", "v1", kind, id, "updates", update] => Deed::Write(take_back(kind, (id, update))?),
         _ => return None,
     };
     Some(OperatorRoute { deed, wire: Wire::Json })
@@ -608,6 +617,9 @@ fn local_post(segments: &[&str]) -> Option<Route> {
         ["local", "channels", name, "deliveries", id, "retry"] => Some(Route::Local(LocalRoute::RetryMessage(channel(name)?, row(id)?))),
         ["local", "peers", name, "ping"] => node(name).map(|node| Route::Local(LocalRoute::PingPeer(node))),
         ["local", "peers", name, "forget"] => node(name).map(|node| Route::Local(LocalRoute::ForgetPeer(node))),
+        ["local", kind, id, "updates", update, "remove"] => {
+            take_back(kind, (id, update)).map(|taken| Route::Local(LocalRoute::Write(taken)))
+        }
         ["local", rest @ ..] => writing(rest).map(|writing| Route::Local(LocalRoute::Write(writing))),
         _ => None,
     }
@@ -809,6 +821,8 @@ mod tests {
             ("POST", "/incidents/abc234/updates/abcdefg2/remove", Right::Operator),
             ("POST", "/announcements", Right::Operator),
             ("POST", "/announcements/abcdefg2/updates", Right::Operator),
+            ("POST", "/announcements/abcdefg2/updates/abcdefg2/remove", Right::Operator),
+            ("DELETE", "/api/v1/announcements/abcdefg2/updates/abcdefg2", Right::Operator),
             ("POST", "/api/v1/incidents/abc234/updates", Right::Operator),
             ("POST", "/api/v1/incidents/abc234/notes", Right::Operator),
             ("POST", "/api/v1/incidents/abc234/postmortem", Right::Operator),
@@ -823,6 +837,8 @@ mod tests {
             ("POST", "/local/incidents/abc234/postmortem", Right::Local),
             ("POST", "/local/announcements", Right::Local),
             ("POST", "/local/announcements/abcdefg2/updates", Right::Local),
+            ("POST", "/local/announcements/abcdefg2/updates/abcdefg2/remove", Right::Local),
+            ("POST", "/local/incidents/abc234/updates/abcdefg2/remove", Right::Local),
         ] {
             assert_eq!(route(method, path).map(|found| found.right()), Ok(right), "{method} {path}");
         }

@@ -1,5 +1,7 @@
 //! From what the engine and the store know of an incident to its timeline, and from what people wrote to what operators and visitors see. Pure.
 
+use std::time::Duration;
+
 use crate::engine::snapshot::Snapshot;
 use crate::http::alert_views;
 use crate::http::writings::is_for;
@@ -21,6 +23,9 @@ use crate::ui::component::updates::LearntView;
 use crate::ui::component::updates::UpdateView;
 use crate::ui::page::announcements::AnnouncementCard;
 use crate::ui::page::announcements::AnnouncementsView;
+
+/// The last word of an announcement is for those who read the others: it stays for a long weekend.
+const ENDED_SHOWN_FOR: Duration = Duration::from_secs(3 * 86_400);
 
 /// Everything that happened, oldest first. Of what happened at once, what was seen comes before what was said of it.
 #[must_use]
@@ -86,20 +91,23 @@ pub fn public_of(id: &IncidentId, snapshot: &Snapshot) -> (Vec<UpdateView>, Opti
     (public_updates(&texts.updates), learnt)
 }
 
-/// What a page announces, newest first.
+/// What a page announces, newest first: what holds, and what ended lately.
 #[must_use]
-pub fn announced(page: &StatusPage, snapshot: &Snapshot, now: UnixMillis) -> Vec<AnnouncedView> {
-    let holds = |texts: &&AnnouncementTexts| texts.announced.from <= now && !texts.is_over(now) && is_for(&texts.announced, page, snapshot);
-    let mut all: Vec<&AnnouncementTexts> = snapshot.texts.announcements.values().filter(holds).collect();
+pub fn announced(page: &StatusPage, snapshot: &Snapshot, now: UnixMillis) -> (Vec<AnnouncedView>, Vec<AnnouncedView>) {
+    let has_begun = |texts: &&AnnouncementTexts| texts.announced.from <= now && is_for(&texts.announced, page, snapshot);
+    let mut all: Vec<&AnnouncementTexts> = snapshot.texts.announcements.values().filter(has_begun).collect();
     all.sort_by_key(|texts| std::cmp::Reverse(texts.announced.from));
-    let view = |texts: &AnnouncementTexts| AnnouncedView {
+    let (over, open): (Vec<_>, Vec<_>) = all.into_iter().partition(|texts| texts.is_over(now));
+    let is_recent = |texts: &&AnnouncementTexts| texts.ends().is_some_and(|end| now.since(end) < ENDED_SHOWN_FOR);
+    let view = |texts: &AnnouncementTexts, until| AnnouncedView {
         title: texts.announced.title.clone(),
         state: texts.state(),
         from: texts.announced.from,
-        until: texts.announced.until,
+        until,
         updates: public_updates(&texts.updates),
     };
-    all.into_iter().map(view).collect()
+    let over = over.into_iter().filter(is_recent).map(|texts| view(texts, texts.ends()));
+    (open.into_iter().map(|texts| view(texts, texts.announced.until)).collect(), over.collect())
 }
 
 /// The page of announcements.

@@ -25,7 +25,7 @@
 //! | notification | one message about one incident to one channel |
 //! | outbox | notifications owed but not yet sent |
 //! | update | what people say of an incident or announcement: how far they have got |
-//! | note | the same, for operators only |
+//! | note | the same, for everybody who is signed in |
 //! | announcement | something people tell visitors without a check that failed |
 
 pub mod change;

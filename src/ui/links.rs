@@ -175,6 +175,12 @@ impl Links {
         self.to(&format!("/announcements/{id}/updates"))
     }
 
+    /// Where a form takes one back.
+    #[must_use]
+    pub fn remove_announcement_update(&self, id: &AnnouncementId, update: &UpdateId) -> String {
+        self.to(&format!("/announcements/{id}/updates/{update}/remove"))
+    }
+
     /// Silences, and where a form asks for one.
     #[must_use]
     pub fn silences(&self) -> String {

@@ -1,19 +1,27 @@
 //! What people write about trouble: by pages, by the API, at the control socket, and what visitors see of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::StatusCode;
 
 use crate::config::Scope;
 use crate::engine::handle::Operation;
 use crate::engine::snapshot::Snapshot;
+use crate::http::tests::world;
 use crate::http::tests::world::NOON;
 use crate::http::tests::world::World;
 use crate::http::tests::world::api_token;
 use crate::http::tests::world::usual;
 use crate::http::visit::Peer;
 use crate::model::id::IncidentId;
+use crate::model::id::MonitorId;
+use crate::model::incident::CloseReason;
+use crate::model::incident::Closed;
+use crate::model::incident::Incident;
 use crate::model::maintenance::Selection;
+use crate::model::result::Failure;
+use crate::model::result::Phase;
 use crate::model::update::About;
 use crate::model::update::Announced;
 use crate::model::update::AnnouncementId;
@@ -88,9 +96,15 @@ fn asked(world: &World) -> Vec<Operation> {
 async fn visitors_read_what_is_public_and_operators_all_of_it_in_order() {
     let world = World::new(written(true)).await;
     let cookie = world.sign_in().await;
-    for path in ["/status/prod", "/status/prod.json"] {
+    for (path, shown) in [
+        ("/status/prod", ["Slow logins", "they are faster", "all", "it was"].as_slice()),
+        ("/status/prod.json", &["Slow logins", "they are faster", "all", "it was"]),
+        ("/status/prod.atom", &["Slow logins", "they are faster", "all"]),
+        ("/status/prod.ics", &["VCALENDAR"]),
+        ("/status/prod/widget", &["Status of prod"]),
+    ] {
         let public = world.get(path, &[]).await.body;
-        for shown in ["Slow logins", "they are faster", "all", "it was"] {
+        for shown in shown {
             assert!(public.contains(shown), "{path} {shown}: {public}");
         }
         for hidden in ["ada-the-author", "for-us", "a-note"] {
@@ -117,6 +131,60 @@ async fn visitors_read_what_is_public_and_operators_all_of_it_in_order() {
 }
 
 #[tokio::test]
+async fn the_last_word_of_an_announcement_is_to_be_read_for_days() {
+    let ended = |ago: u64| {
+        let mut snapshot = written(true);
+        let mut texts = snapshot.texts.as_ref().clone();
+        let known = texts.announcements.get_mut(&announcement()).unwrap();
+        known.announced.from = NOON.minus(Duration::from_secs(ago + 3600));
+        let mut last = posted("uuuuuuu5", state(UpdateState::Resolved, true), "the last word");
+        last.update.at = NOON.minus(Duration::from_secs(ago));
+        known.updates.push(last);
+        snapshot.texts = Arc::new(texts);
+        snapshot
+    };
+    let world = World::new(ended(2 * 86_400)).await;
+    for path in ["/status/prod", "/status/prod.json", "/status/prod.atom"] {
+        let public = world.get(path, &[]).await.body;
+        assert!(public.contains("Slow logins") && public.contains("the last word"), "{path}: {public}");
+        assert!(!public.contains("ada-the-author"), "{path}");
+    }
+    let data: serde_json::Value = serde_json::from_str(&world.get("/status/prod.json", &[]).await.body).unwrap();
+    assert_eq!((data["announcements"].as_array().map(Vec::len), &data["past_announcements"][0]["state"]), (Some(0), &"resolved".into()));
+    let page = world.get("/status/prod", &[]).await.body;
+    let (services, past) = (page.find("class=\"group").unwrap(), page.find("Past announcements").unwrap());
+    assert!(services < past && past < page.find("the last word").unwrap(), "{page}");
+
+    let world = World::new(ended(4 * 86_400)).await;
+    for path in ["/status/prod", "/status/prod.json", "/status/prod.atom"] {
+        assert!(!world.get(path, &[]).await.body.contains("the last word"), "{path}");
+    }
+    assert!(!world.get("/status/prod", &[]).await.body.contains("Past announcements"));
+}
+
+#[tokio::test]
+async fn what_is_written_of_an_incident_that_is_over_is_on_its_pages() {
+    let world = World::new(written(true)).await;
+    let monitor = world.engine.snapshot().monitors[&MonitorId::parse("api").unwrap()].monitor.clone();
+    let cause = Failure::TimedOut { phase: Phase::Connect, after: Duration::from_secs(5) };
+    let closed = Some(Closed { at: NOON, how: CloseReason::Recovered });
+    let over = Incident { id: IncidentId::from_derived("longago"), closed, ..world::incident(&monitor, cause) };
+    world.shelf.incidents.lock().unwrap().push(over);
+    let writer = [("authorization", "Bearer writer")];
+    for (place, body, is_shown) in [
+        ("postmortem", r#"{"text":"x","public":true}"#, true),
+        ("postmortem", r#"{"text":"x"}"#, false),
+        ("updates", r#"{"state":"resolved","public":true}"#, true),
+        ("updates", r#"{"state":"resolved"}"#, false),
+        ("notes", r#"{"text":"x"}"#, false),
+    ] {
+        let answer = world.ask("POST", &format!("/api/v1/incidents/longago/{place}"), &writer, body).await.body;
+        let made: serde_json::Value = serde_json::from_str(&answer).unwrap();
+        assert_eq!(made["pages"].as_array().unwrap().contains(&"prod".into()), is_shown, "{place} {body}: {made}");
+    }
+}
+
+#[tokio::test]
 async fn forms_of_our_pages_write_and_those_of_others_do_not() {
     let world = World::new(written(true)).await;
     let cookie = world.sign_in().await;
@@ -130,6 +198,7 @@ async fn forms_of_our_pages_write_and_those_of_others_do_not() {
         ("/incidents/incapi/updates/uuuuuuu2/remove", "", "/incidents/incapi"),
         ("/announcements", "state=investigating&title=t&pages=prod&from=&until=2026-06-30T18%3A00", "/announcements"),
         ("/announcements/slowlogi/updates", "state=resolved&text=", "/announcements"),
+        ("/announcements/slowlogi/updates/uuuuuuu4/remove", "", "/announcements"),
     ] {
         let foreign =
             [("cookie", cookie.as_str()), ("content-type", "application/x-www-form-urlencoded"), ("sec-fetch-site", "cross-site")];
@@ -140,7 +209,10 @@ async fn forms_of_our_pages_write_and_those_of_others_do_not() {
         assert_eq!((answer.status, answer.header("location")), (StatusCode::SEE_OTHER, back), "{path}: {}", answer.body);
     }
     let asked = asked(&world);
-    assert_eq!(asked.len(), 6);
+    assert_eq!(asked.len(), 7);
+    assert_eq!(asked[6], Operation::Unpost(About::Announcement(announcement()), UpdateId::parse("uuuuuuu4").unwrap()));
+    let page = world.get("/announcements", &[("cookie", &cookie)]).await.body;
+    assert!(page.contains("action=\"/announcements/slowlogi/updates/uuuuuuu4/remove\""), "{page}");
     let update = |kind, text: &str| Update { kind, text: text.to_owned(), by: "owner".to_owned(), at: NOON };
     let Operation::Post(About::Incident(_), _, first) = &asked[0] else { panic!("{:?}", asked[0]) };
     assert_eq!(*first, update(state(UpdateState::Identified, true), " a\nb"));
@@ -169,6 +241,7 @@ async fn programs_write_when_they_may_and_what_is_wrong_is_said() {
         ("DELETE", "/api/v1/incidents/incapi/updates/uuuuuuu1"),
         ("POST", announcements),
         ("POST", "/api/v1/announcements/slowlogi/updates"),
+        ("DELETE", "/api/v1/announcements/slowlogi/updates/uuuuuuu4"),
     ] {
         let body = r#"{"state":"resolved","text":"x"}"#;
         assert_eq!(world.ask(method, path, &reader, body).await.status, StatusCode::FORBIDDEN, "{method} {path}");
@@ -193,6 +266,8 @@ async fn programs_write_when_they_may_and_what_is_wrong_is_said() {
         let answer = world.ask("POST", path, &writer, body).await;
         assert!(answer.status == StatusCode::BAD_REQUEST && answer.body.contains(why), "{path} {body}: {}", answer.body);
     }
+    assert_eq!(world.ask("DELETE", "/api/v1/announcements/slowlogi/updates/uuuuuuu4", &writer, "").await.status, StatusCode::OK);
+    assert_eq!(asked(&world), [Operation::Unpost(About::Announcement(announcement()), UpdateId::parse("uuuuuuu4").unwrap())]);
     let nobody = world.ask("POST", "/api/v1/incidents/nosuchone/updates", &writer, r#"{"state":"resolved"}"#).await;
     assert_eq!(nobody.status, StatusCode::NOT_FOUND);
     assert_eq!(asked(&world), []);
@@ -210,4 +285,6 @@ async fn the_control_socket_lists_and_writes() {
     let asked = asked(&world);
     let [Operation::Post(About::Incident(about), _, update)] = asked.as_slice() else { panic!("{asked:?}") };
     assert_eq!((about, update.by.as_str(), update.kind), (&incident(), "ada", UpdateKind::Note));
+    let answer = world.ask_from(Peer::Control, "POST /local/announcements/slowlogi/updates/uuuuuuu4/remove", &form, "by=ada").await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
 }

@@ -116,7 +116,7 @@ pub fn forms(frame: &Frame, incident: &IncidentId, draft: &Draft, learnt: Option
                 label.inline { input type="checkbox" name="public" value="yes"; " Show it on the status pages that list this monitor" }
                 button.main type="submit" { "Post update" }
             }
-            details { summary { "Note for operators" }
+            details { summary { "Note for everybody who is signed in" }
                 form.stacked method="post" action=(frame.links.notes(incident)) {
                     (form_token(frame))
                     label { "What the others should know" textarea name="text" rows="3" maxlength=(UPDATE_CHARS_MAX) aria-describedby="markdown-help" required {} }
@@ -135,13 +135,13 @@ pub fn forms(frame: &Frame, incident: &IncidentId, draft: &Draft, learnt: Option
     }
 }
 
-/// What was learnt, for operators.
+/// What was learnt, for those who are signed in.
 #[must_use]
 pub fn learnt(view: &LearntView, now: UnixMillis) -> Markup {
     html! {
         section {
             h2 { "Postmortem" }
-            p.quiet { "by " b { (view.by) } ", " (text::ago(view.at, now)) ", " @if view.is_public { "public" } @else { "for operators only" } }
+            p.quiet { "by " b { (view.by) } ", " (text::ago(view.at, now)) ", " @if view.is_public { "public" } @else { "for everybody who is signed in" } }
             div.written { (markdown(&view.text)) }
         }
     }

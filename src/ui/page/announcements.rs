@@ -74,6 +74,11 @@ fn shown(frame: &Frame, card: &AnnouncementCard, is_open: bool) -> Markup {
             ol.updates { @for posted in &card.updates { li {
                 p.said-when { @if let Some(state) = posted.update.state() { (updates::state_badge(state)) } " " span.quiet { (text::short(posted.update.at, frame.now)) ", by " b { (posted.update.by) } } }
                 @if !posted.update.text.is_empty() { div.written { (markdown(&posted.update.text)) } }
+                @if frame.may_operate {
+                    form.again method="post" action=(frame.links.remove_announcement_update(&card.id, &posted.id)) {
+                        (layout::form_token(frame)) button.plain type="submit" { "Take back" }
+                    }
+                }
             } } }
             @if frame.may_operate && is_open {
                 details { summary { "Say more, or end it" }

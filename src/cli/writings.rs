@@ -38,9 +38,9 @@ pub(super) fn incident(common: &Common, options: &IncidentOptions) -> Exit {
             }),
             Err(exit) => exit,
         },
-        IncidentAction::Update { what, state, text, public, by } => {
+        IncidentAction::Update { what, state, template, text, public, by } => {
             let public = public.then(|| "yes".to_owned());
-            let fields = [("state", &Some(state.clone())), ("text", text), ("public", &public), ("by", by)];
+            let fields = [("state", state), ("template", template), ("text", text), ("public", &public), ("by", by)];
             write(common, (what, "updates"), &fields, "update")
         }
         IncidentAction::Note { what, text, by } => write(common, (what, "notes"), &[("text", &Some(text.clone())), ("by", by)], "note"),
@@ -67,12 +67,13 @@ pub(super) fn incident(common: &Common, options: &IncidentOptions) -> Exit {
 
 pub(super) fn announce(common: &Common, options: &AnnounceOptions) -> Exit {
     match &options.action {
-        AnnounceAction::Add { title, text: words, state, monitors, groups, labels, pages, from, until, lasts, by } => {
+        AnnounceAction::Add { title, text: words, state, template, monitors, groups, labels, pages, from, until, lasts, by } => {
             let patterns = [("monitors", monitors), ("groups", groups), ("labels", labels), ("pages", pages)];
             let mut fields: Vec<(&str, &str)> =
                 patterns.into_iter().flat_map(|(name, all)| all.iter().map(move |pattern| (name, pattern.as_str()))).collect();
             fields.push(("title", title));
-            let rest = [("text", words), ("state", state), ("from", from), ("until", until), ("for", lasts), ("by", by)];
+            let rest =
+                [("text", words), ("state", state), ("template", template), ("from", from), ("until", until), ("for", lasts), ("by", by)];
             fields.extend(rest.into_iter().filter_map(given));
             told(control::send(common, "/local/announcements", &fields), |made| format!("{}: {}\n", text(&made["id"]), on_pages(made)))
         }
@@ -82,22 +83,26 @@ pub(super) fn announce(common: &Common, options: &AnnounceOptions) -> Exit {
             }
             announcements(list(&found["announcements"]))
         }),
-        AnnounceAction::Update { id, state, text, by } => say_more(common, id, (state, text, by), "update"),
+        AnnounceAction::Update { id, state, template, text, by } => {
+            say_more(common, id, &[("state", state), ("template", template), ("text", text), ("by", by)], "update")
+        }
         AnnounceAction::Remove { id, update, by } => match announcement(id) {
             Ok(id) => take_back(common, ("announcements", id.as_str()), update, by),
             Err(exit) => exit,
         },
-        AnnounceAction::End { id, text, by } => say_more(common, id, ("resolved", text, by), "end"),
+        AnnounceAction::End { id, text, by } => {
+            let state = Some("resolved".to_owned());
+            say_more(common, id, &[("state", &state), ("text", text), ("by", by)], "end")
+        }
     }
 }
 
-fn say_more(common: &Common, id: &str, (state, words, by): (&str, &Option<String>, &Option<String>), what: &str) -> Exit {
+fn say_more(common: &Common, id: &str, fields: &[(&str, &Option<String>)], what: &str) -> Exit {
     let id = match announcement(id) {
         Ok(id) => id,
         Err(exit) => return exit,
     };
-    let mut fields = vec![("state", state)];
-    fields.extend([("text", words), ("by", by)].into_iter().filter_map(given));
+    let fields: Vec<(&str, &str)> = fields.iter().copied().filter_map(given).collect();
     told(control::send(common, &format!("/local/announcements/{id}/updates"), &fields), |made| {
         format!("{what} {} of `{id}`: {}\n", text(&made["id"]), on_pages(made))
     })

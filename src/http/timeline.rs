@@ -60,11 +60,15 @@ pub fn state(id: &IncidentId, snapshot: &Snapshot) -> Option<UpdateState> {
 /// What the forms of an incident begin with: a template when its name is asked for, else how far people have got.
 #[must_use]
 pub fn draft(id: &IncidentId, asked: Option<&str>, snapshot: &Snapshot) -> Draft {
+    begun(state(id, snapshot).unwrap_or(UpdateState::Investigating), asked, snapshot)
+}
+
+fn begun(state: UpdateState, asked: Option<&str>, snapshot: &Snapshot) -> Draft {
     let all = &snapshot.config.incident_templates;
     let templates = all.iter().map(|template| template.name.clone()).collect();
     match all.iter().find(|template| Some(template.name.as_str()) == asked) {
         Some(template) => Draft { state: template.state, text: template.text.clone(), templates },
-        None => Draft { state: state(id, snapshot).unwrap_or(UpdateState::Investigating), text: String::new(), templates },
+        None => Draft { state, text: String::new(), templates },
     }
 }
 
@@ -110,9 +114,9 @@ pub fn announced(page: &StatusPage, snapshot: &Snapshot, now: UnixMillis) -> (Ve
     (open.into_iter().map(|texts| view(texts, texts.announced.until)).collect(), over.collect())
 }
 
-/// The page of announcements.
+/// The page of announcements. A template may be asked for: for the update of one, or for the next one.
 #[must_use]
-pub fn announcements(snapshot: &Snapshot, now: UnixMillis) -> AnnouncementsView {
+pub fn announcements(snapshot: &Snapshot, (template, about): (Option<&str>, Option<&str>), now: UnixMillis) -> AnnouncementsView {
     let mut all: Vec<(bool, AnnouncementCard)> = Vec::new();
     for (id, texts) in &snapshot.texts.announcements {
         let announced = &texts.announced;
@@ -127,6 +131,8 @@ pub fn announcements(snapshot: &Snapshot, now: UnixMillis) -> AnnouncementsView 
             wanted: alert_views::wanted_words(&announced.wanted).into_iter().chain(named).collect(),
             pages: pages.map(|page| page.slug.to_string()).collect(),
             updates: texts.updates.iter().rev().cloned().collect(),
+            is_being_written: template.is_some() && about == Some(id.as_str()),
+            draft: begun(texts.state(), template.filter(|_| about == Some(id.as_str())), snapshot),
         };
         all.push((texts.is_over(now), card));
     }
@@ -137,5 +143,6 @@ pub fn announcements(snapshot: &Snapshot, now: UnixMillis) -> AnnouncementsView 
         open: cards(open),
         over: cards(over),
         slugs: snapshot.config.pages.iter().map(|page| page.slug.to_string()).collect(),
+        draft: begun(UpdateState::Investigating, template.filter(|_| about.is_none()), snapshot),
     }
 }

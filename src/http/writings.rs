@@ -39,6 +39,7 @@ use crate::model::update::Update;
 use crate::model::update::UpdateId;
 use crate::model::update::UpdateKind;
 use crate::model::update::UpdateState;
+use crate::model::update::UpdateTemplate;
 use crate::ui::links::Links;
 
 /// What somebody wrote.
@@ -47,6 +48,8 @@ use crate::ui::links::Links;
 pub struct Draft {
     state: Option<String>,
     text: Option<String>,
+    /// The name of a template, which says what is not said here.
+    template: Option<String>,
     /// Visitors may read it; not without being said.
     public: bool,
     title: Option<String>,
@@ -90,6 +93,7 @@ impl Draft {
         Ok(Draft {
             state: text("state"),
             text: text("text"),
+            template: text("template"),
             public: visit.field("public").is_some_and(|value| value != "no"),
             title: text("title"),
             monitors: lines(visit, "monitors"),
@@ -100,6 +104,20 @@ impl Draft {
             until: text("until"),
             lasts: text("for"),
         })
+    }
+
+    /// With the state and the text of the template that is named, as far as there is nothing else.
+    fn begun(self, templates: &[UpdateTemplate]) -> Result<Draft, Refusal> {
+        let Some(name) = self.template.as_deref() else { return Ok(self) };
+        let Some(found) = templates.iter().find(|template| template.name == name) else {
+            let names = templates.iter().map(|template| format!("`{}`", template.name)).collect::<Vec<_>>().join(", ");
+            let known =
+                if names.is_empty() { "`incident_templates` of the config has none".to_owned() } else { format!("there are {names}") };
+            return Err(Refusal::Malformed(format!("There is no template `{}`; {known}.", clean(name))));
+        };
+        let state = self.state.or_else(|| Some(found.state.word().to_owned()));
+        let text = self.text.or_else(|| Some(found.text.clone()));
+        Ok(Draft { state, text, template: None, ..self })
     }
 
     fn words(&self) -> String {
@@ -198,6 +216,7 @@ pub async fn write(desk: &Desk, writing: &Writing, draft: Result<Draft, Refusal>
         let id = new_id(UpdateId::parse)?;
         Ok((id.to_string(), Operation::Post(about, id, update)))
     };
+    let draft = draft.and_then(|draft| draft.begun(&snapshot.config.incident_templates));
     let mut monitor = None;
     let (id, operation) = match writing {
         Writing::Update(incident) => {

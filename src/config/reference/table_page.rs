@@ -24,7 +24,11 @@ pub(super) const SECTIONS: &[Section] = &[
     },
     Section { path: "status_pages[].groups[].match", doc: "Selects monitors by their labels.", keys: MATCH },
     Section { path: "status_pages[].announcements[]", doc: "A message of the operators on the page.", keys: ANNOUNCEMENT },
-    Section { path: "incident_templates[]", doc: "A text that people can begin an update of an incident with.", keys: TEMPLATE },
+    Section {
+        path: "incident_templates[]",
+        doc: "A text that people can begin an update of an incident or an announcement with.",
+        keys: TEMPLATE,
+    },
 ];
 
 const PAGE: &[Key] = &[

@@ -162,6 +162,98 @@ async fn the_last_word_of_an_announcement_is_to_be_read_for_days() {
     assert!(!world.get("/status/prod", &[]).await.body.contains("Past announcements"));
 }
 
+/// What is not for visitors, and who wrote anything, is at none of the addresses that they can reach.
+#[tokio::test]
+async fn what_is_not_public_is_at_no_public_address() {
+    let mut snapshot = written(true);
+    let mut texts = snapshot.texts.as_ref().clone();
+    // Of what is over as well: its words stay for a while.
+    let known = texts.announcements[&announcement()].clone();
+    let mut over = AnnouncementTexts { announced: Announced { until: Some(NOON), ..known.announced }, updates: known.updates };
+    over.updates.push(posted("uuuuuuu6", UpdateKind::Note, "a-note in a past one"));
+    texts.announcements.insert(AnnouncementId::parse("pastlogi").unwrap(), over);
+    let texts_of = texts.incidents[&incident()].clone();
+    let private = Postmortem { text: "for-us, what we learnt".to_owned(), is_public: false, ..texts_of.postmortem.clone().unwrap() };
+    texts.incidents.insert(IncidentId::from_derived("longago"), IncidentTexts { postmortem: Some(private), ..texts_of });
+    snapshot.texts = Arc::new(texts);
+    let world = World::new(snapshot).await;
+    let monitor = world.engine.snapshot().monitors[&MonitorId::parse("api").unwrap()].monitor.clone();
+    let cause = Failure::TimedOut { phase: Phase::Connect, after: Duration::from_secs(5) };
+    let closed = Some(Closed { at: NOON, how: CloseReason::Recovered });
+    world.shelf.incidents.lock().unwrap().push(Incident {
+        id: IncidentId::from_derived("longago"),
+        closed,
+        ..world::incident(&monitor, cause)
+    });
+    let mut read = String::new();
+    for path in ["", ".json", ".atom", ".ics", "/widget", "/theme.css", "?lang=de"].map(|end| format!("/status/prod{end}")) {
+        let answer = world.get(&path, &[]).await;
+        assert!(answer.status == StatusCode::OK || path.ends_with(".css"), "{path}: {}", answer.status);
+        read.push_str(&answer.body);
+    }
+    for of in ["", "/api"] {
+        for file in ["status.svg", "status.json", "status.shields", "up-down.svg", "uptime-24h.svg", "response-time.svg"] {
+            read.push_str(&world.get(&format!("/badge/prod{of}/{file}"), &[]).await.body);
+        }
+    }
+    for path in ["/", "/sign-in", "/healthz", "/robots.txt", "/incidents/incapi", "/announcements", "/api/v1/incidents/incapi/updates"] {
+        read.push_str(&world.get(path, &[]).await.body);
+    }
+    assert!(["they are faster", "<em>all</em>", "it was"].iter().all(|shown| read.contains(shown)), "what is public is there");
+    for hidden in ["ada-the-author", "for-us", "a-note", "uuuuuuu2", "uuuuuuu3", "uuuuuuu6"] {
+        let place = read.find(hidden).map(|at| read[at.saturating_sub(200)..].chars().take(400).collect::<String>());
+        assert_eq!(place, None, "{hidden}");
+    }
+}
+
+#[tokio::test]
+async fn announcements_begin_with_templates_as_well() {
+    let world = World::new(written(true)).await;
+    let cookie = world.sign_in().await;
+    let headers = [("cookie", cookie.as_str())];
+    let found = "We *wait* &lt;/textarea&gt;</textarea>";
+    let plain = world.get("/announcements", &headers).await.body;
+    assert!(!plain.contains(found), "{plain}");
+    let (next, more) =
+        ("/announcements?template=Found%20%26%20%3Cfixed%3E", "/announcements?about=slowlogi&template=Found%20%26%20%3Cfixed%3E");
+    assert!(plain.contains(&format!("{next}#announce\"")) && plain.contains("#say-slowlogi\">Found &amp; &lt;fixed&gt;"), "{plain}");
+    for (path, form, is_open) in [(next, "id=\"announce\"", false), (more, "id=\"say-slowlogi\" open", true)] {
+        let page = world.get(path, &headers).await.body;
+        let (_, rest) = page.split_once(form).unwrap_or_else(|| panic!("{path}: {page}"));
+        assert!(rest.split("</form>").next().unwrap().contains(found) && page.matches(found).count() == 1, "{path}: {page}");
+        assert_eq!(page.contains("id=\"say-slowlogi\" open"), is_open, "{path}");
+    }
+
+    let writer = [("authorization", "Bearer writer")];
+    let name = "Found & <fixed>";
+    let post = async |path: &str, body: serde_json::Value| world.ask("POST", path, &writer, &body.to_string()).await;
+    let (incident, updates) = ("/api/v1/incidents/incapi/updates", "/api/v1/announcements/slowlogi/updates");
+    for path in [incident, updates] {
+        let answer = post(path, serde_json::json!({"template": name})).await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}: {}", answer.body);
+    }
+    let announced = serde_json::json!({"template": name, "text": "my own", "title": "t", "pages": ["prod"]});
+    assert_eq!(post("/api/v1/announcements", announced).await.status, StatusCode::OK);
+    let said = |update: &Update| (update.state(), update.text.clone());
+    let all: Vec<_> = asked(&world)
+        .iter()
+        .map(|operation| {
+            let (Operation::Post(_, _, update) | Operation::Announce(_, _, _, update)) = operation else { panic!("{operation:?}") };
+            said(update)
+        })
+        .collect();
+    let template = (Some(UpdateState::Monitoring), "We *wait* </textarea>".to_owned());
+    assert_eq!(all, [template.clone(), template, (Some(UpdateState::Monitoring), "my own".to_owned())]);
+    let wrong = post(updates, serde_json::json!({"template": "nothing"})).await;
+    assert!(
+        wrong.status == StatusCode::BAD_REQUEST && wrong.body.contains("There is no template `nothing`; there are `Found"),
+        "{}",
+        wrong.body
+    );
+    assert_eq!(post("/api/v1/incidents/incapi/notes", serde_json::json!({"template": name})).await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(asked(&world), []);
+}
+
 #[tokio::test]
 async fn what_is_written_of_an_incident_that_is_over_is_on_its_pages() {
     let world = World::new(written(true)).await;

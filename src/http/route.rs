@@ -152,6 +152,8 @@ pub enum ViewerRoute {
     Silences,
     /// The same as JSON.
     ApiSilences,
+    /// Maintenance windows.
+    Maintenance,
     /// What visitors are told without a check that failed.
     Announcements,
     /// The same as JSON.
@@ -356,6 +358,7 @@ impl ViewerRoute {
             ViewerRoute::Incidents => Some("/incidents".to_owned()),
             ViewerRoute::Incident(id) => Some(format!("/incidents/{id}")),
             ViewerRoute::Silences => Some("/silences".to_owned()),
+            ViewerRoute::Maintenance => Some("/maintenance".to_owned()),
             ViewerRoute::Announcements => Some("/announcements".to_owned()),
             ViewerRoute::Config => Some("/config".to_owned()),
             ViewerRoute::Channels => Some("/channels".to_owned()),
@@ -488,6 +491,7 @@ fn viewer(segments: &[&str]) -> Option<ViewerRoute> {
         ["incidents"] => Some(ViewerRoute::Incidents),
         ["incidents", id] => incident(id).map(ViewerRoute::Incident),
         ["silences"] => Some(ViewerRoute::Silences),
+        ["maintenance"] => Some(ViewerRoute::Maintenance),
         ["api", "v1", "silences"] => Some(ViewerRoute::ApiSilences),
         ["announcements"] => Some(ViewerRoute::Announcements),
         ["api", "v1", "announcements"] => Some(ViewerRoute::ApiAnnouncements),
@@ -783,6 +787,7 @@ mod tests {
     fn so_has_every_act_about_alerts() {
         for (method, path, right) in [
             ("GET", "/silences", Right::Viewer),
+            ("GET", "/maintenance", Right::Viewer),
             ("GET", "/api/v1/silences", Right::Viewer),
             ("POST", "/incidents/abc234/acknowledge", Right::Operator),
             ("POST", "/incidents/abc234/withdraw", Right::Operator),
@@ -924,9 +929,18 @@ mod tests {
 
     #[test]
     fn pages_one_is_sent_back_to_are_routes_again() {
-        for path in
-            ["/monitors", "/monitors/api", "/incidents", "/incidents/abc", "/silences", "/announcements", "/config", "/channels", "/peers"]
-        {
+        for path in [
+            "/monitors",
+            "/monitors/api",
+            "/incidents",
+            "/incidents/abc",
+            "/silences",
+            "/maintenance",
+            "/announcements",
+            "/config",
+            "/channels",
+            "/peers",
+        ] {
             let Ok(Route::Viewer(found)) = route("GET", path) else { panic!("{path} is for viewers") };
             assert_eq!(found.page_path().as_deref(), Some(path));
         }

@@ -69,6 +69,7 @@ use crate::ui::page::config;
 use crate::ui::page::dashboard;
 use crate::ui::page::incidents;
 use crate::ui::page::incidents::IncidentsView;
+use crate::ui::page::maintenance;
 use crate::ui::page::monitor;
 use crate::ui::page::monitor::BadgeLine;
 use crate::ui::page::monitor::History;
@@ -140,6 +141,7 @@ impl Desk {
             ViewerRoute::Incidents => incidents::list(&frame, &self.incidents(&snapshot, now).await),
             ViewerRoute::Incident(id) => self.incident(&frame, &snapshot, (id, &visit.query)).await?,
             ViewerRoute::Silences => silences::page(&frame, &alert_views::silences(&snapshot)),
+            ViewerRoute::Maintenance => maintenance::page(&frame, &planned::of_operators(&snapshot.config, now)),
             ViewerRoute::Announcements => {
                 let asked = (asked(&visit.query, "template"), asked(&visit.query, "about"));
                 announcements::page(&frame, &timeline::announcements(&snapshot, (asked.0.as_deref(), asked.1.as_deref()), now))

@@ -235,6 +235,7 @@ fn operator_paths(incident: &str) -> Vec<String> {
         "/monitors/nightly-backup",
         "/incidents",
         "/silences",
+        "/maintenance",
         "/announcements",
         "/channels",
         "/channels/chat",
@@ -824,7 +825,7 @@ fn whatever_things_are_called_no_script_runs() {
     let silenced = instance.run(&["silence", "add", "--groups", HOSTILE[5], "--for", "1h", "--note", HOSTILE[1]]);
     assert!(silenced.status.success(), "{}", common::stderr(&silenced));
     let mut paths: Vec<String> =
-        ["/monitors", "/monitors/beat", "/incidents", "/silences", "/channels", "/config"].map(str::to_owned).into();
+        ["/monitors", "/monitors/beat", "/incidents", "/silences", "/maintenance", "/channels", "/config"].map(str::to_owned).into();
     paths.extend((0..HOSTILE.len()).flat_map(|i| [format!("/monitors/m{i}"), format!("/status/p{i}")]));
     let open: Vec<String> = instance.status()["monitors"]
         .as_array()

@@ -42,6 +42,7 @@ monitors: [{{ name: shop, http: \"{}\" }}, {{ name: spare, http: \"http://127.0.
 status_pages:
   - {{ slug: main, groups: [{{ name: All, monitors: shop }}] }}
   - {{ slug: other, groups: [{{ name: All, monitors: spare }}] }}
+incident_templates: [{{ name: Looking, state: identified, text: We found the pool }}]
 ",
         dir.join("state").display(),
         shop.url("/"),
@@ -76,17 +77,11 @@ fn an_outage_is_told_in_words_to_operators_and_visitors_and_the_words_outlive_th
     // By the command line: a postmortem, and an announcement.
     let said = instance.run(&["incident", "postmortem", "shop", "--text", "It was the **disk**", "--public", "--by", "ada-the-author"]);
     assert!(stdout(&said).contains(&format!("of `{incident}`: on main")), "{}{}", stdout(&said), stderr(&said));
-    let said =
-        instance.run(&["announce", "add", "--title", "Slow logins", "--text", "We look", "--monitors", "shop", "--by", "ada-the-author"]);
-    let line = stdout(&said);
-    assert!(line.ends_with(": on main\n"), "{line}{}", stderr(&said));
-    let announcement = line.split(':').next().unwrap().to_owned();
-    let refused = instance.run(&["announce", "add", "--title", "x", "--pages", "nowhere"]);
-    assert!(refused.status.code() == Some(1) && stderr(&refused).contains("there are `main`, `other`"), "{}", stderr(&refused));
+    let announcement = announce(&instance);
 
     // Visitors read what is public, and never who wrote it.
     let page = || request(&address, "GET", "/status/main", &[], "").2;
-    wait_for("the page", || page().contains("Slow logins").then_some(()));
+    wait_for("the page", || (page().contains("Slow logins") && page().contains("We found the pool")).then_some(()));
     let seen = page();
     for shown in ["<em>look</em> &lt;b&gt;into&lt;/b&gt; it", "Investigating", "<strong>disk</strong>", "We look"] {
         assert!(seen.contains(shown), "{shown}: {seen}");
@@ -118,15 +113,61 @@ fn an_outage_is_told_in_words_to_operators_and_visitors_and_the_words_outlive_th
     let id = inside["id"].as_str().unwrap();
     assert_eq!(api(&address, "DELETE", &format!("{updates}/{id}"), "").0, 200);
     assert_eq!(api(&address, "DELETE", &format!("{updates}/{id}"), "").0, 409);
-    let said = instance.run(&["announce", "end", &announcement, "--text", "Fast again"]);
-    assert_eq!(said.status.code(), Some(0), "{}", stderr(&said));
-    wait_for("the end", || (!page().contains("Slow logins")).then_some(()));
-    let listed = stdout(&instance.run(&["announce", "list"]));
-    assert!(listed.contains(&announcement) && listed.contains("resolved"), "{listed}");
+    end_and_go_on(&instance, &announcement);
     shop.set(Answer::Status(200, "ok"));
     instance.wait_for_verdict("shop", "up");
-    let said = instance.run(&["incident", "update", &incident, "--state", "resolved", "--text", "Over", "--public"]);
+    write_of_what_is_over(&instance, &incident);
+}
+
+/// By the command line, in words of its own and in those of a template.
+fn announce(instance: &Instance) -> String {
+    let said =
+        instance.run(&["announce", "add", "--title", "Slow logins", "--text", "We look", "--monitors", "shop", "--by", "ada-the-author"]);
+    let line = stdout(&said);
+    assert!(line.ends_with(": on main\n"), "{line}{}", stderr(&said));
+    let announcement = line.split(':').next().unwrap().to_owned();
+    let said = instance.run(&["announce", "update", &announcement, "--template", "Looking", "--by", "ada-the-author"]);
+    assert!(stdout(&said).ends_with(&format!("of `{announcement}`: on main\n")), "{}{}", stdout(&said), stderr(&said));
+    let refused = instance.run(&["announce", "update", &announcement, "--template", "Lookin"]);
+    assert!(refused.status.code() == Some(1) && stderr(&refused).contains("there are `Looking`"), "{}", stderr(&refused));
+    assert_eq!(instance.run(&["announce", "update", &announcement]).status.code(), Some(2), "neither a state nor a template");
+    let refused = instance.run(&["announce", "add", "--title", "x", "--pages", "nowhere"]);
+    assert!(refused.status.code() == Some(1) && stderr(&refused).contains("there are `main`, `other`"), "{}", stderr(&refused));
+    announcement
+}
+
+fn end_and_go_on(instance: &Instance, announcement: &str) {
+    let page = || request(&instance.address, "GET", "/status/main", &[], "").2;
+    let said = instance.run(&["announce", "end", announcement, "--text", "Fast again"]);
     assert_eq!(said.status.code(), Some(0), "{}", stderr(&said));
+    // Its last word stays to be read for a while, in quiet.
+    let data = || serde_json::from_str::<Value>(&request(&instance.address, "GET", "/status/main.json", &[], "").2).unwrap();
+    wait_for("the end", || (data()["announcements"] == serde_json::json!([])).then_some(()));
+    assert_eq!(data()["past_announcements"][0]["updates"][0]["text"], "Fast again");
+    assert!(page().contains("Past announcements") && page().contains("Fast again"), "{}", page());
+    let listed = stdout(&instance.run(&["announce", "list"]));
+    assert!(listed.contains(announcement) && listed.contains("resolved"), "{listed}");
+    // It was not the end, after all.
+    let line = stdout(&said);
+    let last = line.split_whitespace().nth(1).unwrap();
+    let said = instance.run(&["announce", "remove", announcement, last]);
+    assert_eq!(stdout(&said), format!("{last} of `{announcement}` is taken back\n"), "{}", stderr(&said));
+    wait_for("its going on", || (data()["announcements"][0]["title"] == "Slow logins").then_some(()));
+    assert_eq!(instance.run(&["announce", "remove", announcement, last]).status.code(), Some(1));
+}
+
+fn write_of_what_is_over(instance: &Instance, incident: &str) {
+    let said = instance.run(&["incident", "update", incident, "--state", "resolved", "--text", "Over", "--public"]);
+    assert!(stdout(&said).ends_with(": on main\n"), "{}{}", stdout(&said), stderr(&said));
+    for nothing in ["shop", "nowhere"] {
+        let said = instance.run(&["incident", "note", nothing, "--text", "x"]);
+        let why = format!("there is no incident `{nothing}`, and no monitor of this name with an open one");
+        assert!(said.status.code() == Some(1) && stderr(&said).contains(&why), "{}", stderr(&said));
+    }
+    let said = stdout(&instance.run(&["incident", "note", incident, "--text", "said in haste"]));
+    let note = said.split_whitespace().nth(1).unwrap();
+    assert_eq!(instance.run(&["incident", "remove", incident, note]).status.code(), Some(0));
+    assert!(!stdout(&instance.run(&["incident", "show", incident])).contains("said in haste"));
     let listed = stdout(&instance.run(&["incident", "list"]));
     assert!(listed.contains("resolved") && !listed.contains("only-for-us"), "{listed}");
     assert_eq!(stdout(&instance.run(&["incident", "list", "--open"])), "there is no incident\n");

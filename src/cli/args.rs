@@ -430,19 +430,22 @@ pub(super) enum IncidentAction {
         #[arg(value_name = "INCIDENT or MONITOR")]
         what: String,
         /// How far
-        #[arg(long, value_parser = STATES)]
-        state: String,
+        #[arg(long, value_parser = STATES, required_unless_present = "template")]
+        state: Option<String>,
+        /// A text of `incident_templates` in the config, which says what is not said here
+        #[arg(long, value_name = "NAME")]
+        template: Option<String>,
         /// What you say, in a small Markdown
         #[arg(long, value_name = "TEXT")]
         text: Option<String>,
         /// Show it on the status pages that list the monitor
         #[arg(long)]
         public: bool,
-        /// Who you are, for the other operators
+        /// Who you are, for everybody who is signed in
         #[arg(long, value_name = "NAME")]
         by: Option<String>,
     },
-    /// Write something down for the other operators
+    /// Write something down for everybody who is signed in
     Note {
         /// Id of an incident, or id or name of a monitor that has one open
         #[arg(value_name = "INCIDENT or MONITOR")]
@@ -450,7 +453,18 @@ pub(super) enum IncidentAction {
         /// What, in a small Markdown
         #[arg(long, value_name = "TEXT")]
         text: String,
-        /// Who you are, for the other operators
+        /// Who you are, for everybody who is signed in
+        #[arg(long, value_name = "NAME")]
+        by: Option<String>,
+    },
+    /// Take an update or note back that was not meant
+    Remove {
+        /// Id of an incident, or id or name of a monitor that has one open
+        #[arg(value_name = "INCIDENT or MONITOR")]
+        what: String,
+        /// Which, as `show` prints it
+        update: String,
+        /// Who you are, for everybody who is signed in
         #[arg(long, value_name = "NAME")]
         by: Option<String>,
     },
@@ -468,7 +482,7 @@ pub(super) enum IncidentAction {
         /// Show it on the status pages that list the monitor
         #[arg(long)]
         public: bool,
-        /// Who you are, for the other operators
+        /// Who you are, for everybody who is signed in
         #[arg(long, value_name = "NAME")]
         by: Option<String>,
     },
@@ -522,6 +536,9 @@ pub(super) enum AnnounceAction {
         /// How far you have got; `investigating` when nothing is said
         #[arg(long, value_parser = STATES)]
         state: Option<String>,
+        /// A text of `incident_templates` in the config, which says what is not said here
+        #[arg(long, value_name = "NAME")]
+        template: Option<String>,
         /// Monitors by their names; `*` stands for any text, `?` for one character
         #[arg(long, value_name = "PATTERN", num_args = 1.., group = "for_whom")]
         monitors: Vec<String>,
@@ -543,7 +560,7 @@ pub(super) enum AnnounceAction {
         /// For how long, such as `2h`
         #[arg(long = "for", value_name = "DURATION")]
         lasts: Option<String>,
-        /// Who you are, for the other operators
+        /// Who you are, for everybody who is signed in
         #[arg(long, value_name = "NAME")]
         by: Option<String>,
     },
@@ -558,12 +575,25 @@ pub(super) enum AnnounceAction {
         /// Of which, as `add` and `list` print it
         id: String,
         /// How far you have got
-        #[arg(long, value_parser = STATES)]
-        state: String,
+        #[arg(long, value_parser = STATES, required_unless_present = "template")]
+        state: Option<String>,
+        /// A text of `incident_templates` in the config, which says what is not said here
+        #[arg(long, value_name = "NAME")]
+        template: Option<String>,
         /// What you say, in a small Markdown
         #[arg(long, value_name = "TEXT")]
         text: Option<String>,
-        /// Who you are, for the other operators
+        /// Who you are, for everybody who is signed in
+        #[arg(long, value_name = "NAME")]
+        by: Option<String>,
+    },
+    /// Take an update back that was not meant
+    Remove {
+        /// Of which, as `add` and `list` print it
+        id: String,
+        /// The update, as `update` and `end` print it, and `list --json`
+        update: String,
+        /// Who you are, for everybody who is signed in
         #[arg(long, value_name = "NAME")]
         by: Option<String>,
     },
@@ -574,7 +604,7 @@ pub(super) enum AnnounceAction {
         /// What you say, in a small Markdown
         #[arg(long, value_name = "TEXT")]
         text: Option<String>,
-        /// Who you are, for the other operators
+        /// Who you are, for everybody who is signed in
         #[arg(long, value_name = "NAME")]
         by: Option<String>,
     },

@@ -17,6 +17,9 @@ use crate::cli::args::IncidentOptions;
 use crate::cli::control;
 use crate::cli::control::Answered;
 use crate::cli::output;
+use crate::consensus::identity::is_incident_id;
+use crate::model::update::AnnouncementId;
+use crate::model::update::UpdateId;
 
 /// Bytes of a file that are read for a postmortem; the longest one has fewer, and what is longer is refused with its reason.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
@@ -35,12 +38,16 @@ pub(super) fn incident(common: &Common, options: &IncidentOptions) -> Exit {
             }),
             Err(exit) => exit,
         },
-        IncidentAction::Update { what, state, text, public, by } => {
+        IncidentAction::Update { what, state, template, text, public, by } => {
             let public = public.then(|| "yes".to_owned());
-            let fields = [("state", &Some(state.clone())), ("text", text), ("public", &public), ("by", by)];
+            let fields = [("state", state), ("template", template), ("text", text), ("public", &public), ("by", by)];
             write(common, (what, "updates"), &fields, "update")
         }
         IncidentAction::Note { what, text, by } => write(common, (what, "notes"), &[("text", &Some(text.clone())), ("by", by)], "note"),
+        IncidentAction::Remove { what, update, by } => match resolved(common, what) {
+            Ok(id) => take_back(common, ("incidents", &id), update, by),
+            Err(exit) => exit,
+        },
         IncidentAction::Postmortem { what, text, file, public, by } => {
             let text = match (text, file) {
                 (Some(text), _) => text.clone(),
@@ -60,12 +67,13 @@ pub(super) fn incident(common: &Common, options: &IncidentOptions) -> Exit {
 
 pub(super) fn announce(common: &Common, options: &AnnounceOptions) -> Exit {
     match &options.action {
-        AnnounceAction::Add { title, text: words, state, monitors, groups, labels, pages, from, until, lasts, by } => {
+        AnnounceAction::Add { title, text: words, state, template, monitors, groups, labels, pages, from, until, lasts, by } => {
             let patterns = [("monitors", monitors), ("groups", groups), ("labels", labels), ("pages", pages)];
             let mut fields: Vec<(&str, &str)> =
                 patterns.into_iter().flat_map(|(name, all)| all.iter().map(move |pattern| (name, pattern.as_str()))).collect();
             fields.push(("title", title));
-            let rest = [("text", words), ("state", state), ("from", from), ("until", until), ("for", lasts), ("by", by)];
+            let rest =
+                [("text", words), ("state", state), ("template", template), ("from", from), ("until", until), ("for", lasts), ("by", by)];
             fields.extend(rest.into_iter().filter_map(given));
             told(control::send(common, "/local/announcements", &fields), |made| format!("{}: {}\n", text(&made["id"]), on_pages(made)))
         }
@@ -75,23 +83,50 @@ pub(super) fn announce(common: &Common, options: &AnnounceOptions) -> Exit {
             }
             announcements(list(&found["announcements"]))
         }),
-        AnnounceAction::Update { id, state, text, by } => say_more(common, id, (state, text, by), "update"),
-        AnnounceAction::End { id, text, by } => say_more(common, id, ("resolved", text, by), "end"),
+        AnnounceAction::Update { id, state, template, text, by } => {
+            say_more(common, id, &[("state", state), ("template", template), ("text", text), ("by", by)], "update")
+        }
+        AnnounceAction::Remove { id, update, by } => match announcement(id) {
+            Ok(id) => take_back(common, ("announcements", id.as_str()), update, by),
+            Err(exit) => exit,
+        },
+        AnnounceAction::End { id, text, by } => {
+            let state = Some("resolved".to_owned());
+            say_more(common, id, &[("state", &state), ("text", text), ("by", by)], "end")
+        }
     }
 }
 
-fn say_more(common: &Common, id: &str, (state, words, by): (&str, &Option<String>, &Option<String>), what: &str) -> Exit {
-    let id = match crate::model::update::AnnouncementId::parse(id) {
+fn say_more(common: &Common, id: &str, fields: &[(&str, &Option<String>)], what: &str) -> Exit {
+    let id = match announcement(id) {
         Ok(id) => id,
+        Err(exit) => return exit,
+    };
+    let fields: Vec<(&str, &str)> = fields.iter().copied().filter_map(given).collect();
+    told(control::send(common, &format!("/local/announcements/{id}/updates"), &fields), |made| {
+        format!("{what} {} of `{id}`: {}\n", text(&made["id"]), on_pages(made))
+    })
+}
+
+fn announcement(id: &str) -> Result<AnnouncementId, Exit> {
+    AnnouncementId::parse(id).map_err(|error| {
+        output::say(&error);
+        Exit::Usage
+    })
+}
+
+/// An update of an incident or announcement was not meant.
+fn take_back(common: &Common, (place, id): (&str, &str), update: &str, by: &Option<String>) -> Exit {
+    let update = match UpdateId::parse(update) {
+        Ok(update) => update,
         Err(error) => {
             output::say(&error);
             return Exit::Usage;
         }
     };
-    let mut fields = vec![("state", state)];
-    fields.extend([("text", words), ("by", by)].into_iter().filter_map(given));
-    told(control::send(common, &format!("/local/announcements/{id}/updates"), &fields), |made| {
-        format!("{what} of `{id}`: {}\n", on_pages(made))
+    let fields: Vec<(&str, &str)> = given(("by", by)).into_iter().collect();
+    told(control::send(common, &format!("/local/{place}/{id}/updates/{update}/remove"), &fields), |_| {
+        format!("{update} of `{id}` is taken back\n")
     })
 }
 
@@ -127,7 +162,7 @@ fn resolved(common: &Common, what: &str) -> Result<String, Exit> {
     match open.as_slice() {
         [one] => Ok((*one).to_owned()),
         // It may be older than those that are listed.
-        [] if !what.is_empty() && what.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit()) => Ok(what.to_owned()),
+        [] if is_incident_id(what) => Ok(what.to_owned()),
         [] => {
             output::say(&format!("there is no incident `{what}`, and no monitor of this name with an open one"));
             Err(Exit::No)

@@ -14,13 +14,21 @@ use crate::model::incident::Epoch;
 use crate::model::incident::Lane;
 use crate::model::notification::EventKind;
 
+/// 13 characters are 65 bits: enough that a lifetime of incidents does not collide, short enough to read out.
+const INCIDENT_CHARS: usize = 13;
+
 /// The incident of a monitor's lane in an odd epoch. `cluster` keeps the incidents of different installations apart.
 #[must_use]
 pub fn incident_id(cluster: &str, monitor: &MonitorId, lane: Lane, epoch: Epoch) -> IncidentId {
     let hash = hash(&[cluster, monitor.as_str(), lane.word(), &epoch.0.to_string()]);
     let text = BASE32_NOPAD.encode(&hash).to_ascii_lowercase();
-    // 13 characters are 65 bits: enough that a lifetime of incidents does not collide, short enough to read out.
-    IncidentId::from_derived(&text[..13])
+    IncidentId::from_derived(&text[..INCIDENT_CHARS])
+}
+
+/// Whether a text may be the id of an incident, by its form.
+#[must_use]
+pub fn is_incident_id(text: &str) -> bool {
+    text.len() == INCIDENT_CHARS && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'2'..=b'7'))
 }
 
 /// What makes a notification the same message everywhere and at every attempt.

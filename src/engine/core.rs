@@ -308,6 +308,9 @@ impl Core {
     /// Has a change made durable, and peers told of it afterwards.
     fn commit(&mut self, commands: &mut Vec<Command>, change: StateChange, request: Option<RequestId>) {
         let publish = std::mem::take(&mut self.after_commit);
+        if self.texts.take_replay() {
+            commands.push(Command::Replay);
+        }
         if !change.is_empty() || !publish.is_empty() {
             commands.push(Command::Commit { change, answers: request.into_iter().collect(), publish });
         }

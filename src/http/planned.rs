@@ -3,14 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::config::Config;
 use crate::engine::snapshot::MonitorView;
 use crate::engine::snapshot::Snapshot;
+use crate::http::views::origin;
+use crate::model::maintenance::Span;
+use crate::model::maintenance::When;
 use crate::model::maintenance::Window;
 use crate::model::monitor::Monitor;
 use crate::model::page::StatusPage;
+use crate::model::schedule::Zone;
 use crate::model::time::UnixMillis;
 use crate::rules::maintenance;
 use crate::ui::component::maintenance::WindowView;
+use crate::ui::page::maintenance::MaintenanceView;
+use crate::ui::page::maintenance::Stretch;
+use crate::ui::page::maintenance::WindowCard;
 
 /// Status pages announce windows that begin within this time.
 const AHEAD: Duration = Duration::from_secs(7 * 86_400);
@@ -29,6 +37,53 @@ const CALENDAR_STRETCHES_MAX: usize = 90;
 
 /// So many in all: a year's worth for a calendar that somebody subscribed to.
 const CALENDAR_MAX: usize = 365;
+
+/// Of one window so many stretches are on the operators' page: what comes every week is seen for a month.
+const OPERATORS_STRETCHES: usize = 5;
+
+/// Monitors of a window that are named there: what covers more is better read in the config.
+const NAMED: usize = 30;
+
+/// All windows of the config, for those who are signed in.
+#[must_use]
+pub fn of_operators(config: &Config, now: UnixMillis) -> MaintenanceView {
+    let mut windows: Vec<WindowCard> = config.maintenance.iter().map(|window| card(window, config, now)).collect();
+    windows.sort_by_key(|card| card.stretches.first().map_or((true, UnixMillis(0)), |next| (false, next.span.from)));
+    MaintenanceView { windows }
+}
+
+fn card(window: &Window, config: &Config, now: UnixMillis) -> WindowCard {
+    let zone = window.when.zone();
+    let spans = maintenance::spans(&window.when, now, UnixMillis(i64::MAX), OPERATORS_STRETCHES);
+    let covered: Vec<&Arc<Monitor>> = config.monitors.iter().filter(|monitor| window.monitors.contains(&monitor.id)).collect();
+    WindowCard {
+        name: window.name.clone(),
+        message: window.message.clone(),
+        rhythm: rhythm(&window.when),
+        zone: zone.to_string(),
+        stretches: spans.into_iter().map(|span| Stretch { span, shown: by_the_wall(zone, span) }).collect(),
+        monitors: covered.iter().take(NAMED).map(|monitor| (monitor.id.clone(), monitor.name.clone())).collect(),
+        n_more: covered.len().saturating_sub(NAMED),
+        origin: origin(&window.origin),
+    }
+}
+
+/// In the words of the config, and of what comes once also when it is or was.
+fn rhythm(when: &When) -> String {
+    match when {
+        When::Once(span, zone) => format!("{when}, {}", by_the_wall(zone, *span)),
+        When::Cron(..) | When::Rule(..) => when.to_string(),
+    }
+}
+
+/// What the clock in a zone shows; the day of the end only when it is another one.
+fn by_the_wall(zone: &Zone, span: Span) -> String {
+    let (Some(from), Some(to)) = (zone.shown(span.from), zone.shown(span.to)) else {
+        return format!("{} – {}", span.from.rfc3339(), span.to.rfc3339());
+    };
+    let end = if from.date() == to.date() { to.strftime("%H:%M") } else { to.strftime("%a %Y-%m-%d %H:%M") };
+    format!("{} – {end}", from.strftime("%a %Y-%m-%d %H:%M"))
+}
 
 /// A window that covers what a page lists, with the names of that and of nothing else.
 #[derive(Debug, Clone, PartialEq)]

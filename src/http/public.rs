@@ -37,7 +37,6 @@ use crate::model::result::CheckResult;
 use crate::model::result::Outcome;
 use crate::model::time::UnixMillis;
 use crate::model::verdict::Verdict;
-use crate::store::NEWS_GOOD_FOR;
 use crate::ui::component::maintenance::WindowView;
 use crate::ui::component::notice::AnnouncementView;
 use crate::ui::component::updates::AnnouncedView;
@@ -113,6 +112,7 @@ pub fn project(page: &StatusPage, snapshot: &Snapshot, past: Option<&PagePast>, 
     let mut open: Vec<&Incident> = listed(page, snapshot).flat_map(|view| &view.incidents).collect();
     open.sort_by_key(|incident| (std::cmp::Reverse(incident.opened_at), incident.id.clone()));
     open.dedup_by_key(|incident| incident.id.clone());
+    let (announced, past_announced) = timeline::announced(page, snapshot, now);
     StatusView {
         links: links.clone(),
         address: links.status(&page.slug),
@@ -135,7 +135,8 @@ pub fn project(page: &StatusPage, snapshot: &Snapshot, past: Option<&PagePast>, 
         open: open.into_iter().map(|incident| public_incident(incident, page.show, snapshot)).collect(),
         past: past.map_or_else(Vec::new, |past| past_days(&past.closed, page.show, snapshot)),
         maintenance: planned::for_page(&planned::covering(page, snapshot), now),
-        announced: timeline::announced(page, snapshot, now),
+        announced,
+        past_announced,
         announcements: announcements(page),
         footer: page.links.iter().filter(|link| is_safe_link(&link.url)).cloned().collect(),
     }
@@ -166,10 +167,11 @@ pub fn bulletin(page: &StatusPage, snapshot: &Snapshot, closed: &[Incident], now
     let is_listed = |incident: &&Incident| listed(page, snapshot).any(|view| view.monitor.id == incident.monitor);
     let is_over = |incident: &&Incident| !open.iter().any(|known| known.id == incident.id);
     let public = |incident: &Incident| public_incident(incident, page.show, snapshot);
+    let (holding, ended) = timeline::announced(page, snapshot, now);
     Bulletin {
         closed: closed.iter().filter(is_listed).filter(is_over).map(public).collect(),
         open: open.iter().copied().map(public).collect(),
-        announced: timeline::announced_since(page, snapshot, now, now.minus(NEWS_GOOD_FOR)),
+        announced: holding.into_iter().chain(ended).collect(),
         announcements: announcements(page),
         maintenance: planned::for_page(&planned::covering(page, snapshot), now),
     }
@@ -344,6 +346,8 @@ pub struct StatusJson<'a> {
     maintenance: Vec<WindowJson<'a>>,
     /// What was announced at run time and holds, and then what the config announces.
     announcements: Vec<AnnouncedJson<'a>>,
+    /// What ended lately.
+    past_announcements: Vec<AnnouncedJson<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -495,6 +499,7 @@ impl<'a> From<&'a StatusView> for StatusJson<'a> {
                 .map(AnnouncedJson::from)
                 .chain(view.announcements.iter().map(AnnouncedJson::from))
                 .collect(),
+            past_announcements: view.past_announced.iter().map(AnnouncedJson::from).collect(),
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::model::id::MonitorId;
 use crate::model::id::NodeName;
 use crate::model::id::PageSlug;
 use crate::model::policy::SilenceId;
+use crate::model::update::About;
 use crate::model::update::AnnouncementId;
 use crate::model::update::UpdateId;
 use crate::notifier::signed::TOKEN_CHARS_MAX as ACT_CHARS_MAX;
@@ -154,6 +155,8 @@ pub enum ViewerRoute {
     Silences,
     /// The same as JSON.
     ApiSilences,
+    /// Maintenance windows.
+    Maintenance,
     /// What visitors are told without a check that failed.
     Announcements,
     /// The same as JSON.
@@ -249,10 +252,10 @@ pub enum AdminDeed {
 pub enum Writing {
     /// An update of an incident.
     Update(IncidentId),
-    /// A note on it, for operators only.
+    /// A note on it, for those who are signed in.
     Note(IncidentId),
-    /// One of both was not meant.
-    TakeBack(IncidentId, UpdateId),
+    /// Something that was said of an incident or announcement was not meant.
+    TakeBack(About, UpdateId),
     /// What was learnt from it.
     Postmortem(IncidentId),
     /// An announcement.
@@ -362,6 +365,7 @@ impl ViewerRoute {
             ViewerRoute::Incidents => Some("/incidents".to_owned()),
             ViewerRoute::Incident(id) => Some(format!("/incidents/{id}")),
             ViewerRoute::Silences => Some("/silences".to_owned()),
+            ViewerRoute::Maintenance => Some("/maintenance".to_owned()),
             ViewerRoute::Announcements => Some("/announcements".to_owned()),
             ViewerRoute::Config => Some("/config".to_owned()),
             ViewerRoute::Channels => Some("/channels".to_owned()),
@@ -498,6 +502,7 @@ fn viewer(segments: &[&str]) -> Option<ViewerRoute> {
         ["incidents"] => Some(ViewerRoute::Incidents),
         ["incidents", id] => incident(id).map(ViewerRoute::Incident),
         ["silences"] => Some(ViewerRoute::Silences),
+        ["maintenance"] => Some(ViewerRoute::Maintenance),
         ["api", "v1", "silences"] => Some(ViewerRoute::ApiSilences),
         ["announcements"] => Some(ViewerRoute::Announcements),
         ["api", "v1", "announcements"] => Some(ViewerRoute::ApiAnnouncements),
@@ -542,9 +547,7 @@ fn operator(segments: &[&str]) -> Option<OperatorRoute> {
         }
         ["new-monitor"] if wire == Wire::Page => Deed::Draft,
         ["channels", name, "test"] => Deed::TestChannel(channel(name)?),
-        ["incidents", id, "updates", update, "remove"] if wire == Wire::Page => {
-            Deed::Write(Writing::TakeBack(incident(id)?, UpdateId::parse(update).ok()?))
-        }
+        [kind, id, "updates", update, "remove"] if wire == Wire::Page => Deed::Write(take_back(kind, (id, update))?),
         ["channels", name, "retry"] => Deed::RetryChannel(channel(name)?),
         ["channels", name, "deliveries", id, "retry"] => Deed::RetryMessage(channel(name)?, row(id)?),
         all => Deed::Write(writing(all)?),
@@ -574,6 +577,16 @@ fn writing(segments: &[&str]) -> Option<Writing> {
     })
 }
 
+/// An update of an incident or an announcement is taken back.
+fn take_back(kind: &str, (id, update): (&str, &str)) -> Option<Writing> {
+    let about = match kind {
+        "incidents" => About::Incident(incident(id)?),
+        "announcements" => About::Announcement(AnnouncementId::parse(id).ok()?),
+        _ => return None,
+    };
+    Some(Writing::TakeBack(about, UpdateId::parse(update).ok()?))
+}
+
 /// Programs make and delete the acknowledgement of an incident; people press a button that says what it does.
 fn acknowledge_word(wire: Wire) -> &'static str {
     match wire {
@@ -586,7 +599,7 @@ fn operator_delete(segments: &[&str]) -> Option<OperatorRoute> {
     let deed = match segments {
         ["api", "v1", "incidents", id, "acknowledgement"] => Deed::Withdraw(incident(id)?),
         ["api", "v1", "silences", id] => Deed::EndSilence(silence(id)?),
-        ["api", "v1", "incidents", id, "updates", update] => Deed::Write(Writing::TakeBack(incident(id)?, UpdateId::parse(update).ok()?)),
+        ["api", "v1", kind, id, "updates", update] => Deed::Write(take_back(kind, (id, update))?),
         _ => return None,
     };
     Some(OperatorRoute { deed, wire: Wire::Json })
@@ -621,6 +634,9 @@ fn local_post(segments: &[&str]) -> Option<Route> {
         ["local", "channels", name, "deliveries", id, "retry"] => Some(Route::Local(LocalRoute::RetryMessage(channel(name)?, row(id)?))),
         ["local", "peers", name, "ping"] => node(name).map(|node| Route::Local(LocalRoute::PingPeer(node))),
         ["local", "peers", name, "forget"] => node(name).map(|node| Route::Local(LocalRoute::ForgetPeer(node))),
+        ["local", kind, id, "updates", update, "remove"] => {
+            take_back(kind, (id, update)).map(|taken| Route::Local(LocalRoute::Write(taken)))
+        }
         ["local", rest @ ..] => writing(rest).map(|writing| Route::Local(LocalRoute::Write(writing))),
         _ => None,
     }
@@ -802,6 +818,7 @@ mod tests {
     fn so_has_every_act_about_alerts() {
         for (method, path, right) in [
             ("GET", "/silences", Right::Viewer),
+            ("GET", "/maintenance", Right::Viewer),
             ("GET", "/api/v1/silences", Right::Viewer),
             ("POST", "/incidents/abc234/acknowledge", Right::Operator),
             ("POST", "/incidents/abc234/withdraw", Right::Operator),
@@ -840,6 +857,8 @@ mod tests {
             ("POST", "/incidents/abc234/updates/abcdefg2/remove", Right::Operator),
             ("POST", "/announcements", Right::Operator),
             ("POST", "/announcements/abcdefg2/updates", Right::Operator),
+            ("POST", "/announcements/abcdefg2/updates/abcdefg2/remove", Right::Operator),
+            ("DELETE", "/api/v1/announcements/abcdefg2/updates/abcdefg2", Right::Operator),
             ("POST", "/api/v1/incidents/abc234/updates", Right::Operator),
             ("POST", "/api/v1/incidents/abc234/notes", Right::Operator),
             ("POST", "/api/v1/incidents/abc234/postmortem", Right::Operator),
@@ -854,6 +873,8 @@ mod tests {
             ("POST", "/local/incidents/abc234/postmortem", Right::Local),
             ("POST", "/local/announcements", Right::Local),
             ("POST", "/local/announcements/abcdefg2/updates", Right::Local),
+            ("POST", "/local/announcements/abcdefg2/updates/abcdefg2/remove", Right::Local),
+            ("POST", "/local/incidents/abc234/updates/abcdefg2/remove", Right::Local),
         ] {
             assert_eq!(route(method, path).map(|found| found.right()), Ok(right), "{method} {path}");
         }
@@ -939,9 +960,18 @@ mod tests {
 
     #[test]
     fn pages_one_is_sent_back_to_are_routes_again() {
-        for path in
-            ["/monitors", "/monitors/api", "/incidents", "/incidents/abc", "/silences", "/announcements", "/config", "/channels", "/peers"]
-        {
+        for path in [
+            "/monitors",
+            "/monitors/api",
+            "/incidents",
+            "/incidents/abc",
+            "/silences",
+            "/maintenance",
+            "/announcements",
+            "/config",
+            "/channels",
+            "/peers",
+        ] {
             let Ok(Route::Viewer(found)) = route("GET", path) else { panic!("{path} is for viewers") };
             assert_eq!(found.page_path().as_deref(), Some(path));
         }

@@ -1,5 +1,7 @@
 //! From what the engine and the store know of an incident to its timeline, and from what people wrote to what operators and visitors see. Pure.
 
+use std::time::Duration;
+
 use crate::engine::snapshot::Snapshot;
 use crate::http::alert_views;
 use crate::http::writings::is_for;
@@ -21,6 +23,9 @@ use crate::ui::component::updates::LearntView;
 use crate::ui::component::updates::UpdateView;
 use crate::ui::page::announcements::AnnouncementCard;
 use crate::ui::page::announcements::AnnouncementsView;
+
+/// The last word of an announcement is for those who read the others: it stays for a long weekend.
+const ENDED_SHOWN_FOR: Duration = Duration::from_secs(3 * 86_400);
 
 /// Everything that happened, oldest first. Of what happened at once, what was seen comes before what was said of it.
 #[must_use]
@@ -55,11 +60,15 @@ pub fn state(id: &IncidentId, snapshot: &Snapshot) -> Option<UpdateState> {
 /// What the forms of an incident begin with: a template when its name is asked for, else how far people have got.
 #[must_use]
 pub fn draft(id: &IncidentId, asked: Option<&str>, snapshot: &Snapshot) -> Draft {
+    begun(state(id, snapshot).unwrap_or(UpdateState::Investigating), asked, snapshot)
+}
+
+fn begun(state: UpdateState, asked: Option<&str>, snapshot: &Snapshot) -> Draft {
     let all = &snapshot.config.incident_templates;
     let templates = all.iter().map(|template| template.name.clone()).collect();
     match all.iter().find(|template| Some(template.name.as_str()) == asked) {
         Some(template) => Draft { state: template.state, text: template.text.clone(), templates },
-        None => Draft { state: state(id, snapshot).unwrap_or(UpdateState::Investigating), text: String::new(), templates },
+        None => Draft { state, text: String::new(), templates },
     }
 }
 
@@ -86,32 +95,28 @@ pub fn public_of(id: &IncidentId, snapshot: &Snapshot) -> (Vec<UpdateView>, Opti
     (public_updates(&texts.updates), learnt)
 }
 
-/// What a page announces, newest first.
+/// What a page announces, newest first: what holds, and what ended lately.
 #[must_use]
-pub fn announced(page: &StatusPage, snapshot: &Snapshot, now: UnixMillis) -> Vec<AnnouncedView> {
-    announced_since(page, snapshot, now, now)
-}
-
-/// The same with what has ended since then, which its page does not announce any more.
-#[must_use]
-pub fn announced_since(page: &StatusPage, snapshot: &Snapshot, now: UnixMillis, since: UnixMillis) -> Vec<AnnouncedView> {
-    let holds =
-        |texts: &&AnnouncementTexts| texts.announced.from <= now && !texts.is_over(since) && is_for(&texts.announced, page, snapshot);
-    let mut all: Vec<&AnnouncementTexts> = snapshot.texts.announcements.values().filter(holds).collect();
+pub fn announced(page: &StatusPage, snapshot: &Snapshot, now: UnixMillis) -> (Vec<AnnouncedView>, Vec<AnnouncedView>) {
+    let has_begun = |texts: &&AnnouncementTexts| texts.announced.from <= now && is_for(&texts.announced, page, snapshot);
+    let mut all: Vec<&AnnouncementTexts> = snapshot.texts.announcements.values().filter(has_begun).collect();
     all.sort_by_key(|texts| std::cmp::Reverse(texts.announced.from));
-    let view = |texts: &AnnouncementTexts| AnnouncedView {
+    let (over, open): (Vec<_>, Vec<_>) = all.into_iter().partition(|texts| texts.is_over(now));
+    let is_recent = |texts: &&AnnouncementTexts| texts.ends().is_some_and(|end| now.since(end) < ENDED_SHOWN_FOR);
+    let view = |texts: &AnnouncementTexts, until| AnnouncedView {
         title: texts.announced.title.clone(),
         state: texts.state(),
         from: texts.announced.from,
-        until: texts.announced.until,
+        until,
         updates: public_updates(&texts.updates),
     };
-    all.into_iter().map(view).collect()
+    let over = over.into_iter().filter(is_recent).map(|texts| view(texts, texts.ends()));
+    (open.into_iter().map(|texts| view(texts, texts.announced.until)).collect(), over.collect())
 }
 
-/// The page of announcements.
+/// The page of announcements. A template may be asked for: for the update of one, or for the next one.
 #[must_use]
-pub fn announcements(snapshot: &Snapshot, now: UnixMillis) -> AnnouncementsView {
+pub fn announcements(snapshot: &Snapshot, (template, about): (Option<&str>, Option<&str>), now: UnixMillis) -> AnnouncementsView {
     let mut all: Vec<(bool, AnnouncementCard)> = Vec::new();
     for (id, texts) in &snapshot.texts.announcements {
         let announced = &texts.announced;
@@ -126,6 +131,8 @@ pub fn announcements(snapshot: &Snapshot, now: UnixMillis) -> AnnouncementsView 
             wanted: alert_views::wanted_words(&announced.wanted).into_iter().chain(named).collect(),
             pages: pages.map(|page| page.slug.to_string()).collect(),
             updates: texts.updates.iter().rev().cloned().collect(),
+            is_being_written: template.is_some() && about == Some(id.as_str()),
+            draft: begun(texts.state(), template.filter(|_| about == Some(id.as_str())), snapshot),
         };
         all.push((texts.is_over(now), card));
     }
@@ -136,5 +143,6 @@ pub fn announcements(snapshot: &Snapshot, now: UnixMillis) -> AnnouncementsView 
         open: cards(open),
         over: cards(over),
         slugs: snapshot.config.pages.iter().map(|page| page.slug.to_string()).collect(),
+        draft: begun(UpdateState::Investigating, template.filter(|_| about.is_none()), snapshot),
     }
 }

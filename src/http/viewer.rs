@@ -69,6 +69,7 @@ use crate::ui::page::config;
 use crate::ui::page::dashboard;
 use crate::ui::page::incidents;
 use crate::ui::page::incidents::IncidentsView;
+use crate::ui::page::maintenance;
 use crate::ui::page::monitor;
 use crate::ui::page::monitor::BadgeLine;
 use crate::ui::page::monitor::History;
@@ -140,7 +141,11 @@ impl Desk {
             ViewerRoute::Incidents => incidents::list(&frame, &self.incidents(&snapshot, now).await),
             ViewerRoute::Incident(id) => self.incident(&frame, &snapshot, (id, &visit.query)).await?,
             ViewerRoute::Silences => silences::page(&frame, &alert_views::silences(&snapshot)),
-            ViewerRoute::Announcements => announcements::page(&frame, &timeline::announcements(&snapshot, now)),
+            ViewerRoute::Maintenance => maintenance::page(&frame, &planned::of_operators(&snapshot.config, now)),
+            ViewerRoute::Announcements => {
+                let asked = (asked(&visit.query, "template"), asked(&visit.query, "about"));
+                announcements::page(&frame, &timeline::announcements(&snapshot, (asked.0.as_deref(), asked.1.as_deref()), now))
+            }
             ViewerRoute::ApiAnnouncements => return Ok(answer::json(StatusCode::OK, &api::writings::announcements(&snapshot, now))),
             ViewerRoute::ApiIncidents => {
                 let all = self.newest_incidents(&snapshot).await;
@@ -367,10 +372,13 @@ impl Desk {
             None => AllTold::new(),
         };
         let mut view = views::incident(&incident, (&deliveries, frame.may_operate), snapshot, (frame.now, &told));
-        let asked = url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "template").map(|(_, name)| name.into_owned());
-        view.draft = timeline::draft(id, asked.as_deref(), snapshot);
+        view.draft = timeline::draft(id, asked(query, "template").as_deref(), snapshot);
         Ok(incidents::page(frame, &view))
     }
+}
+
+fn asked(query: &str, name: &str) -> Option<String> {
+    url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }
 
 fn unreadable(error: &ReadError) {

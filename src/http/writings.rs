@@ -24,6 +24,7 @@ use crate::http::route::Writing;
 use crate::http::viewer::Desk;
 use crate::http::visit::Visit;
 use crate::model::id::IncidentId;
+use crate::model::id::MonitorId;
 use crate::model::id::NAME_CHARS_MAX;
 use crate::model::id::is_deceptive;
 use crate::model::maintenance::Selection;
@@ -38,6 +39,7 @@ use crate::model::update::Update;
 use crate::model::update::UpdateId;
 use crate::model::update::UpdateKind;
 use crate::model::update::UpdateState;
+use crate::model::update::UpdateTemplate;
 use crate::ui::links::Links;
 
 /// What somebody wrote.
@@ -46,6 +48,8 @@ use crate::ui::links::Links;
 pub struct Draft {
     state: Option<String>,
     text: Option<String>,
+    /// The name of a template, which says what is not said here.
+    template: Option<String>,
     /// Visitors may read it; not without being said.
     public: bool,
     title: Option<String>,
@@ -89,6 +93,7 @@ impl Draft {
         Ok(Draft {
             state: text("state"),
             text: text("text"),
+            template: text("template"),
             public: visit.field("public").is_some_and(|value| value != "no"),
             title: text("title"),
             monitors: lines(visit, "monitors"),
@@ -99,6 +104,20 @@ impl Draft {
             until: text("until"),
             lasts: text("for"),
         })
+    }
+
+    /// With the state and the text of the template that is named, as far as there is nothing else.
+    fn begun(self, templates: &[UpdateTemplate]) -> Result<Draft, Refusal> {
+        let Some(name) = self.template.as_deref() else { return Ok(self) };
+        let Some(found) = templates.iter().find(|template| template.name == name) else {
+            let names = templates.iter().map(|template| format!("`{}`", template.name)).collect::<Vec<_>>().join(", ");
+            let known =
+                if names.is_empty() { "`incident_templates` of the config has none".to_owned() } else { format!("there are {names}") };
+            return Err(Refusal::Malformed(format!("There is no template `{}`; {known}.", clean(name))));
+        };
+        let state = self.state.or_else(|| Some(found.state.word().to_owned()));
+        let text = self.text.or_else(|| Some(found.text.clone()));
+        Ok(Draft { state, text, template: None, ..self })
     }
 
     fn words(&self) -> String {
@@ -129,7 +148,9 @@ impl Draft {
     fn note(&self, by: &str, now: UnixMillis) -> Result<Update, Refusal> {
         self.only_words()?;
         if self.public || self.state.is_some() {
-            return Err(Refusal::Malformed("A note is for operators only, and has no state; write an update for visitors.".to_owned()));
+            return Err(Refusal::Malformed(
+                "A note is for those who are signed in, and has no state; write an update for visitors.".to_owned(),
+            ));
         }
         Ok(Update { kind: UpdateKind::Note, text: self.words(), by: person(by), at: now })
     }
@@ -195,9 +216,11 @@ pub async fn write(desk: &Desk, writing: &Writing, draft: Result<Draft, Refusal>
         let id = new_id(UpdateId::parse)?;
         Ok((id.to_string(), Operation::Post(about, id, update)))
     };
+    let draft = draft.and_then(|draft| draft.begun(&snapshot.config.incident_templates));
+    let mut monitor = None;
     let (id, operation) = match writing {
         Writing::Update(incident) => {
-            known(incident).await?;
+            monitor = Some(known(incident).await?.monitor);
             let draft = draft?;
             draft.only_words()?;
             update_of(About::Incident(incident.clone()), draft.update(draft.public, who, now)?)?
@@ -206,9 +229,9 @@ pub async fn write(desk: &Desk, writing: &Writing, draft: Result<Draft, Refusal>
             known(incident).await?;
             update_of(About::Incident(incident.clone()), draft?.note(who, now)?)?
         }
-        Writing::TakeBack(incident, id) => (id.to_string(), Operation::Unpost(About::Incident(incident.clone()), id.clone())),
+        Writing::TakeBack(about, id) => (id.to_string(), Operation::Unpost(about.clone(), id.clone())),
         Writing::Postmortem(incident) => {
-            known(incident).await?;
+            monitor = Some(known(incident).await?.monitor);
             (incident.to_string(), Operation::WritePostmortem(incident.clone(), draft?.postmortem(who, now)?))
         }
         Writing::Announcement => {
@@ -226,7 +249,7 @@ pub async fn write(desk: &Desk, writing: &Writing, draft: Result<Draft, Refusal>
             update_of(About::Announcement(announcement.clone()), draft.update(true, who, now)?)?
         }
     };
-    let pages = pages_of(&operation, &snapshot);
+    let pages = pages_of(&operation, monitor.as_ref(), &snapshot);
     desk.engine.ask(operation).await.map_err(refusal)?;
     let said = words(writing);
     tracing::info!(user = who, id, "`{who}` {said}");
@@ -237,7 +260,8 @@ fn words(writing: &Writing) -> String {
     match writing {
         Writing::Update(incident) => format!("wrote an update of incident `{incident}`"),
         Writing::Note(incident) => format!("wrote a note on incident `{incident}`"),
-        Writing::TakeBack(incident, id) => format!("took `{id}` of incident `{incident}` back"),
+        Writing::TakeBack(About::Incident(incident), id) => format!("took `{id}` of incident `{incident}` back"),
+        Writing::TakeBack(About::Announcement(announcement), id) => format!("took `{id}` of announcement `{announcement}` back"),
         Writing::Postmortem(incident) => format!("wrote the postmortem of incident `{incident}`"),
         Writing::Announcement => "announced something".to_owned(),
         Writing::AnnouncementUpdate(announcement) => format!("wrote an update of announcement `{announcement}`"),
@@ -248,26 +272,27 @@ fn words(writing: &Writing) -> String {
 #[must_use]
 pub fn back(writing: &Writing, links: &Links) -> String {
     match writing {
-        Writing::Update(incident) | Writing::Note(incident) | Writing::TakeBack(incident, _) | Writing::Postmortem(incident) => {
-            links.incident(incident)
-        }
-        Writing::Announcement | Writing::AnnouncementUpdate(_) => links.announcements(),
+        Writing::Update(incident)
+        | Writing::Note(incident)
+        | Writing::TakeBack(About::Incident(incident), _)
+        | Writing::Postmortem(incident) => links.incident(incident),
+        Writing::Announcement | Writing::AnnouncementUpdate(_) | Writing::TakeBack(About::Announcement(_), _) => links.announcements(),
     }
 }
 
-/// Slugs of the pages that show what is written, in the order of the config; none for what is not public.
-fn pages_of(operation: &Operation, snapshot: &Snapshot) -> Vec<String> {
+/// Slugs of the pages that show what is written of an incident of this monitor, or of an announcement, in the order of the config; none for
+/// what is not public.
+fn pages_of(operation: &Operation, monitor: Option<&MonitorId>, snapshot: &Snapshot) -> Vec<String> {
     let showing = |shows: &dyn Fn(&StatusPage) -> bool| -> Vec<String> {
         snapshot.config.pages.iter().filter(|page| shows(page)).map(|page| page.slug.to_string()).collect()
     };
-    let lists = |incident: &IncidentId| {
-        let monitor = snapshot.monitors.values().find(|view| view.incidents.iter().any(|open| open.id == *incident));
-        let Some(monitor) = monitor.map(|view| view.monitor.id.clone()) else { return Vec::new() };
-        showing(&|page| page.groups.iter().any(|group| group.monitors.contains(&monitor)))
+    let lists = || {
+        let lists = |page: &StatusPage| page.groups.iter().flat_map(|group| &group.monitors).any(|listed| Some(listed) == monitor);
+        showing(&lists)
     };
     match operation {
-        Operation::Post(About::Incident(incident), _, update) if update.is_public() => lists(incident),
-        Operation::WritePostmortem(incident, postmortem) if postmortem.is_public => lists(incident),
+        Operation::Post(About::Incident(_), _, update) if update.is_public() => lists(),
+        Operation::WritePostmortem(_, postmortem) if postmortem.is_public => lists(),
         Operation::Announce(_, announced, ..) => showing(&|page| is_for(announced, page, snapshot)),
         Operation::Post(About::Announcement(id), ..) => match snapshot.texts.announcements.get(id) {
             Some(known) => showing(&|page| is_for(&known.announced, page, snapshot)),

@@ -25,7 +25,7 @@
 //! | notification | one message about one incident to one channel |
 //! | outbox | notifications owed but not yet sent |
 //! | update | what people say of an incident or announcement: how far they have got |
-//! | note | the same, for operators only |
+//! | note | the same, for everybody who is signed in |
 //! | subscriber | a mailbox or web address that asked to be told what a status page says |
 //! | news | one thing that a status page says for the first time, for its subscribers |
 //! | announcement | something people tell visitors without a check that failed |

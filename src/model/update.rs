@@ -30,6 +30,9 @@ pub const ANNOUNCEMENT_PATTERNS_MAX: usize = 20;
 /// Texts that are kept at once at most: every node holds all of them in memory, at up to four kilobytes each.
 pub const TEXTS_MAX: usize = 10_000;
 
+/// Texts that were taken back are remembered as long as what they were about, a line each. More of them than texts is no writing any more.
+pub const TAKEN_BACK_MAX: usize = 10_000;
+
 /// How far people have got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum UpdateState {
@@ -121,7 +124,7 @@ pub enum About {
 /// For whom a text is, and what it says of how far people have got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UpdateKind {
-    /// For operators only.
+    /// For everybody who is signed in, and nobody else.
     Note,
     /// How far people have got.
     State {

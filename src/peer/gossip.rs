@@ -28,8 +28,10 @@ use crate::consensus::codec::Shards;
 use crate::engine::event::Event;
 use crate::model::id::NodeName;
 use crate::model::peer::DeliveryFact;
+use crate::model::peer::OperatorFact;
 use crate::model::peer::PeerNews;
 use crate::model::peer::Record;
+use crate::model::peer::Said as OperatorSaid;
 use crate::peer::gossip::inbox::Inbox;
 use crate::peer::gossip::inbox::News;
 use crate::peer::gossip::transport::LinkTransport;
@@ -291,7 +293,8 @@ impl Gossip {
 
 impl Said {
     fn put(&mut self, key: String, value: String) {
-        if self.all.get(&key) != Some(&value) {
+        // What goes by itself may be gone, and whoever says it again knows of somebody who has not heard of it.
+        if self.all.get(&key) != Some(&value) || (!key.starts_with("n/") && is_passing(&key, &value)) {
             self.pending.insert(key.clone(), value.clone());
             self.all.insert(key, value);
             self.forget_old_deliveries();
@@ -314,13 +317,20 @@ impl Said {
 }
 
 /// Whether it is known for as long as it may be asked for, and then goes by itself: what was sent, and what operators said of alerts and
-/// incidents that is over.
+/// incidents that is over. A text that somebody took back is not over: it stands on the disk of a node that is away, and may be public there.
 fn is_passing(key: &str, value: &str) -> bool {
-    let is_about_alerts = ["a/", "s/silence/", "u/", "m/", "s/announce/"].iter().any(|prefix| key.starts_with(prefix));
-    let is_over = || {
-        codec::decode(key, value).is_ok_and(|records| records.iter().any(|record| matches!(record, Record::Operator(fact) if !fact.holds)))
+    let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| key.starts_with(prefix));
+    let is_fact = |is_wanted: fn(&OperatorFact) -> bool| {
+        let is_wanted = |record: &Record| matches!(record, Record::Operator(fact) if is_wanted(fact));
+        codec::decode(key, value).is_ok_and(|records| records.iter().any(is_wanted))
     };
-    key.starts_with("n/") || (is_about_alerts && is_over())
+    if starts(&["a/", "s/silence/"]) {
+        return is_fact(|fact| !fact.holds);
+    }
+    if starts(&["u/", "m/", "s/announce/"]) {
+        return is_fact(|fact| !fact.holds && fact.said == OperatorSaid::Over);
+    }
+    key.starts_with("n/")
 }
 
 /// What the engine was told already.

@@ -139,6 +139,8 @@ pub struct Phrases {
     pub days_with_trouble: fn(usize) -> String,
     /// So many more days.
     pub more_days: fn(usize) -> String,
+    /// Heading of what was announced and ended lately.
+    pub past_announcements: &'static str,
     /// A day: nothing happened.
     pub day_fine: &'static str,
     /// A day: nothing is known.

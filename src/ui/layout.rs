@@ -26,6 +26,8 @@ pub enum Section {
     Incidents,
     /// What nobody is told of for a while.
     Silences,
+    /// When failing is expected.
+    Maintenance,
     /// Channels and their deliveries.
     Channels,
     /// The config.
@@ -35,14 +37,22 @@ pub enum Section {
 }
 
 impl Section {
-    const ALL: [Section; 6] =
-        [Section::Monitors, Section::Incidents, Section::Silences, Section::Channels, Section::Peers, Section::Config];
+    const ALL: [Section; 7] = [
+        Section::Monitors,
+        Section::Incidents,
+        Section::Silences,
+        Section::Maintenance,
+        Section::Channels,
+        Section::Peers,
+        Section::Config,
+    ];
 
     fn word(self) -> &'static str {
         match self {
             Section::Monitors => "Monitors",
             Section::Incidents => "Incidents",
             Section::Silences => "Silences",
+            Section::Maintenance => "Maintenance",
             Section::Channels => "Channels",
             Section::Config => "Config",
             Section::Peers => "Peers",
@@ -54,6 +64,7 @@ impl Section {
             Section::Monitors => links.dashboard(),
             Section::Incidents => links.incidents(),
             Section::Silences => links.silences(),
+            Section::Maintenance => links.maintenance(),
             Section::Channels => links.channels(),
             Section::Config => links.config(),
             Section::Peers => links.peers(),

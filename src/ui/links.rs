@@ -145,6 +145,18 @@ impl Links {
         format!("{}?template={}#write", self.incident(id), path_segment(name))
     }
 
+    /// The page of announcements, with a template in the form of the next one.
+    #[must_use]
+    pub fn announcement_template(&self, name: &str) -> String {
+        format!("{}?template={}#announce", self.announcements(), path_segment(name))
+    }
+
+    /// The same with a template in the form of what is said of one more.
+    #[must_use]
+    pub fn announcement_update_template(&self, id: &AnnouncementId, name: &str) -> String {
+        format!("{}?about={id}&template={}#say-{id}", self.announcements(), path_segment(name))
+    }
+
     /// Where a form takes one back.
     #[must_use]
     pub fn remove_update(&self, id: &IncidentId, update: &UpdateId) -> String {
@@ -175,10 +187,22 @@ impl Links {
         self.to(&format!("/announcements/{id}/updates"))
     }
 
+    /// Where a form takes one back.
+    #[must_use]
+    pub fn remove_announcement_update(&self, id: &AnnouncementId, update: &UpdateId) -> String {
+        self.to(&format!("/announcements/{id}/updates/{update}/remove"))
+    }
+
     /// Silences, and where a form asks for one.
     #[must_use]
     pub fn silences(&self) -> String {
         self.to("/silences")
+    }
+
+    /// Maintenance windows.
+    #[must_use]
+    pub fn maintenance(&self) -> String {
+        self.to("/maintenance")
     }
 
     /// Where a form silences one monitor.

@@ -35,25 +35,6 @@ pub fn markdown(text: &str) -> Markup {
     PreEscaped(page.html)
 }
 
-/// The words of a text in one line, for feeds and titles: what is allowed is left out, what it holds stays.
-#[must_use]
-pub fn plain(text: &str) -> String {
-    let mut words = String::new();
-    for event in Parser::new_ext(text, Options::empty()) {
-        match event {
-            Event::Text(text) | Event::Code(text) | Event::Html(text) | Event::InlineHtml(text) => words.push_str(&text),
-            Event::SoftBreak | Event::HardBreak | Event::End(_) => words.push(' '),
-            Event::Start(_)
-            | Event::Rule
-            | Event::InlineMath(_)
-            | Event::DisplayMath(_)
-            | Event::FootnoteReference(_)
-            | Event::TaskListMarker(_) => {}
-        }
-    }
-    words.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
 impl Page {
     fn take(&mut self, event: Event<'_>) {
         match event {
@@ -166,7 +147,6 @@ mod tests {
         ] {
             assert_eq!(markdown(text).into_string(), html, "{text}");
         }
-        assert_eq!(plain("# A *b*\n- `c`\n[d](https://x.example)<b>"), "A b c d <b>");
     }
 
     /// What an allow-list must not let through, in the ways that people have found.

@@ -112,7 +112,7 @@ const TOP: &[Key] = &[
         "incident_templates",
         Kind::List(&Kind::Map("incident_templates[]")),
         "[]",
-        "Texts that people can begin an update of an incident with.",
+        "Texts that people can begin an update of an incident or an announcement with.",
         "[{ name: Looking into it, state: investigating, text: We are looking into it. }]",
     ),
     key(

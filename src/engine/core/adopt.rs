@@ -265,6 +265,10 @@ impl Core {
             None => fact.clone(),
         };
         if cluster.acts.get(&fact.act) == Some(&merged) {
+            // Whoever says what does not hold any more has missed what was said since, and may have been away for longer than news lasts.
+            if fact.stamp < merged.stamp {
+                self.after_commit.push(Record::Operator(merged));
+            }
             return false;
         }
         cluster.acts.insert(merged.act.clone(), merged.clone());

@@ -228,6 +228,7 @@ impl World {
         let now = self.now(&node);
         let host = self.hosts.get_mut(&node).expect("a host");
         host.said.clear();
+        host.facts.retain(|_, fact| fact.until.is_none_or(|until| now.wall <= until));
         let beginning = Beginning {
             cluster: "test".to_owned(),
             config: Arc::clone(&host.config),

@@ -34,6 +34,7 @@ use crate::model::update::POSTMORTEM_PARTS_MAX;
 use crate::model::update::Posted;
 use crate::model::update::Postmortem;
 use crate::model::update::PostmortemPart;
+use crate::model::update::TAKEN_BACK_MAX;
 use crate::model::update::TEXTS_MAX;
 use crate::model::update::TITLE_CHARS_MAX;
 use crate::model::update::UPDATE_CHARS_MAX;
@@ -53,6 +54,12 @@ const PART_BYTES_MAX: usize = 3000;
 pub(super) struct Texts {
     /// Those that hold.
     facts: BTreeMap<OperatorAct, OperatorFact>,
+    /// Those that somebody took back: remembered as long as what they are about, so that no node that was away brings them back.
+    taken_back: BTreeMap<OperatorAct, OperatorFact>,
+    /// What texts were about that seemed forgotten long ago; a newer word about it may show that it is not.
+    refused: BTreeSet<About>,
+    /// It did: what peers said is to be heard again.
+    wants_replay: bool,
     /// When incidents ended that did while this program ran.
     ended: BTreeMap<IncidentId, UnixMillis>,
     /// For pictures; `None`: it is to be drawn again.
@@ -75,12 +82,29 @@ impl Texts {
     pub(super) fn remember(&mut self, facts: &[Record]) {
         for record in facts {
             if let Record::Operator(fact) = record
-                && fact.holds
                 && about(&fact.act).is_some()
             {
-                self.facts.insert(fact.act.clone(), fact.clone());
+                self.take_in(fact);
             }
         }
+    }
+
+    fn take_in(&mut self, fact: &OperatorFact) {
+        if fact.holds {
+            self.facts.insert(fact.act.clone(), fact.clone());
+        } else {
+            self.facts.remove(&fact.act);
+        }
+        if is_taken_back(fact) {
+            self.taken_back.insert(fact.act.clone(), fact.clone());
+        } else {
+            self.taken_back.remove(&fact.act);
+        }
+    }
+
+    /// Whether what peers said is to be heard again; asked once.
+    pub(super) fn take_replay(&mut self) -> bool {
+        std::mem::take(&mut self.wants_replay)
     }
 
     /// Whether it is kept.
@@ -95,7 +119,12 @@ impl Texts {
 
     /// All texts, as they are kept.
     pub(super) fn kept(&self) -> Vec<StoredFact> {
-        self.facts.values().filter_map(|fact| codec::stored(&Record::Operator(fact.clone()), None)).collect()
+        self.all().filter_map(|fact| codec::stored(&Record::Operator(fact.clone()), None)).collect()
+    }
+
+    /// Those that hold, and those that were taken back.
+    fn all(&self) -> impl Iterator<Item = &OperatorFact> {
+        self.facts.values().chain(self.taken_back.values())
     }
 
     /// All texts, for pictures.
@@ -105,20 +134,29 @@ impl Texts {
         shown
     }
 
-    /// Facts about the same thing, and when the last of them was said.
+    /// What texts are about, and when the last thing happened to it that is known here.
     fn last_words(&self) -> BTreeMap<About, UnixMillis> {
         let mut last: BTreeMap<About, UnixMillis> = BTreeMap::new();
-        for fact in self.facts.values() {
+        for fact in self.all() {
             let Some(about) = about(&fact.act) else { continue };
-            let ended = match &about {
-                About::Incident(id) => self.ended.get(id).copied(),
-                About::Announcement(_) => None,
-            };
-            let at = ended.unwrap_or(fact.stamp.wall).max(fact.stamp.wall);
+            let at = self.ended_at(&about).unwrap_or(fact.stamp.wall).max(fact.stamp.wall);
             let known = last.entry(about).or_insert(at);
             *known = at.max(*known);
         }
         last
+    }
+
+    /// The last word about one thing; `None`: nothing is known of it.
+    fn last_word(&self, wanted: &About) -> Option<UnixMillis> {
+        let said = self.all().filter(|fact| about(&fact.act).as_ref() == Some(wanted)).map(|fact| fact.stamp.wall);
+        said.chain(self.ended_at(wanted)).max()
+    }
+
+    fn ended_at(&self, about: &About) -> Option<UnixMillis> {
+        match about {
+            About::Incident(id) => self.ended.get(id).copied(),
+            About::Announcement(_) => None,
+        }
     }
 
     fn n_updates(&self, wanted: &About) -> usize {
@@ -126,7 +164,12 @@ impl Texts {
     }
 }
 
-/// The texts of facts. Of updates that came without their announcement nothing is shown yet; of a postmortem nothing before all of it is here.
+/// Whether somebody took a text back, rather than that it went with what it was about.
+fn is_taken_back(fact: &OperatorFact) -> bool {
+    !fact.holds && fact.said == Said::Nothing && about(&fact.act).is_some()
+}
+
+/// The texts of facts, by their stamps: those are in the order in which people wrote, whatever the clocks of their nodes said. Of updates that came without their announcement nothing is shown yet; of a postmortem nothing before all of it is here.
 fn draw(facts: &BTreeMap<OperatorAct, OperatorFact>) -> crate::model::update::Texts {
     let mut texts = crate::model::update::Texts::default();
     for (act, fact) in facts {
@@ -140,17 +183,15 @@ fn draw(facts: &BTreeMap<OperatorAct, OperatorFact>) -> crate::model::update::Te
             texts.incidents.entry(id.clone()).or_default().postmortem = Some(whole);
         }
     }
-    for (act, fact) in facts {
+    let mut updates: Vec<(&OperatorAct, &OperatorFact)> = facts.iter().collect();
+    updates.sort_by_key(|(act, fact)| (&fact.stamp, *act));
+    for (act, fact) in updates {
         let (OperatorAct::Update(about, id), Said::Update(update)) = (act, &fact.said) else { continue };
         let posted = Posted { id: id.clone(), update: update.clone() };
         match about {
             About::Incident(incident) => texts.incidents.entry(incident.clone()).or_default().updates.push(posted),
             About::Announcement(id) => texts.announcements.get_mut(id).into_iter().for_each(|known| known.updates.push(posted.clone())),
         }
-    }
-    let all = texts.incidents.values_mut().map(|words| &mut words.updates);
-    for updates in all.chain(texts.announcements.values_mut().map(|words| &mut words.updates)) {
-        updates.sort_by(|a, b| (a.update.at, &a.id).cmp(&(b.update.at, &b.id)));
     }
     texts
 }
@@ -225,6 +266,11 @@ impl Core {
                 "{TEXTS_MAX} texts about incidents are kept already; a shorter `retention.rollup_1h` lets old ones go"
             ));
         }
+        if TAKEN_BACK_MAX <= self.texts.taken_back.len() {
+            return refused(format!(
+                "{TAKEN_BACK_MAX} texts about incidents were taken back, which is remembered; a shorter `retention.rollup_1h` lets old ones go"
+            ));
+        }
         Ok(())
     }
 
@@ -256,8 +302,13 @@ impl Core {
         }
         let announced = Announced { at, from: announced.from.max(at), ..announced.clone() };
         let update = Update { at, ..update.clone() };
-        let mut change = self.do_act(OperatorAct::Announce(id.clone()), Said::Announcement(announced), true, now)?;
-        change.append(self.do_act(OperatorAct::Update(about, first.clone()), Said::Update(update), true, now)?);
+        let (act, said) = (OperatorAct::Announce(id.clone()), Said::Announcement(announced));
+        let (first_act, first_said) = (OperatorAct::Update(about, first.clone()), Said::Update(update));
+        // Both or none: an announcement that says nothing must not stay behind.
+        acts::check_fits(&act, &said, now)?;
+        acts::check_fits(&first_act, &first_said, now)?;
+        let mut change = self.do_act(act, said, true, now)?;
+        change.append(self.do_act(first_act, first_said, true, now)?);
         Ok(change)
     }
 
@@ -269,13 +320,16 @@ impl Core {
                 "a postmortem has at most {POSTMORTEM_CHARS_MAX} characters; publish the rest elsewhere and link to it"
             ));
         }
-        self.check_room()?;
+        let is_taken_back = postmortem.text.trim().is_empty();
+        if !is_taken_back {
+            self.check_room()?;
+        }
         let whole = Postmortem { at: self.common(now), ..postmortem.clone() };
         let stamp = match &mut self.cluster {
             Some(cluster) => cluster.hybrid.next(cluster.common(now.wall)),
             None => create::stamp_alone(now.wall).ok_or(Refused::Stopping)?,
         };
-        let texts = if whole.text.trim().is_empty() { Vec::new() } else { pieces(&whole.text) };
+        let texts = if is_taken_back { Vec::new() } else { pieces(&whole.text) };
         let n_parts = u8::try_from(texts.len()).unwrap_or(u8::MAX).min(POSTMORTEM_PARTS_MAX);
         let mut change = StateChange::default();
         for (number, text) in (0..n_parts).zip(texts) {
@@ -313,20 +367,39 @@ impl Core {
         if self.texts.facts.get(&fact.act) == Some(fact).filter(|fact| fact.holds) {
             return;
         }
-        if fact.holds {
-            self.texts.facts.insert(fact.act.clone(), fact.clone());
-        } else {
-            self.texts.facts.remove(&fact.act);
-        }
+        self.texts.take_in(fact);
+        self.texts.wants_replay |= fact.holds && about(&fact.act).is_some_and(|about| self.texts.refused.remove(&about));
         self.texts.shown = None;
         self.is_dirty = true;
     }
 
-    /// Whether what a fact says was forgotten long ago, and somebody who was away tells it again.
-    pub(super) fn is_forgotten_text(&self, fact: &OperatorFact, now: Now) -> bool {
+    /// Whether what a text is about was forgotten long ago, and somebody who was away tells it again. As with letting go, the last word counts:
+    /// an old text of something that is still talked about is kept by all, or by none.
+    pub(super) fn is_forgotten_text(&mut self, fact: &OperatorFact, now: Now) -> bool {
         let Some(about) = about(&fact.act).filter(|_| fact.holds) else { return false };
-        let is_old = self.common(now) > fact.stamp.wall + self.config.retention.rollup_1h;
-        is_old && !self.is_open(&about) && !self.texts.facts.contains_key(&fact.act)
+        let (at, kept_for) = (self.common(now), self.config.retention.rollup_1h);
+        if at <= fact.stamp.wall + kept_for || self.texts.facts.contains_key(&fact.act) || self.is_open(&about) {
+            return false;
+        }
+        let last = self.texts.last_word(&about).map_or(fact.stamp.wall, |known| known.max(fact.stamp.wall));
+        let is_forgotten = self.is_past(&about, last, at);
+        if is_forgotten && self.texts.refused.len() < TEXTS_MAX {
+            self.texts.refused.insert(about);
+        }
+        is_forgotten
+    }
+
+    /// Whether something of which `last` is the last word need not be talked about any more.
+    fn is_past(&mut self, about: &About, last: UnixMillis, at: UnixMillis) -> bool {
+        let shown = self.texts.shown();
+        let last = match about {
+            About::Incident(_) => Some(last),
+            About::Announcement(id) => match shown.announcements.get(id) {
+                Some(known) => known.ends().filter(|end| *end <= at).map(|end| end.max(last)),
+                None => Some(last),
+            },
+        };
+        !self.is_open(about) && last.is_some_and(|last| last + self.config.retention.rollup_1h < at)
     }
 
     fn is_open(&self, about: &About) -> bool {
@@ -345,30 +418,19 @@ impl Core {
         }
         self.texts.buried_at = Some(at);
         let kept_for = self.config.retention.rollup_1h;
-        let shown = self.texts.shown();
-        let last_of = |about: &About, last: UnixMillis| match about {
-            About::Incident(_) => Some(last),
-            About::Announcement(id) => match shown.announcements.get(id) {
-                Some(known) => known.ends().filter(|end| *end <= at).map(|end| end.max(last)),
-                None => Some(last),
-            },
-        };
-        let over: BTreeSet<About> = self
-            .texts
-            .last_words()
-            .into_iter()
-            .filter(|(about, last)| !self.is_open(about) && last_of(about, *last).is_some_and(|last| last + kept_for < at))
-            .map(|(about, _)| about)
-            .collect();
+        let last_words = self.texts.last_words();
+        let over: BTreeSet<About> =
+            last_words.into_iter().filter(|(about, last)| self.is_past(about, *last, at)).map(|(about, _)| about).collect();
         self.texts.ended.retain(|_, ended| at <= *ended + kept_for);
         let mut change = StateChange::default();
-        let gone: Vec<OperatorFact> =
-            self.texts.facts.extract_if(.., |act, _| about(act).is_some_and(|about| over.contains(&about))).map(|(_, fact)| fact).collect();
+        let is_over = |act: &OperatorAct| about(act).is_some_and(|about| over.contains(&about));
+        let gone: Vec<OperatorFact> = self.texts.facts.extract_if(.., |act, _| is_over(act)).map(|(_, fact)| fact).collect();
+        let taken_back: Vec<OperatorFact> = self.texts.taken_back.extract_if(.., |act, _| is_over(act)).map(|(_, fact)| fact).collect();
         if !gone.is_empty() {
             self.texts.shown = None;
             self.is_dirty = true;
         }
-        for fact in gone {
+        for fact in gone.into_iter().chain(taken_back) {
             self.take_back(fact, now, &mut change);
         }
         self.commit(commands, change, None);

@@ -87,3 +87,46 @@ async fn visitors_read_of_windows_of_what_their_page_lists() {
     let badge = world.ask("GET", "/badge/prod/api/status.json", &[], "").await.body;
     assert!(badge.contains("\"maintenance\""), "{badge}");
 }
+
+#[tokio::test]
+async fn whoever_is_signed_in_sees_all_windows_and_their_next_times_in_their_zones() {
+    let mut snapshot = planned();
+    let mut config = snapshot.config.as_ref().clone();
+    let rule = Schedule::cron("0 22 * * TUE", Some("Europe/Riga"), CronRules::Vixie).expect("a schedule");
+    let Schedule::Timed(timed) = rule else { panic!("a cron expression is no interval") };
+    config.maintenance.push(window("patching", &["api"], When::Cron(timed, HOUR * 4)));
+    config.maintenance.push(window("for-nobody", &[], config.maintenance[0].when.clone()));
+    snapshot.config = Arc::new(config);
+    let world = World::new(snapshot).await;
+    assert_eq!(world.get("/maintenance", &[]).await.status, hyper::StatusCode::SEE_OTHER, "not for strangers");
+    let cookie = world.sign_in().await;
+    let page = world.get("/maintenance", &[("cookie", &cookie)]).await.body;
+    let card = |name: &str| {
+        let key = format!("data-key=\"{name}\"");
+        page.split("<article").find(|card| card.contains(&key)).unwrap_or_else(|| panic!("{name}: {page}"))
+    };
+    for (name, state, n_times) in
+        [("now", "Under way", 1), ("later", "Planned", 1), ("canary-past", "Over", 0), ("hourly", "Planned", 5), ("patching", "Planned", 5)]
+    {
+        let card = card(name);
+        let others = ["Under way", "Planned", "Over"].iter().filter(|word| **word != state).any(|word| card.contains(word));
+        assert!(card.contains(state) && !others && card.contains("config.yaml:1<"), "{name}: {card}");
+        assert_eq!(card.matches("<li>").count(), n_times, "{name}: {card}");
+    }
+    assert!(card("canary-past").contains("does not come again") && card("canary-past").contains("once, Tue 2026-06-30 11:00 – 12:00"));
+    let patching = card("patching");
+    // By the wall in Riga, over midnight; the tooltip has UTC.
+    for said in [
+        "Tue 2026-06-30 22:00 – Wed 2026-07-01 02:00",
+        "2026-06-30 19:00:00 UTC",
+        "Europe/Riga",
+        "cron 0 22 * * TUE for 4h",
+        "href=\"/monitors/api\"",
+    ] {
+        assert!(patching.contains(said), "{said}: {patching}");
+    }
+    assert!(card("for-nobody").contains("no monitor"), "{}", card("for-nobody"));
+    let places: Vec<usize> =
+        ["now", "hourly", "later", "canary-past"].iter().map(|name| page.find(&format!("data-key=\"{name}\"")).unwrap()).collect();
+    assert!(places.is_sorted(), "under way, then by their next times, then what is over: {page}");
+}

@@ -34,6 +34,7 @@ const PROTECTED: &[(&str, &str)] = &[
     ("GET", "/incidents"),
     ("GET", "/incidents/incapi"),
     ("GET", "/silences"),
+    ("GET", "/maintenance"),
     ("GET", "/announcements"),
     ("GET", "/config"),
     ("GET", "/channels"),

@@ -1,19 +1,27 @@
 //! What people write about trouble: by pages, by the API, at the control socket, and what visitors see of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::StatusCode;
 
 use crate::config::Scope;
 use crate::engine::handle::Operation;
 use crate::engine::snapshot::Snapshot;
+use crate::http::tests::world;
 use crate::http::tests::world::NOON;
 use crate::http::tests::world::World;
 use crate::http::tests::world::api_token;
 use crate::http::tests::world::usual;
 use crate::http::visit::Peer;
 use crate::model::id::IncidentId;
+use crate::model::id::MonitorId;
+use crate::model::incident::CloseReason;
+use crate::model::incident::Closed;
+use crate::model::incident::Incident;
 use crate::model::maintenance::Selection;
+use crate::model::result::Failure;
+use crate::model::result::Phase;
 use crate::model::update::About;
 use crate::model::update::Announced;
 use crate::model::update::AnnouncementId;
@@ -88,9 +96,15 @@ fn asked(world: &World) -> Vec<Operation> {
 async fn visitors_read_what_is_public_and_operators_all_of_it_in_order() {
     let world = World::new(written(true)).await;
     let cookie = world.sign_in().await;
-    for path in ["/status/prod", "/status/prod.json"] {
+    for (path, shown) in [
+        ("/status/prod", ["Slow logins", "they are faster", "all", "it was"].as_slice()),
+        ("/status/prod.json", &["Slow logins", "they are faster", "all", "it was"]),
+        ("/status/prod.atom", &["Slow logins", "they are faster", "all"]),
+        ("/status/prod.ics", &["VCALENDAR"]),
+        ("/status/prod/widget", &["Status of prod"]),
+    ] {
         let public = world.get(path, &[]).await.body;
-        for shown in ["Slow logins", "they are faster", "all", "it was"] {
+        for shown in shown {
             assert!(public.contains(shown), "{path} {shown}: {public}");
         }
         for hidden in ["ada-the-author", "for-us", "a-note"] {
@@ -117,6 +131,152 @@ async fn visitors_read_what_is_public_and_operators_all_of_it_in_order() {
 }
 
 #[tokio::test]
+async fn the_last_word_of_an_announcement_is_to_be_read_for_days() {
+    let ended = |ago: u64| {
+        let mut snapshot = written(true);
+        let mut texts = snapshot.texts.as_ref().clone();
+        let known = texts.announcements.get_mut(&announcement()).unwrap();
+        known.announced.from = NOON.minus(Duration::from_secs(ago + 3600));
+        let mut last = posted("uuuuuuu5", state(UpdateState::Resolved, true), "the last word");
+        last.update.at = NOON.minus(Duration::from_secs(ago));
+        known.updates.push(last);
+        snapshot.texts = Arc::new(texts);
+        snapshot
+    };
+    let world = World::new(ended(2 * 86_400)).await;
+    for path in ["/status/prod", "/status/prod.json", "/status/prod.atom"] {
+        let public = world.get(path, &[]).await.body;
+        assert!(public.contains("Slow logins") && public.contains("the last word"), "{path}: {public}");
+        assert!(!public.contains("ada-the-author"), "{path}");
+    }
+    let data: serde_json::Value = serde_json::from_str(&world.get("/status/prod.json", &[]).await.body).unwrap();
+    assert_eq!((data["announcements"].as_array().map(Vec::len), &data["past_announcements"][0]["state"]), (Some(0), &"resolved".into()));
+    let page = world.get("/status/prod", &[]).await.body;
+    let (services, past) = (page.find("class=\"group").unwrap(), page.find("Past announcements").unwrap());
+    assert!(services < past && past < page.find("the last word").unwrap(), "{page}");
+
+    let world = World::new(ended(4 * 86_400)).await;
+    for path in ["/status/prod", "/status/prod.json", "/status/prod.atom"] {
+        assert!(!world.get(path, &[]).await.body.contains("the last word"), "{path}");
+    }
+    assert!(!world.get("/status/prod", &[]).await.body.contains("Past announcements"));
+}
+
+/// What is not for visitors, and who wrote anything, is at none of the addresses that they can reach.
+#[tokio::test]
+async fn what_is_not_public_is_at_no_public_address() {
+    let mut snapshot = written(true);
+    let mut texts = snapshot.texts.as_ref().clone();
+    // Of what is over as well: its words stay for a while.
+    let known = texts.announcements[&announcement()].clone();
+    let mut over = AnnouncementTexts { announced: Announced { until: Some(NOON), ..known.announced }, updates: known.updates };
+    over.updates.push(posted("uuuuuuu6", UpdateKind::Note, "a-note in a past one"));
+    texts.announcements.insert(AnnouncementId::parse("pastlogi").unwrap(), over);
+    let texts_of = texts.incidents[&incident()].clone();
+    let private = Postmortem { text: "for-us, what we learnt".to_owned(), is_public: false, ..texts_of.postmortem.clone().unwrap() };
+    texts.incidents.insert(IncidentId::from_derived("longago"), IncidentTexts { postmortem: Some(private), ..texts_of });
+    snapshot.texts = Arc::new(texts);
+    let world = World::new(snapshot).await;
+    let monitor = world.engine.snapshot().monitors[&MonitorId::parse("api").unwrap()].monitor.clone();
+    let cause = Failure::TimedOut { phase: Phase::Connect, after: Duration::from_secs(5) };
+    let closed = Some(Closed { at: NOON, how: CloseReason::Recovered });
+    world.shelf.incidents.lock().unwrap().push(Incident {
+        id: IncidentId::from_derived("longago"),
+        closed,
+        ..world::incident(&monitor, cause)
+    });
+    let mut read = String::new();
+    for path in ["", ".json", ".atom", ".ics", "/widget", "/theme.css", "?lang=de"].map(|end| format!("/status/prod{end}")) {
+        let answer = world.get(&path, &[]).await;
+        assert!(answer.status == StatusCode::OK || path.ends_with(".css"), "{path}: {}", answer.status);
+        read.push_str(&answer.body);
+    }
+    for of in ["", "/api"] {
+        for file in ["status.svg", "status.json", "status.shields", "up-down.svg", "uptime-24h.svg", "response-time.svg"] {
+            read.push_str(&world.get(&format!("/badge/prod{of}/{file}"), &[]).await.body);
+        }
+    }
+    for path in ["/", "/sign-in", "/healthz", "/robots.txt", "/incidents/incapi", "/announcements", "/api/v1/incidents/incapi/updates"] {
+        read.push_str(&world.get(path, &[]).await.body);
+    }
+    assert!(["they are faster", "<em>all</em>", "it was"].iter().all(|shown| read.contains(shown)), "what is public is there");
+    for hidden in ["ada-the-author", "for-us", "a-note", "uuuuuuu2", "uuuuuuu3", "uuuuuuu6"] {
+        let place = read.find(hidden).map(|at| read[at.saturating_sub(200)..].chars().take(400).collect::<String>());
+        assert_eq!(place, None, "{hidden}");
+    }
+}
+
+#[tokio::test]
+async fn announcements_begin_with_templates_as_well() {
+    let world = World::new(written(true)).await;
+    let cookie = world.sign_in().await;
+    let headers = [("cookie", cookie.as_str())];
+    let found = "We *wait* &lt;/textarea&gt;</textarea>";
+    let plain = world.get("/announcements", &headers).await.body;
+    assert!(!plain.contains(found), "{plain}");
+    let (next, more) =
+        ("/announcements?template=Found%20%26%20%3Cfixed%3E", "/announcements?about=slowlogi&template=Found%20%26%20%3Cfixed%3E");
+    assert!(plain.contains(&format!("{next}#announce\"")) && plain.contains("#say-slowlogi\">Found &amp; &lt;fixed&gt;"), "{plain}");
+    for (path, form, is_open) in [(next, "id=\"announce\"", false), (more, "id=\"say-slowlogi\" open", true)] {
+        let page = world.get(path, &headers).await.body;
+        let (_, rest) = page.split_once(form).unwrap_or_else(|| panic!("{path}: {page}"));
+        assert!(rest.split("</form>").next().unwrap().contains(found) && page.matches(found).count() == 1, "{path}: {page}");
+        assert_eq!(page.contains("id=\"say-slowlogi\" open"), is_open, "{path}");
+    }
+
+    let writer = [("authorization", "Bearer writer")];
+    let name = "Found & <fixed>";
+    let post = async |path: &str, body: serde_json::Value| world.ask("POST", path, &writer, &body.to_string()).await;
+    let (incident, updates) = ("/api/v1/incidents/incapi/updates", "/api/v1/announcements/slowlogi/updates");
+    for path in [incident, updates] {
+        let answer = post(path, serde_json::json!({"template": name})).await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}: {}", answer.body);
+    }
+    let announced = serde_json::json!({"template": name, "text": "my own", "title": "t", "pages": ["prod"]});
+    assert_eq!(post("/api/v1/announcements", announced).await.status, StatusCode::OK);
+    let said = |update: &Update| (update.state(), update.text.clone());
+    let all: Vec<_> = asked(&world)
+        .iter()
+        .map(|operation| {
+            let (Operation::Post(_, _, update) | Operation::Announce(_, _, _, update)) = operation else { panic!("{operation:?}") };
+            said(update)
+        })
+        .collect();
+    let template = (Some(UpdateState::Monitoring), "We *wait* </textarea>".to_owned());
+    assert_eq!(all, [template.clone(), template, (Some(UpdateState::Monitoring), "my own".to_owned())]);
+    let wrong = post(updates, serde_json::json!({"template": "nothing"})).await;
+    assert!(
+        wrong.status == StatusCode::BAD_REQUEST && wrong.body.contains("There is no template `nothing`; there are `Found"),
+        "{}",
+        wrong.body
+    );
+    assert_eq!(post("/api/v1/incidents/incapi/notes", serde_json::json!({"template": name})).await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(asked(&world), []);
+}
+
+#[tokio::test]
+async fn what_is_written_of_an_incident_that_is_over_is_on_its_pages() {
+    let world = World::new(written(true)).await;
+    let monitor = world.engine.snapshot().monitors[&MonitorId::parse("api").unwrap()].monitor.clone();
+    let cause = Failure::TimedOut { phase: Phase::Connect, after: Duration::from_secs(5) };
+    let closed = Some(Closed { at: NOON, how: CloseReason::Recovered });
+    let over = Incident { id: IncidentId::from_derived("longago"), closed, ..world::incident(&monitor, cause) };
+    world.shelf.incidents.lock().unwrap().push(over);
+    let writer = [("authorization", "Bearer writer")];
+    for (place, body, is_shown) in [
+        ("postmortem", r#"{"text":"x","public":true}"#, true),
+        ("postmortem", r#"{"text":"x"}"#, false),
+        ("updates", r#"{"state":"resolved","public":true}"#, true),
+        ("updates", r#"{"state":"resolved"}"#, false),
+        ("notes", r#"{"text":"x"}"#, false),
+    ] {
+        let answer = world.ask("POST", &format!("/api/v1/incidents/longago/{place}"), &writer, body).await.body;
+        let made: serde_json::Value = serde_json::from_str(&answer).unwrap();
+        assert_eq!(made["pages"].as_array().unwrap().contains(&"prod".into()), is_shown, "{place} {body}: {made}");
+    }
+}
+
+#[tokio::test]
 async fn forms_of_our_pages_write_and_those_of_others_do_not() {
     let world = World::new(written(true)).await;
     let cookie = world.sign_in().await;
@@ -130,6 +290,7 @@ async fn forms_of_our_pages_write_and_those_of_others_do_not() {
         ("/incidents/incapi/updates/uuuuuuu2/remove", "", "/incidents/incapi"),
         ("/announcements", "state=investigating&title=t&pages=prod&from=&until=2026-06-30T18%3A00", "/announcements"),
         ("/announcements/slowlogi/updates", "state=resolved&text=", "/announcements"),
+        ("/announcements/slowlogi/updates/uuuuuuu4/remove", "", "/announcements"),
     ] {
         let foreign =
             [("cookie", cookie.as_str()), ("content-type", "application/x-www-form-urlencoded"), ("sec-fetch-site", "cross-site")];
@@ -140,7 +301,10 @@ async fn forms_of_our_pages_write_and_those_of_others_do_not() {
         assert_eq!((answer.status, answer.header("location")), (StatusCode::SEE_OTHER, back), "{path}: {}", answer.body);
     }
     let asked = asked(&world);
-    assert_eq!(asked.len(), 6);
+    assert_eq!(asked.len(), 7);
+    assert_eq!(asked[6], Operation::Unpost(About::Announcement(announcement()), UpdateId::parse("uuuuuuu4").unwrap()));
+    let page = world.get("/announcements", &[("cookie", &cookie)]).await.body;
+    assert!(page.contains("action=\"/announcements/slowlogi/updates/uuuuuuu4/remove\""), "{page}");
     let update = |kind, text: &str| Update { kind, text: text.to_owned(), by: "owner".to_owned(), at: NOON };
     let Operation::Post(About::Incident(_), _, first) = &asked[0] else { panic!("{:?}", asked[0]) };
     assert_eq!(*first, update(state(UpdateState::Identified, true), " a\nb"));
@@ -169,6 +333,7 @@ async fn programs_write_when_they_may_and_what_is_wrong_is_said() {
         ("DELETE", "/api/v1/incidents/incapi/updates/uuuuuuu1"),
         ("POST", announcements),
         ("POST", "/api/v1/announcements/slowlogi/updates"),
+        ("DELETE", "/api/v1/announcements/slowlogi/updates/uuuuuuu4"),
     ] {
         let body = r#"{"state":"resolved","text":"x"}"#;
         assert_eq!(world.ask(method, path, &reader, body).await.status, StatusCode::FORBIDDEN, "{method} {path}");
@@ -193,6 +358,8 @@ async fn programs_write_when_they_may_and_what_is_wrong_is_said() {
         let answer = world.ask("POST", path, &writer, body).await;
         assert!(answer.status == StatusCode::BAD_REQUEST && answer.body.contains(why), "{path} {body}: {}", answer.body);
     }
+    assert_eq!(world.ask("DELETE", "/api/v1/announcements/slowlogi/updates/uuuuuuu4", &writer, "").await.status, StatusCode::OK);
+    assert_eq!(asked(&world), [Operation::Unpost(About::Announcement(announcement()), UpdateId::parse("uuuuuuu4").unwrap())]);
     let nobody = world.ask("POST", "/api/v1/incidents/nosuchone/updates", &writer, r#"{"state":"resolved"}"#).await;
     assert_eq!(nobody.status, StatusCode::NOT_FOUND);
     assert_eq!(asked(&world), []);
@@ -210,4 +377,6 @@ async fn the_control_socket_lists_and_writes() {
     let asked = asked(&world);
     let [Operation::Post(About::Incident(about), _, update)] = asked.as_slice() else { panic!("{asked:?}") };
     assert_eq!((about, update.by.as_str(), update.kind), (&incident(), "ada", UpdateKind::Note));
+    let answer = world.ask_from(Peer::Control, "POST /local/announcements/slowlogi/updates/uuuuuuu4/remove", &form, "by=ada").await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
 }

@@ -258,14 +258,38 @@ fn what_is_over_goes_by_itself() {
     assert!(!is_passing(&key, &value));
     let text = OperatorAct::Announce(AnnouncementId::parse("aaaaaaa1").expect("an id"));
     let stamp = Stamp { wall: UnixMillis(5), counter: 1, by: name("a") };
-    let gone = OperatorFact { act: text, stamp, holds: false, said: Said::Nothing };
-    let (key, value) = codec::encode(&Record::Operator(gone)).expect("said to others");
+    let gone = OperatorFact { act: text, stamp, holds: false, said: Said::Over };
+    let (key, value) = codec::encode(&Record::Operator(gone.clone())).expect("said to others");
     assert!(is_passing(&key, &value), "so does what people wrote of incidents that nobody remembers");
+    let taken_back = OperatorFact { said: Said::Nothing, ..gone };
+    let (key, value) = codec::encode(&Record::Operator(taken_back)).expect("said to others");
+    assert!(!is_passing(&key, &value), "who was away must hear that a text was taken back, whenever that is");
     // Pauses stay: a monitor may be paused for years.
     let stamp = Stamp { wall: UnixMillis(5), counter: 1, by: name("a") };
     let resumed = OperatorFact { act: OperatorAct::Pause(MonitorId::parse("m").expect("an id")), stamp, holds: false, said: Said::Nothing };
     let (key, value) = codec::encode(&Record::Operator(resumed)).expect("said to others");
     assert!(!is_passing(&key, &value));
+}
+
+#[test]
+fn what_went_by_itself_can_be_said_again_and_what_stays_is_said_once() {
+    let stamp = Stamp { wall: UnixMillis(5), counter: 1, by: name("a") };
+    let silence = OperatorAct::Silence(SilenceId::parse("aaaaaaa1").expect("an id"));
+    let held = OperatorFact { act: silence, stamp, holds: true, said: said_of_a_silence() };
+    for (fact, n_again) in [(held.clone(), 0), (OperatorFact { holds: false, said: Said::Over, ..held }, 1)] {
+        let (key, value) = codec::encode(&Record::Operator(fact)).expect("said to others");
+        let mut said = super::Said::default();
+        said.put(key.clone(), value.clone());
+        assert_eq!(std::mem::take(&mut said.pending).len(), 1);
+        said.put(key, value);
+        assert_eq!(said.pending.len(), n_again);
+    }
+    let mut said = super::Said::default();
+    for _ in 0..2 {
+        said.pending.clear();
+        said.put("n/x".to_owned(), "sent".to_owned());
+    }
+    assert_eq!(said.pending.len(), 0, "of deliveries each is one line, and the notifier says none twice");
 }
 
 fn said_of_a_silence() -> Said {

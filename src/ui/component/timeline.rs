@@ -125,7 +125,7 @@ fn said(frame: &Frame, incident: &IncidentId, posted: &Posted) -> Markup {
     html! {
         p {
             @match update.state() { Some(state) => (updates::state_badge(state)), None => { span.badge.(class(Verdict::Paused)) { (shape(Verdict::Paused)) " Note" } } }
-            " " span.quiet { "by " b { (update.by) } ", " @if update.is_public() { "public" } @else { "for operators only" } }
+            " " span.quiet { "by " b { (update.by) } ", " @if update.is_public() { "public" } @else { "for everybody who is signed in" } }
         }
         @if !update.text.is_empty() { div.written { (markdown(&update.text)) } }
         @if frame.may_operate {

@@ -80,7 +80,7 @@ pub struct LearntView {
     pub is_public: bool,
 }
 
-/// What the forms of an incident begin with.
+/// What the forms of an incident or announcement begin with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
     /// How far people have got.
@@ -91,9 +91,16 @@ pub struct Draft {
     pub templates: Vec<String>,
 }
 
+/// Templates that a form can begin with; `link` is where one is chosen.
+#[must_use]
+pub fn templates(draft: &Draft, link: &dyn Fn(&str) -> String) -> Markup {
+    html! { @if !draft.templates.is_empty() { p.choices { span.quiet { "Begin with" } @for name in &draft.templates { a href=(link(name)) { (name) } } } } }
+}
+
 /// Radio buttons for the state, and the text.
 #[must_use]
-pub fn state_and_text(chosen: UpdateState, text: &str) -> Markup {
+pub fn state_and_text(draft: &Draft) -> Markup {
+    let (chosen, text) = (draft.state, &draft.text);
     html! {
         fieldset.choices { legend { "How far you have got" }
             @for state in UpdateState::ALL { label.inline { input type="radio" name="state" value=(state.word()) checked[state == chosen]; " " (state_word(state)) } }
@@ -108,15 +115,15 @@ pub fn forms(frame: &Frame, incident: &IncidentId, draft: &Draft, learnt: Option
     html! {
         section.writing #write {
             h2 { "Write" }
-            @if !draft.templates.is_empty() { p.choices { span.quiet { "Begin with" } @for name in &draft.templates { a href=(frame.links.incident_template(incident, name)) { (name) } } } }
+            (templates(draft, &|name| frame.links.incident_template(incident, name)))
             p.quiet #markdown-help { "*emphasis*, **strong**, `code`, lists and [links](https://example.com) are understood." }
             form.stacked method="post" action=(frame.links.updates(incident)) {
                 (form_token(frame))
-                (state_and_text(draft.state, &draft.text))
+                (state_and_text(draft))
                 label.inline { input type="checkbox" name="public" value="yes"; " Show it on the status pages that list this monitor" }
                 button.main type="submit" { "Post update" }
             }
-            details { summary { "Note for operators" }
+            details { summary { "Note for everybody who is signed in" }
                 form.stacked method="post" action=(frame.links.notes(incident)) {
                     (form_token(frame))
                     label { "What the others should know" textarea name="text" rows="3" maxlength=(UPDATE_CHARS_MAX) aria-describedby="markdown-help" required {} }
@@ -135,13 +142,13 @@ pub fn forms(frame: &Frame, incident: &IncidentId, draft: &Draft, learnt: Option
     }
 }
 
-/// What was learnt, for operators.
+/// What was learnt, for those who are signed in.
 #[must_use]
 pub fn learnt(view: &LearntView, now: UnixMillis) -> Markup {
     html! {
         section {
             h2 { "Postmortem" }
-            p.quiet { "by " b { (view.by) } ", " (text::ago(view.at, now)) ", " @if view.is_public { "public" } @else { "for operators only" } }
+            p.quiet { "by " b { (view.by) } ", " (text::ago(view.at, now)) ", " @if view.is_public { "public" } @else { "for everybody who is signed in" } }
             div.written { (markdown(&view.text)) }
         }
     }

@@ -77,6 +77,7 @@ pub(super) const PHRASES: Phrases = Phrases {
     none_failing: "no trouble",
     only_troubled: "Services that are well from everywhere are not listed one by one.",
     open_incidents: "Open incidents",
+    past_announcements: "Past announcements",
     past_incidents: "Past incidents",
     no_past_incidents: "None in the time shown.",
     update_state: |state| match state {

@@ -83,6 +83,7 @@ pub(super) const PHRASES: Phrases = Phrases {
     none_failing: "aucune perturbation",
     only_troubled: "Les services qui fonctionnent depuis toutes les régions ne sont pas listés un par un.",
     open_incidents: "Incidents en cours",
+    past_announcements: "Annonces passées",
     past_incidents: "Incidents passés",
     no_past_incidents: "Aucun sur la période affichée.",
     update_state: |state| match state {

@@ -78,6 +78,7 @@ pub(super) const PHRASES: Phrases = Phrases {
     none_failing: "keine Störung",
     only_troubled: "Dienste, die von überall aus in Betrieb sind, werden nicht einzeln aufgeführt.",
     open_incidents: "Laufende Störungen",
+    past_announcements: "Vergangene Ankündigungen",
     past_incidents: "Vergangene Störungen",
     no_past_incidents: "Keine im gezeigten Zeitraum.",
     update_state: |state| match state {

@@ -76,6 +76,7 @@ pub(super) const PHRASES: Phrases = Phrases {
     none_failing: "問題なし",
     only_troubled: "すべての地域から正常なサービスは個別に表示していません。",
     open_incidents: "発生中の障害",
+    past_announcements: "過去のお知らせ",
     past_incidents: "過去の障害",
     no_past_incidents: "表示期間中の障害はありません。",
     update_state: |state| match state {

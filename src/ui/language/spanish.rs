@@ -82,6 +82,7 @@ pub(super) const PHRASES: Phrases = Phrases {
     none_failing: "sin problemas",
     only_troubled: "Los servicios que funcionan desde todas las regiones no se enumeran uno a uno.",
     open_incidents: "Incidentes abiertos",
+    past_announcements: "Anuncios anteriores",
     past_incidents: "Incidentes anteriores",
     no_past_incidents: "Ninguno en el periodo mostrado.",
     update_state: |state| match state {

@@ -9,6 +9,7 @@ use crate::model::update::Posted;
 use crate::model::update::TITLE_CHARS_MAX;
 use crate::model::update::UpdateState;
 use crate::ui::component::updates;
+use crate::ui::component::updates::Draft;
 use crate::ui::layout;
 use crate::ui::layout::Frame;
 use crate::ui::layout::Section;
@@ -24,6 +25,8 @@ pub struct AnnouncementsView {
     pub over: Vec<AnnouncementCard>,
     /// Slugs of all status pages.
     pub slugs: Vec<String>,
+    /// What the form of the next one begins with.
+    pub draft: Draft,
 }
 
 /// One announcement, as operators see it.
@@ -45,6 +48,10 @@ pub struct AnnouncementCard {
     pub pages: Vec<String>,
     /// Newest first.
     pub updates: Vec<Posted>,
+    /// Somebody chose a template for what is said next.
+    pub is_being_written: bool,
+    /// What the form for that begins with.
+    pub draft: Draft,
 }
 
 /// The whole page.
@@ -55,7 +62,7 @@ pub fn page(frame: &Frame, view: &AnnouncementsView) -> Markup {
         p { "What visitors of status pages should know although no check fails. The announcement stands on every page that it names, and on every page that lists a monitor it is for, until it is resolved." }
         @if view.open.is_empty() { p.quiet { "Nothing is announced." } }
         @for card in &view.open { (shown(frame, card, true)) }
-        @if frame.may_operate { (new(frame, &view.slugs)) }
+        @if frame.may_operate { (new(frame, view)) }
         @if !view.over.is_empty() { section { h2 { "Over" } @for card in &view.over { (shown(frame, card, false)) } } }
     };
     layout::operator(frame, Section::Incidents, "Announcements", &content)
@@ -74,11 +81,17 @@ fn shown(frame: &Frame, card: &AnnouncementCard, is_open: bool) -> Markup {
             ol.updates { @for posted in &card.updates { li {
                 p.said-when { @if let Some(state) = posted.update.state() { (updates::state_badge(state)) } " " span.quiet { (text::short(posted.update.at, frame.now)) ", by " b { (posted.update.by) } } }
                 @if !posted.update.text.is_empty() { div.written { (markdown(&posted.update.text)) } }
+                @if frame.may_operate {
+                    form.again method="post" action=(frame.links.remove_announcement_update(&card.id, &posted.id)) {
+                        (layout::form_token(frame)) button.plain type="submit" { "Take back" }
+                    }
+                }
             } } }
             @if frame.may_operate && is_open {
-                details { summary { "Say more, or end it" }
+                details id={ "say-" (card.id) } open[card.is_being_written] { summary { "Say more, or end it" }
+                    (updates::templates(&card.draft, &|name| frame.links.announcement_update_template(&card.id, name)))
                     form.stacked method="post" action=(frame.links.announcement_updates(&card.id)) {
-                        (layout::form_token(frame)) (updates::state_and_text(card.state, ""))
+                        (layout::form_token(frame)) (updates::state_and_text(&card.draft))
                         button type="submit" { "Post" }
                     }
                 }
@@ -87,19 +100,20 @@ fn shown(frame: &Frame, card: &AnnouncementCard, is_open: bool) -> Markup {
     }
 }
 
-fn new(frame: &Frame, slugs: &[String]) -> Markup {
+fn new(frame: &Frame, view: &AnnouncementsView) -> Markup {
     html! {
-        section {
+        section #announce {
             h2 { "Announce something" }
+            (updates::templates(&view.draft, &|name| frame.links.announcement_template(name)))
             form.stacked method="post" action=(frame.links.announcements()) {
                 (layout::form_token(frame))
                 label { "Title" input name="title" maxlength=(TITLE_CHARS_MAX) required placeholder="Logins are slow" autocomplete="off"; }
-                (updates::state_and_text(UpdateState::Investigating, ""))
+                (updates::state_and_text(&view.draft))
                 p.quiet #markdown-help { "*emphasis*, **strong**, `code`, lists and [links](https://example.com) are understood." }
                 div.columns {
                     label { "Monitors by name, one in each line" textarea name="monitors" rows="3" placeholder="[prod] *" {} }
                     label { "Groups, one in each line" textarea name="groups" rows="3" placeholder="Shop" {} }
-                    label { "Status pages, one in each line" textarea name="pages" rows="3" placeholder=(slugs.first().map_or("production", String::as_str)) {} }
+                    label { "Status pages, one in each line" textarea name="pages" rows="3" placeholder=(view.slugs.first().map_or("production", String::as_str)) {} }
                 }
                 div.columns {
                     label { "From, UTC; empty: now" input type="datetime-local" name="from"; }

@@ -190,6 +190,11 @@ pub fn status(links: &Links, p: &Phrases) -> Markup {
         maintenance: vec![window(true), window(false)],
         announcements: announcements(),
         announced: vec![announced()],
+        past_announced: vec![AnnouncedView {
+            state: UpdateState::Resolved,
+            until: Some(NOON.minus(Duration::from_secs(3600))),
+            ..announced()
+        }],
         footer: vec![Link { title: "Support".to_owned(), url: "https://example.com/support".to_owned() }],
     };
     status::page(&view, p, NOON)

@@ -9,6 +9,7 @@ pub mod error;
 #[cfg(debug_assertions)]
 pub mod gallery;
 pub mod incidents;
+pub mod maintenance;
 pub mod monitor;
 pub mod new_monitor;
 pub mod peers;

@@ -85,6 +85,8 @@ pub struct StatusView {
     pub announcements: Vec<AnnouncementView>,
     /// What was announced at run time, newest first.
     pub announced: Vec<AnnouncedView>,
+    /// What was, and ended lately, newest first.
+    pub past_announced: Vec<AnnouncedView>,
     /// Links in the footer.
     pub footer: Vec<Link>,
 }
@@ -292,6 +294,7 @@ pub fn page(view: &StatusView, p: &Phrases, now: UnixMillis) -> Markup {
                     (services::groups(&view.groups, p))
                     (regions::matrix(&view.groups, p))
                     (events::planned(&view.maintenance, p, now))
+                    (events::past_announced(&view.past_announced, p))
                     (events::past(&view.past, p, now))
                     (footer(view, p))
                 }
@@ -463,6 +466,7 @@ pub(crate) mod tests {
             maintenance: Vec::new(),
             announcements: Vec::new(),
             announced: Vec::new(),
+            past_announced: Vec::new(),
             footer: Vec::new(),
         }
     }

@@ -32,8 +32,11 @@ use crate::model::time::UnixMillis;
 use crate::model::time::spoken;
 use crate::model::update::About;
 
-/// What is over is kept this long: until no node can tell the old news any more.
+/// What is over is kept this long. Every node finds that by itself, also one that was away for longer.
 pub(in crate::engine::core) const TOMBSTONES_FOR: Duration = Duration::from_secs(7 * 86_400);
+
+/// What an operator ended before its time no other node finds by itself: it is kept until it would be over anyhow.
+const ENDED_FOR: Duration = QUIET_MAX.saturating_add(TOMBSTONES_FOR);
 
 /// Shortest silence and snooze: what is over before one has read it helps nobody.
 const QUIET_MIN: Duration = Duration::from_secs(60);
@@ -101,15 +104,7 @@ impl Core {
     }
 
     pub(in crate::engine::core) fn do_act(&mut self, act: OperatorAct, said: Said, holds: bool, now: Now) -> Result<StateChange, Refused> {
-        if let Some((_, value)) = codec::encode(&Record::Operator(OperatorFact {
-            act: act.clone(),
-            stamp: create::stamp_alone(now.wall).ok_or(Refused::Stopping)?,
-            holds,
-            said: said.clone(),
-        })) && codec::VALUE_BYTES_MAX - ROOM_FOR_NAME < value.len()
-        {
-            return Err(Refused::NotNow("this is too long to be told to all nodes; shorten it, or use fewer patterns".to_owned()));
-        }
+        check_fits(&act, &said, now)?;
         if self.cluster.is_some() {
             return Ok(self.act_for_all(act, said, holds, now));
         }
@@ -230,7 +225,7 @@ impl Core {
         let over = OperatorFact { act: fact.act, stamp, holds: false, said: Said::Over };
         change.facts.extend(kept(&over, now));
         let Some(cluster) = &mut self.cluster else { return };
-        let is_old = |fact: &OperatorFact| !fact.holds && TOMBSTONES_FOR <= now.wall.since(fact.stamp.wall);
+        let is_old = |fact: &OperatorFact| !fact.holds && tombstone_for(fact).is_some_and(|long| long <= now.wall.since(fact.stamp.wall));
         cluster.acts.retain(|_, fact| !is_old(fact));
         cluster.acts.insert(over.act.clone(), over.clone());
         self.after_commit.push(Record::Operator(over));
@@ -262,11 +257,32 @@ pub(in crate::engine::core) const ROOM_FOR_NAME: usize = 200;
 /// The fact as it is kept, as long as it is needed.
 pub(in crate::engine::core) fn kept(fact: &OperatorFact, now: Now) -> Option<StoredFact> {
     let until = match silence_of(fact) {
-        _ if !fact.holds => Some(now.wall + TOMBSTONES_FOR),
+        _ if !fact.holds => tombstone_for(fact).map(|long| now.wall + long),
         Some(silence) => Some(silence.until.max(now.wall) + TOMBSTONES_FOR),
         None => None,
     };
     codec::stored(&Record::Operator(fact.clone()), until)
+}
+
+/// How long it is remembered that something does not hold any more; `None`: until something else is said of it, or what it is about goes.
+fn tombstone_for(fact: &OperatorFact) -> Option<Duration> {
+    match &fact.act {
+        _ if fact.said == Said::Over => Some(TOMBSTONES_FOR),
+        OperatorAct::Acknowledge(_) | OperatorAct::Silence(_) => Some(ENDED_FOR),
+        OperatorAct::Pause(_) | OperatorAct::Create(_) => None,
+        OperatorAct::Update(..) | OperatorAct::Postmortem(..) | OperatorAct::Announce(_) => None,
+    }
+}
+
+/// Refuses what the records of the gossip cannot carry.
+pub(in crate::engine::core) fn check_fits(act: &OperatorAct, said: &Said, now: Now) -> Result<(), Refused> {
+    let stamp = create::stamp_alone(now.wall).ok_or(Refused::Stopping)?;
+    let fact = OperatorFact { act: act.clone(), stamp, holds: true, said: said.clone() };
+    let is_too_long = |(_, value): (String, String)| codec::VALUE_BYTES_MAX - ROOM_FOR_NAME < value.len();
+    if codec::encode(&Record::Operator(fact)).is_some_and(is_too_long) {
+        return Err(Refused::NotNow("this is too long to be told to all nodes; shorten it, or use fewer patterns".to_owned()));
+    }
+    Ok(())
 }
 
 pub(in crate::engine::core) fn check_words(by: &str, note: &str) -> Result<(), Refused> {

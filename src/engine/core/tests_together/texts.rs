@@ -4,10 +4,18 @@ use super::*;
 use crate::model::id::IncidentId;
 use crate::model::incident::CloseReason;
 use crate::model::maintenance::Selection;
+use crate::model::peer::OperatorAct;
+use crate::model::peer::OperatorFact;
+use crate::model::peer::Record;
+use crate::model::peer::Said;
+use crate::model::peer::Stamp;
+use crate::model::policy::Silence;
+use crate::model::policy::SilenceId;
 use crate::model::update::About;
 use crate::model::update::Announced;
 use crate::model::update::AnnouncementId;
 use crate::model::update::Postmortem;
+use crate::model::update::TEXTS_MAX;
 use crate::model::update::UPDATE_CHARS_MAX;
 use crate::model::update::UPDATES_MAX;
 use crate::model::update::Update;
@@ -94,6 +102,20 @@ fn broken_world() -> World {
     world
 }
 
+/// Nothing is kept for longer than two hours.
+fn forgetful_world() -> World {
+    let mut world = broken_world();
+    for node in ALL {
+        let host = world.hosts.get_mut(&name(node)).expect("a host");
+        let mut config = (*host.config).clone();
+        config.retention.rollup_1h = Duration::from_secs(7200);
+        host.config = Arc::new(config);
+        let event = Event::ConfigChanged { config: Arc::clone(&host.config), reload: reload("same") };
+        world.apply(&name(node), event);
+    }
+    world
+}
+
 #[test]
 fn what_one_node_is_told_all_know_also_those_that_were_away_and_after_a_restart() {
     let mut world = broken_world();
@@ -151,15 +173,7 @@ fn parts_of_a_split_cluster_come_to_the_same_texts() {
 
 #[test]
 fn texts_go_with_the_history_of_what_they_are_about_and_who_was_away_does_not_bring_them_back() {
-    let mut world = broken_world();
-    for node in ALL {
-        let host = world.hosts.get_mut(&name(node)).expect("a host");
-        let mut config = (*host.config).clone();
-        config.retention.rollup_1h = Duration::from_secs(7200);
-        host.config = Arc::new(config);
-        let event = Event::ConfigChanged { config: Arc::clone(&host.config), reload: reload("same") };
-        world.apply(&name(node), event);
-    }
+    let mut world = forgetful_world();
     world.post("a", 1, update(UpdateState::Investigating, "we look"));
     world.say("a", Operation::Announce(announcement(), Box::new(announced()), id(3), update(UpdateState::Investigating, "slow")));
     world.run(10);
@@ -178,6 +192,140 @@ fn texts_go_with_the_history_of_what_they_are_about_and_who_was_away_does_not_br
     world.start("c");
     world.run(2 * 3600);
     world.assert_texts("");
+}
+
+#[test]
+fn a_node_that_was_away_for_ten_days_brings_back_nothing_that_was_taken_back() {
+    let mut world = broken_world();
+    world.post("a", 1, update(UpdateState::Investigating, "we look"));
+    world.post("a", 2, update(UpdateState::Identified, "it was Bob"));
+    world.say("a", Operation::Announce(announcement(), Box::new(announced()), id(3), update(UpdateState::Investigating, "slow")));
+    world.say("a", Operation::Post(About::Announcement(announcement()), id(4), update(UpdateState::Identified, "slow, by Bob")));
+    world.write("a", &"é".repeat(4000));
+    let silence = SilenceId::parse("quietone").expect("an id");
+    let quiet = Silence {
+        wanted: Selection { names: vec!["api".to_owned()], ..Selection::default() },
+        from: UnixMillis(0),
+        until: UnixMillis(START) + Duration::from_secs(30 * 86_400),
+        by: "ada".to_owned(),
+        note: String::new(),
+    };
+    world.say("a", Operation::Silence(silence.clone(), quiet));
+    world.run(10);
+    let about = About::Incident(world.incident());
+    world.stop("c");
+    world.say("b", Operation::Unpost(about, id(2)));
+    world.say("b", Operation::Unpost(About::Announcement(announcement()), id(4)));
+    world.say("b", Operation::EndSilence(silence));
+    world.write("b", "");
+    world.run(10);
+    let left = "investigating we look | Slow logins is investigating: investigating slow";
+    assert_eq!(world.texts("a"), left);
+    for node in ["a", "b"] {
+        world.stop(node);
+    }
+    world.step += 10 * 86_400 * 1000 / STEP_MS;
+    for node in ["a", "b", "a", "b"] {
+        if world.hosts[&name(node)].core.is_some() {
+            world.stop(node);
+        }
+        world.start(node);
+        // Whatever is let go meanwhile, what was taken back is not forgotten with it.
+        world.say(node, Operation::Silence(SilenceId::parse("shortone").expect("an id"), short_silence(&world)));
+        world.run(300);
+    }
+    world.start("c");
+    world.run(60);
+    world.assert_texts(left);
+    for node in ALL {
+        assert_eq!(world.picture(node).silences.len(), 0, "{node}");
+    }
+}
+
+fn short_silence(world: &World) -> Silence {
+    Silence {
+        wanted: Selection { names: vec!["x".to_owned()], ..Selection::default() },
+        from: UnixMillis(0),
+        until: world.now(&name("a")).wall + Duration::from_secs(61),
+        by: "ada".to_owned(),
+        note: String::new(),
+    }
+}
+
+#[test]
+fn whoever_says_what_was_taken_back_is_told_and_nobody_goes_on_about_it() {
+    let mut world = broken_world();
+    world.post("a", 1, update(UpdateState::Investigating, "we look"));
+    world.run(10);
+    world.stop("c");
+    world.say("b", Operation::Unpost(About::Incident(world.incident()), id(1)));
+    world.run(10);
+    // Neither says it any more, as when its time in the gossip is over.
+    let is_about_it = |record: &Record| matches!(record, Record::Operator(fact) if matches!(fact.act, OperatorAct::Update(..)));
+    for node in ["a", "b"] {
+        world.hosts.get_mut(&name(node)).expect("a host").said.retain(|record| !is_about_it(record));
+    }
+    world.start("c");
+    world.run(10);
+    world.assert_texts("");
+    world.run(60);
+    assert!(world.under_way.iter().all(|(.., news)| !matches!(news, PeerNews::Told { records, .. } if records.iter().any(is_about_it))));
+}
+
+#[test]
+fn an_old_text_of_something_that_is_talked_about_is_kept_by_all() {
+    let mut world = forgetful_world();
+    world.post("a", 1, update(UpdateState::Investigating, "we look"));
+    world.set("api", &ALL, Outcome::Up);
+    world.run(5400);
+    world.post("a", 2, update(UpdateState::Identified, "it was the disk"));
+    world.run(3600);
+    world.stop("b");
+    world.wipe("b");
+    world.hosts.get_mut(&name("b")).expect("a host").owed.clear();
+    world.start("b");
+    world.run(20);
+    world.assert_texts("investigating we look, identified it was the disk");
+    world.run(3 * 3600);
+    world.assert_texts("");
+}
+
+#[test]
+fn what_was_written_later_is_newer_whatever_the_clocks_say() {
+    let mut world = broken_world();
+    world.hosts.get_mut(&name("a")).expect("a host").skew_ms = 50_000;
+    world.run(5);
+    world.post("a", 1, update(UpdateState::Identified, "the disk"));
+    world.say("a", Operation::Announce(announcement(), Box::new(announced()), id(2), update(UpdateState::Investigating, "slow")));
+    world.run(5);
+    world.post("b", 3, update(UpdateState::Resolved, "a new disk"));
+    world.say("b", Operation::Post(About::Announcement(announcement()), id(4), update(UpdateState::Resolved, "fast")));
+    world.run(5);
+    world.assert_texts("identified the disk, resolved a new disk | Slow logins is resolved: investigating slow, resolved fast");
+    let picture = world.picture("b");
+    let known = &picture.texts.announcements[&announcement()];
+    assert!(known.is_over(world.now(&name("b")).wall), "{known:?}");
+}
+
+#[test]
+fn a_postmortem_can_be_taken_back_when_there_is_no_room() {
+    let mut world = broken_world();
+    world.write("a", "it was Bob");
+    world.run(5);
+    let stamp = Stamp { wall: world.now(&name("a")).wall, counter: 0, by: name("a") };
+    let fact = |n: usize| {
+        let id = UpdateId::parse(&format!("v{n:07}")).expect("an id");
+        let about = About::Incident(IncidentId::from_derived("another"));
+        let said = Said::Update(update(UpdateState::Identified, "x"));
+        Record::Operator(OperatorFact { act: OperatorAct::Update(about, id), stamp: stamp.clone(), holds: true, said })
+    };
+    let many: Vec<Record> = (0..TEXTS_MAX).map(fact).collect();
+    world.hosts.get_mut(&name("a")).and_then(|host| host.core.as_mut()).expect("it runs").texts.remember(&many);
+    world.write("a", "it was Bob, again");
+    assert!(world.story.contains("10000 texts about incidents are kept already"), "{}", world.story);
+    world.write("a", "");
+    world.run(5);
+    assert_eq!(world.texts("b"), "");
 }
 
 #[test]
@@ -203,11 +351,21 @@ fn what_cannot_be_written_is_said() {
         (announce(for_nobody), "which monitors, groups or pages"),
         (announce(over), "the end must lie after"),
         (announce(untitled), "a title of 1 to"),
+        (
+            Operation::Announce(
+                announcement(),
+                Box::new(announced()),
+                id(9),
+                update(UpdateState::Identified, &"\u{1F600}".repeat(UPDATE_CHARS_MAX)),
+            ),
+            "too long to be told",
+        ),
     ] {
         let before = world.story.len();
         world.say("a", operation.clone());
         assert!(world.story[before..].contains(why), "{operation:?}: {}", &world.story[before..]);
     }
+    assert_eq!(world.texts("a"), "", "what was refused is not there");
     for n in 0..u32::try_from(UPDATES_MAX).expect("small") + 1 {
         world.post("a", n, fine());
     }

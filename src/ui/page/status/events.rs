@@ -61,6 +61,24 @@ pub(super) fn announced(all: &[AnnouncedView], p: &Phrases) -> Markup {
     }
 }
 
+/// The same, of what ended lately: quiet, and below what is.
+pub(super) fn past_announced(all: &[AnnouncedView], p: &Phrases) -> Markup {
+    html! {
+        @if !all.is_empty() {
+            section {
+                h2 { (p.past_announcements) }
+                @for view in all {
+                    article.announcement.over {
+                        h3 { (view.title) }
+                        p.when { (time(view.from)) @if let Some(until) = view.until { (p.until) (time(until)) } }
+                        (updates(&view.updates, p))
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// What people say of trouble, in the order in which it comes.
 fn updates(all: &[UpdateView], p: &Phrases) -> Markup {
     html! {

@@ -33,7 +33,7 @@ pub fn feed(view: &StatusView, p: &Phrases, id: &dyn Fn(&str) -> String) -> Mark
         title: (p.announcement)(told.kind).to_owned(),
         text: told.text.clone(),
     }));
-    for told in &view.announced {
+    for told in view.announced.iter().chain(&view.past_announced) {
         let what = format!("announced {} {}", told.from.0, told.title);
         entries.extend(told.updates.iter().map(|update| of_update(update, (&what, &told.title), p, id)));
     }
@@ -154,10 +154,21 @@ mod tests {
             until: None,
             updates: vec![said(UpdateState::Monitoring, 3_000)],
         };
-        let view = StatusView { open: vec![incident], announced: vec![announced], ..empty() };
+        let ended = AnnouncedView {
+            title: "Slow mails".to_owned(),
+            state: UpdateState::Resolved,
+            from: UnixMillis(400),
+            until: Some(UnixMillis(10_000)),
+            updates: vec![said(UpdateState::Resolved, 10_000)],
+        };
+        let view = StatusView { open: vec![incident], announced: vec![announced], past_announced: vec![ended], ..empty() };
         let text = feed(&view, phrases(Language::English), &ToOwned::to_owned).into_string();
         let titles: Vec<&str> = text.split("<title>").skip(2).filter_map(|rest| rest.split("</title>").next()).collect();
-        assert_eq!(titles, ["Identified: api", "Monitoring: Slow logins", "Investigating: api", "Outage: api"], "{text}");
+        assert_eq!(
+            titles,
+            ["Resolved: Slow mails", "Identified: api", "Monitoring: Slow logins", "Investigating: api", "Outage: api"],
+            "{text}"
+        );
         assert!(text.contains("It is the *disk* &lt;1&gt;."), "{text}");
         let french = feed(&view, phrases(Language::French), &ToOwned::to_owned).into_string();
         assert!(french.contains("<title>Panne\u{a0}: api</title>"), "each language has its own colon: {french}");
@@ -165,6 +176,6 @@ mod tests {
         let n = ids.len();
         ids.sort_unstable();
         ids.dedup();
-        assert_eq!((n, ids.len()), (5, 5), "{text}");
+        assert_eq!((n, ids.len()), (6, 6), "{text}");
     }
 }

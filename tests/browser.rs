@@ -176,6 +176,8 @@ fn operator_paths(incident: &str) -> Vec<String> {
         "/silences",
         "/channels",
         "/channels/chat",
+        "/channels/chat?preview=down",
+        "/heartbeats",
         "/config",
     ]
     .map(str::to_owned)

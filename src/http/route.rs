@@ -143,6 +143,8 @@ pub enum ViewerRoute {
     Monitor(MonitorId),
     /// The form for a new monitor.
     NewMonitor,
+    /// All heartbeats.
+    Heartbeats,
     /// All incidents.
     Incidents,
     /// One incident.
@@ -352,6 +354,7 @@ impl ViewerRoute {
             ViewerRoute::Dashboard => Some("/monitors".to_owned()),
             ViewerRoute::Monitor(id) => Some(format!("/monitors/{id}")),
             ViewerRoute::NewMonitor => Some("/new-monitor".to_owned()),
+            ViewerRoute::Heartbeats => Some("/heartbeats".to_owned()),
             ViewerRoute::Incidents => Some("/incidents".to_owned()),
             ViewerRoute::Incident(id) => Some(format!("/incidents/{id}")),
             ViewerRoute::Silences => Some("/silences".to_owned()),
@@ -484,6 +487,7 @@ fn viewer(segments: &[&str]) -> Option<ViewerRoute> {
         ["monitors", id] => monitor(id).map(ViewerRoute::Monitor),
         // Not below `monitors`, where somebody's monitor may be called `new`.
         ["new-monitor"] => Some(ViewerRoute::NewMonitor),
+        ["heartbeats"] => Some(ViewerRoute::Heartbeats),
         ["incidents"] => Some(ViewerRoute::Incidents),
         ["incidents", id] => incident(id).map(ViewerRoute::Incident),
         ["silences"] => Some(ViewerRoute::Silences),
@@ -908,9 +912,18 @@ mod tests {
 
     #[test]
     fn pages_one_is_sent_back_to_are_routes_again() {
-        for path in
-            ["/monitors", "/monitors/api", "/incidents", "/incidents/abc", "/silences", "/announcements", "/config", "/channels", "/peers"]
-        {
+        for path in [
+            "/monitors",
+            "/monitors/api",
+            "/heartbeats",
+            "/incidents",
+            "/incidents/abc",
+            "/silences",
+            "/announcements",
+            "/config",
+            "/channels",
+            "/peers",
+        ] {
             let Ok(Route::Viewer(found)) = route("GET", path) else { panic!("{path} is for viewers") };
             assert_eq!(found.page_path().as_deref(), Some(path));
         }

@@ -50,6 +50,7 @@ pub fn frame(visit: &Visit, viewer: &Viewer, snapshot: &Snapshot) -> Frame {
         form_token: viewer.form_token().to_owned(),
         revision: live::revision(snapshot),
         has_peers: snapshot.cluster.is_some(),
+        has_heartbeats: snapshot.config.monitors.iter().any(|monitor| monitor.heartbeat().is_some()),
         banners: banners(snapshot, &visit.links, visit.now.wall),
     }
 }
@@ -193,6 +194,7 @@ pub fn incident(
             decider: view.decider.as_ref().map(ToString::to_string),
             failing: regions::failing_rows(view, told),
         }),
+        then: Vec::new(),
         evidence: incident.evidence.clone(),
         deliveries,
     }

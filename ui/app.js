@@ -1,5 +1,5 @@
-// Enhances pages that are complete without it: relative times stay current, times are shown in the reader's zone, and the main
-// part fetches itself again. Nothing is decided here.
+// Enhances pages that are complete without it: relative times stay current, times are shown in the reader's zone, and what is meant to
+// be copied has a button. Nothing is decided here.
 
 const second = 1000, minute = 60 * second, hour = 60 * minute, day = 24 * hour;
 
@@ -66,38 +66,11 @@ function copyButtons(root) {
   }
 }
 
-let lastFetch = Date.now();
-
-async function refresh(main) {
-  // A page that is being typed into, or read in a detail, is left alone.
-  const inUse = "details[open], input:focus, textarea:focus, button:focus";
-  const isTyped = (field) => field.value !== field.defaultValue;
-  if (document.hidden || main.querySelector(inUse) || [...main.querySelectorAll("input, textarea")].some(isTyped)) return;
-  try {
-    const answer = await fetch(location.href, { headers: { accept: "text/html" } });
-    if (!answer.ok || answer.redirected) throw new Error(`status ${answer.status}`);
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    const fresh = page.querySelector("main[data-refresh]");
-    if (!fresh) throw new Error("another page came");
-    main.replaceChildren(...fresh.childNodes);
-    document.title = page.title;
-    document.body.className = page.body.className;
-    lastFetch = Date.now();
-    times(main);
-    copyButtons(main);
-  } catch {
-    // Old data must look old, also when it is the way to us that is broken.
-    if (Date.now() - lastFetch > 2 * minute) document.body.classList.add("stale");
-  }
-}
-
 times(document);
 copyButtons(document);
 // Pages of operators keep themselves current (live.js) and say when something new is in them.
-const main = document.querySelector("main[data-refresh]:not([data-live])");
 document.addEventListener("vigilmon:fresh", (event) => {
   times(event.target);
   copyButtons(event.target);
 });
 setInterval(() => times(document), 10 * second);
-if (main) setInterval(() => refresh(main), Number(main.dataset.refresh) * second);

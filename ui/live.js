@@ -24,10 +24,6 @@ function keyOf(node) {
 
 const isMade = (node) => node.nodeType === Node.ELEMENT_NODE && "made" in node.dataset;
 
-function alike(a, b) {
-  return a.nodeType === b.nodeType && a.nodeName === b.nodeName && keyOf(a) === keyOf(b);
-}
-
 function blend(here, fresh) {
   if (here.nodeType !== Node.ELEMENT_NODE) {
     if (here.data !== fresh.data) here.data = fresh.data;
@@ -43,38 +39,55 @@ function blend(here, fresh) {
   blendChildren(here, fresh);
 }
 
+/* Each wanted node gets its old one, what is not wanted goes first, and only what changed its order is moved: a move costs the focus. */
 function blendChildren(here, fresh) {
-  let old = here.firstChild;
+  const left = [...here.childNodes].filter((node) => !isMade(node)).map((node) => ({ node, key: keyOf(node) }));
+  const pairs = [];
   for (const wanted of [...fresh.childNodes]) {
+    const key = keyOf(wanted);
+    const alike = (old) => old.node.nodeType === wanted.nodeType && old.node.nodeName === wanted.nodeName && old.key === key;
+    const at = left.length && alike(left[0]) ? 0 : left.findIndex((old) => alike(old) && old.node.className === wanted.className);
+    pairs.push([wanted, at < 0 ? null : left.splice(at, 1)[0].node]);
+  }
+  for (const { node } of left) node.remove();
+  let old = here.firstChild;
+  for (const [wanted, match] of pairs) {
     while (old && isMade(old)) old = old.nextSibling;
-    let match = old && alike(old, wanted) ? old : null;
-    for (let next = old?.nextSibling; next && !match; next = next.nextSibling) if (alike(next, wanted) && next.className === wanted.className) match = next;
     if (!match) here.insertBefore(document.importNode(wanted, true), old);
     else {
       if (match === old) old = old.nextSibling; else here.insertBefore(match, old);
       blend(match, wanted);
     }
   }
-  while (old) {
-    const next = old.nextSibling;
-    if (!isMade(old)) old.remove();
-    old = next;
-  }
 }
+
+/* What was chosen by hand: when the page comes with another choice, browsers take that over. */
+function chosen() {
+  const boxes = [...main.querySelectorAll("input:checked")].filter((box) => !box.defaultChecked);
+  const lists = [...main.querySelectorAll("select")].filter((list) => list.selectedOptions[0]?.defaultSelected === false).map((list) => [list, list.value]);
+  return () => {
+    for (const box of boxes) if (box.isConnected) box.checked = true;
+    for (const [list, value] of lists) if (list.isConnected) list.value = value;
+  };
+}
+
+/* Whoever does not answer within this time is as good as away. */
+const patience = 30_000;
 
 let lastFetch = Date.now(), nAsked = 0;
 
 /* Fetches a page and blends its main part into this one; of several that are under way the last one counts. */
 async function bring(url) {
   const mine = ++nAsked;
-  const answer = await fetch(url, { headers: { accept: "text/html" } });
+  const answer = await fetch(url, { headers: { accept: "text/html" }, signal: AbortSignal.timeout(patience) });
   if (!answer.ok || answer.redirected) throw new Error(`status ${answer.status}`);
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const fresh = page.querySelector("main[data-live]");
   if (!fresh) throw new Error("another page came");
   if (mine !== nAsked) return false;
-  const focused = document.activeElement;
+  const focused = document.activeElement, choose = chosen();
   blend(main, fresh);
+  choose();
   // A row that was moved lost it.
   if (focused !== document.activeElement && focused?.isConnected) focused.focus({ preventScroll: true });
   document.title = page.title;
@@ -85,8 +98,29 @@ async function bring(url) {
   return true;
 }
 
+/* The visit that is under way, and whether a refresh waits for its end: its answer would else be thrown away for a newer one of the view before. */
+let visiting = null, isOwed = false;
+
+/* Shows another view of the same page; where that does not work, the browser goes there. */
+async function visit(url) {
+  const mine = visiting = {};
+  try {
+    if (await bring(url)) history.replaceState(null, "", url);
+  } catch {
+    if (visiting === mine) location.assign(url);
+  }
+  if (visiting !== mine) return;
+  visiting = null;
+  if (isOwed) refreshSoon();
+  isOwed = false;
+}
+
 async function refresh() {
   if (document.hidden) return;
+  if (visiting) {
+    isOwed = true;
+    return;
+  }
   try {
     await bring(location.href);
   } catch {
@@ -142,15 +176,8 @@ function hush() {
 if (main) {
   note(main);
   setInterval(refresh, Number(main.dataset.refresh) * 1000);
-  // Other scripts ask for another view of the same page; where that does not work, the browser goes there.
-  document.addEventListener("vigilmon:visit", async (event) => {
-    const url = event.detail;
-    try {
-      if (await bring(url)) history.replaceState(null, "", url);
-    } catch {
-      location.assign(url);
-    }
-  });
+  // Other scripts ask for another view.
+  document.addEventListener("vigilmon:visit", (event) => visit(event.detail));
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) return hush();
     if (Date.now() - lastFetch > rest) refresh();

@@ -9,11 +9,33 @@ function address() {
   return url.href;
 }
 
-let waiting = 0;
+/* Until what was searched for is there, the rows are those of before, and Enter waits. */
+let waiting = 0, isUnderWay = false, wantsFirst = false;
+
+function visit() {
+  clearTimeout(waiting);
+  waiting = 0;
+  isUnderWay = true;
+  document.dispatchEvent(new CustomEvent("vigilmon:visit", { detail: address() }));
+}
 
 function search(soon) {
   clearTimeout(waiting);
-  waiting = setTimeout(() => document.dispatchEvent(new CustomEvent("vigilmon:visit", { detail: address() })), soon ? 0 : 180);
+  wantsFirst = false;
+  waiting = setTimeout(visit, soon ? 0 : 180);
+}
+
+function toFirst() {
+  if (waiting) visit();
+  if (isUnderWay) wantsFirst = true;
+  else move(1);
+}
+
+function arrived() {
+  document.body.classList.add("has-keys");
+  isUnderWay = false;
+  if (wantsFirst && document.activeElement === form.q) move(1);
+  wantsFirst = false;
 }
 
 function move(step) {
@@ -33,7 +55,7 @@ function inField(event, field) {
     } else field.blur();
   } else if (event.key === "Enter" && field === form.q) {
     event.preventDefault();
-    move(1);
+    toFirst();
   }
 }
 
@@ -46,7 +68,7 @@ const keys = {
 
 if (form) {
   document.body.classList.add("has-keys");
-  document.addEventListener("vigilmon:fresh", () => document.body.classList.add("has-keys"));
+  document.addEventListener("vigilmon:fresh", arrived);
   form.addEventListener("input", (event) => search(event.target !== form.q));
   form.addEventListener("submit", (event) => { event.preventDefault(); search(true); });
   document.addEventListener("keydown", (event) => {

@@ -104,12 +104,34 @@ function bars() {
 
 // Renewal. What the reader folded, unfolded or stands on stays as it is.
 
-const folds = () => [...main.querySelectorAll("details")];
-const stops = () => [...main.querySelectorAll("a, summary, [tabindex]")];
-let foldedAs = [], renewedAt = performance.now();
+/* Where something is, by the names of what it is in: numbers change when a group or an incident comes, goes or moves. */
+function place(element) {
+  const names = [element.localName, element.getAttribute("href") ?? element.getAttribute("class") ?? ""];
+  for (let box = element; box !== main; box = box.parentElement) {
+    if (box.matches("details.group")) names.push(box.querySelector("h2").textContent);
+    else if (box.matches("ul.services > li")) names.push(box.querySelector(".name").textContent);
+    else if (box.matches("article")) names.push(box.querySelector("h2, h3").textContent, box.querySelector("time")?.dateTime);
+  }
+  return names.join("\n");
+}
+
+/* By their places; of several at one place, which of them. */
+function placed(selector) {
+  const all = new Map();
+  for (const element of main.querySelectorAll(selector)) {
+    const key = place(element);
+    let n = 0;
+    while (all.has(`${key}\n${n}`)) n++;
+    all.set(`${key}\n${n}`, element);
+  }
+  return all;
+}
+
+const stops = "a, summary, [tabindex]";
+let wasOpen = new WeakMap(), renewedAt = performance.now();
 
 function enhance() {
-  foldedAs = folds().map((fold) => fold.open);
+  wasOpen = new WeakMap([...main.querySelectorAll("details")].map((fold) => [fold, fold.open]));
   times();
   bars();
 }
@@ -122,17 +144,17 @@ async function renew() {
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const fresh = page.querySelector("main.status");
     if (!fresh) throw new Error("another page came");
-    const before = main.querySelector(".verdict").textContent, stop = stops().indexOf(document.activeElement);
-    const turned = folds().map((fold, i) => (fold.open === foldedAs[i] ? null : fold.open));
+    const before = main.querySelector(".verdict").textContent, turned = [...placed("details")].filter(([, fold]) => fold.open !== wasOpen.get(fold)).map(([key, fold]) => [key, fold.open]);
+    const stop = [...placed(stops)].find(([, element]) => element === document.activeElement)?.[0];
     main.replaceChildren(...fresh.childNodes);
     Object.assign(main.dataset, { ...fresh.dataset });
     document.title = page.title;
     document.body.className = page.body.className;
     renewedAt = performance.now();
     enhance();
-    const now = folds();
-    if (now.length === turned.length) now.forEach((fold, i) => { fold.open = turned[i] ?? fold.open; });
-    if (stop >= 0) stops()[stop]?.focus({ preventScroll: true });
+    const folds = placed("details");
+    for (const [key, isOpen] of turned) if (folds.has(key)) folds.get(key).open = isOpen;
+    if (stop) placed(stops).get(stop)?.focus({ preventScroll: true });
     const after = main.querySelector(".verdict").textContent;
     if (before !== after) said.textContent = after;
   } catch {

@@ -211,6 +211,7 @@ pub async fn start(bound: Bound, parts: Parts, supervisor: &mut Supervisor) -> R
             }
         }
     });
+    drop(tokio::task::spawn_blocking(packed::pack_assets));
     let server = &site.desk.engine.snapshot().config.server;
     let link = local::sign_in_url(&site.sign_in.links, server, &site.own_url, site.clock.now().mono)?;
     bound.start(site, supervisor);

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::Write;
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
 use bytes::Bytes;
 use flate2::Compression;
@@ -96,19 +96,29 @@ fn accepts_gzip(accept: &str) -> bool {
     any
 }
 
-/// The embedded files, each compressed when the first of them is asked for.
-static ASSETS: LazyLock<HashMap<&'static str, (&'static Asset, Packed)>> = LazyLock::new(|| {
-    let packed = |asset: &'static Asset| match &asset.bytes {
-        Cow::Borrowed(bytes) => Packed::new(Bytes::from_static(bytes)),
-        Cow::Owned(bytes) => Packed::new(bytes.clone()),
-    };
-    assets::all().map(|(name, asset)| (name, (asset, packed(asset)))).collect()
-});
+/// The embedded files, each compressed.
+type Assets = HashMap<&'static str, (&'static Asset, Packed)>;
 
-/// An embedded file by its hashed name.
-#[must_use]
-pub fn asset(hashed_name: &str) -> Option<(&'static Asset, &'static Packed)> {
-    ASSETS.get(hashed_name).map(|(asset, packed)| (*asset, packed))
+static ASSETS: OnceLock<Assets> = OnceLock::new();
+
+/// Compresses the embedded files, if nobody has done it yet. Takes its time, so that it is begun when the server begins.
+pub fn pack_assets() -> &'static Assets {
+    ASSETS.get_or_init(|| {
+        let packed = |asset: &'static Asset| match &asset.bytes {
+            Cow::Borrowed(bytes) => Packed::new(Bytes::from_static(bytes)),
+            Cow::Owned(bytes) => Packed::new(bytes.clone()),
+        };
+        assets::all().map(|(name, asset)| (name, (asset, packed(asset)))).collect()
+    })
+}
+
+/// An embedded file by its hashed name. Who comes before they are compressed waits, and holds up nobody else.
+pub async fn asset(hashed_name: &str) -> Option<(&'static Asset, &'static Packed)> {
+    let all = match ASSETS.get() {
+        Some(all) => all,
+        None => tokio::task::spawn_blocking(pack_assets).await.ok()?,
+    };
+    all.get(hashed_name).map(|(asset, packed)| (*asset, packed))
 }
 
 #[cfg(test)]

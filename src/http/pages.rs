@@ -1,16 +1,17 @@
 //! Status pages as bytes: made and compressed at most once per change and language, and served from memory. A crowd that arrives during
 //! an outage costs one rendering a second and otherwise copies of a pointer: of those who find a page outdated one makes it anew, and
-//! the others get what there is.
+//! the others get what there is, or wait for it where there is nothing yet. Making happens on threads for such work: those of the
+//! runtime also write down results and send messages.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::OnceLock;
 use std::sync::PoisonError;
-use std::sync::TryLockError;
 
 use ring::hmac;
 use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 
 use crate::engine::handle::EngineHandle;
 use crate::engine::snapshot::Snapshot;
@@ -19,11 +20,13 @@ use crate::http::badge::Face;
 use crate::http::badge::Figure;
 use crate::http::badge::Source;
 use crate::http::badge::Subject;
+use crate::http::error::Refusal;
 use crate::http::history::Book;
 use crate::http::limits::FRESH_FOR;
 use crate::http::limits::PAGE_PASS_AGE;
 use crate::http::packed::Packed;
 use crate::http::planned;
+use crate::http::planned::Covering;
 use crate::http::public;
 use crate::http::public::StatusJson;
 use crate::http::random::digest;
@@ -36,7 +39,6 @@ use crate::model::page::StatusPage;
 use crate::model::page::Visibility;
 use crate::model::secret::Secret;
 use crate::model::time::UnixMillis;
-use crate::ui::component::maintenance::WindowView;
 use crate::ui::language::Phrases;
 use crate::ui::language::phrases;
 use crate::ui::language::wished;
@@ -69,13 +71,14 @@ pub struct Made {
     key: Key,
     page: Arc<StatusPage>,
     view: StatusView,
-    /// For the calendar, which looks further ahead than the page.
-    windows: Vec<WindowView>,
+    /// For the calendar, which looks further ahead than the page, and for which few ask.
+    covering: Vec<Covering>,
     at: UnixMillis,
     html: OnceLock<Packed>,
     json: OnceLock<Packed>,
     feed: OnceLock<Packed>,
-    calendar: OnceLock<Packed>,
+    /// Shared with the pages before that have the same windows, within the same minute.
+    calendar: Arc<OnceLock<Packed>>,
     widget: OnceLock<Packed>,
     theme: OnceLock<Option<Packed>>,
     logo: OnceLock<Option<(&'static str, Packed)>>,
@@ -104,8 +107,27 @@ struct Key {
 #[derive(Debug, Default)]
 struct Slot {
     made: Mutex<Option<Arc<Made>>>,
-    /// Held by whoever makes it anew.
-    making: Mutex<()>,
+    /// Held by whoever makes it anew. One waits for it without a thread.
+    making: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// Which part of a status page is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The page.
+    Page,
+    /// The same as data.
+    Json,
+    /// Its feed of incidents.
+    Feed,
+    /// Its calendar of maintenance.
+    Calendar,
+    /// The same in one line.
+    Widget,
+    /// Its own style sheet.
+    Theme,
+    /// Its picture.
+    Logo,
 }
 
 /// How a visitor wants it.
@@ -166,17 +188,19 @@ impl Pages {
     }
 
     /// Opens a page to a visitor.
-    #[must_use]
-    pub fn open(&self, slug: &PageSlug, pass: Pass<'_>, wishes: &Wishes<'_>, now: UnixMillis) -> Entry {
+    ///
+    /// # Errors
+    /// [`Refusal::Internal`] when making it failed.
+    pub async fn open(&self, slug: &PageSlug, pass: Pass<'_>, wishes: &Wishes<'_>, now: UnixMillis) -> Result<Entry, Refusal> {
         let snapshot = self.engine.snapshot();
-        let Some(page) = snapshot.config.pages.iter().find(|page| page.slug == *slug) else { return Entry::Absent };
+        let Some(page) = snapshot.config.pages.iter().find(|page| page.slug == *slug) else { return Ok(Entry::Absent) };
         let is_let_in = match &page.visibility {
             Visibility::Public | Visibility::Unlisted => true,
             Visibility::Private if pass.is_viewer => true,
-            Visibility::Private => return Entry::Absent,
+            Visibility::Private => return Ok(Entry::Absent),
             Visibility::Password(hash) => pass.is_viewer || pass.cookie.is_some_and(|cookie| self.is_pass(slug, hash, cookie, now)),
         };
-        if is_let_in { Entry::Shown(self.made(page, &snapshot, wishes, now)) } else { Entry::AskPassword }
+        Ok(if is_let_in { Entry::Shown(self.made(page, &snapshot, wishes, now).await?) } else { Entry::AskPassword })
     }
 
     /// What a badge says; `None`: there is none, or none for everybody.
@@ -237,7 +261,13 @@ impl Pages {
         now.0 < until && hmac::verify(&self.pass_key, &pass_text(slug, hash, until), &tag).is_ok()
     }
 
-    fn made(&self, page: &Arc<StatusPage>, snapshot: &Snapshot, wishes: &Wishes<'_>, now: UnixMillis) -> Arc<Made> {
+    async fn made(
+        &self,
+        page: &Arc<StatusPage>,
+        snapshot: &Arc<Snapshot>,
+        wishes: &Wishes<'_>,
+        now: UnixMillis,
+    ) -> Result<Arc<Made>, Refusal> {
         let book = Arc::clone(&self.book.borrow());
         let (_, is_stale) = public::freshness(page, snapshot, now);
         let language = language_of(page, wishes.languages);
@@ -246,26 +276,31 @@ impl Pages {
         let key = Key { language, revision, generation, minute, is_stale, links };
         let slot = self.slot(page, language, snapshot);
         if let Some(made) = slot.made().filter(|made| made.is_good(page, &key, now)) {
-            return made;
+            return Ok(made);
         }
-        let _making = match slot.making.try_lock() {
+        let making = match Arc::clone(&slot.making).try_lock_owned() {
             Ok(making) => making,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => match slot.made().filter(|made| Arc::ptr_eq(&made.page, page)) {
+            Err(_) => match slot.made().filter(|made| Arc::ptr_eq(&made.page, page)) {
                 // It is a moment old, and the next one who asks gets the new one.
-                Some(made) => return made,
-                None => slot.making.lock().unwrap_or_else(PoisonError::into_inner),
+                Some(made) => return Ok(made),
+                None => Arc::clone(&slot.making).lock_owned().await,
             },
         };
         // Somebody may have made it while this one waited.
         if let Some(made) = slot.made().filter(|made| made.is_good(page, &key, now)) {
-            return made;
+            return Ok(made);
         }
-        let fresh = Arc::new(make(page, snapshot, &book, key, now));
-        // Before anybody can ask for it, so that nobody waits for it.
-        fresh.html();
-        *slot.made.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&fresh));
-        fresh
+        let (page, snapshot) = (Arc::clone(page), Arc::clone(snapshot));
+        in_background(move || {
+            // It travels with the work: when the one who asked goes away, nobody else begins the same anew.
+            let _making = making;
+            let fresh = Arc::new(make(&page, (&snapshot, &book), key, slot.made().as_deref(), now));
+            // Before anybody can ask for it, so that nobody waits for it.
+            fresh.html();
+            *slot.made.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&fresh));
+            fresh
+        })
+        .await
     }
 
     fn slot(&self, page: &StatusPage, language: Language, snapshot: &Snapshot) -> Arc<Slot> {
@@ -305,41 +340,83 @@ impl Made {
         format!("{}-{}-8{}-8{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..])
     }
 
+    /// A part with its media type; `None`: the page has none. What was not asked for before is made in the background.
+    ///
+    /// # Errors
+    /// [`Refusal::Internal`] when making it failed.
+    pub async fn part(self: &Arc<Made>, part: Part) -> Result<Option<(&'static str, Packed)>, Refusal> {
+        if self.has(part) {
+            return Ok(self.take(part));
+        }
+        let made = Arc::clone(self);
+        in_background(move || made.take(part)).await
+    }
+
+    /// Whether a part was made already.
+    #[must_use]
+    pub fn has(&self, part: Part) -> bool {
+        match part {
+            Part::Page => self.html.get().is_some(),
+            Part::Json => self.json.get().is_some(),
+            Part::Feed => self.feed.get().is_some(),
+            Part::Calendar => self.calendar.get().is_some(),
+            Part::Widget => self.widget.get().is_some(),
+            Part::Theme => self.theme.get().is_some(),
+            Part::Logo => self.logo.get().is_some(),
+        }
+    }
+
+    fn take(&self, part: Part) -> Option<(&'static str, Packed)> {
+        let (media_type, packed) = match part {
+            Part::Page => ("text/html; charset=utf-8", self.html()),
+            Part::Json => ("application/json", self.json()),
+            Part::Feed => ("application/atom+xml; charset=utf-8", self.feed()),
+            Part::Calendar => ("text/calendar; charset=utf-8", self.calendar()),
+            Part::Widget => ("text/html; charset=utf-8", self.widget()?),
+            Part::Theme => ("text/css; charset=utf-8", self.theme()?),
+            Part::Logo => self.logo()?,
+        };
+        Some((media_type, packed.clone()))
+    }
+
     /// The page.
-    pub fn html(&self) -> &Packed {
+    fn html(&self) -> &Packed {
         self.html.get_or_init(|| Packed::new(status::page(&self.view, self.phrases(), self.at).into_string()))
     }
 
     /// The same as data.
-    pub fn json(&self) -> &Packed {
+    fn json(&self) -> &Packed {
         self.json.get_or_init(|| Packed::new(serde_json::to_vec(&StatusJson::from(&self.view)).unwrap_or_default()))
     }
 
     /// Its feed of incidents.
-    pub fn feed(&self) -> &Packed {
+    fn feed(&self) -> &Packed {
         let id = |of: &str| format!("urn:uuid:{}", self.id(of));
         self.feed.get_or_init(|| Packed::new(feed::feed(&self.view, self.phrases(), &id).into_string()))
     }
 
     /// Its calendar of maintenance.
-    pub fn calendar(&self) -> &Packed {
-        let of = Calendar { title: &self.view.title, windows: &self.windows, now: self.at };
-        self.calendar.get_or_init(|| Packed::new(calendar::calendar(of, self.phrases(), &|of| self.id(of))))
+    fn calendar(&self) -> &Packed {
+        self.calendar.get_or_init(|| {
+            let windows = planned::for_calendar(&self.covering, self.at);
+            let of = Calendar { title: &self.view.title, windows: &windows, now: self.at };
+            Packed::new(calendar::calendar(of, self.phrases(), &|of| self.id(of)))
+        })
     }
 
     /// The same in one line for other sites; `None` when it is not for everybody.
-    pub fn widget(&self) -> Option<&Packed> {
+    fn widget(&self) -> Option<&Packed> {
         let widget = || Packed::new(widget::widget(&self.view, self.phrases(), self.at).into_string());
         (!self.is_restricted).then(|| self.widget.get_or_init(widget))
     }
 
     /// Its own style sheet.
-    pub fn theme(&self) -> Option<&Packed> {
+    fn theme(&self) -> Option<&Packed> {
         self.theme.get_or_init(|| public::theme_css(&self.page).map(Packed::new)).as_ref()
     }
 
     /// Its picture with its media type.
-    pub fn logo(&self) -> Option<(&'static str, &Packed)> {
+    fn logo(&self) -> Option<(&'static str, &Packed)> {
         let logo = || match self.page.theme.logo.as_ref()? {
             Logo::File { media_type, bytes } => Some((*media_type, Packed::new(bytes.clone()))),
             Logo::Url(_) => None,
@@ -359,16 +436,23 @@ fn pass_text(slug: &PageSlug, hash: &Secret, until: i64) -> [u8; 32] {
     digest(&[b"page pass", slug.as_str().as_bytes(), hash.reveal_for_use().as_bytes(), &until.to_be_bytes()])
 }
 
-fn make(page: &Arc<StatusPage>, snapshot: &Snapshot, book: &Book, key: Key, now: UnixMillis) -> Made {
+/// Does what takes its time where it is nobody else's, to its end, whoever still waits for it.
+async fn in_background<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
+    spawn_blocking(work).await.map_err(|error| Refusal::Internal(format!("cannot make a status page: {error}")))
+}
+
+fn make(page: &Arc<StatusPage>, (snapshot, book): (&Snapshot, &Book), key: Key, before: Option<&Made>, now: UnixMillis) -> Made {
     let view = public::project(page, snapshot, book.pages.get(&page.slug), &key.links, now);
+    let covering = planned::covering(page, snapshot);
+    let is_same = |before: &&Made| Arc::ptr_eq(&before.page, page) && before.key.minute == key.minute && before.covering == covering;
     Made {
         page: Arc::clone(page),
-        windows: planned::for_calendar(page, snapshot, now),
+        calendar: before.filter(is_same).map(|before| Arc::clone(&before.calendar)).unwrap_or_default(),
+        covering,
         at: now,
         html: OnceLock::new(),
         json: OnceLock::new(),
         feed: OnceLock::new(),
-        calendar: OnceLock::new(),
         widget: OnceLock::new(),
         theme: OnceLock::new(),
         logo: OnceLock::new(),

@@ -30,33 +30,50 @@ const CALENDAR_STRETCHES_MAX: usize = 90;
 /// So many in all: a year's worth for a calendar that somebody subscribed to.
 const CALENDAR_MAX: usize = 365;
 
-/// What visitors of a page may know: windows that cover what it lists, with the names of that and of nothing else.
-#[must_use]
-pub fn of_page(page: &StatusPage, snapshot: &Snapshot, now: UnixMillis) -> Vec<WindowView> {
-    within(page, snapshot, now, (AHEAD, STRETCHES_MAX, ANNOUNCED_MAX))
+/// A window that covers what a page lists, with the names of that and of nothing else.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Covering {
+    window: Arc<Window>,
+    services: Vec<String>,
 }
 
-/// The same for its calendar, which looks further ahead.
+/// Windows that cover what a page lists. When they are open is worked out by whoever wants to know it.
 #[must_use]
-pub fn for_calendar(page: &StatusPage, snapshot: &Snapshot, now: UnixMillis) -> Vec<WindowView> {
-    within(page, snapshot, now, (CALENDAR_AHEAD, CALENDAR_STRETCHES_MAX, CALENDAR_MAX))
-}
-
-fn within(page: &StatusPage, snapshot: &Snapshot, now: UnixMillis, (ahead, n_each, n_all): (Duration, usize, usize)) -> Vec<WindowView> {
+pub fn covering(page: &StatusPage, snapshot: &Snapshot) -> Vec<Covering> {
     let mut listed: Vec<&Monitor> = Vec::new();
     for id in page.groups.iter().flat_map(|group| &group.monitors) {
         if let Some(view) = snapshot.monitors.get(id).filter(|view| !listed.iter().any(|known| known.id == view.monitor.id)) {
             listed.push(&view.monitor);
         }
     }
-    let mut found: Vec<WindowView> = Vec::new();
+    let mut found: Vec<Covering> = Vec::new();
     for window in &snapshot.config.maintenance {
         let covered = listed.iter().filter(|monitor| window.monitors.contains(&monitor.id));
         let services: Vec<String> = covered.map(|monitor| monitor.name.clone()).collect();
         if !services.is_empty() {
-            found.extend(stretches(window, now, (now + ahead, n_each)).map(|view| WindowView { services: services.clone(), ..view }));
+            found.push(Covering { window: Arc::clone(window), services });
         }
     }
+    found
+}
+
+/// What visitors of a page may know of its windows.
+#[must_use]
+pub fn for_page(covering: &[Covering], now: UnixMillis) -> Vec<WindowView> {
+    within(covering, now, (AHEAD, STRETCHES_MAX, ANNOUNCED_MAX))
+}
+
+/// The same for its calendar, which looks further ahead.
+#[must_use]
+pub fn for_calendar(covering: &[Covering], now: UnixMillis) -> Vec<WindowView> {
+    within(covering, now, (CALENDAR_AHEAD, CALENDAR_STRETCHES_MAX, CALENDAR_MAX))
+}
+
+fn within(covering: &[Covering], now: UnixMillis, (ahead, n_each, n_all): (Duration, usize, usize)) -> Vec<WindowView> {
+    let mut found: Vec<WindowView> = covering
+        .iter()
+        .flat_map(|of| stretches(&of.window, now, (now + ahead, n_each)).map(|view| WindowView { services: of.services.clone(), ..view }))
+        .collect();
     found.sort_by_key(|view| (!view.is_open, view.from, view.to));
     found.truncate(n_all);
     found

@@ -132,7 +132,7 @@ pub fn project(page: &StatusPage, snapshot: &Snapshot, past: Option<&PagePast>, 
         troubled: troubled(page, snapshot),
         open: open.into_iter().map(|incident| public_incident(incident, page.show, snapshot)).collect(),
         past: past.map_or_else(Vec::new, |past| past_days(&past.closed, page.show, snapshot)),
-        maintenance: planned::of_page(page, snapshot, now),
+        maintenance: planned::for_page(&planned::covering(page, snapshot), now),
         announced: timeline::announced(page, snapshot, now),
         announcements: page.announcements.iter().map(|a| AnnouncementView { at: a.at, kind: a.kind, text: a.text.clone() }).collect(),
         footer: page.links.iter().filter(|link| is_safe_link(&link.url)).cloned().collect(),
@@ -302,14 +302,21 @@ pub struct StatusJson<'a> {
     past_incidents: Vec<IncidentJson<'a>>,
     /// Open and planned windows.
     maintenance: Vec<WindowJson<'a>>,
-    /// What was announced at run time and holds.
+    /// What was announced at run time and holds, and then what the config announces.
     announcements: Vec<AnnouncedJson<'a>>,
 }
 
 #[derive(Debug, Serialize)]
 struct AnnouncedJson<'a> {
     title: &'a str,
-    state: &'static str,
+    /// `null`: it was not announced at run time, and says how things are by its `kind`.
+    state: Option<&'static str>,
+    /// Only of those of the config.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
+    /// Only of those of the config; plain text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'a str>,
     from: String,
     until: Option<String>,
     /// Newest first.
@@ -396,10 +403,26 @@ impl<'a> From<&'a AnnouncedView> for AnnouncedJson<'a> {
     fn from(view: &'a AnnouncedView) -> AnnouncedJson<'a> {
         AnnouncedJson {
             title: &view.title,
-            state: view.state.word(),
+            state: Some(view.state.word()),
+            kind: None,
+            text: None,
             from: view.from.rfc3339(),
             until: view.until.map(UnixMillis::rfc3339),
             updates: view.updates.iter().map(UpdateJson::from).collect(),
+        }
+    }
+}
+
+impl<'a> From<&'a AnnouncementView> for AnnouncedJson<'a> {
+    fn from(view: &'a AnnouncementView) -> AnnouncedJson<'a> {
+        AnnouncedJson {
+            title: (phrases(Language::English).announcement)(view.kind),
+            state: None,
+            kind: Some(view.kind.word()),
+            text: Some(&view.text),
+            from: view.at.rfc3339(),
+            until: None,
+            updates: Vec::new(),
         }
     }
 }
@@ -426,7 +449,12 @@ impl<'a> From<&'a StatusView> for StatusJson<'a> {
             open_incidents: view.open.iter().map(IncidentJson::from).collect(),
             past_incidents: view.past.iter().flat_map(|day| &day.incidents).map(IncidentJson::from).collect(),
             maintenance: view.maintenance.iter().map(WindowJson::from).collect(),
-            announcements: view.announced.iter().map(AnnouncedJson::from).collect(),
+            announcements: view
+                .announced
+                .iter()
+                .map(AnnouncedJson::from)
+                .chain(view.announcements.iter().map(AnnouncedJson::from))
+                .collect(),
         }
     }
 }

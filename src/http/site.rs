@@ -46,6 +46,7 @@ use crate::http::local;
 use crate::http::local::Control;
 use crate::http::operator;
 use crate::http::pages::Pages;
+use crate::http::pages::Part;
 use crate::http::peer_views::LinkReport;
 use crate::http::peers;
 use crate::http::route::Deed;
@@ -66,7 +67,7 @@ use crate::http::visit::host_name;
 use crate::http::visit::is_listed;
 use crate::http::visit::parse_form;
 use crate::http::visitor;
-use crate::http::visitor::Part;
+use crate::model::id::PageSlug;
 use crate::ui::links::Links;
 
 /// Everything that answers. Shared by all connections.
@@ -242,24 +243,24 @@ impl Site {
 
     async fn public(&self, route: PublicRoute, visit: &Visit, config: &Config, is_viewer: bool) -> Result<Answer, Refusal> {
         let (pages, sign_in, archive) = (&self.pages, &self.sign_in, self.desk.archive.as_ref());
-        let status = |slug, part| visitor::status(pages, visit, slug, part, is_viewer);
+        let status = async |slug: PageSlug, part| visitor::status(pages, visit, &slug, part, is_viewer).await;
         match route {
             PublicRoute::Home => match pages.of_domain(&visit.host) {
                 // A private page's domain shows strangers what any other name shows them: the way to sign in.
-                Some(slug) => match status(&slug, Part::Page) {
+                Some(slug) => match status(slug, Part::Page).await {
                     Err(Refusal::NotFound) => Ok(sign_in.page(visit, &config.auth, pages, None)),
                     shown => shown,
                 },
                 None if is_viewer => Ok(answer::see_other(&visit.links.dashboard())),
                 None => Ok(sign_in.page(visit, &config.auth, pages, None)),
             },
-            PublicRoute::Status(slug) => status(&slug, Part::Page),
-            PublicRoute::StatusJson(slug) => status(&slug, Part::Json),
-            PublicRoute::StatusFeed(slug) => status(&slug, Part::Feed),
-            PublicRoute::StatusCalendar(slug) => status(&slug, Part::Calendar),
-            PublicRoute::StatusWidget(slug) => status(&slug, Part::Widget),
-            PublicRoute::StatusTheme(slug) => status(&slug, Part::Theme),
-            PublicRoute::StatusLogo(slug) => status(&slug, Part::Logo),
+            PublicRoute::Status(slug) => status(slug, Part::Page).await,
+            PublicRoute::StatusJson(slug) => status(slug, Part::Json).await,
+            PublicRoute::StatusFeed(slug) => status(slug, Part::Feed).await,
+            PublicRoute::StatusCalendar(slug) => status(slug, Part::Calendar).await,
+            PublicRoute::StatusWidget(slug) => status(slug, Part::Widget).await,
+            PublicRoute::StatusTheme(slug) => status(slug, Part::Theme).await,
+            PublicRoute::StatusLogo(slug) => status(slug, Part::Logo).await,
             PublicRoute::Badge(asked) => badge::answer(pages, visit, &asked),
             PublicRoute::StatusPassword(slug) => sign_in.to_page(visit, &slug, pages).await,
             PublicRoute::SignIn if is_viewer => Ok(answer::see_other(&visit.links.dashboard())),
@@ -272,12 +273,12 @@ impl Site {
             PublicRoute::Act(token) => self.act_links.open(&self.desk.engine.snapshot(), self.receiver.secret(), visit, &token),
             PublicRoute::ActUse(token) => self.act_links.act(&self.desk.engine, self.receiver.secret(), visit, &token).await,
             PublicRoute::SignOut => Ok(sign_in.out(visit, &config.auth, archive).await),
-            PublicRoute::Asset(name) => visitor::asset(visit, &name),
+            PublicRoute::Asset(name) => visitor::asset(visit, &name).await,
             PublicRoute::Health => Ok(visitor::health(pages, visit)),
             // Handled before, because it takes the connection with it.
             PublicRoute::Peer => Err(Refusal::NotFound),
             PublicRoute::Robots => Ok(visitor::robots(visit)),
-            PublicRoute::Favicon => visitor::favicon(visit),
+            PublicRoute::Favicon => visitor::favicon(visit).await,
             #[cfg(debug_assertions)]
             PublicRoute::StatusGallery => {
                 let language = crate::ui::language::wished(visit.header("accept-language").unwrap_or_default());

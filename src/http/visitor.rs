@@ -11,6 +11,7 @@ use crate::http::packed;
 use crate::http::pages::Entry;
 use crate::http::pages::Made;
 use crate::http::pages::Pages;
+use crate::http::pages::Part;
 use crate::http::pages::Pass;
 use crate::http::pages::Wishes;
 use crate::http::visit::Visit;
@@ -18,25 +19,6 @@ use crate::model::id::PageSlug;
 use crate::ui::assets;
 use crate::ui::language::phrases;
 use crate::ui::page::sign_in;
-
-/// Which part of a status page is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
-    /// The page.
-    Page,
-    /// The same as data.
-    Json,
-    /// Its feed of incidents.
-    Feed,
-    /// Its calendar of maintenance.
-    Calendar,
-    /// The same in one line.
-    Widget,
-    /// Its own style sheet.
-    Theme,
-    /// Its picture.
-    Logo,
-}
 
 /// Name of the cookie that remembers a page's password.
 #[must_use]
@@ -49,10 +31,11 @@ pub fn pass_cookie(slug: &PageSlug) -> String {
 ///
 /// # Errors
 /// [`Refusal::NotFound`], the same for pages that do not exist and pages that are not for this visitor.
-pub fn status(pages: &Pages, visit: &Visit, slug: &PageSlug, part: Part, is_viewer: bool) -> Result<Answer, Refusal> {
+/// [`Refusal::Internal`] when making the page failed.
+pub async fn status(pages: &Pages, visit: &Visit, slug: &PageSlug, part: Part, is_viewer: bool) -> Result<Answer, Refusal> {
     let pass = Pass { is_viewer, cookie: visit.cookie(&pass_cookie(slug)) };
     let wishes = Wishes { links: &visit.links, languages: visit.header("accept-language").unwrap_or_default() };
-    let made = match pages.open(slug, pass, &wishes, visit.now.wall) {
+    let made = match pages.open(slug, pass, &wishes, visit.now.wall).await? {
         Entry::Shown(made) => made,
         Entry::AskPassword if part == Part::Page => {
             let language = pages.language(slug, wishes.languages);
@@ -61,15 +44,7 @@ pub fn status(pages: &Pages, visit: &Visit, slug: &PageSlug, part: Part, is_view
         }
         Entry::AskPassword | Entry::Absent => return Err(Refusal::NotFound),
     };
-    let (media_type, body) = match part {
-        Part::Page => ("text/html; charset=utf-8", made.html()),
-        Part::Json => ("application/json", made.json()),
-        Part::Feed => ("application/atom+xml; charset=utf-8", made.feed()),
-        Part::Calendar => ("text/calendar; charset=utf-8", made.calendar()),
-        Part::Widget => ("text/html; charset=utf-8", made.widget().ok_or(Refusal::NotFound)?),
-        Part::Theme => ("text/css; charset=utf-8", made.theme().ok_or(Refusal::NotFound)?),
-        Part::Logo => made.logo().ok_or(Refusal::NotFound)?,
-    };
+    let (media_type, body) = made.part(part).await?.ok_or(Refusal::NotFound)?;
     let answer = cached(&made, body.answer(visit, media_type));
     Ok(match part {
         Part::Widget => answer::with(answer, header::CONTENT_SECURITY_POLICY, answer::FRAMED_SECURITY_POLICY),
@@ -104,8 +79,8 @@ fn with_logo(made: &Made, answer: Answer) -> Answer {
 ///
 /// # Errors
 /// [`Refusal::NotFound`].
-pub fn asset(visit: &Visit, hashed_name: &str) -> Result<Answer, Refusal> {
-    let (asset, packed) = packed::asset(hashed_name).ok_or(Refusal::NotFound)?;
+pub async fn asset(visit: &Visit, hashed_name: &str) -> Result<Answer, Refusal> {
+    let (asset, packed) = packed::asset(hashed_name).await.ok_or(Refusal::NotFound)?;
     Ok(answer::with(packed.answer(visit, asset.media_type), header::CACHE_CONTROL, answer::FOR_EVER))
 }
 
@@ -113,8 +88,8 @@ pub fn asset(visit: &Visit, hashed_name: &str) -> Result<Answer, Refusal> {
 ///
 /// # Errors
 /// [`Refusal::NotFound`], if it was not embedded.
-pub fn favicon(visit: &Visit) -> Result<Answer, Refusal> {
-    let found = asset(visit, assets::hashed_name("favicon.svg"))?;
+pub async fn favicon(visit: &Visit) -> Result<Answer, Refusal> {
+    let found = asset(visit, assets::hashed_name("favicon.svg")).await?;
     let (mut parts, body) = found.into_parts();
     parts.headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("public, max-age=86400"));
     Ok(Answer::from_parts(parts, body))

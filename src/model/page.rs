@@ -199,3 +199,16 @@ pub enum AnnouncementKind {
     /// Something is well again.
     Operational,
 }
+
+impl AnnouncementKind {
+    /// As the config and the API write it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            AnnouncementKind::Info => "info",
+            AnnouncementKind::Warning => "warning",
+            AnnouncementKind::Outage => "outage",
+            AnnouncementKind::Operational => "operational",
+        }
+    }
+}

@@ -72,6 +72,8 @@ pub struct Phrases {
     pub language: Language,
     /// Between the items of a list.
     pub comma: &'static str,
+    /// Between what something is and its name.
+    pub colon: &'static str,
     /// Between whole and fraction of a number.
     pub decimal: char,
     /// Before the sign of a percentage.

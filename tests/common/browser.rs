@@ -131,6 +131,14 @@ impl Browser {
         self.ask("POST", &format!("/element/{}/value", element.0), &json!({ "text": text }));
     }
 
+    /// Presses keys one after the other, wherever the focus is, faster than anybody can.
+    #[track_caller]
+    pub fn press(&self, keys: &str) {
+        let strokes = keys.chars().flat_map(|key| ["keyDown", "keyUp"].map(|kind| json!({ "type": kind, "value": key })));
+        let keyboard = json!({ "type": "key", "id": "keyboard", "actions": strokes.collect::<Vec<Value>>() });
+        self.ask("POST", "/actions", &json!({ "actions": [keyboard] }));
+    }
+
     /// Runs a function's body in the page; the page's own policy does not hold for it.
     #[track_caller]
     pub fn execute(&self, script: &str, arguments: &Value) -> Value {

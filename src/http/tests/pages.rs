@@ -1,12 +1,20 @@
 //! Status pages: what visitors see, and above all what they do not.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use hyper::StatusCode;
 
 use crate::engine::snapshot::Snapshot;
 use crate::engine::snapshot::TroubleView;
+use crate::http::pages::Entry;
+use crate::http::pages::Part;
+use crate::http::pages::Pass;
+use crate::http::pages::Wishes;
+use crate::http::tests::planned;
 use crate::http::tests::world::NOON;
 use crate::http::tests::world::World;
 use crate::http::tests::world::id;
@@ -15,6 +23,7 @@ use crate::http::tests::world::monitor;
 use crate::http::tests::world::usual;
 use crate::http::tests::world::view;
 use crate::model::id::IncidentId;
+use crate::model::id::PageSlug;
 use crate::model::incident::CloseReason;
 use crate::model::incident::Closed;
 use crate::model::monitor::Monitor;
@@ -27,6 +36,7 @@ use crate::model::page::PageLanguage;
 use crate::model::page::StatusPage;
 use crate::model::page::Visibility;
 use crate::model::result::Failure;
+use crate::ui::links::Links;
 
 /// Everything a stranger can read.
 async fn everything_public(world: &World) -> String {
@@ -391,4 +401,63 @@ async fn trouble_comes_first_where_that_is_wanted() {
     let sorted = order(&body);
     assert!(sorted[1] < sorted[2] && sorted[2] < sorted[0], "{sorted:?}");
     assert!(body[sorted[1]..].find("name\">api<") < body[sorted[1]..].find("name\">fine<"));
+}
+
+#[tokio::test]
+async fn making_a_page_holds_up_nobody_else() {
+    let world = World::new(usual()).await;
+    let (mut first, mut second) = (pin!(world.get("/status/prod", &[])), pin!(world.get("/status/prod", &[])));
+    // With one thread, whoever is not there at once has left it to others.
+    poll_fn(|cx| {
+        assert!(first.as_mut().poll(cx).is_pending(), "it is made on the thread that answers");
+        assert!(second.as_mut().poll(cx).is_pending());
+        Poll::Ready(())
+    })
+    .await;
+    let (first, second) = (first.await, second.await);
+    assert_eq!((first.status, second.status), (StatusCode::OK, StatusCode::OK));
+    assert_eq!(first.header("etag"), second.header("etag"));
+}
+
+#[tokio::test]
+async fn the_calendar_is_made_when_somebody_asks_for_it_and_kept_until_a_window_changes() {
+    let world = World::new(usual()).await;
+    let links = Links::new("");
+    let has_calendar = async |seconds| {
+        let (pass, wishes) = (Pass { is_viewer: false, cookie: None }, Wishes { links: &links, languages: "" });
+        match world.site.pages.open(&PageSlug::parse("prod").unwrap(), pass, &wishes, NOON + Duration::from_secs(seconds)).await {
+            Ok(Entry::Shown(made)) => made.has(Part::Calendar),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(!has_calendar(0).await, "nobody has asked");
+    assert_eq!(world.get("/status/prod.ics", &[]).await.status, StatusCode::OK);
+    assert!(has_calendar(0).await);
+    world.show(|_| {});
+    assert!(has_calendar(2).await, "a check changes no window");
+    world.show(|snapshot| {
+        let mut config = snapshot.config.as_ref().clone();
+        config.maintenance = vec![planned::once("later", &["api"], 5, 6)];
+        snapshot.config = Arc::new(config);
+        edit_page(snapshot, |_| {});
+    });
+    assert!(!has_calendar(4).await);
+    assert!(world.get("/status/prod.ics", &[]).await.body.contains("SUMMARY:Maintenance: later"));
+}
+
+#[tokio::test]
+async fn announcements_of_the_config_are_data_too() {
+    let world = World::new(usual()).await;
+    world.show(|snapshot| {
+        edit_page(snapshot, |page| {
+            page.announcements = vec![Announcement { at: NOON, kind: AnnouncementKind::Warning, text: "We are moving.".to_owned() }];
+        });
+    });
+    let json: serde_json::Value = serde_json::from_str(&world.get("/status/prod.json", &[]).await.body).expect("JSON");
+    let told = &json["announcements"][0];
+    assert_eq!(
+        (&told["kind"], &told["text"], &told["from"]),
+        (&"warning".into(), &"We are moving.".into(), &"2026-06-30T12:00:00Z".into())
+    );
+    assert!(told["state"].is_null(), "{told}");
 }

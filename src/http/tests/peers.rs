@@ -75,9 +75,17 @@ async fn who_is_there_and_who_counts_is_on_the_page() {
     let dashboard = world.get("/monitors", &[("cookie", &cookie)]).await.body;
     assert!(dashboard.contains("href=\"/peers\"") && !dashboard.contains("See the peers"), "nothing is wrong enough for a banner");
     let page = world.get("/peers", &[("cookie", &cookie)]).await.body;
-    for shown in
-        ["This node sees 2 of 3 nodes", "not heard: b.", "Live", "Silent", "Wedged", "look at its load", "3.0 ms ahead", "0123456789ab"]
-    {
+    for shown in [
+        "This node sees 2 of 3 nodes",
+        "not heard: b.",
+        "Live",
+        "Silent",
+        "Wedged",
+        "look at its load",
+        "3.0 ms ahead",
+        "0123456789ab",
+        "data-key=\"b\"",
+    ] {
         assert!(page.contains(shown), "{shown}");
     }
     assert!(page.contains("action=\"/peers/b/forget\"") && !page.contains("/peers/c/forget") && !page.contains("/peers/a/forget"));

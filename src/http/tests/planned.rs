@@ -34,7 +34,7 @@ fn window(name: &str, monitors: &[&str], when: When) -> Arc<Window> {
     })
 }
 
-fn once(name: &str, monitors: &[&str], from_hours: u32, to_hours: u32) -> Arc<Window> {
+pub(super) fn once(name: &str, monitors: &[&str], from_hours: u32, to_hours: u32) -> Arc<Window> {
     let span = Span { from: NOON.minus(HOUR) + HOUR * from_hours, to: NOON.minus(HOUR) + HOUR * to_hours };
     window(name, monitors, When::Once(span, Zone::utc()))
 }

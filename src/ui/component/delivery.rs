@@ -122,7 +122,7 @@ fn attempts(row: &DeliveryRow) -> Markup {
     html! {
         @if let Some(error) = &row.last_error { p.cause[!matches!(row.state, Sending::Sent(_))].quiet[matches!(row.state, Sending::Sent(_))] { (error) } }
         @if row.attempts.is_empty() { span.quiet { (made) } } @else {
-            details {
+            details data-key={ "attempts " (row.id) } {
                 summary { (made) (answer) }
                 ol.attempts {
                     @for (i, each) in row.attempts.iter().enumerate() {

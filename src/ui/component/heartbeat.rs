@@ -257,7 +257,7 @@ fn log(pings: &[PingRow], now: UnixMillis) -> Markup {
 
 fn row(ping: &PingRow, now: UnixMillis) -> Markup {
     html! {
-        tr {
+        tr data-key={ "ping " (ping.number) } {
             td.num { (ping.number) }
             td { (text::short(ping.at, now)) p.quiet { (text::ago_bare(ping.at, now)) } }
             td.wide {

@@ -68,7 +68,7 @@ pub fn table(rows: &[IncidentRow], links: &Links, now: UnixMillis) -> Markup {
         div.scroll { table.list {
             thead { tr { th { "State" } th { "Monitor" } th { "Cause" } th { "Began" } th.num { "Lasted" } } }
             tbody {
-                @for row in rows { tr {
+                @for row in rows { tr data-key=(row.id) {
                     td { @match row.closed {
                         None => (open_badge(row.lane)),
                         Some((_, how)) => span.quiet { (row.lane.word()) ", " (how.replace('_', " ")) },

@@ -4,6 +4,7 @@ use maud::Markup;
 use maud::html;
 
 use crate::model::id::IncidentId;
+use crate::model::page::Language;
 use crate::model::time::UnixMillis;
 use crate::model::update::POSTMORTEM_CHARS_MAX;
 use crate::model::update::UPDATE_CHARS_MAX;
@@ -11,6 +12,7 @@ use crate::model::update::UpdateState;
 use crate::model::verdict::Verdict;
 use crate::ui::component::badge::class;
 use crate::ui::component::badge::shape;
+use crate::ui::language::phrases;
 use crate::ui::layout::Frame;
 use crate::ui::layout::form_token;
 use crate::ui::markdown::markdown;
@@ -42,15 +44,10 @@ pub struct AnnouncedView {
     pub updates: Vec<UpdateView>,
 }
 
-/// The word for people.
+/// The word for operators, who are spoken to in English.
 #[must_use]
 pub fn state_word(state: UpdateState) -> &'static str {
-    match state {
-        UpdateState::Investigating => "Investigating",
-        UpdateState::Identified => "Identified",
-        UpdateState::Monitoring => "Monitoring",
-        UpdateState::Resolved => "Resolved",
-    }
+    (phrases(Language::English).update_state)(state)
 }
 
 /// How it looks.

@@ -15,6 +15,7 @@ use crate::ui::text::count;
 pub(super) const PHRASES: Phrases = Phrases {
     language: Language::English,
     comma: ", ",
+    colon: ": ",
     decimal: '.',
     before_percent: " ",
     units: [" s", " min", " h", " d"],

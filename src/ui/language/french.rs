@@ -19,6 +19,7 @@ fn s(n: usize) -> &'static str {
 pub(super) const PHRASES: Phrases = Phrases {
     language: Language::French,
     comma: ", ",
+    colon: "\u{a0}: ",
     decimal: ',',
     before_percent: "\u{a0}",
     units: [" s", " min", " h", " j"],
@@ -33,9 +34,9 @@ pub(super) const PHRASES: Phrases = Phrases {
     and_regional: |regional, place| format!(", {regional} {} perturbé{} depuis {place}", is(regional), s(regional)),
     some_regions: "certaines régions",
     as_of: ("Situation au ", ""),
-    old_as_of: ("Les données les plus récentes datent du ", " ; ce qui suit n’est peut-être plus vrai."),
+    old_as_of: ("Les données les plus récentes datent du ", "\u{a0}; ce qui suit n’est peut-être plus vrai."),
     nothing_checked: "Rien n’a encore été vérifié",
-    not_renewed: "Cette page n’a pas pu être actualisée ; ce qu’elle montre n’est peut-être plus vrai.",
+    not_renewed: "Cette page n’a pas pu être actualisée\u{a0}; ce qu’elle montre n’est peut-être plus vrai.",
     state: |state| match state {
         Verdict::Up => "Opérationnel",
         Verdict::Degraded => "Dégradé",
@@ -60,7 +61,7 @@ pub(super) const PHRASES: Phrases = Phrases {
     partly: "Perturbation régionale",
     failing_from: |places| format!("En échec depuis {places}"),
     measured_from: |place| format!("depuis {place}"),
-    response_times: |from, to| format!("derniers temps de réponse : de {from} à {to}"),
+    response_times: |from, to| format!("derniers temps de réponse\u{a0}: de {from} à {to}"),
     days_ago: |n| format!("il y a {n} jour{}", s(n)),
     today: "aujourd’hui",
     days_summary,
@@ -98,25 +99,25 @@ pub(super) const PHRASES: Phrases = Phrases {
     },
     lasting: |span| format!("depuis {span}"),
     lasted: |span| format!("a duré {span}"),
-    diagnosed: "Diagnostic : ",
+    diagnosed: "Diagnostic\u{a0}: ",
     diagnosis: |diagnosis| match diagnosis {
         Diagnosis::PathDns => {
-            "cela fonctionne de l’intérieur, et le nom est introuvable de l’extérieur : vérifier les enregistrements DNS et le résolveur"
+            "cela fonctionne de l’intérieur, et le nom est introuvable de l’extérieur\u{a0}: vérifier les enregistrements DNS et le résolveur"
         }
         Diagnosis::PathConnect => {
-            "cela fonctionne de l’intérieur, et aucune connexion n’aboutit de l’extérieur : vérifier le répartiteur, le pare-feu et la ligne"
+            "cela fonctionne de l’intérieur, et aucune connexion n’aboutit de l’extérieur\u{a0}: vérifier le répartiteur, le pare-feu et la ligne"
         }
-        Diagnosis::PathTls => "cela fonctionne de l’intérieur, et TLS échoue de l’extérieur : vérifier le certificat à l’entrée",
+        Diagnosis::PathTls => "cela fonctionne de l’intérieur, et TLS échoue de l’extérieur\u{a0}: vérifier le certificat à l’entrée",
         Diagnosis::PathGateway => {
-            "cela fonctionne de l’intérieur, et l’entrée n’a aucun serveur sain : vérifier son contrôle de santé et ses points d’accès"
+            "cela fonctionne de l’intérieur, et l’entrée n’a aucun serveur sain\u{a0}: vérifier son contrôle de santé et ses points d’accès"
         }
-        Diagnosis::PathOther => "cela fonctionne de l’intérieur mais pas de l’extérieur : vérifier ce qui se trouve entre les deux",
-        Diagnosis::Service => "cela ne fonctionne pas non plus de l’intérieur : vérifier le service lui-même",
+        Diagnosis::PathOther => "cela fonctionne de l’intérieur mais pas de l’extérieur\u{a0}: vérifier ce qui se trouve entre les deux",
+        Diagnosis::Service => "cela ne fonctionne pas non plus de l’intérieur\u{a0}: vérifier le service lui-même",
         Diagnosis::Inside => {
-            "cela fonctionne de l’extérieur mais pas de l’intérieur : vérifier le DNS interne, les règles réseau, le NAT ou la sonde interne"
+            "cela fonctionne de l’extérieur mais pas de l’intérieur\u{a0}: vérifier le DNS interne, les règles réseau, le NAT ou la sonde interne"
         }
         Diagnosis::Transit => {
-            "cela fonctionne de l’intérieur et depuis d’autres régions : vérifier le transit, le CDN ou le DNS géographique des régions touchées"
+            "cela fonctionne de l’intérieur et depuis d’autres régions\u{a0}: vérifier le transit, le CDN ou le DNS géographique des régions touchées"
         }
     },
     over: "terminé",
@@ -170,5 +171,5 @@ fn days_summary(counts: DayCounts) -> String {
     let DayCounts { n_down, n_degraded, n_unknown, n_maintenance, n } = counts;
     let planned = if n_maintenance == 0 { String::new() } else { format!(", {n_maintenance} avec maintenance") };
     let last = if n < 2 { "dernier jour".to_owned() } else { format!("{n} derniers jours") };
-    format!("{last} : {n_down} avec panne, {n_degraded} avec dégradation, {n_unknown} sans données{planned}")
+    format!("{last}\u{a0}: {n_down} avec panne, {n_degraded} avec dégradation, {n_unknown} sans données{planned}")
 }

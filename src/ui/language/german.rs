@@ -14,6 +14,7 @@ use crate::ui::language::Phrases;
 pub(super) const PHRASES: Phrases = Phrases {
     language: Language::German,
     comma: ", ",
+    colon: ": ",
     decimal: ',',
     before_percent: " ",
     units: [" s", " min", " h", " Tg."],
@@ -120,7 +121,11 @@ pub(super) const PHRASES: Phrases = Phrases {
     until: " bis ",
     ends: |when| format!("endet {when}"),
     begins: |when, span| format!("beginnt {when}, dauert {span}"),
-    affects: |names, n_more| if n_more == 0 { format!("Betrifft {names}") } else { format!("Betrifft {names} und {n_more} weitere") },
+    affects: |names, n_more| match n_more {
+        0 => format!("Betrifft {names}"),
+        1 => format!("Betrifft {names} und 1 weiteren"),
+        _ => format!("Betrifft {names} und {n_more} weitere"),
+    },
     announcement: |kind| match kind {
         AnnouncementKind::Info => "Hinweis",
         AnnouncementKind::Warning => "Warnung",

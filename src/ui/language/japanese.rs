@@ -14,6 +14,7 @@ use crate::ui::language::Phrases;
 pub(super) const PHRASES: Phrases = Phrases {
     language: Language::Japanese,
     comma: "、",
+    colon: "：",
     decimal: '.',
     before_percent: "",
     units: ["秒", "分", "時間", "日"],
@@ -23,7 +24,7 @@ pub(super) const PHRASES: Phrases = Phrases {
     all_operational: "すべてのシステムが正常に稼働しています",
     counted,
     operational_but: |regional, n, place| format!("稼働中ですが、{n}件中{regional}件のサービスで{place}からの接続に問題があります"),
-    and_regional: |regional, place| format!("、{regional}件で{place}からの接続に問題があります"),
+    and_regional: |regional, place| format!("。また、{regional}件で{place}からの接続に問題があります"),
     some_regions: "一部の地域",
     as_of: ("", " 現在"),
     old_as_of: ("最新のデータは ", " のものです。以下の内容は現状と異なる可能性があります。"),
@@ -53,7 +54,7 @@ pub(super) const PHRASES: Phrases = Phrases {
     partly: "一部地域で障害",
     failing_from: |places| format!("{places}から接続できません"),
     measured_from: |place| format!("{place}から"),
-    response_times: |from, to| format!("最近の応答時間: {from}～{to}"),
+    response_times: |from, to| format!("最近の応答時間：{from}～{to}"),
     days_ago: |n| format!("{n}日前"),
     today: "今日",
     days_summary,
@@ -61,7 +62,7 @@ pub(super) const PHRASES: Phrases = Phrases {
     unknown_share: |share| format!("不明 {share}"),
     maintenance_share: |share| format!("メンテナンス {share}"),
     no_data_yet: "データなし",
-    days_with_trouble: |n| format!("問題のあった日: {n}日"),
+    days_with_trouble: |n| format!("問題のあった日：{n}日"),
     more_days: |n| format!("ほか{n}日"),
     day_fine: "問題なし",
     day_unknown: "データなし",
@@ -91,7 +92,7 @@ pub(super) const PHRASES: Phrases = Phrases {
     },
     lasting: |span| format!("{span}継続中"),
     lasted: |span| format!("継続時間 {span}"),
-    diagnosed: "診断: ",
+    diagnosed: "診断：",
     diagnosis: |diagnosis| match diagnosis {
         Diagnosis::PathDns => "内部からは正常で、外部からは名前を解決できません。DNSレコードとリゾルバーを確認してください",
         Diagnosis::PathConnect => "内部からは正常で、外部からは接続できません。ロードバランサー、ファイアウォール、回線を確認してください",
@@ -110,7 +111,7 @@ pub(super) const PHRASES: Phrases = Phrases {
     until: " ～ ",
     ends: |when| format!("{when}に終了"),
     begins: |when, span| format!("{when}に開始、所要時間 {span}"),
-    affects: |names, n_more| if n_more == 0 { format!("対象: {names}") } else { format!("対象: {names}、ほか{n_more}件") },
+    affects: |names, n_more| if n_more == 0 { format!("対象：{names}") } else { format!("対象：{names}、ほか{n_more}件") },
     announcement: |kind| match kind {
         AnnouncementKind::Info => "お知らせ",
         AnnouncementKind::Warning => "注意",
@@ -145,5 +146,5 @@ fn counted(counts: Counts) -> String {
 fn days_summary(counts: DayCounts) -> String {
     let DayCounts { n_down, n_degraded, n_unknown, n_maintenance, n } = counts;
     let planned = if n_maintenance == 0 { String::new() } else { format!("、メンテナンス {n_maintenance}日") };
-    format!("過去{n}日間: 停止 {n_down}日、性能低下 {n_degraded}日、データなし {n_unknown}日{planned}")
+    format!("過去{n}日間：停止 {n_down}日、性能低下 {n_degraded}日、データなし {n_unknown}日{planned}")
 }

@@ -18,6 +18,7 @@ fn s(n: usize) -> &'static str {
 pub(super) const PHRASES: Phrases = Phrases {
     language: Language::Spanish,
     comma: ", ",
+    colon: ": ",
     decimal: ',',
     before_percent: "\u{a0}",
     units: [" s", " min", " h", " d"],

@@ -89,7 +89,7 @@ fn recent(rows: &[ReloadRow], now: UnixMillis) -> Markup {
             @if rows.is_empty() { p.quiet { "The files have not changed since vigilmon started. " code { "vigilmon plan" } " says what a change would do before it is made." } } @else {
                 div.scroll { table.list.reloads {
                     thead { tr { th { "When" } th { "Version" } th { "What changed" } } }
-                    tbody { @for row in rows { tr {
+                    tbody { @for row in rows { tr data-key={ "reload " (row.at.0) } {
                         td { (text::ago(row.at, now)) }
                         td { @match &row.hash { Some(hash) => code { (hash) }, None => (badge_saying(Verdict::Down, "not taken")) } }
                         td.wide { (row.summary) (lines(row)) }

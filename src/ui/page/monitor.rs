@@ -336,7 +336,7 @@ fn results(past: &Past, frame: &Frame, is_shared: bool) -> Markup {
             @if past.results.is_empty() { p.quiet { "No result is kept yet." } } @else {
                 div.scroll { table.list.results {
                     thead { tr { th { "State" } th { "Began" } th.num { "Took" } th { "Status" } th { "What happened" } } }
-                    tbody { @for result in &past.results { tr {
+                    tbody { @for result in &past.results { tr data-key={ "result " (result.at.0) } {
                         td { (badge(of_outcome(result.outcome))) }
                         td { (text::ago(result.at, frame.now)) }
                         td.num { (text::latency(result.timings.total)) }

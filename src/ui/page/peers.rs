@@ -137,7 +137,7 @@ pub fn alone(frame: &Frame, snippet: &str) -> Markup {
 pub fn card(frame: &Frame, node: &NodeCard) -> Markup {
     let unknown = html! { span.quiet { "not known" } };
     html! {
-        article.peer.(class(node.look)) {
+        article.peer.(class(node.look)) data-key=(node.name) {
             header {
                 h2 { (node.name) @if node.is_me { " " span.quiet { "this node" } } }
                 span.badge { (shape(node.look)) " " (node.word) }

@@ -63,7 +63,7 @@ fn table(frame: &Frame, view: &SilencesView) -> Markup {
 fn silence(frame: &Frame, row: &SilenceRow) -> Markup {
     let n_more = row.n_selected.saturating_sub(row.named.len());
     html! {
-        tr {
+        tr data-key=(row.id) {
             td.wide { @for (kind, pattern) in &row.wanted { div { span.quiet { (kind) " " } code { (pattern) } } } }
             td { b { (row.n_selected) } @if !row.named.is_empty() { p.quiet { (row.named.join(", ")) @if n_more > 0 { " and " (n_more) " more" } } } }
             td { (text::until(row.until, frame.now)) p.quiet { (text::short(row.until, frame.now)) } @if frame.now < row.from { p { "begins " (text::until(row.from, frame.now)) } } }

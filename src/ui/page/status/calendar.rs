@@ -11,6 +11,19 @@ const LINE_OCTETS_MAX: usize = 75;
 /// How often calendars fetch it again. They ask seldom anyway.
 const REFRESH: &str = "PT1H";
 
+/// The zone that all times are in. They say so themselves, but a calendar without any component is none, and there may be no window.
+const ZONE: [&str; 9] = [
+    "BEGIN:VTIMEZONE",
+    "TZID:Etc/UTC",
+    "BEGIN:STANDARD",
+    "DTSTART:19700101T000000",
+    "TZOFFSETFROM:+0000",
+    "TZOFFSETTO:+0000",
+    "TZNAME:UTC",
+    "END:STANDARD",
+    "END:VTIMEZONE",
+];
+
 const DAY_MS: i64 = 86_400_000;
 
 /// What a calendar holds.
@@ -45,11 +58,14 @@ pub fn calendar(of: Calendar<'_>, p: &Phrases, id: &dyn Fn(&str) -> String) -> S
             format!("DTSTAMP:{}", stamp(made)),
             format!("DTSTART:{}", stamp(window.from)),
             format!("DTEND:{}", stamp(window.to)),
-            format!("SUMMARY:{}", escaped(&format!("{}: {}", p.maintenance, window.name))),
+            format!("SUMMARY:{}", escaped(&format!("{}{}{}", p.maintenance, p.colon, window.name))),
             format!("DESCRIPTION:{}", escaped(&said)),
             "TRANSP:TRANSPARENT".to_owned(),
             "END:VEVENT".to_owned(),
         ]);
+    }
+    if of.windows.is_empty() {
+        lines.extend(ZONE.map(ToOwned::to_owned));
     }
     lines.push("END:VCALENDAR".to_owned());
     lines.iter().map(|line| folded(line)).collect()
@@ -116,6 +132,13 @@ mod tests {
         }
         assert_eq!(text.matches("END:VEVENT\r\n").count(), 1);
         insta::assert_snapshot!(text.replace("\r\n", "\n"));
+    }
+
+    #[test]
+    fn a_calendar_without_windows_has_a_component_all_the_same() {
+        let of = Calendar { title: "Status", windows: &[], now: UnixMillis(0) };
+        let text = calendar(of, phrases(Language::English), &ToOwned::to_owned);
+        assert!(text.ends_with(":PT1H\r\nBEGIN:VTIMEZONE\r\nTZID:Etc/UTC\r\nBEGIN:STANDARD\r\nDTSTART:19700101T000000\r\nTZOFFSETFROM:+0000\r\nTZOFFSETTO:+0000\r\nTZNAME:UTC\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\nEND:VCALENDAR\r\n"), "{text}");
     }
 
     #[test]

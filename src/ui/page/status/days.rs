@@ -189,7 +189,7 @@ fn list(days: &[DayBar], p: &Phrases) -> Markup {
             details.trouble {
                 summary { ((p.days_with_trouble)(bad.len())) }
                 ul {
-                    @for day in bad.iter().take(LISTED_DAYS) { li { time datetime=(day.date) { (day.date) } ": " (line(day, p)) } }
+                    @for day in bad.iter().take(LISTED_DAYS) { li { time datetime=(day.date) { (day.date) } (p.colon) (line(day, p)) } }
                     @if n_more > 0 { li { ((p.more_days)(n_more)) } }
                 }
             }

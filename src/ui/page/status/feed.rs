@@ -92,13 +92,13 @@ fn of_incident(incident: &PublicIncident, p: &Phrases, id: &dyn Fn(&str) -> Stri
     let begin = Entry {
         id: id(&format!("begin {}", incident.key)),
         at: incident.opened_at,
-        title: format!("{kind}: {}", incident.service),
+        title: format!("{kind}{}{}", p.colon, incident.service),
         text: text.clone(),
     };
     let end = incident.closed_at.map(|at| Entry {
         id: id(&format!("end {}", incident.key)),
         at,
-        title: format!("{kind}: {} – {}", incident.service, p.over),
+        title: format!("{kind}{}{} – {}", p.colon, incident.service, p.over),
         text: [(p.lasted)(&p.span(at.since(incident.opened_at))), text].join("\n").trim_end().to_owned(),
     });
     let what = format!("incident {}", incident.key);
@@ -111,7 +111,7 @@ fn of_update(update: &UpdateView, (what, name): (&str, &str), p: &Phrases, id: &
     Entry {
         id: id(&format!("update {} {what}", update.at.0)),
         at: update.at,
-        title: format!("{}: {name}", (p.update_state)(update.state)),
+        title: format!("{}{}{name}", (p.update_state)(update.state), p.colon),
         text: update.text.clone(),
     }
 }
@@ -159,6 +159,8 @@ mod tests {
         let titles: Vec<&str> = text.split("<title>").skip(2).filter_map(|rest| rest.split("</title>").next()).collect();
         assert_eq!(titles, ["Identified: api", "Monitoring: Slow logins", "Investigating: api", "Outage: api"], "{text}");
         assert!(text.contains("It is the *disk* &lt;1&gt;."), "{text}");
+        let french = feed(&view, phrases(Language::French), &ToOwned::to_owned).into_string();
+        assert!(french.contains("<title>Panne\u{a0}: api</title>"), "each language has its own colon: {french}");
         let mut ids: Vec<&str> = text.split("<id>").skip(1).filter_map(|rest| rest.split("</id>").next()).collect();
         let n = ids.len();
         ids.sort_unstable();

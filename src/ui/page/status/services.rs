@@ -31,15 +31,15 @@ const SPARK_CHECKS_MIN: usize = 4;
 /// All groups.
 pub(super) fn groups(groups: &[GroupView], p: &Phrases) -> Markup {
     let is_small = groups.len() == 1 || groups.iter().map(|group| group.services.len()).sum::<usize>() <= SMALL_PAGE;
-    html! { @for (i, item) in groups.iter().enumerate() { (group(item, i, is_small, p)) } }
+    html! { @for item in groups { (group(item, is_small, p)) } }
 }
 
-fn group(group: &GroupView, number: usize, is_small: bool, p: &Phrases) -> Markup {
+fn group(group: &GroupView, is_small: bool, p: &Phrases) -> Markup {
     let state = state_of(group);
     let needs_a_look = matches!(state, Verdict::Down | Verdict::Degraded | Verdict::Unknown);
     let is_open = group.is_open.unwrap_or(is_small || needs_a_look);
     html! {
-        details.group open[is_open] data-key=(number) {
+        details.group open[is_open] {
             summary { h2 { (group.name) } span.tally.(class(state)) { (shape(state)) " " (tally(group, p)) } }
             ul.services { @for item in &group.services { li { (service(item, p)) } } }
         }
@@ -158,7 +158,7 @@ mod tests {
             assert_eq!((tally(&of(states), p).as_str(), state_of(&of(states))), (said, state));
         }
         let many = [Verdict::Up; 20];
-        let is_open = |group: &GroupView, is_small| super::group(group, 0, is_small, p).into_string().contains(" open ");
+        let is_open = |group: &GroupView, is_small| super::group(group, is_small, p).into_string().contains(" open>");
         let fixed = |is_open| GroupView { is_open: Some(is_open), ..of(&many) };
         assert!(!is_open(&of(&many), false) && is_open(&of(&many), true) && is_open(&fixed(true), false) && !is_open(&fixed(false), true));
         assert!(is_open(&of(&[Verdict::Up, Verdict::Unknown]), false), "what is not up is not hidden");

@@ -8,13 +8,21 @@ use crate::model::time::UnixMillis;
 use crate::ui::component::badge::class;
 use crate::ui::component::badge::shape;
 use crate::ui::language::Phrases;
+use crate::ui::page::status::Headline;
 use crate::ui::page::status::StatusView;
+use crate::ui::page::status::distance;
 use crate::ui::page::status::theme;
 
-/// The whole widget: the sentence, which leads to the page. A script of a few lines keeps it current.
+/// Seconds after which the script fetches it again: it is in pages that others made, and says less than the page.
+const REFRESH_S: u32 = 60;
+
+/// The whole widget: the sentence, which leads to the page. A script of a few lines keeps it current, and takes the sentence back when
+/// it could not be fetched again for as long as its data is good, and at least twice.
 #[must_use]
 pub fn widget(view: &StatusView, p: &Phrases, now: UnixMillis) -> Markup {
     let state = view.headline.state();
+    let at_least = 2 * u64::from(REFRESH_S);
+    let patience = view.old_at.map_or(at_least, |at| at.since(now).as_secs().max(at_least));
     html! {
         (DOCTYPE)
         html lang=(p.language.code()) data-theme=[theme(view.dark)] {
@@ -27,12 +35,13 @@ pub fn widget(view: &StatusView, p: &Phrases, now: UnixMillis) -> Markup {
                 link rel="stylesheet" href=(view.links.asset("status.css"));
                 @if let Some(href) = &view.stylesheet { link rel="stylesheet" href=(href); }
                 script type="module" src=(view.links.asset("widget.js")) {}
+                noscript { meta http-equiv="refresh" content=(REFRESH_S); }
             }
-            body.widget {
-                main {
+            body.widget.stale[view.headline == Headline::Stale] {
+                main data-refresh=(REFRESH_S) data-fresh=(patience) data-old=(p.no_current_data) {
                     a.(class(state)) href=(view.address) target="_top" rel="noopener" {
                         (shape(state))
-                        span { b { (view.summary(p)) } small { (view.title) @if let Some(at) = view.as_of { " · " (p.distance(at, now)) } } }
+                        span { b { (view.summary(p)) } small { (view.title) @if let Some(at) = view.as_of { " · " (distance(at, p, now)) } } }
                     }
                 }
             }

@@ -125,7 +125,7 @@ fn an_outage_is_told_in_words_to_operators_and_visitors_and_the_words_outlive_th
     assert!(listed.contains(&announcement) && listed.contains("resolved"), "{listed}");
     shop.set(Answer::Status(200, "ok"));
     instance.wait_for_verdict("shop", "up");
-    let said = instance.run(&["incident", "update", &incident, "--state", "resolved", "--text", "Over", "--public"]);
+    let said = instance.run(&["incident", "update", "shop", "--state", "resolved", "--text", "Over", "--public"]);
     assert_eq!(said.status.code(), Some(0), "{}", stderr(&said));
     let listed = stdout(&instance.run(&["incident", "list"]));
     assert!(listed.contains("resolved") && !listed.contains("only-for-us"), "{listed}");

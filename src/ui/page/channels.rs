@@ -225,7 +225,7 @@ fn previews(frame: &Frame, name: &str, view: &PreviewView) -> Markup {
         section #preview {
             h2 { "What it would send" }
             p.quiet { "Made up for one of its monitors, and not sent. Secrets are hidden." }
-            ul.pills { @for event in &view.events {
+            ul.counts.pills { @for event in &view.events {
                 li { a href={ (here) "?preview=" (event) "#preview" } aria-current=[(shown == Some(event)).then_some("true")] { (event) } }
             } }
             @match &view.shown {

@@ -239,6 +239,8 @@ fn operator_paths(incident: &str) -> Vec<String> {
         "/announcements",
         "/channels",
         "/channels/chat",
+        "/channels/chat?preview=down",
+        "/heartbeats",
         "/config",
     ]
     .map(str::to_owned)

@@ -49,7 +49,7 @@ peers:
   nodes:
     - {{ name: eu, region: eu, url: \"ws://127.0.0.1:{}/peer\" }}
     - {{ name: us, region: us, url: \"ws://127.0.0.1:{}/peer\" }}
-monitors: [{{ name: m, http: \"{}\", interval: 1s, timeout: 1s }}]
+monitors: [{{ name: m, http: \"{}\", interval: 1s, timeout: 1s, confirm: {{ failures: 2, recheck: 1s }} }}]
 ",
             ports[0],
             ports[1],
@@ -279,7 +279,7 @@ fn what_pagerduty_reports_to_either_node_is_known_on_both_and_told_back_by_neith
     let path = cluster.dir.path().join("config.yaml");
     let secret = "the-secret-of-the-webhook";
     let more = format!(
-        "defaults: {{ channels: [pager], confirm: {{ failures: 2, recheck: 1s }} }}
+        "defaults: {{ channels: [pager] }}
 channels: [{{ name: pager, pagerduty: {{ routing_key: 01234567890123456789012345678901, api_url: \"{}\", webhook_secret: {secret} }} }}]
 monitors: ",
         pager.url("")
@@ -315,4 +315,29 @@ monitors: ",
     thread::sleep(Duration::from_secs(3));
     let actions: Vec<_> = pager.asked().iter().map(|asked| asked.json()["event_action"].clone()).collect();
     assert_eq!(actions, ["trigger"], "what PagerDuty said itself it is not told");
+}
+
+#[test]
+fn what_the_other_region_saw_is_shown_after_the_end_too() {
+    let cluster = Cluster::new();
+    let (eu, us) = (cluster.node(0, SECRET), cluster.node(1, SECRET));
+    wait_for("the nodes to see each other", || (eu.peers().0 == Some(0) && us.peers().0 == Some(0)).then_some(()));
+    cluster.target.set(Answer::Status(503, "busy"));
+    let open = |node: &Node| -> serde_json::Value {
+        let said: serde_json::Value = serde_json::from_slice(&node.run(&["status", "--json"]).stdout).unwrap();
+        said["monitors"][0]["open_incidents"][0]["id"].clone()
+    };
+    let id = wait_for("an incident", || open(&us).as_str().map(ToOwned::to_owned));
+    cluster.target.set(Answer::Status(200, "ok"));
+    wait_for("its end", || (open(&us).is_null() && open(&eu).is_null()).then_some(()));
+    for node in [&eu, &us] {
+        let page = node.page(&format!("/incidents/{id}"), &node.cookie());
+        let seen = page.split_once("What the regions saw last").unwrap_or_else(|| panic!("{page}")).1;
+        let seen = seen.split_once("</section>").unwrap().0;
+        assert_eq!(seen.matches("Last bad check").count(), 2, "{seen}");
+        assert!(
+            ["(eu)", "(us)"].iter().all(|agent| seen.contains(&format!("user-agent: vigilmon/{} {agent}", env!("CARGO_PKG_VERSION")))),
+            "{seen}"
+        );
+    }
 }

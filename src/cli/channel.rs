@@ -14,16 +14,10 @@ use crate::cli::output;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::model::channel::Channel;
-use crate::model::monitor::Monitor;
 use crate::model::notification::EventKind;
-use crate::model::secret::Secret;
-use crate::notifier::compose::Message;
 use crate::notifier::error::SendError;
-use crate::notifier::payload::Links;
-use crate::notifier::preview::preview;
-use crate::notifier::sample::sample;
+use crate::notifier::preview::preview_of;
 use crate::notifier::send_test;
-use crate::notifier::signed::LinkKeys;
 use crate::notifier::sink::ChannelSink;
 use crate::probe::Prober;
 
@@ -110,26 +104,14 @@ fn refused(error: &SendError) -> String {
 }
 
 fn show(config: &Config, channel: &Channel, event: EventKind) -> Exit {
-    let now = Clock::system().now().wall;
-    // One that uses the channel, so that what is shown may really come.
-    let uses = |monitor: &&Arc<Monitor>| monitor.channels.contains(&channel.name);
-    let Some(monitor) = config.monitors.iter().find(uses).or_else(|| config.monitors.first()) else {
-        output::say("there is no monitor in the config that a message could be about");
-        return Exit::Usage;
-    };
-    let notification = sample(channel.name.clone(), event, monitor, now);
-    // Made up like the incident, when only the running instance knows its secret.
-    let secret = config.instance.secret.clone().unwrap_or_else(|| Secret::new("preview"));
-    let links = Links::new(&config.server).signed(LinkKeys::new(config, &secret));
-    let message = Message { notification: &notification, on: &channel.on, links: &links, now, first: None };
-    match preview(channel, &message) {
+    match preview_of(config, channel, event, Clock::system().now().wall) {
         Ok(text) => {
             output::data(&text);
             Exit::Fine
         }
-        Err(error) => {
-            output::say(&error.to_string());
-            Exit::No
+        Err(why) => {
+            output::say(&why);
+            if config.monitors.is_empty() { Exit::Usage } else { Exit::No }
         }
     }
 }

@@ -142,7 +142,7 @@ fn write(common: &Common, (what, place): (&str, &str), fields: &[(&str, &Option<
     })
 }
 
-/// The id of the incident that is meant: by its id, or by its monitor when that has one open incident.
+/// The id of the incident that is meant: by its id, or by its monitor: its open incident, else its newest.
 fn resolved(common: &Common, what: &str) -> Result<String, Exit> {
     let found = match control::try_ask(common, "GET", "/local/incidents")? {
         Answered::Done(found) => found,
@@ -155,19 +155,21 @@ fn resolved(common: &Common, what: &str) -> Result<String, Exit> {
     if all.iter().any(|incident| text(&incident["id"]) == what) {
         return Ok(what.to_owned());
     }
-    let is_meant = |incident: &&Value| {
-        incident["closed_at"].is_null() && (text(&incident["monitor"]) == what || text(&incident["monitor_name"]) == what)
-    };
-    let open: Vec<&str> = all.iter().filter(is_meant).map(|incident| text(&incident["id"])).collect();
-    match open.as_slice() {
-        [one] => Ok((*one).to_owned()),
+    let of_monitor: Vec<&Value> =
+        all.iter().filter(|incident| text(&incident["monitor"]) == what || text(&incident["monitor_name"]) == what).collect();
+    let open: Vec<&str> =
+        of_monitor.iter().filter(|incident| incident["closed_at"].is_null()).map(|incident| text(&incident["id"])).collect();
+    match (open.as_slice(), of_monitor.first()) {
+        ([one], _) => Ok((*one).to_owned()),
+        // What was learnt is written down afterwards.
+        ([], Some(newest)) => Ok(text(&newest["id"]).to_owned()),
         // It may be older than those that are listed.
-        [] if is_incident_id(what) => Ok(what.to_owned()),
-        [] => {
-            output::say(&format!("there is no incident `{what}`, and no monitor of this name with an open one"));
+        ([], None) if is_incident_id(what) => Ok(what.to_owned()),
+        ([], None) => {
+            output::say(&format!("there is no incident `{what}`, and none of a monitor of this name"));
             Err(Exit::No)
         }
-        several => {
+        (several, _) => {
             output::say(&format!("`{what}` has several open incidents; say which: {}", several.join(", ")));
             Err(Exit::No)
         }

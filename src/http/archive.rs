@@ -55,8 +55,13 @@ pub trait Archive: Send + Sync {
         resolution: Resolution,
         span: (UnixMillis, UnixMillis),
     ) -> Later<'a, Result<Vec<Rollup>, ReadError>>;
-    /// See [`Store::results`]; the newest of all that are kept.
-    fn results<'a>(&'a self, monitor: &'a MonitorId, now: UnixMillis, limit: usize) -> Later<'a, Result<Vec<CheckResult>, ReadError>>;
+    /// See [`Store::results`]; from the first time (inclusive) to the second (exclusive).
+    fn results<'a>(
+        &'a self,
+        monitor: &'a MonitorId,
+        span: (UnixMillis, UnixMillis),
+        limit: usize,
+    ) -> Later<'a, Result<Vec<CheckResult>, ReadError>>;
     /// See [`Store::verdicts`].
     fn verdicts<'a>(
         &'a self,
@@ -114,8 +119,13 @@ impl Archive for Store {
         Box::pin(Store::rollups(self, monitor, resolution, from, to))
     }
 
-    fn results<'a>(&'a self, monitor: &'a MonitorId, now: UnixMillis, limit: usize) -> Later<'a, Result<Vec<CheckResult>, ReadError>> {
-        Box::pin(Store::results(self, monitor, UnixMillis(0), UnixMillis(now.0.saturating_add(1)), limit))
+    fn results<'a>(
+        &'a self,
+        monitor: &'a MonitorId,
+        (from, to): (UnixMillis, UnixMillis),
+        limit: usize,
+    ) -> Later<'a, Result<Vec<CheckResult>, ReadError>> {
+        Box::pin(Store::results(self, monitor, from, to, limit))
     }
 
     fn verdicts<'a>(

@@ -1,13 +1,16 @@
-//! From a heartbeat's picture and its log to the view struct of its page. Pure.
+//! From a heartbeat's picture and its log to the view structs of its page and of the page of all. Pure.
 
 use std::time::Duration;
 
 use crate::engine::snapshot::HeartbeatView;
 use crate::engine::snapshot::MonitorView;
+use crate::engine::snapshot::Snapshot;
+use crate::http::alert_views;
 use crate::http::beat;
 use crate::http::beat::Nuance;
 use crate::http::heartbeat::snippets::Addresses;
 use crate::http::heartbeat::snippets::Plan;
+use crate::http::views;
 use crate::model::heartbeat::Heartbeat;
 use crate::model::heartbeat::PingKind;
 use crate::model::heartbeat::Resume;
@@ -19,6 +22,8 @@ use crate::model::time::UnixMillis;
 use crate::model::verdict::Verdict;
 use crate::rules::calendar;
 use crate::rules::heartbeat::Phase;
+use crate::rules::heartbeat::Spell;
+use crate::rules::heartbeat::SpellEnd;
 use crate::rules::heartbeat::missed_slots;
 use crate::ui::component::heartbeat::AddressesView;
 use crate::ui::component::heartbeat::BeatSection;
@@ -29,6 +34,8 @@ use crate::ui::component::heartbeat::Standing;
 use crate::ui::component::runs::FinishedRun;
 use crate::ui::component::runs::Limits;
 use crate::ui::links::Links;
+use crate::ui::page::heartbeats::HeartbeatRow;
+use crate::ui::page::heartbeats::HeartbeatsView;
 
 /// Times that are listed of what is expected.
 const UPCOMING_SHOWN: usize = 5;
@@ -83,6 +90,56 @@ pub fn section(view: &MonitorView, sources: &Sources<'_>) -> Option<BeatSection>
     })
 }
 
+/// The page of all heartbeats.
+#[must_use]
+pub fn list(snapshot: &Snapshot, now: UnixMillis) -> HeartbeatsView {
+    let views = snapshot.config.monitors.iter().filter_map(|monitor| snapshot.monitors.get(&monitor.id));
+    let mut rows: Vec<HeartbeatRow> = views.filter_map(|view| list_row(view, snapshot, now)).collect();
+    rows.sort_by_key(|row| (urgency(row), row.expected.or(row.deadline).unwrap_or(UnixMillis(i64::MAX))));
+    HeartbeatsView { rows }
+}
+
+/// Lower comes first.
+fn urgency(row: &HeartbeatRow) -> u8 {
+    match row.standing {
+        _ if row.is_maintenance => 3,
+        Standing::Down => 0,
+        Standing::Asking | Standing::Late | Standing::TooFast => 1,
+        Standing::NeverPinged | Standing::Waiting => 2,
+        Standing::Up => 3,
+        Standing::PausedUntilPing | Standing::PausedUntilResumed => 4,
+    }
+}
+
+fn list_row(view: &MonitorView, snapshot: &Snapshot, now: UnixMillis) -> Option<HeartbeatRow> {
+    let (beat, spec) = (view.heartbeat.as_deref()?, view.monitor.heartbeat()?);
+    let (rules, seen) = (&spec.beat, &beat.seen);
+    let took = |spell: &Spell| match spell.ended? {
+        (at, SpellEnd::Success) => Some((at.since(spell.started), true)),
+        (at, SpellEnd::Fail) => Some((at.since(spell.started), false)),
+        (_, SpellEnd::Superseded | SpellEnd::Closed) => None,
+    };
+    let is_off = view.verdict == Verdict::Paused;
+    Some(HeartbeatRow {
+        id: view.monitor.id.clone(),
+        name: view.monitor.name.clone(),
+        group: view.monitor.group.clone(),
+        standing: standing(view, beat, rules),
+        is_maintenance: view.verdict == Verdict::Maintenance,
+        cause: views::cause(view),
+        incident: view.incidents.first().map(|incident| incident.id.clone()),
+        marks: alert_views::marks(view, snapshot, now),
+        schedule: calendar::describe(&rules.schedule),
+        grace: rules.grace,
+        last_success: seen.last_success,
+        running: seen.running.first().map(|oldest| (oldest.started, seen.running.len())),
+        last_run: beat.spells.iter().find_map(took),
+        n_missed: beat.n_missed(rules, now),
+        expected: seen.expected.filter(|_| !is_off),
+        deadline: seen.deadline.filter(|_| !is_off),
+    })
+}
+
 fn standing(view: &MonitorView, beat: &HeartbeatView, rules: &Heartbeat) -> Standing {
     if view.verdict == Verdict::Paused {
         return if rules.resume == Resume::Auto && view.monitor.enabled { Standing::PausedUntilPing } else { Standing::PausedUntilResumed };
@@ -108,7 +165,7 @@ fn upcoming(schedule: &Schedule, expected: Option<UnixMillis>, now: UnixMillis) 
     }
 }
 
-fn open_run(run: &crate::rules::heartbeat::Spell) -> OpenRun {
+fn open_run(run: &Spell) -> OpenRun {
     OpenRun { run: run.run.as_ref().map(ToString::to_string), started: run.started, lives_at: run.lives_at }
 }
 

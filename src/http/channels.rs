@@ -18,9 +18,11 @@ use crate::http::limits::DELIVERIES_SHOWN;
 use crate::http::visit::Visit;
 use crate::model::channel::Channel;
 use crate::model::id::ChannelName;
+use crate::model::notification::EventKind;
 use crate::model::time::UnixMillis;
 use crate::notifier::health;
 use crate::notifier::lookout::Shown;
+use crate::notifier::preview::preview_of;
 use crate::store::Attempt;
 use crate::store::AttemptOutcome;
 use crate::store::ChannelFacts;
@@ -33,6 +35,7 @@ use crate::ui::layout::Frame;
 use crate::ui::page::channels;
 use crate::ui::page::channels::ChannelView;
 use crate::ui::page::channels::ChannelsView;
+use crate::ui::page::channels::PreviewView;
 
 /// What is needed of channels.
 #[derive(Debug)]
@@ -69,6 +72,11 @@ fn unreadable(error: &ReadError) -> Refusal {
 
 fn not_written(error: &CommitError) -> Refusal {
     Refusal::Internal(format!("cannot write the outbox: {error}"))
+}
+
+/// A field of the query.
+fn field(query: &str, name: &str) -> Option<String> {
+    url::form_urlencoded::parse(query.as_bytes()).find(|(n, _)| n == name).map(|(_, value)| value.into_owned())
 }
 
 impl Office<'_> {
@@ -111,7 +119,13 @@ impl Office<'_> {
             }
             Err(_) => (&[][..], None, false),
         };
+        let asked = field(query, "preview").and_then(|word| EventKind::ALL.into_iter().find(|event| event.word() == word));
+        let preview = self.config.channels.get(name).filter(|_| frame.may_operate).map(|channel| PreviewView {
+            events: EventKind::ALL.into_iter().filter(|event| channel.on.contains(event)).map(|event| event.word()).collect(),
+            shown: asked.map(|event| (event.word(), preview_of(self.config, channel, event, self.now))),
+        });
         let view = ChannelView {
+            preview,
             row: channel_views::row(&known, self.config, is_readable.then_some(self.now)),
             test: self.desk.courier.last(name).map(|attempt| channel_views::attempt_row(1, &attempt, frame.may_operate)),
             deliveries: rows.iter().map(|delivery| channel_views::delivery_row(delivery, frame.may_operate)).collect(),
@@ -145,10 +159,8 @@ impl Office<'_> {
     }
 
     async fn page(&self, name: &ChannelName, query: &str) -> Result<Page, ReadError> {
-        let field =
-            |name: &str| url::form_urlencoded::parse(query.as_bytes()).find(|(n, _)| n == name).map(|(_, value)| value.into_owned());
-        let before = field("before").and_then(|text| text.parse().ok());
-        let dead_only = field("state").as_deref() == Some("given_up");
+        let before = field(query, "before").and_then(|text| text.parse().ok());
+        let dead_only = field(query, "state").as_deref() == Some("given_up");
         let filter = DeliveryFilter::Channel { name: name.clone(), before, dead: dead_only };
         // One more than is shown says whether there are more.
         let mut rows = within(self.archive.deliveries(&filter, DELIVERIES_SHOWN + 1)).await?;

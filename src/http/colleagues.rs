@@ -42,7 +42,15 @@ pub type AllTold = BTreeMap<NodeName, Told>;
 
 /// Asks every other voter of this monitor what it measured.
 pub async fn ask_all(colleagues: &dyn Colleagues, view: &MonitorView, now: UnixMillis) -> AllTold {
-    let question = answer::ask_results(&view.monitor.id);
+    ask(colleagues, view, (&answer::ask_results(&view.monitor.id), now)).await
+}
+
+/// Asks them how the last check between these times looked that was not good. Old results are forgotten, so that there may be none.
+pub async fn ask_failed(colleagues: &dyn Colleagues, view: &MonitorView, span: (UnixMillis, UnixMillis), now: UnixMillis) -> AllTold {
+    ask(colleagues, view, (&answer::ask_failed(&view.monitor.id, span), now)).await
+}
+
+async fn ask(colleagues: &dyn Colleagues, view: &MonitorView, (question, now): (&Ask, UnixMillis)) -> AllTold {
     let others = view.votes.iter().filter(|vote| !vote.is_me).filter_map(|vote| vote.node.clone());
     let one = |node: NodeName| {
         let question = question.clone();

@@ -13,6 +13,7 @@ use crate::model::id::Region;
 use crate::model::incident::Incident;
 use crate::model::incident::Lane;
 use crate::model::peer::Vantage;
+use crate::model::result::Outcome;
 use crate::model::verdict::Confidence;
 use crate::model::verdict::OpinionState;
 use crate::model::verdict::Verdict;
@@ -152,16 +153,16 @@ pub fn row(vote: &VoteView, measured: Measured) -> RegionRow {
 
 fn measured(vote: &VoteView, told: &AllTold, own: &Results) -> Measured {
     if vote.is_me {
-        return results(own);
+        return measured_of(own);
     }
     match vote.node.as_ref().and_then(|node| told.get(node)) {
         None => Measured::NotAsked,
         Some(Told::Nothing(why)) => Measured::Nothing(why.clone()),
-        Some(Told::Results(told)) => results(told),
+        Some(Told::Results(told)) => measured_of(told),
     }
 }
 
-fn results(results: &Results) -> Measured {
+fn measured_of(results: &Results) -> Measured {
     let Some(newest) = &results.newest else { return Measured::Nothing("no check yet".to_owned()) };
     Measured::Results(Box::new(RegionResults {
         at: newest.at,
@@ -295,6 +296,29 @@ pub fn is_checked_here(view: &MonitorView) -> bool {
 pub fn own(view: &MonitorView, samples: &[Sample]) -> Results {
     let sums = samples.iter().map(|s| crate::peer::results::Sum { start: s.at, p50: s.p50, p95: s.p95 }).collect();
     Results { sums, ..Results::of(view, &[]) }
+}
+
+/// What each region saw in a time that is over: those in which a check was bad, and those that do not say.
+#[must_use]
+pub fn then_rows(view: &MonitorView, told: &AllTold, own: &Results) -> Vec<RegionRow> {
+    view.votes.iter().filter_map(|vote| then_row(vote, told, own)).collect()
+}
+
+fn then_row(vote: &VoteView, told: &AllTold, own: &Results) -> Option<RegionRow> {
+    let row = |state, cause, measured| RegionRow { state, cause, is_suspect: false, since: None, ignored: None, ..row(vote, measured) };
+    let results = match told.get(vote.node.as_ref()?) {
+        _ if vote.is_me => own,
+        Some(Told::Results(results)) => results,
+        Some(Told::Nothing(why)) => return Some(row(Verdict::Unknown, None, Measured::Nothing(why.clone()))),
+        None => return None,
+    };
+    let newest = results.newest.as_ref()?;
+    let state = match newest.outcome {
+        Outcome::Down => Verdict::Down,
+        Outcome::Degraded => Verdict::Degraded,
+        Outcome::Up | Outcome::Unknown => Verdict::Unknown,
+    };
+    Some(row(state, newest.failure.clone(), measured_of(results)))
 }
 
 /// Regions that fail by the votes of now, as rows with what was measured there.

@@ -147,6 +147,8 @@ pub enum ViewerRoute {
     Monitor(MonitorId),
     /// The form for a new monitor.
     NewMonitor,
+    /// All heartbeats.
+    Heartbeats,
     /// All incidents.
     Incidents,
     /// One incident.
@@ -362,6 +364,7 @@ impl ViewerRoute {
             ViewerRoute::Dashboard => Some("/monitors".to_owned()),
             ViewerRoute::Monitor(id) => Some(format!("/monitors/{id}")),
             ViewerRoute::NewMonitor => Some("/new-monitor".to_owned()),
+            ViewerRoute::Heartbeats => Some("/heartbeats".to_owned()),
             ViewerRoute::Incidents => Some("/incidents".to_owned()),
             ViewerRoute::Incident(id) => Some(format!("/incidents/{id}")),
             ViewerRoute::Silences => Some("/silences".to_owned()),
@@ -499,6 +502,7 @@ fn viewer(segments: &[&str]) -> Option<ViewerRoute> {
         ["monitors", id] => monitor(id).map(ViewerRoute::Monitor),
         // Not below `monitors`, where somebody's monitor may be called `new`.
         ["new-monitor"] => Some(ViewerRoute::NewMonitor),
+        ["heartbeats"] => Some(ViewerRoute::Heartbeats),
         ["incidents"] => Some(ViewerRoute::Incidents),
         ["incidents", id] => incident(id).map(ViewerRoute::Incident),
         ["silences"] => Some(ViewerRoute::Silences),
@@ -963,6 +967,7 @@ mod tests {
         for path in [
             "/monitors",
             "/monitors/api",
+            "/heartbeats",
             "/incidents",
             "/incidents/abc",
             "/silences",

@@ -50,11 +50,14 @@ use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
 use crate::model::incident::Incident;
 use crate::model::page::StatusPage;
+use crate::model::peer::CLOCK_OFF_MS;
 use crate::model::ping::PingEntry;
 use crate::model::rollup::Resolution;
 use crate::model::rollup::Rollup;
 use crate::model::secret::Secret;
 use crate::model::time::UnixMillis;
+use crate::peer::results::Results;
+use crate::peer::results::SEARCHED_MAX;
 use crate::store::DeliveryFilter;
 use crate::store::IncidentFilter;
 use crate::store::ReadError;
@@ -62,11 +65,13 @@ use crate::ui::component::bar::Uptime;
 use crate::ui::component::chart::Sample;
 use crate::ui::component::heartbeat::BeatSection;
 use crate::ui::component::incident::IncidentRow;
+use crate::ui::component::regions::RegionRow;
 use crate::ui::layout::Frame;
 use crate::ui::links::Links;
 use crate::ui::page::announcements;
 use crate::ui::page::config;
 use crate::ui::page::dashboard;
+use crate::ui::page::heartbeats;
 use crate::ui::page::incidents;
 use crate::ui::page::incidents::IncidentsView;
 use crate::ui::page::maintenance;
@@ -92,6 +97,10 @@ const DAYS_SHOWN: usize = 90;
 
 /// Incidents on one monitor's page.
 const MONITOR_INCIDENTS: usize = 20;
+
+/// The beginning and the end of an incident are by the clock of the node that decided it; the others' may differ by less than this, or
+/// their votes would not have counted.
+const CLOCKS: Duration = Duration::from_millis(CLOCK_OFF_MS.unsigned_abs());
 
 /// Results on one monitor's page.
 const RESULTS_SHOWN: usize = 20;
@@ -138,6 +147,7 @@ impl Desk {
             ViewerRoute::Dashboard => dashboard::page(&frame, &overview::view(&snapshot, &Wanted::read(&visit.query), &visit.links, now)),
             ViewerRoute::Monitor(id) => monitor::page(&frame, &self.monitor(&snapshot, id, &frame, Range::read(&visit.query)).await?),
             ViewerRoute::NewMonitor => drafts::blank(&frame, &snapshot.config, &visit.query)?,
+            ViewerRoute::Heartbeats => heartbeats::page(&frame, &beat_views::list(&snapshot, now)),
             ViewerRoute::Incidents => incidents::list(&frame, &self.incidents(&snapshot, now).await),
             ViewerRoute::Incident(id) => self.incident(&frame, &snapshot, (id, &visit.query)).await?,
             ViewerRoute::Silences => silences::page(&frame, &alert_views::silences(&snapshot)),
@@ -305,7 +315,7 @@ impl Desk {
             Vec::new()
         };
         let rollups = within(self.archive.rollups(id, range.resolution(), (now.minus(range.length()), now))).await?;
-        let results = within(self.archive.results(id, now, RESULTS_SHOWN)).await?;
+        let results = within(self.archive.results(id, (UnixMillis(0), now + Duration::from_millis(1)), RESULTS_SHOWN)).await?;
         let filter = IncidentFilter { monitors: Some(vec![id.clone()]), since: None, limit: MONITOR_INCIDENTS };
         let incidents = within(self.archive.incidents(&filter)).await?;
         let over = |stretch: Duration| -> Uptime { history::uptime(&changes, now.minus(stretch), now) };
@@ -367,11 +377,15 @@ impl Desk {
             unreadable(&error);
             Vec::new()
         });
-        let told = match snapshot.monitors.get(&incident.monitor).filter(|_| incident.closed.is_none()) {
+        let monitor = snapshot.monitors.get(&incident.monitor);
+        let told = match monitor.filter(|_| incident.closed.is_none()) {
             Some(view) => self.told(view, frame.now).await,
             None => AllTold::new(),
         };
         let mut view = views::incident(&incident, (&deliveries, frame.may_operate), snapshot, (frame.now, &told));
+        if let (Some(monitor), Some(closed)) = (monitor.filter(|view| regions::is_shared(view)), incident.closed) {
+            view.then = self.seen_then(monitor, (incident.opened_at.minus(CLOCKS), closed.at + CLOCKS), frame.now).await;
+        }
         view.draft = timeline::draft(id, asked(query, "template").as_deref(), snapshot);
         Ok(incidents::page(frame, &view))
     }
@@ -379,6 +393,21 @@ impl Desk {
 
 fn asked(query: &str, name: &str) -> Option<String> {
     url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+}
+
+impl Desk {
+    /// How the last bad check of each voter looked in a time that is over, while results of it are kept.
+    async fn seen_then(&self, view: &MonitorView, span: (UnixMillis, UnixMillis), now: UnixMillis) -> Vec<RegionRow> {
+        let told = async {
+            match &self.colleagues {
+                Some(colleagues) => colleagues::ask_failed(colleagues.as_ref(), view, span, now).await,
+                None => AllTold::new(),
+            }
+        };
+        let (told, own) = tokio::join!(told, within(self.archive.results(&view.monitor.id, span, SEARCHED_MAX)));
+        let own = own.inspect_err(unreadable).unwrap_or_default();
+        regions::then_rows(view, &told, &Results::failed(&own))
+    }
 }
 
 fn unreadable(error: &ReadError) {

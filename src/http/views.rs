@@ -52,6 +52,7 @@ pub fn frame(visit: &Visit, viewer: &Viewer, snapshot: &Snapshot) -> Frame {
         form_token: viewer.form_token().to_owned(),
         revision: live::revision(snapshot),
         has_peers: snapshot.cluster.is_some(),
+        has_heartbeats: snapshot.config.monitors.iter().any(|monitor| monitor.heartbeat().is_some()),
         banners: banners(snapshot, &visit.links, visit.now.wall),
     }
 }
@@ -195,6 +196,7 @@ pub fn incident(
             decider: view.decider.as_ref().map(ToString::to_string),
             failing: regions::failing_rows(view, told),
         }),
+        then: Vec::new(),
         evidence: incident.evidence.clone(),
         deliveries,
     }

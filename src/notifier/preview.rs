@@ -4,15 +4,20 @@
 //! stay in it in some spelling.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::config::Config;
 use crate::model::channel::Channel;
 use crate::model::channel::ChannelSpec;
 use crate::model::channel::spec::CommandSpec;
 use crate::model::channel::spec::EmailSpec;
 use crate::model::channel::spec::MailTls;
+use crate::model::monitor::Monitor;
+use crate::model::notification::EventKind;
 use crate::model::secret::Secret;
+use crate::model::time::UnixMillis;
 use crate::notifier::command;
 use crate::notifier::compose::Message;
 use crate::notifier::email;
@@ -22,9 +27,12 @@ use crate::notifier::kind::Kind;
 use crate::notifier::kind::Way;
 use crate::notifier::kind::way;
 use crate::notifier::mask::HIDDEN;
+use crate::notifier::payload::Links;
 use crate::notifier::payload::json;
 use crate::notifier::request::Answer;
 use crate::notifier::request::Request;
+use crate::notifier::sample::sample;
+use crate::notifier::signed::LinkKeys;
 
 /// Requests that are shown; no kind has more.
 const N_REQUESTS_MAX: usize = 4;
@@ -57,6 +65,22 @@ pub fn preview(channel: &Channel, message: &Message<'_>) -> Result<String, SendE
         Way::Mail(spec) => Ok(conversation(spec, &email::mail(spec, message)?)),
         Way::Program(spec) => Ok(errand(spec, message)),
     }
+}
+
+/// What a channel would send of such an event: about an incident made up for a monitor that uses the channel, so that what is shown may
+/// really come.
+///
+/// # Errors
+/// Why there is nothing to show, in one sentence.
+pub fn preview_of(config: &Config, channel: &Channel, event: EventKind, now: UnixMillis) -> Result<String, String> {
+    let uses = |monitor: &&Arc<Monitor>| monitor.channels.contains(&channel.name);
+    let about = config.monitors.iter().find(uses).or_else(|| config.monitors.first());
+    let monitor = about.ok_or("there is no monitor in the config that a message could be about")?;
+    let notification = sample(channel.name.clone(), event, monitor, now);
+    // An incident that does not exist is acknowledged by nobody, whatever signed its links.
+    let links = Links::new(&config.server).signed(LinkKeys::new(config, &Secret::new("preview")));
+    let message = Message { notification: &notification, on: &channel.on, links: &links, now, first: None };
+    preview(channel, &message).map_err(|error| error.to_string())
 }
 
 /// What a mail server would be told.

@@ -495,8 +495,12 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
         let channel = &self.channel;
         let (n_messages, n_attempts) = (marks.len(), due[0].telling.rows[0].n_attempts.saturating_add(1));
         if let Some((_, Mark::Retry { next_at, error })) = marks.iter().find(|(_, mark)| matches!(mark, Mark::Retry { .. })) {
-            let wait = spoken(next_at.since(self.now()));
-            tracing::warn!(%channel, key, n_messages, n_attempts, error, "message `{key}` not accepted by channel `{channel}`, next attempt in {wait}: {error}");
+            // With peers the turn goes round at once.
+            let next = match spoken(next_at.since(self.now())) {
+                _ if *next_at <= self.now() => "the next node tries".to_owned(),
+                wait => format!("next attempt in {wait}"),
+            };
+            tracing::warn!(%channel, key, n_messages, n_attempts, error, "message `{key}` not accepted by channel `{channel}`, {next}: {error}");
         }
         if let Some((_, Mark::Dead { error, .. })) = marks.iter().find(|(_, mark)| matches!(mark, Mark::Dead { .. })) {
             tracing::error!(%channel, key, n_messages, n_attempts, error, "message `{key}` given up, channel `{channel}` did not accept it: {error}");

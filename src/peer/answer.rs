@@ -5,6 +5,7 @@
 //! | `ping` | `{}` | `{}`: whoever answers is there, and not only its machine |
 //! | `history` | `{"since": ms}` | `{"incidents": [[key, value], …], "verdicts": [[monitor, at, verdict], …]}` |
 //! | `results` | `{"monitor": id}` | its newest result, the newest ones in small, and the response times of a day: `crate::peer::results` |
+//! | `failed` | `{"monitor": id, "from": ms, "to": ms}` | in the same form the last result between these times that was not good, while it is kept |
 //!
 //! Incidents travel in the form of epochs (`crate::consensus::codec`). What a node measured stays with it, and is asked for when
 //! somebody looks at it.
@@ -41,6 +42,7 @@ use crate::peer::port::Ask;
 use crate::peer::port::AskError;
 use crate::peer::port::Carrier;
 use crate::peer::results::Results;
+use crate::peer::results::SEARCHED_MAX;
 use crate::peer::results::SUMS_SPAN;
 use crate::store::History;
 use crate::store::IncidentFilter;
@@ -87,6 +89,21 @@ pub fn ask_results(monitor: &MonitorId) -> Ask {
 }
 
 #[derive(Serialize, Deserialize)]
+struct Then {
+    monitor: String,
+    from: i64,
+    to: i64,
+}
+
+/// The question for the last check of this monitor between two times that was not good.
+#[must_use]
+pub fn ask_failed(monitor: &MonitorId, (from, to): (UnixMillis, UnixMillis)) -> Ask {
+    // A text and two numbers in an object: this cannot fail.
+    let body = serde_json::to_vec(&Then { monitor: monitor.to_string(), from: from.0, to: to.0 }).unwrap_or_default();
+    Ask { about: "failed".to_owned(), body: Bytes::from(body) }
+}
+
+#[derive(Serialize, Deserialize)]
 struct Page {
     incidents: Vec<(String, String)>,
     verdicts: Vec<(String, i64, String)>,
@@ -104,6 +121,12 @@ impl Answers for Desk {
                 "results" => {
                     let Which { monitor } = serde_json::from_slice(&ask.body).map_err(|error| format!("that is no question: {error}"))?;
                     self.results(&MonitorId::parse(&monitor).map_err(|error| error.to_string())?).await
+                }
+                "failed" => {
+                    let Then { monitor, from, to } =
+                        serde_json::from_slice(&ask.body).map_err(|error| format!("that is no question: {error}"))?;
+                    let monitor = MonitorId::parse(&monitor).map_err(|error| error.to_string())?;
+                    self.failed(&monitor, (UnixMillis(from), UnixMillis(to))).await
                 }
                 other => Err(format!("this version does not know the question `{}`", other.escape_default())),
             }
@@ -143,6 +166,12 @@ impl Desk {
         // Without a database there is still the present to tell.
         let rollups = self.store.rollups(monitor, Resolution::FiveMinutes, now.minus(SUMS_SPAN), now).await.unwrap_or_default();
         Ok(Results::of(view, &rollups).encode(now))
+    }
+
+    async fn failed(&self, monitor: &MonitorId, (from, to): (UnixMillis, UnixMillis)) -> Result<Bytes, String> {
+        let now = self.engine.snapshot().at;
+        let found = self.store.results(monitor, from, to, SEARCHED_MAX).await.map_err(|error| error.to_string())?;
+        Ok(Results::failed(&found).encode(now))
     }
 
     /// Fetches history whenever it is missed, until `stop`.

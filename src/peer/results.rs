@@ -35,6 +35,10 @@ const RECENT_MAX: usize = 60;
 /// Sums of five minutes: those of a day, and the two that are cut by its ends.
 const SUMS_MAX: usize = 290;
 
+/// Single results that are looked through for one that failed. The last one before an end is among the newest: the end is the first
+/// good check.
+pub const SEARCHED_MAX: usize = 200;
+
 /// Lines of the newest check, of those it has when it failed: one hop with all its phases and headers.
 const LINES_MAX: usize = 40;
 
@@ -91,6 +95,13 @@ impl Results {
             recent: view.recent.iter().copied().collect(),
             sums: rollups.iter().map(sum).collect(),
         }
+    }
+
+    /// The newest that was not good, of these results, the newest first. What cannot be said is not shown either.
+    #[must_use]
+    pub fn failed(found: &[CheckResult]) -> Results {
+        let failed = found.iter().find(|result| matches!(result.outcome, Outcome::Down | Outcome::Degraded));
+        Results { newest: failed.map(newest), ..Results::default() }
     }
 
     /// The answer, written when this node's clock showed `now`.

@@ -22,6 +22,8 @@ const SCRIPTS: [&str; 3] = ["live.js", "overview.js", "chart.js"];
 pub enum Section {
     /// Dashboard and monitors.
     Monitors,
+    /// Heartbeats.
+    Heartbeats,
     /// Incidents.
     Incidents,
     /// What nobody is told of for a while.
@@ -37,8 +39,9 @@ pub enum Section {
 }
 
 impl Section {
-    const ALL: [Section; 7] = [
+    const ALL: [Section; 8] = [
         Section::Monitors,
+        Section::Heartbeats,
         Section::Incidents,
         Section::Silences,
         Section::Maintenance,
@@ -50,6 +53,7 @@ impl Section {
     fn word(self) -> &'static str {
         match self {
             Section::Monitors => "Monitors",
+            Section::Heartbeats => "Heartbeats",
             Section::Incidents => "Incidents",
             Section::Silences => "Silences",
             Section::Maintenance => "Maintenance",
@@ -62,6 +66,7 @@ impl Section {
     fn address(self, links: &Links) -> String {
         match self {
             Section::Monitors => links.dashboard(),
+            Section::Heartbeats => links.heartbeats(),
             Section::Incidents => links.incidents(),
             Section::Silences => links.silences(),
             Section::Maintenance => links.maintenance(),
@@ -91,8 +96,21 @@ pub struct Frame {
     pub revision: String,
     /// There is a cluster, and so a page about it.
     pub has_peers: bool,
+    /// There are heartbeats to look at.
+    pub has_heartbeats: bool,
     /// What the reader has to be told wherever they are.
     pub banners: Vec<Banner>,
+}
+
+impl Frame {
+    /// Whether there is anything on that page.
+    fn has(&self, section: Section) -> bool {
+        match section {
+            Section::Heartbeats => self.has_heartbeats,
+            Section::Peers => self.has_peers,
+            Section::Monitors | Section::Incidents | Section::Silences | Section::Maintenance | Section::Channels | Section::Config => true,
+        }
+    }
 }
 
 /// A page for those who are signed in.
@@ -126,7 +144,7 @@ fn around(frame: &Frame, section: Section, title: &str, main: &Markup) -> Markup
                 header.top {
                     a.brand href=(links.dashboard()) { "vigilmon" }
                     nav aria-label="Sections" {
-                        @for item in Section::ALL.into_iter().filter(|item| *item != Section::Peers || frame.has_peers) {
+                        @for item in Section::ALL.into_iter().filter(|item| frame.has(*item) || *item == section) {
                             a href=(item.address(links)) aria-current=[(item == section).then_some("page")] { (item.word()) }
                         }
                     }

@@ -96,6 +96,18 @@ impl Links {
         self.to("/new-monitor")
     }
 
+    /// The same for a heartbeat.
+    #[must_use]
+    pub fn new_heartbeat(&self) -> String {
+        self.to("/new-monitor?kind=heartbeat")
+    }
+
+    /// All heartbeats.
+    #[must_use]
+    pub fn heartbeats(&self) -> String {
+        self.to("/heartbeats")
+    }
+
     /// Where a form asks for it to be written into the config.
     #[must_use]
     pub fn add_monitor(&self) -> String {

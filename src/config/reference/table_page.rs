@@ -29,6 +29,7 @@ pub(super) const SECTIONS: &[Section] = &[
         doc: "Lets visitors ask to be told what the page says: they confirm first, and each message can end it. Needs `server.public_url`.",
         keys: SUBSCRIPTIONS,
     },
+    Section {
         path: "incident_templates[]",
         doc: "A text that people can begin an update of an incident or an announcement with.",
         keys: TEMPLATE,

@@ -70,6 +70,43 @@ async fn a_page_says_in_words_how_it_stands() {
 }
 
 #[tokio::test]
+async fn the_list_begins_with_what_needs_somebody_and_says_when_each_is_expected() {
+    let success = |ago: u64| [(ago, PingKind::Success, None)];
+    let silent = Heartbeat { first_ping: FirstPing::Optional, ..rules() };
+    let resting = MonitorView { verdict: Verdict::Paused, paused_by_operator: true, ..heartbeat("resting", rules(), &success(60)) };
+    let views = vec![
+        resting,
+        heartbeat("fine", rules(), &[(400, PingKind::Start, None), (60, PingKind::Success, None), (20, PingKind::Start, None)]),
+        heartbeat("silent", silent, &[]),
+        heartbeat("late", rules(), &success(3700)),
+        heartbeat("gone", rules(), &success(4 * 3600)),
+        heartbeat("sooner", rules(), &success(3000)),
+    ];
+    let world = World::new(snapshot(config(), views)).await;
+    let cookie = world.sign_in().await;
+    let html = world.get("/heartbeats", &[("cookie", &cookie)]).await.body;
+    let rows: Vec<&str> = html.split("<tr data-key=").skip(1).collect();
+    for (row, words) in rows.iter().zip([
+        &["\"gone\"", "Down", "3 runs missed", "was expected", "canary-no success"][..],
+        &["\"late\"", "Late", "was expected", "may come"],
+        &["\"silent\"", "Never pinged", "none yet"],
+        &["\"sooner\"", "Up", "every 1 h", "grace 10 min", "in 10 min"],
+        &["\"fine\"", "Up", "running for 20 s", "before that 5 min 40 s", "in 59 min"],
+        &["\"resting\"", "Paused", "paused"],
+    ]) {
+        for word in words {
+            assert!(row.contains(word), "{word} is missing in {row}");
+        }
+    }
+    assert_eq!(rows.len(), 6);
+    assert!(html.contains("<a href=\"/heartbeats\" aria-current=\"page\">Heartbeats</a>"), "{html}");
+    let alone = World::new(snapshot(config(), Vec::new())).await;
+    let cookie = alone.sign_in().await;
+    assert!(!alone.get("/monitors", &[("cookie", &cookie)]).await.body.contains("/heartbeats"), "there is none to look at");
+    assert!(alone.get("/heartbeats", &[("cookie", &cookie)]).await.body.contains("There is none yet."));
+}
+
+#[tokio::test]
 async fn a_calendar_lists_its_next_five_times_and_missing_ones_are_cut() {
     let schedule = Schedule::cron("30 * * * *", None, CronRules::Vixie).unwrap();
     let html = shown(heartbeat("job", Heartbeat { schedule, ..rules() }, &[(20 * 3600, PingKind::Success, None)])).await;

@@ -14,7 +14,9 @@ use crate::http::tests::world::Read;
 use crate::http::tests::world::World;
 use crate::http::tests::world::api_token;
 use crate::http::tests::world::config;
+use crate::http::tests::world::monitor;
 use crate::http::tests::world::snapshot;
+use crate::http::tests::world::view;
 use crate::http::visit::Peer;
 use crate::model::channel::Channel;
 use crate::model::channel::ChannelSpec;
@@ -151,6 +153,26 @@ async fn the_pages_say_how_each_channel_is_and_what_it_answered() {
     for body in [list, page] {
         assert!(!body.contains("canary"), "{body}");
     }
+}
+
+#[tokio::test]
+async fn the_page_of_a_channel_shows_what_it_would_send_to_those_who_may_send() {
+    let world = World::new(snapshot(with_channels(), vec![view(monitor("api", "shop.example"), None)])).await;
+    let cookie = world.sign_in().await;
+    let page = async |query: &str| world.get(&format!("/channels/ops{query}"), &[("cookie", &cookie)]).await.body;
+    let unasked = page("").await;
+    assert!(unasked.contains("href=\"/channels/ops?preview=recovered#preview\"") && !unasked.contains("POST https://"), "{unasked}");
+    for (event, shown) in [("down", "&quot;event&quot;: &quot;down&quot;"), ("recovered", "&quot;event&quot;: &quot;recovered&quot;")] {
+        let body = page(&format!("?preview={event}")).await;
+        assert!(body.contains("POST https://hooks.example/***") && body.contains(shown), "{body}");
+        assert!(body.contains(&format!("?preview={event}#preview\" aria-current=\"true\"")) && !body.contains("canary-url"), "{body}");
+    }
+    for strange in ["?preview=", "?preview=nothing", "?preview=%3Cb%3E"] {
+        assert!(!page(strange).await.contains("POST https://"), "{strange}");
+    }
+    let asked = "/channels/ops?preview=down";
+    let read = world.ask("GET", asked, &[("authorization", "Bearer reader")], "").await.body;
+    assert!(!read.contains("POST https://") && !read.contains("What it would send"), "{read}");
 }
 
 #[tokio::test]

@@ -397,6 +397,7 @@ fn peers_page(snapshot: &Snapshot, text: &str) -> String {
         form_token: "token".to_owned(),
         revision: String::new(),
         has_peers: true,
+        has_heartbeats: true,
         banners: peer_views::banners(snapshot, &report, &Links::new("")),
     };
     peers::page(&frame, &peer_views::page(snapshot, &report).unwrap()).into_string()

@@ -24,10 +24,14 @@ use crate::http::tests::world::snapshot;
 use crate::http::tests::world::view;
 use crate::model::id::NodeName;
 use crate::model::id::Region;
+use crate::model::incident::CloseReason;
+use crate::model::incident::Closed;
+use crate::model::incident::Incident;
 use crate::model::incident::Lane;
 use crate::model::page::Show;
 use crate::model::page::Visibility;
 use crate::model::peer::Vantage;
+use crate::model::result::CheckResult;
 use crate::model::result::Failure;
 use crate::model::result::Outcome;
 use crate::model::result::Timings;
@@ -140,7 +144,7 @@ pub(super) struct Nodes(pub(super) String);
 
 impl Colleagues for Nodes {
     fn ask<'a>(&'a self, node: &'a NodeName, ask: Ask) -> Later<'a, Result<Bytes, AskError>> {
-        assert_eq!(ask.about, "results");
+        assert!(matches!(ask.about.as_str(), "results" | "failed"), "{ask:?}");
         Box::pin(async move {
             match node.as_str() {
                 "n-us" => Ok(self.results().encode(NOON)),
@@ -210,6 +214,38 @@ async fn an_open_incident_has_the_evidence_of_other_regions() {
     assert!(!html.contains("did not answer"), "regions that are fine have nothing to show");
     let list = world.get("/monitors", &[("cookie", &cookie)]).await.body;
     assert!(list.contains("<a href=\"/incidents/incapi\">from us: ") && list.contains("The one monitor fails from some regions"), "{list}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_incident_that_is_over_has_what_each_region_saw_last() {
+    let mut view = regional();
+    let open = view.incidents.remove(0);
+    let own = view.last.as_deref().unwrap().clone();
+    let world = world(vec![view], ALL).await;
+    let over = |at| Incident { closed: Some(Closed { at, how: CloseReason::Recovered }), ..open.clone() };
+    *world.shelf.incidents.lock().unwrap() = vec![over(open.confirmed_at + Duration::from_secs(60))];
+    let failed = |at| CheckResult {
+        at,
+        outcome: Outcome::Down,
+        failure: Some(Failure::Body { detail: "seen from here".to_owned() }),
+        ..own.clone()
+    };
+    let cookie = world.sign_in().await;
+    let page = async || world.get("/incidents/incapi", &[("cookie", &cookie)]).await.body;
+    *world.shelf.results.lock().unwrap() = vec![own.clone(), failed(open.confirmed_at)];
+    let html = page().await;
+    for shown in [
+        "What the regions saw last",
+        "told by a node\n2 more lines were not kept",
+        "seen from here",
+        "Last bad check: did not answer",
+        "refused: told by a node",
+    ] {
+        assert!(html.contains(shown), "{shown} in {html}");
+    }
+    assert!(!html.contains("Regions now"));
+    *world.shelf.results.lock().unwrap() = vec![failed(open.confirmed_at + Duration::from_secs(600)), own.clone()];
+    assert!(!page().await.contains("seen from here"), "that was later");
 }
 
 #[tokio::test(start_paused = true)]

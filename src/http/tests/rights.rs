@@ -31,6 +31,7 @@ const PROTECTED: &[(&str, &str)] = &[
     ("GET", "/monitors"),
     ("HEAD", "/monitors/api"),
     ("GET", "/new-monitor"),
+    ("GET", "/heartbeats"),
     ("GET", "/incidents"),
     ("GET", "/incidents/incapi"),
     ("GET", "/silences"),
@@ -177,6 +178,7 @@ async fn viewers_see_every_page_and_what_is_wrong_with_it() {
     for path in [
         "/monitors",
         "/monitors/api",
+        "/heartbeats",
         "/incidents",
         "/incidents/incapi",
         "/config",

@@ -221,8 +221,14 @@ impl Archive for Shelf {
         self.read(all.get(&resolution).into_iter().flatten().filter(is_within).copied().collect())
     }
 
-    fn results<'a>(&'a self, id: &'a MonitorId, _: UnixMillis, limit: usize) -> Later<'a, Result<Vec<CheckResult>, ReadError>> {
-        self.read(self.results.lock().unwrap().iter().filter(|result| result.monitor == *id).take(limit).cloned().collect())
+    fn results<'a>(
+        &'a self,
+        id: &'a MonitorId,
+        (from, to): (UnixMillis, UnixMillis),
+        limit: usize,
+    ) -> Later<'a, Result<Vec<CheckResult>, ReadError>> {
+        let is_wanted = |result: &&CheckResult| result.monitor == *id && from <= result.at && result.at < to;
+        self.read(self.results.lock().unwrap().iter().filter(is_wanted).take(limit).cloned().collect())
     }
 
     fn verdicts<'a>(&'a self, ids: &'a [MonitorId], from: UnixMillis, _: UnixMillis) -> Later<'a, Result<Vec<VerdictChange>, ReadError>> {

@@ -115,6 +115,8 @@ fn try_again(row: &DeliveryRow, frame: &Frame) -> Markup {
 
 fn attempts(row: &DeliveryRow) -> Markup {
     let made = match row.n_attempts {
+        // Another node made them.
+        0 if matches!(row.state, Sending::Sent(_)) => String::new(),
         0 => "none yet".to_owned(),
         n => text::count(usize::try_from(n).unwrap_or(usize::MAX), "attempt"),
     };

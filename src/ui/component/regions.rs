@@ -185,20 +185,20 @@ pub fn charts(rows: &[RegionRow], (from, to): (UnixMillis, UnixMillis)) -> Marku
     }
 }
 
-/// What failing regions saw, side by side.
+/// What failing regions saw, side by side. `which` says of which check that is.
 #[must_use]
-pub fn evidence(rows: &[RegionRow], now: UnixMillis) -> Markup {
+pub fn evidence(rows: &[RegionRow], which: &str, now: UnixMillis) -> Markup {
     html! {
         div.multiples.evidences {
             @for row in rows {
                 article.evidence.(class(row.state)) {
                     h3 { (row.region) @if row.node != row.region { span.quiet { " " (row.node) } } }
-                    p { (says(row, now)) }
+                    div { (says(row, now)) }
                     @match &row.measured {
                         Measured::NotAsked => {},
-                        Measured::Nothing(why) => { p.quiet { "Newest check: " (why) } },
+                        Measured::Nothing(why) => { p.quiet { (which) ": " (why) } },
                         Measured::Results(results) => {
-                            p.quiet { "Newest check " (text::ago(results.at, now)) @if let Some(remote) = &results.remote { ", " (remote) } @if let Some(status) = results.status { ", status " (status) } }
+                            p.quiet { (which) " " (text::ago(results.at, now)) @if let Some(remote) = &results.remote { ", " (remote) } @if let Some(status) = results.status { ", status " (status) } }
                             (waterfall::strip(&results.timings))
                             @if !results.lines.is_empty() {
                                 pre.transcript { @for line in &results.lines { (line) "\n" } @if results.n_dropped > 0 { (results.n_dropped) " more lines were not kept\n" } }

@@ -88,6 +88,8 @@ pub enum Stand {
 pub struct ChannelView {
     /// As in the list.
     pub row: ChannelRow,
+    /// What it would send; `None` for those who may not know, and for a channel that left the config.
+    pub preview: Option<PreviewView>,
     /// The test message that was sent last, since the start.
     pub test: Option<AttemptRow>,
     /// A page of the log, newest first.
@@ -98,6 +100,15 @@ pub struct ChannelView {
     pub dead_only: bool,
     /// The database could not be read.
     pub unreadable: bool,
+}
+
+/// What a channel would send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PreviewView {
+    /// What it hears of.
+    pub events: Vec<&'static str>,
+    /// The event that was asked for, and every request that it takes or why there is none. Nothing in it is secret.
+    pub shown: Option<(&'static str, Result<String, String>)>,
 }
 
 /// The list.
@@ -196,6 +207,7 @@ pub fn one(frame: &Frame, view: &ChannelView) -> Markup {
             div { dt { "Given up" } dd { (row.n_dead) } }
         }
         @if let Some(test) = &view.test { section { h2 { "Last test message" } ul.attempts { (delivery::attempt(test)) } } }
+        @if let Some(preview) = &view.preview { (previews(frame, &row.name, preview)) }
         section {
             div.title-row { h2 { @if view.dead_only { "Given up" } @else { "Messages" } } (filters(frame, view)) }
             @if view.unreadable { (unreadable()) } @else { (delivery::table(&view.deliveries, Columns { channel: false, about: true }, frame)) }
@@ -203,6 +215,26 @@ pub fn one(frame: &Frame, view: &ChannelView) -> Markup {
         }
     };
     layout::operator(frame, Section::Channels, &row.name, &content)
+}
+
+/// What it would send of an incident that is made up. Asked for by an address, so that it can be sent to somebody and works without a script.
+fn previews(frame: &Frame, name: &str, view: &PreviewView) -> Markup {
+    let here = frame.links.channel(name);
+    let shown = view.shown.as_ref().map(|(event, _)| *event);
+    html! {
+        section #preview {
+            h2 { "What it would send" }
+            p.quiet { "Made up for one of its monitors, and not sent. Secrets are hidden." }
+            ul.counts.pills { @for event in &view.events {
+                li { a href={ (here) "?preview=" (event) "#preview" } aria-current=[(shown == Some(event)).then_some("true")] { (event) } }
+            } }
+            @match &view.shown {
+                Some((_, Ok(text))) => pre.transcript tabindex="0" aria-label="What would be sent" { (text) },
+                Some((_, Err(why))) => p.cause { "Nothing is sent: " (why) "." },
+                None => {},
+            }
+        }
+    }
 }
 
 fn buttons(frame: &Frame, row: &ChannelRow) -> Markup {

@@ -108,7 +108,7 @@ pub fn page(links: &Links) -> Markup {
         section { h2 { "Overview" } (dashboard::summary(&overview(Verdict::Down), NOON)) (dashboard::summary(&overview(Verdict::Up), NOON)) (dashboard::counts(&counts())) }
         section { h2 { "Waterfall" } (waterfall(&timings())) (waterfall(&Timings::default())) }
         (regions::section(&shared(), NOON))
-        section { h2 { "Regions side by side" } (regions::evidence(&shared().rows, NOON)) (regions::charts(&shared().rows, (NOON.minus(Duration::from_secs(3600 * 24)), NOON))) }
+        section { h2 { "Regions side by side" } (regions::evidence(&shared().rows, "Newest check", NOON)) (regions::charts(&shared().rows, (NOON.minus(Duration::from_secs(3600 * 24)), NOON))) }
         section { h2 { "Banners" } @for state in STATES { (notice::banner(&Banner { state, text: "Something is to be known.".to_owned(), link: Some(("#".to_owned(), "More".to_owned())) })) } }
         section { h2 { "Timeline" } (timeline::timeline(&frame(links), &IncidentId::from_derived("abc234"), &moments())) }
         (updates::forms(&frame(links), &IncidentId::from_derived("abc234"), &Draft { state: UpdateState::Identified, text: "It is the *disk*.".to_owned(), templates: vec!["Looking into it".to_owned(), "Found".to_owned()] }, None))
@@ -429,6 +429,7 @@ fn frame(links: &Links) -> Frame {
         form_token: String::new(),
         revision: String::new(),
         has_peers: true,
+        has_heartbeats: true,
         banners: Vec::new(),
     }
 }

@@ -68,6 +68,8 @@ pub struct IncidentView {
     pub diagnosis: Option<&'static str>,
     /// How it is now, when others watch it, too, and it is open.
     pub now: Option<IncidentNow>,
+    /// What each region saw last of an incident that is over, as far as it is known any more.
+    pub then: Vec<RegionRow>,
     /// What the confirming check did.
     pub evidence: Vec<String>,
     /// Who was told.
@@ -124,6 +126,7 @@ pub fn page(frame: &Frame, view: &IncidentView) -> Markup {
         @if let Some(diagnosis) = view.diagnosis { p.diagnosis { b { "Diagnosis: " } (diagnosis) "." } }
         @if let Some(sentence) = &view.fewer { p { (sentence) } }
         @if let Some(now) = &view.now { (regions_now(now, frame.now)) }
+        @if !view.then.is_empty() { section { h2 { "What the regions saw last" } (regions::evidence(&view.then, "Last bad check", frame.now)) } }
         @if view.now.is_none() || !view.evidence.is_empty() { (evidence(view)) }
         section { h2 { "Who was told" } (delivery::table(&view.deliveries, Columns { channel: true, about: false }, frame)) }
     };
@@ -134,7 +137,7 @@ pub fn page(frame: &Frame, view: &IncidentView) -> Markup {
 fn evidence(view: &IncidentView) -> Markup {
     html! {
         section {
-            h2 { @if view.now.is_some() { "Evidence of this node" } @else { "Evidence" } }
+            h2 { @if view.now.is_some() || !view.then.is_empty() { "Evidence of this node" } @else { "Evidence" } }
             @if view.evidence.is_empty() { p.quiet { "None was kept." } } @else { pre.transcript { @for line in &view.evidence { (line) "\n" } } }
         }
     }
@@ -145,7 +148,7 @@ fn regions_now(now: &IncidentNow, at: UnixMillis) -> Markup {
         section {
             h2 { "Regions now" }
             p { @for sentence in &now.sentences { (sentence) " " } @if let Some(decider) = &now.decider { span.quiet { (decider) " decides and tells." } } }
-            (regions::evidence(&now.failing, at))
+            (regions::evidence(&now.failing, "Newest check", at))
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod dashboard;
 pub mod error;
 #[cfg(debug_assertions)]
 pub mod gallery;
+pub mod heartbeats;
 pub mod incidents;
 pub mod maintenance;
 pub mod monitor;

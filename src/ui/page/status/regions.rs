@@ -14,7 +14,7 @@ use crate::ui::page::status::ServiceView;
 use crate::ui::page::status::severity;
 
 /// Up to so many services all have their row; of more only groups, and the services that are not well from everywhere.
-const ALL_LISTED: usize = 24;
+const ALL_LISTED: usize = 8;
 
 /// The table. Nothing without regions; on a narrow screen it is scrolled.
 pub(super) fn matrix(groups: &[GroupView], p: &Phrases) -> Markup {

@@ -355,7 +355,7 @@ fn a_refresh_leaves_a_search_and_an_incident_as_they_are() {
 
     browser.go(&scene.url(&format!("/incidents/{incident}")));
     browser.fill(&browser.find("form[action$=acknowledge] input[name=note]"), "soon");
-    browser.click(&browser.find_saying("summary", "Note for operators"));
+    browser.click(&browser.find_saying("summary", "Note for everybody who is signed in"));
     browser.fill(&browser.find("form[action$=notes] textarea"), "what I know");
     browser.click(&browser.find("form[action$='/updates'] input[value=monitoring]"));
     browser.fill(&browser.find("form[action$='/updates'] textarea"), "half a sen");
@@ -397,7 +397,7 @@ fn what_is_typed_for_one_announcement_stays_with_it() {
     renew_until(&browser, "Third trouble");
     told(&scene, &["announce", "update", &first, "--state", "identified", "--text", "somebody else says"]);
     renew_until(&browser, "somebody else says");
-    let form = |id: &str| format!("document.querySelector('article[data-key=\"{id}\"] form')");
+    let form = |id: &str| format!("document.querySelector('article[data-key=\"{id}\"] form.stacked')");
     let of = |id: &str| {
         let form = form(id);
         worth(
@@ -411,7 +411,7 @@ fn what_is_typed_for_one_announcement_stays_with_it() {
     assert_eq!(of(&first), json!(["about the first", "monitoring", true, false]));
     assert_eq!(of(&third), json!(["", "investigating", false, false]));
     assert_eq!(worth(&browser, &form(&second)), Value::Null, "what is over has no form");
-    browser.click(&browser.find(&format!("article[data-key='{first}'] form button")));
+    browser.click(&browser.find(&format!("article[data-key='{first}'] form.stacked button")));
     wait_for("the update", || told(&scene, &["announce", "list", "--json"]).contains("about the first").then_some(()));
     let listed: Value = serde_json::from_str(&told(&scene, &["announce", "list", "--json"])).unwrap();
     for announced in listed["announcements"].as_array().unwrap() {

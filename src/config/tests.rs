@@ -27,6 +27,7 @@ use crate::model::monitor::Monitor;
 use crate::model::monitor::ProbeSpec;
 use crate::model::monitor::Quorum;
 use crate::model::monitor::TlsVersion;
+use crate::model::secret::Secret;
 
 struct World(BTreeMap<&'static str, &'static str>);
 
@@ -226,7 +227,9 @@ channels:
     assert_eq!(template.escaping, Escaping::Json);
     let text = |text: &str| TemplatePart::Text(text.to_owned());
     let expected = [
-        text("{ \"host\": \"api.example.com\", \"m\": \""),
+        text("{ \"host\": \""),
+        TemplatePart::Filled(Secret::new("api.example.com")),
+        text("\", \"m\": \""),
         TemplatePart::Slot(Slot::MonitorName),
         text("\", \"d\": "),
         TemplatePart::Slot(Slot::DurationSeconds),

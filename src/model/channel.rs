@@ -29,6 +29,7 @@ use crate::model::channel::spec::SlackSpec;
 use crate::model::channel::spec::TeamsSpec;
 use crate::model::channel::spec::TelegramSpec;
 use crate::model::channel::spec::TwilioSpec;
+use crate::model::channel::spec::Word;
 use crate::model::channel::spec::ZulipSpec;
 use crate::model::id::ChannelName;
 use crate::model::monitor::Origin;
@@ -152,7 +153,11 @@ impl ChannelSpec {
         match self {
             ChannelSpec::Webhook(spec) => {
                 let headers = spec.headers.iter_mut().map(|(_, value)| value);
-                [&mut spec.url].into_iter().chain(headers).chain(&mut spec.secret).collect()
+                let filled = spec.body.iter_mut().flat_map(|template| &mut template.parts).filter_map(|part| match part {
+                    TemplatePart::Filled(secret) => Some(secret),
+                    TemplatePart::Text(_) | TemplatePart::Slot(_) => None,
+                });
+                [&mut spec.url].into_iter().chain(headers).chain(&mut spec.secret).chain(filled).collect()
             }
             ChannelSpec::Slack(SlackSpec::Webhook { url }) => vec![url],
             ChannelSpec::Slack(SlackSpec::Bot { token, signing_secret, .. }) => [token].into_iter().chain(signing_secret).collect(),
@@ -187,7 +192,13 @@ impl ChannelSpec {
             ChannelSpec::Apprise(AppriseSpec { to: AppriseTo::Stored { key, .. }, .. }) => vec![key],
             ChannelSpec::Apprise(AppriseSpec { to: AppriseTo::Urls(urls), .. }) => urls.iter_mut().collect(),
             ChannelSpec::Email(spec) => spec.credentials.as_mut().map(|(_, password)| password).into_iter().collect(),
-            ChannelSpec::Command(spec) => spec.env.iter_mut().map(|(_, value)| value).collect(),
+            ChannelSpec::Command(spec) => {
+                let words = spec.run.iter_mut().filter_map(|word| match word {
+                    Word::Filled(secret) => Some(secret),
+                    Word::Plain(_) => None,
+                });
+                spec.env.iter_mut().map(|(_, value)| value).chain(words).collect()
+            }
         }
     }
 }
@@ -221,6 +232,8 @@ pub struct Template {
 pub enum TemplatePart {
     /// Copied.
     Text(String),
+    /// Copied as well; it comes from the environment, and may be a secret.
+    Filled(Secret),
     /// Replaced by a value.
     Slot(Slot),
 }

@@ -45,7 +45,13 @@ pub async fn send(spec: &CommandSpec, message: &Message<'_>, heard: &Heard) -> R
     let inherited = INHERITED.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)));
     let env = inherited.chain(variables(spec, message)).collect();
     let input = json(message.notification, message.links).into_bytes();
-    let program = Program { run: spec.run.clone(), env, input, timeout: spec.timeout, tail_bytes: tail_bytes(spec) };
+    let program = Program {
+        run: spec.run.iter().map(|word| word.reveal_for_use().to_owned()).collect(),
+        env,
+        input,
+        timeout: spec.timeout,
+        tail_bytes: tail_bytes(spec),
+    };
     let outcome = program.finished().await;
     match &outcome {
         Ok(Outcome::Ended(ended, tail)) => heard.note(AnsweredBy::Program, ended.shell_code(), whole_words(spec, tail)),

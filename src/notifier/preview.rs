@@ -99,7 +99,7 @@ fn conversation(spec: &EmailSpec, mail: &Mail) -> String {
 
 /// What a program would get.
 fn errand(spec: &CommandSpec, message: &Message<'_>) -> String {
-    let run: Vec<String> = spec.run.iter().map(|part| format!("{part:?}")).collect();
+    let run: Vec<String> = spec.run.iter().map(|word| format!("{:?}", word.reveal_for_use())).collect();
     let variables = command::variables(spec, message);
     let variables: Vec<String> = variables.into_iter().map(|(name, value)| format!("{name}={value}\n")).collect();
     format!("run: [{}]\n{}\n{}\n", run.join(", "), variables.concat(), laid_out(&json(message.notification, message.links)))
@@ -146,7 +146,31 @@ fn laid_out(body: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::model::channel::Escaping;
+    use crate::model::channel::Template;
+    use crate::model::channel::TemplatePart;
+    use crate::model::channel::WebhookSpec;
+    use crate::model::channel::spec::Word;
+    use crate::notifier::samples;
+
+    #[test]
+    fn what_the_environment_filled_in_is_hidden_too() {
+        let url = Secret::new("https://hooks.example/x");
+        let filled = || Secret::new("canary");
+        let parts =
+            vec![TemplatePart::Text("{\"token\":\"".to_owned()), TemplatePart::Filled(filled()), TemplatePart::Text("\"}".to_owned())];
+        let body = Some(Template { parts, escaping: Escaping::Json });
+        let webhook = WebhookSpec { url, method: "POST".to_owned(), headers: Vec::new(), secret: None, body };
+        let run = vec![Word::Plain("/usr/bin/page".to_owned()), Word::Filled(filled())];
+        let command = CommandSpec { run, env: Vec::new(), timeout: Duration::from_secs(1) };
+        for spec in [ChannelSpec::Webhook(webhook), ChannelSpec::Command(command)] {
+            let shown = preview(&samples::channel("ops", spec), &samples::World::down().message()).expect("something is sent");
+            assert!(shown.contains(HIDDEN) && !shown.contains("canary"), "{shown}");
+        }
+    }
 
     #[test]
     fn of_an_address_only_the_host_is_shown() {

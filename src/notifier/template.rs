@@ -20,6 +20,7 @@ pub fn fill(template: &Template, notification: &Notification, links: &Links) -> 
         for part in &template.parts {
             match part {
                 TemplatePart::Text(text) => out.push_str(text),
+                TemplatePart::Filled(text) => out.push_str(text.reveal_for_use()),
                 TemplatePart::Slot(slot) => push_escaped(&mut out, &value(*slot, &payload), template.escaping),
             }
         }

@@ -11,6 +11,7 @@ use crate::model::channel::Escaping;
 use crate::model::channel::Slot;
 use crate::model::channel::Template;
 use crate::model::channel::TemplatePart;
+use crate::model::secret::Secret;
 
 /// `body:`; slots stay, other variables are filled in.
 pub(super) fn body(ctx: &Ctx<'_>, at: &At<'_>) -> Option<Template> {
@@ -21,9 +22,9 @@ pub(super) fn body(ctx: &Ctx<'_>, at: &At<'_>) -> Option<Template> {
         match resolve(ctx, &part) {
             Ok(TemplatePart::Text(more)) => match parts.last_mut() {
                 Some(TemplatePart::Text(before)) => before.push_str(&more),
-                Some(TemplatePart::Slot(_)) | None => parts.push(TemplatePart::Text(more)),
+                Some(TemplatePart::Slot(_) | TemplatePart::Filled(_)) | None => parts.push(TemplatePart::Text(more)),
             },
-            Ok(slot @ TemplatePart::Slot(_)) => parts.push(slot),
+            Ok(other @ (TemplatePart::Slot(_) | TemplatePart::Filled(_))) => parts.push(other),
             Err((message, hint)) => {
                 ctx.bad(at, message, hint);
                 fine = false;
@@ -55,7 +56,7 @@ fn resolve(ctx: &Ctx<'_>, part: &Part<'_>) -> Result<TemplatePart, (String, Stri
             let is_variable = interpolate::is_env_name(name) && !name.chars().any(|c| c.is_ascii_lowercase());
             if is_variable || (interpolate::is_env_name(name) && ctx.around.env(name).is_some()) {
                 let value = interpolate::value(name, *default, ctx.around, Matrix::None);
-                return value.map(TemplatePart::Text).map_err(|trouble| (trouble.message, trouble.hint));
+                return value.map(|text| TemplatePart::Filled(Secret::new(text))).map_err(|trouble| (trouble.message, trouble.hint));
             }
             let hint = match reference::nearest(name, Slot::ALL.iter().map(|(known, _)| *known)) {
                 Some(near) => format!("did you mean `${{{near}}}`?"),
@@ -76,6 +77,7 @@ fn is_json_when_filled(template: &Template) -> bool {
         .iter()
         .map(|part| match part {
             TemplatePart::Text(text) => text.as_str(),
+            TemplatePart::Filled(text) => text.reveal_for_use(),
             TemplatePart::Slot(Slot::DurationSeconds) => "0",
             TemplatePart::Slot(_) => "x",
         })

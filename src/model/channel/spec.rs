@@ -348,11 +348,31 @@ pub struct Mailbox {
     pub address: String,
 }
 
+/// A word of a command line.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Word {
+    /// As it stands in the config.
+    Plain(String),
+    /// With something of the environment in it, which may be a secret.
+    Filled(Secret),
+}
+
+impl Word {
+    /// As the program gets it.
+    #[must_use]
+    pub fn reveal_for_use(&self) -> &str {
+        match self {
+            Word::Plain(text) => text,
+            Word::Filled(secret) => secret.reveal_for_use(),
+        }
+    }
+}
+
 /// How a program is run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CommandSpec {
     /// The program and its arguments; no shell is between.
-    pub run: Vec<String>,
+    pub run: Vec<Word>,
     /// Given to it besides the message.
     pub env: Vec<(String, Secret)>,
     /// How long it may run.

@@ -2,12 +2,17 @@
 
 use super::*;
 use crate::model::channel::ChannelSpec;
+use crate::model::channel::spec::Word;
 use crate::model::secret::Secret;
 use crate::notifier::samples;
 
+fn words(all: &[&str]) -> Vec<Word> {
+    all.iter().map(|word| Word::Plain((*word).to_owned())).collect()
+}
+
 fn shell(script: &str) -> CommandSpec {
     CommandSpec {
-        run: ["/bin/sh", "-c", script].map(str::to_owned).to_vec(),
+        run: words(&["/bin/sh", "-c", script]),
         env: vec![("PAGER_TOKEN".to_owned(), Secret::new("canary"))],
         timeout: Duration::from_secs(20),
     }
@@ -24,7 +29,7 @@ async fn told(spec: &CommandSpec, world: &samples::World) -> String {
 
 #[test]
 fn what_a_program_gets_reads_exactly_so() {
-    let spec = CommandSpec { run: vec!["/usr/local/bin/page".to_owned(), "--team".to_owned(), "ops \"b\"".to_owned()], ..shell("") };
+    let spec = CommandSpec { run: words(&["/usr/local/bin/page", "--team", "ops \"b\""]), ..shell("") };
     samples::assert_golden(&ChannelSpec::Command(spec));
 }
 
@@ -66,7 +71,7 @@ async fn each_end_has_its_class_and_secrets_are_hidden() {
     }
     let slow = CommandSpec { timeout: Duration::from_secs(1), ..shell("echo begun; sleep 100") };
     assert_eq!(told(&slow, &world).await, "transient: the program did not end within 1.0 s and was killed: begun");
-    let nowhere = CommandSpec { run: vec!["/nowhere/at-all".to_owned()], ..shell("") };
+    let nowhere = CommandSpec { run: words(&["/nowhere/at-all"]), ..shell("") };
     assert!(told(&nowhere, &world).await.starts_with("permanent: the program cannot be run: "));
 }
 

@@ -14,6 +14,7 @@ use crate::model::channel::spec::CommandSpec;
 use crate::model::channel::spec::EmailSpec;
 use crate::model::channel::spec::MailTls;
 use crate::model::channel::spec::Mailbox;
+use crate::model::channel::spec::Word;
 use crate::model::net::HostPort;
 use crate::model::secret::Secret;
 
@@ -175,8 +176,9 @@ pub(super) fn command(ctx: &Ctx<'_>, at: &At<'_>) -> Option<ChannelSpec> {
     Some(ChannelSpec::Command(CommandSpec { run: run?, env: env.unwrap_or_default(), timeout: timeout.unwrap_or(COMMAND_TIMEOUT) }))
 }
 
-fn program(ctx: &Ctx<'_>, at: &At<'_>) -> Option<Vec<String>> {
-    let parts: Vec<String> = at.one_or_many().iter().map(|item| readers::full_text(ctx, item)).collect::<Option<_>>()?;
+fn program(ctx: &Ctx<'_>, at: &At<'_>) -> Option<Vec<Word>> {
+    let items = at.one_or_many();
+    let parts: Vec<String> = items.iter().map(|item| readers::full_text(ctx, item)).collect::<Option<_>>()?;
     if let [only] = parts.as_slice()
         && only.contains(' ')
     {
@@ -191,7 +193,9 @@ fn program(ctx: &Ctx<'_>, at: &At<'_>) -> Option<Vec<String>> {
         ctx.bad(at, "there is no program to run", "write `[/usr/local/bin/page, --team, ops]`");
         return None;
     }
-    Some(parts)
+    let is_filled = |at: &At<'_>| at.node.scalar().is_some_and(|scalar| scalar.written.is_some());
+    let word = |(text, at): (String, &At<'_>)| if is_filled(at) { Word::Filled(Secret::new(text)) } else { Word::Plain(text) };
+    Some(parts.into_iter().zip(&items).map(word).collect())
 }
 
 fn variable(ctx: &Ctx<'_>, name: &str, at: &At<'_>) -> Option<(String, Secret)> {

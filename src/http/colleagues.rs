@@ -15,6 +15,7 @@ use crate::peer::link::links::Links;
 use crate::peer::port::Ask;
 use crate::peer::port::AskError;
 use crate::peer::results::Results;
+use crate::peer::results::Then;
 
 /// Whoever can be asked; a trait, so that pages can be tested against nodes that are silent or lie.
 pub trait Colleagues: Send + Sync {
@@ -45,9 +46,9 @@ pub async fn ask_all(colleagues: &dyn Colleagues, view: &MonitorView, now: UnixM
     ask(colleagues, view, (&answer::ask_results(&view.monitor.id), now)).await
 }
 
-/// Asks them how the last check between these times looked that was not good. Old results are forgotten, so that there may be none.
-pub async fn ask_failed(colleagues: &dyn Colleagues, view: &MonitorView, span: (UnixMillis, UnixMillis), now: UnixMillis) -> AllTold {
-    ask(colleagues, view, (&answer::ask_failed(&view.monitor.id, span), now)).await
+/// Asks them how the last bad check of an incident looked. Old results are forgotten, so that there may be none.
+pub async fn ask_failed(colleagues: &dyn Colleagues, view: &MonitorView, then: Then, now: UnixMillis) -> AllTold {
+    ask(colleagues, view, (&answer::ask_failed(&view.monitor.id, then), now)).await
 }
 
 async fn ask(colleagues: &dyn Colleagues, view: &MonitorView, (question, now): (&Ask, UnixMillis)) -> AllTold {

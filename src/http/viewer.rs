@@ -50,7 +50,6 @@ use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
 use crate::model::incident::Incident;
 use crate::model::page::StatusPage;
-use crate::model::peer::CLOCK_OFF_MS;
 use crate::model::ping::PingEntry;
 use crate::model::rollup::Resolution;
 use crate::model::rollup::Rollup;
@@ -58,6 +57,7 @@ use crate::model::secret::Secret;
 use crate::model::time::UnixMillis;
 use crate::peer::results::Results;
 use crate::peer::results::SEARCHED_MAX;
+use crate::peer::results::Then;
 use crate::store::DeliveryFilter;
 use crate::store::IncidentFilter;
 use crate::store::ReadError;
@@ -97,10 +97,6 @@ const DAYS_SHOWN: usize = 90;
 
 /// Incidents on one monitor's page.
 const MONITOR_INCIDENTS: usize = 20;
-
-/// The beginning and the end of an incident are by the clock of the node that decided it; the others' may differ by less than this, or
-/// their votes would not have counted.
-const CLOCKS: Duration = Duration::from_millis(CLOCK_OFF_MS.unsigned_abs());
 
 /// Results on one monitor's page.
 const RESULTS_SHOWN: usize = 20;
@@ -384,7 +380,8 @@ impl Desk {
         };
         let mut view = views::incident(&incident, (&deliveries, frame.may_operate), snapshot, (frame.now, &told));
         if let (Some(monitor), Some(closed)) = (monitor.filter(|view| regions::is_shared(view)), incident.closed) {
-            view.then = self.seen_then(monitor, (incident.opened_at.minus(CLOCKS), closed.at + CLOCKS), frame.now).await;
+            let then = Then { from: incident.opened_at, to: closed.at, lane: incident.lane };
+            view.then = self.seen_then(monitor, then, frame.now).await;
         }
         view.draft = timeline::draft(id, asked(query, "template").as_deref(), snapshot);
         Ok(incidents::page(frame, &view))
@@ -396,17 +393,17 @@ fn asked(query: &str, name: &str) -> Option<String> {
 }
 
 impl Desk {
-    /// How the last bad check of each voter looked in a time that is over, while results of it are kept.
-    async fn seen_then(&self, view: &MonitorView, span: (UnixMillis, UnixMillis), now: UnixMillis) -> Vec<RegionRow> {
+    /// How the last bad check of each voter looked in an incident that is over, while results of it are kept.
+    async fn seen_then(&self, view: &MonitorView, then: Then, now: UnixMillis) -> Vec<RegionRow> {
         let told = async {
             match &self.colleagues {
-                Some(colleagues) => colleagues::ask_failed(colleagues.as_ref(), view, span, now).await,
+                Some(colleagues) => colleagues::ask_failed(colleagues.as_ref(), view, then, now).await,
                 None => AllTold::new(),
             }
         };
-        let (told, own) = tokio::join!(told, within(self.archive.results(&view.monitor.id, span, SEARCHED_MAX)));
+        let (told, own) = tokio::join!(told, within(self.archive.results(&view.monitor.id, (then.from, then.to), SEARCHED_MAX)));
         let own = own.inspect_err(unreadable).unwrap_or_default();
-        regions::then_rows(view, &told, &Results::failed(&own))
+        regions::then_rows(view, &told, &Results::failed(&own, then.lane))
     }
 }
 

@@ -5,7 +5,7 @@
 //! | `ping` | `{}` | `{}`: whoever answers is there, and not only its machine |
 //! | `history` | `{"since": ms}` | `{"incidents": [[key, value], …], "verdicts": [[monitor, at, verdict], …]}` |
 //! | `results` | `{"monitor": id}` | its newest result, the newest ones in small, and the response times of a day: `crate::peer::results` |
-//! | `failed` | `{"monitor": id, "from": ms, "to": ms}` | in the same form the last result between these times that was not good, while it is kept |
+//! | `failed` | `{"monitor": id, "from": ms, "to": ms, "lane": word}` | in the same form the last bad result of an incident, while it is kept |
 //!
 //! Incidents travel in the form of epochs (`crate::consensus::codec`). What a node measured stays with it, and is asked for when
 //! somebody looks at it.
@@ -29,6 +29,7 @@ use crate::model::change::VerdictChange;
 use crate::model::id::MonitorId;
 use crate::model::id::NodeName;
 use crate::model::incident::Incident;
+use crate::model::incident::Lane;
 use crate::model::peer::Cause;
 use crate::model::peer::EpochFact;
 use crate::model::peer::PeerNews;
@@ -44,6 +45,7 @@ use crate::peer::port::Carrier;
 use crate::peer::results::Results;
 use crate::peer::results::SEARCHED_MAX;
 use crate::peer::results::SUMS_SPAN;
+use crate::peer::results::Then;
 use crate::store::History;
 use crate::store::IncidentFilter;
 use crate::store::Store;
@@ -89,17 +91,19 @@ pub fn ask_results(monitor: &MonitorId) -> Ask {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Then {
+struct WhichThen {
     monitor: String,
     from: i64,
     to: i64,
+    lane: String,
 }
 
-/// The question for the last check of this monitor between two times that was not good.
+/// The question for the last bad check of this monitor in an incident.
 #[must_use]
-pub fn ask_failed(monitor: &MonitorId, (from, to): (UnixMillis, UnixMillis)) -> Ask {
-    // A text and two numbers in an object: this cannot fail.
-    let body = serde_json::to_vec(&Then { monitor: monitor.to_string(), from: from.0, to: to.0 }).unwrap_or_default();
+pub fn ask_failed(monitor: &MonitorId, then: Then) -> Ask {
+    let which = WhichThen { monitor: monitor.to_string(), from: then.from.0, to: then.to.0, lane: then.lane.word().to_owned() };
+    // Texts and numbers in an object: this cannot fail.
+    let body = serde_json::to_vec(&which).unwrap_or_default();
     Ask { about: "failed".to_owned(), body: Bytes::from(body) }
 }
 
@@ -123,10 +127,11 @@ impl Answers for Desk {
                     self.results(&MonitorId::parse(&monitor).map_err(|error| error.to_string())?).await
                 }
                 "failed" => {
-                    let Then { monitor, from, to } =
+                    let WhichThen { monitor, from, to, lane } =
                         serde_json::from_slice(&ask.body).map_err(|error| format!("that is no question: {error}"))?;
                     let monitor = MonitorId::parse(&monitor).map_err(|error| error.to_string())?;
-                    self.failed(&monitor, (UnixMillis(from), UnixMillis(to))).await
+                    let lane = Lane::ALL.into_iter().find(|known| known.word() == lane).ok_or("there is no such lane")?;
+                    self.failed(&monitor, Then { from: UnixMillis(from), to: UnixMillis(to), lane }).await
                 }
                 other => Err(format!("this version does not know the question `{}`", other.escape_default())),
             }
@@ -168,10 +173,10 @@ impl Desk {
         Ok(Results::of(view, &rollups).encode(now))
     }
 
-    async fn failed(&self, monitor: &MonitorId, (from, to): (UnixMillis, UnixMillis)) -> Result<Bytes, String> {
+    async fn failed(&self, monitor: &MonitorId, then: Then) -> Result<Bytes, String> {
         let now = self.engine.snapshot().at;
-        let found = self.store.results(monitor, from, to, SEARCHED_MAX).await.map_err(|error| error.to_string())?;
-        Ok(Results::failed(&found).encode(now))
+        let found = self.store.results(monitor, then.from, then.to, SEARCHED_MAX).await.map_err(|error| error.to_string())?;
+        Ok(Results::failed(&found, then.lane).encode(now))
     }
 
     /// Fetches history whenever it is missed, until `stop`.

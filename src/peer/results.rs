@@ -14,6 +14,7 @@ use serde::Serialize;
 use crate::engine::snapshot::MonitorView;
 use crate::engine::snapshot::Recent;
 use crate::model::id::is_deceptive;
+use crate::model::incident::Lane;
 use crate::model::peer::CAUSE_CHARS_MAX;
 use crate::model::result::CheckResult;
 use crate::model::result::Outcome;
@@ -44,6 +45,17 @@ const LINES_MAX: usize = 40;
 
 /// No check takes longer; more would be a mistake or a joke, and would flatten every chart it is drawn in.
 const TOOK_MAX: Duration = Duration::from_secs(3600);
+
+/// An incident that is over, as far as one asks what was measured in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Then {
+    /// Its first bad check.
+    pub from: UnixMillis,
+    /// The first good one.
+    pub to: UnixMillis,
+    /// What kind.
+    pub lane: Lane,
+}
 
 /// What a node measured of a monitor.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -97,10 +109,15 @@ impl Results {
         }
     }
 
-    /// The newest that was not good, of these results, the newest first. What cannot be said is not shown either.
+    /// The newest of these results, the newest first, that is what an incident of this lane is about: an outage may have ended in slowness.
     #[must_use]
-    pub fn failed(found: &[CheckResult]) -> Results {
-        let failed = found.iter().find(|result| matches!(result.outcome, Outcome::Down | Outcome::Degraded));
+    pub fn failed(found: &[CheckResult], lane: Lane) -> Results {
+        let is_meant = |outcome| match lane {
+            Lane::Outage => outcome == Outcome::Down,
+            Lane::Degradation => outcome == Outcome::Degraded,
+            Lane::Regional => matches!(outcome, Outcome::Down | Outcome::Degraded),
+        };
+        let failed = found.iter().find(|result| is_meant(result.outcome));
         Results { newest: failed.map(newest), ..Results::default() }
     }
 

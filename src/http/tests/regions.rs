@@ -244,8 +244,13 @@ async fn an_incident_that_is_over_has_what_each_region_saw_last() {
         assert!(html.contains(shown), "{shown} in {html}");
     }
     assert!(!html.contains("Regions now"));
-    *world.shelf.results.lock().unwrap() = vec![failed(open.confirmed_at + Duration::from_secs(600)), own.clone()];
+    let slow = CheckResult { outcome: Outcome::Degraded, ..failed(open.confirmed_at) };
+    *world.shelf.results.lock().unwrap() = vec![failed(open.confirmed_at + Duration::from_secs(60)), own.clone()];
     assert!(!page().await.contains("seen from here"), "that was later");
+    let outage = Incident { lane: Lane::Outage, ..over(open.confirmed_at + Duration::from_secs(60)) };
+    *world.shelf.incidents.lock().unwrap() = vec![outage];
+    *world.shelf.results.lock().unwrap() = vec![slow];
+    assert!(!page().await.contains("seen from here"), "slowness is not what it was about");
 }
 
 #[tokio::test(start_paused = true)]

@@ -315,20 +315,31 @@ fn claim_question(desk: &Desk, page: &str, way: SubscriberWay, now: UnixMillis) 
     question.map_or(Ok(None), |id| leased(desk, id, now))
 }
 
-fn claim_news(desk: &Desk, page: &str, way: SubscriberWay, now: UnixMillis) -> rusqlite::Result<Option<Errand>> {
-    // Each turn either claims something or leaves a subscriber with nothing owed, so it ends.
-    loop {
+/// Who is furthest behind, after those whom nothing has failed to reach: mailboxes that take nothing keep nobody else waiting. Asked for one
+/// after the other, so that each is the first of an index, however many subscribers there are.
+fn next_to_tell(desk: &Desk, page: &str, way: SubscriberWay, now: UnixMillis) -> rusqlite::Result<Option<i64>> {
+    for has_failed in [false, true] {
         let next: Option<i64> = desk
             .conn
             .prepare_cached(
                 "SELECT id FROM subscribers
                  WHERE page = ?1 AND way = ?2 AND told_to < (SELECT max(id) FROM page_news WHERE page = ?1)
-                   AND confirmed_at IS NOT NULL AND next_at <= ?3
+                   AND confirmed_at IS NOT NULL AND next_at <= ?3 AND (n_failed > 0) = ?4
                  ORDER BY told_to, next_at, id LIMIT 1",
             )?
-            .query_row((page, way.word(), now.0), |row| row.get(0))
+            .query_row((page, way.word(), now.0, has_failed), |row| row.get(0))
             .optional()?;
-        let Some(id) = next else { return Ok(None) };
+        if next.is_some() {
+            return Ok(next);
+        }
+    }
+    Ok(None)
+}
+
+fn claim_news(desk: &Desk, page: &str, way: SubscriberWay, now: UnixMillis) -> rusqlite::Result<Option<Errand>> {
+    // Each turn either claims something or leaves a subscriber with nothing owed, so it ends.
+    loop {
+        let Some(id) = next_to_tell(desk, page, way, now)? else { return Ok(None) };
         desk.conn
             .prepare_cached(
                 "UPDATE subscribers SET telling_to = coalesce(telling_to, (SELECT max(id) FROM (

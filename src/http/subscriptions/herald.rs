@@ -177,18 +177,19 @@ impl Line {
     }
 
     /// Notes how an attempt ended. Says what follows for the line, when it is worth a word.
-    fn note(&self, is_accepted: bool, (way, is_question): (SubscriberWay, bool), now: UnixMillis) -> Option<Trouble> {
+    fn note(&self, is_accepted: bool, errand: &Errand, now: UnixMillis) -> Option<Trouble> {
         let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
         if is_accepted {
             *health = Health { accepted_at: now, ..Health::default() };
             return None;
         }
-        // Programs have nothing in common that could be down.
-        if way == SubscriberWay::Hook {
+        // Programs have nothing in common that could be down, and a mailbox that has failed before says nothing about the server: a few
+        // that are gone must not keep the others from being told.
+        if errand.to.way == SubscriberWay::Hook || 0 < errand.n_failed {
             return None;
         }
         // Strangers choose whom we ask: with addresses that no server takes they must not keep others from being told.
-        if is_question {
+        if errand.news.is_empty() {
             health.n_unasked = health.n_unasked.saturating_add(1);
             return (health.n_unasked == FAILURES_UNTIL_REST).then_some(Trouble::Unasked);
         }
@@ -326,7 +327,7 @@ impl Herald {
             };
             let outcome = self.tell(&snapshot, (page, offer), &errand).await;
             let now = self.clock.now().wall;
-            if let Some(trouble) = line.note(outcome.is_ok(), (way, errand.news.is_empty()), now) {
+            if let Some(trouble) = line.note(outcome.is_ok(), &errand, now) {
                 warn(slug, trouble, &outcome);
             }
             let mark = mark(&errand, outcome, line.health(), now);
@@ -523,34 +524,33 @@ mod tests {
     #[test]
     fn a_line_rests_when_nobody_gets_a_letter_and_a_success_ends_that() {
         let line = Arc::new(Line::default());
-        let note = |is_accepted, way, is_question| match line.note(is_accepted, (way, is_question), NOON) {
+        let note = |is_accepted, way, n_failed| match line.note(is_accepted, &errand(way, false, n_failed), NOON) {
             Some(Trouble::Rests(rest)) => Some(rest),
             Some(Trouble::Unasked) | None => None,
         };
-        let rests: Vec<Option<Duration>> = (0..10).map(|_| note(false, SubscriberWay::Mail, false)).collect();
+        assert!((1..10).all(|n| note(false, SubscriberWay::Mail, n).is_none()), "one mailbox that is gone is not all of them");
+        assert!(line.take(NOON).is_some());
+        let rests: Vec<Option<Duration>> = (0..10).map(|_| note(false, SubscriberWay::Mail, 0)).collect();
         let seconds: Vec<u64> = rests.iter().flatten().map(Duration::as_secs).collect();
         assert_eq!((rests[..2].to_vec(), seconds), (vec![None, None], vec![30, 60, 120, 240, 480, 900, 900, 900]));
         assert!(line.take(NOON).is_none() && line.take(NOON + REST_MAX).is_some());
-        assert_eq!(note(true, SubscriberWay::Mail, false), None);
+        assert_eq!(note(true, SubscriberWay::Mail, 0), None);
         let busy = line.take(NOON).expect("it rests no more");
         assert!(line.take(NOON).is_none(), "one works at a time");
         drop(busy);
         assert!(line.take(NOON).is_some());
-        assert!((0..10).all(|_| note(false, SubscriberWay::Hook, false).is_none()), "programs have nothing in common");
+        assert!((0..10).all(|_| note(false, SubscriberWay::Hook, 0).is_none()), "programs have nothing in common");
     }
 
     #[test]
     fn strangers_who_cannot_be_asked_keep_nobody_from_being_told() {
         let line = Arc::new(Line::default());
-        let said: Vec<Trouble> = (0..10).filter_map(|_| line.note(false, (SubscriberWay::Mail, true), NOON)).collect();
+        let (question, letter) = (errand(SubscriberWay::Mail, true, 0), errand(SubscriberWay::Mail, false, 0));
+        let said: Vec<Trouble> = (0..10).filter_map(|_| line.note(false, &question, NOON)).collect();
         assert_eq!(said, [Trouble::Unasked], "said once");
         assert!(line.take(NOON).is_some());
-        assert_eq!(line.note(false, (SubscriberWay::Mail, false), NOON), None, "and what fails then counts from one");
-        assert_eq!(line.note(true, (SubscriberWay::Mail, true), NOON), None);
-        assert_eq!(
-            (0..3).filter_map(|_| line.note(false, (SubscriberWay::Mail, true), NOON)).count(),
-            1,
-            "after a success it is news again"
-        );
+        assert_eq!(line.note(false, &letter, NOON), None, "and what fails then counts from one");
+        assert_eq!(line.note(true, &question, NOON), None);
+        assert_eq!((0..3).filter_map(|_| line.note(false, &question, NOON)).count(), 1, "after a success it is news again");
     }
 }

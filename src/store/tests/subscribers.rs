@@ -171,6 +171,25 @@ async fn neither_questions_nor_news_hold_up_the_other() {
 }
 
 #[tokio::test]
+async fn who_was_not_reached_waits_for_those_who_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    confirmed(&store, "dead", NOON).await;
+    say(&store, &["one"], NOON).await;
+    let dead = claim(&store, NOON).await.unwrap();
+    store.subscriber_finish(&dead.to.name, ErrandMark::Failed { next_at: after(1), is_refused: true }).await.unwrap();
+    // Further on than the other, and so it would be later.
+    confirmed(&store, "fine", after(2)).await;
+    say(&store, &["two"], after(3)).await;
+    let mut claimed = Vec::new();
+    while let Some(errand) = claim(&store, after(4)).await {
+        claimed.push((errand.to.address, errand.n_failed));
+    }
+    assert_eq!(claimed, [("fine".to_owned(), 0), ("dead".to_owned(), 1)]);
+    store.close().await;
+}
+
+#[tokio::test]
 async fn a_message_tells_so_much_and_the_next_one_the_rest() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());

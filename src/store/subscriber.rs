@@ -233,6 +233,7 @@ pub(super) fn confirm(desk: &Desk, name: &str, at: UnixMillis) -> rusqlite::Resu
         .conn
         .prepare_cached(
             "UPDATE subscribers SET told_to = CASE WHEN confirmed_at IS NULL THEN ?3 ELSE told_to END,
+                 next_at = CASE WHEN confirmed_at IS NULL THEN ?2 ELSE next_at END,
                  confirmed_at = coalesce(confirmed_at, ?2), owes_question = 0, n_failed = 0, n_refused = 0
              WHERE name = ?1",
         )?

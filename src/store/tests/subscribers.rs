@@ -96,6 +96,25 @@ async fn who_signs_up_is_asked_and_only_who_confirms_is_told_of_what_comes_then(
 }
 
 #[tokio::test]
+async fn who_confirms_by_a_letter_that_counted_as_failed_is_told_at_once_and_confirming_again_hurries_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    store.subscriber_sign_up(sign_up("jo", NOON)).await.unwrap();
+    let question = claim(&store, NOON).await.unwrap();
+    store.subscriber_finish(&question.to.name, ErrandMark::Failed { next_at: after(3600), is_refused: false }).await.unwrap();
+    assert!(store.subscriber_confirm(&question.to.name, after(10)).await.unwrap());
+    say(&store, &["one"], after(11)).await;
+    let told = claim(&store, after(11)).await.unwrap();
+    assert_eq!((keys(&told), told.n_failed), (vec!["one"], 0));
+    store.subscriber_finish(&told.to.name, ErrandMark::Told { next_at: after(71) }).await.unwrap();
+    say(&store, &["two"], after(12)).await;
+    assert!(store.subscriber_confirm(&told.to.name, after(13)).await.unwrap());
+    assert_eq!(claim(&store, after(70)).await, None);
+    assert_eq!(keys(&claim(&store, after(71)).await.unwrap()), ["two"]);
+    store.close().await;
+}
+
+#[tokio::test]
 async fn what_an_attempt_tells_is_the_same_after_a_crash_and_a_failure_whatever_was_said_since() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());

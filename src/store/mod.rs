@@ -684,12 +684,12 @@ impl Store {
         self.write(Duty::Promised, move |desk| subscriber::finish(desk, &name, mark)).await
     }
 
-    /// Forgets subscribers who did not confirm, those of pages that are gone for long, and what was said long ago. Says how many
-    /// subscribers that were. Durable.
+    /// Forgets subscribers who did not confirm, those of pages and ways that are gone for long, and what was said long ago. Says how
+    /// many subscribers that were. Durable.
     ///
     /// # Errors
     /// [`CommitError`].
-    pub async fn subscribers_tidy(&self, offering: Vec<String>, now: UnixMillis) -> Result<usize, CommitError> {
+    pub async fn subscribers_tidy(&self, offering: Vec<(PageSlug, SubscriberWay)>, now: UnixMillis) -> Result<usize, CommitError> {
         self.write(Duty::Promised, move |desk| subscriber::tidy(desk, &offering, now)).await
     }
 

@@ -29,7 +29,7 @@ pub const NEWS_GOOD_FOR: Duration = Duration::from_secs(24 * 3600);
 /// Who has not confirmed after so long is forgotten: somebody else may have typed the address.
 pub const UNCONFIRMED_KEPT_FOR: Duration = Duration::from_secs(24 * 3600);
 
-/// Subscribers of a page that is not in the config any more, or offers no subscriptions, are kept for so long: a slip in a file must not
+/// Subscribers of a page that is not in the config any more, or does not offer the way in which they are told, are kept for so long: a slip in a file must not
 /// cost a page all of them.
 pub const ORPHANS_KEPT_FOR: Duration = Duration::from_secs(30 * 86_400);
 
@@ -418,22 +418,25 @@ pub(super) fn finish(desk: &Desk, name: &str, mark: ErrandMark) -> rusqlite::Res
     Ok(())
 }
 
-/// Forgets who did not confirm, those of pages that are gone for long, and what was said long ago. `offering` are the pages that offer
-/// subscriptions now. Says how many subscribers were forgotten.
-pub(super) fn tidy(desk: &Desk, offering: &[String], now: UnixMillis) -> rusqlite::Result<usize> {
+/// Forgets who did not confirm, those of pages that are gone for long, and what was said long ago. `offering` are the ways that pages offer
+/// now. Says how many subscribers were forgotten.
+pub(super) fn tidy(desk: &Desk, offering: &[(PageSlug, SubscriberWay)], now: UnixMillis) -> rusqlite::Result<usize> {
     let unconfirmed = desk
         .conn
         .prepare_cached("DELETE FROM subscribers WHERE confirmed_at IS NULL AND asked_at < ?1")?
         .execute([now.minus(UNCONFIRMED_KEPT_FOR).0])?;
-    let pages: Vec<String> =
-        desk.conn.prepare_cached("SELECT DISTINCT page FROM subscribers")?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    for page in &pages {
-        if offering.contains(page) {
-            let sql = "UPDATE subscribers SET orphan_since = NULL WHERE page = ?1 AND orphan_since IS NOT NULL";
-            desk.conn.prepare_cached(sql)?.execute([page])?;
+    let known: Vec<(String, String)> = desk
+        .conn
+        .prepare_cached("SELECT DISTINCT page, way FROM subscribers")?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<_, _>>()?;
+    for (page, way) in &known {
+        if offering.iter().any(|(slug, offered)| slug.as_str() == page && offered.word() == way) {
+            let sql = "UPDATE subscribers SET orphan_since = NULL WHERE page = ?1 AND way = ?2 AND orphan_since IS NOT NULL";
+            desk.conn.prepare_cached(sql)?.execute((page, way))?;
         } else {
-            let sql = "UPDATE subscribers SET orphan_since = ?2 WHERE page = ?1 AND orphan_since IS NULL";
-            desk.conn.prepare_cached(sql)?.execute((page, now.0))?;
+            let sql = "UPDATE subscribers SET orphan_since = ?3 WHERE page = ?1 AND way = ?2 AND orphan_since IS NULL";
+            desk.conn.prepare_cached(sql)?.execute((page, way, now.0))?;
         }
     }
     let orphans = desk.conn.prepare_cached("DELETE FROM subscribers WHERE orphan_since < ?1")?.execute([now.minus(ORPHANS_KEPT_FOR).0])?;

@@ -216,8 +216,7 @@ impl Herald {
             seen.retain(|slug, _| pages.iter().any(|page| page.slug == *slug));
             for page in &pages {
                 self.look(page, &snapshot, seen.entry(page.slug.clone()).or_default(), now).await;
-                for way in SubscriberWay::ALL.into_iter().filter(|way| page.subscriptions.as_ref().is_some_and(|offer| offer.offers(*way)))
-                {
+                for way in offered(page) {
                     let line = lines.entry((page.slug.clone(), way)).or_default();
                     if self.store.subscriber_is_due(&page.slug, way, now).await.unwrap_or(false)
                         && let Some(busy) = line.take(now)
@@ -228,7 +227,7 @@ impl Herald {
             }
             if TIDY_EVERY <= now.since(tidied_at) || now < tidied_at {
                 tidied_at = now;
-                self.tidy(pages.iter().map(|page| page.slug.to_string()).collect(), now).await;
+                self.tidy(pages.iter().flat_map(|page| offered(page).map(|way| (page.slug.clone(), way))).collect(), now).await;
             }
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -237,10 +236,10 @@ impl Herald {
         }
     }
 
-    async fn tidy(&self, offering: Vec<String>, now: UnixMillis) {
+    async fn tidy(&self, offering: Vec<(PageSlug, SubscriberWay)>, now: UnixMillis) {
         match self.store.subscribers_tidy(offering, now).await {
             Ok(0) => {}
-            Ok(n) => tracing::info!("{n} subscribers were forgotten who had not confirmed, or whose page is gone"),
+            Ok(n) => tracing::info!("{n} subscribers were forgotten who had not confirmed, or whose page does not offer this any more"),
             Err(error) => tracing::warn!(%error, "cannot tidy subscribers: {error}"),
         }
     }
@@ -386,6 +385,11 @@ impl Herald {
             }
         }
     }
+}
+
+/// How people may be told of a page.
+fn offered(page: &StatusPage) -> impl Iterator<Item = SubscriberWay> + '_ {
+    SubscriberWay::ALL.into_iter().filter(|way| page.subscriptions.as_ref().is_some_and(|offer| offer.offers(*way)))
 }
 
 /// A program that answers so wants nothing any more.

@@ -283,7 +283,7 @@ async fn those_are_forgotten_who_do_not_confirm_and_those_of_pages_that_stay_awa
     let store = open(dir.path());
     confirmed(&store, "stays", NOON).await;
     store.subscriber_sign_up(sign_up("silent", NOON)).await.unwrap();
-    let offering = || vec!["main".to_owned()];
+    let offering = || vec![(page(), SubscriberWay::Mail)];
     assert_eq!(store.subscribers_tidy(offering(), NOON + UNCONFIRMED_KEPT_FOR).await.unwrap(), 0);
     let later = NOON + UNCONFIRMED_KEPT_FOR + Duration::from_secs(1);
     assert_eq!(store.subscribers_tidy(offering(), later).await.unwrap(), 1);
@@ -294,6 +294,23 @@ async fn those_are_forgotten_who_do_not_confirm_and_those_of_pages_that_stay_awa
     assert_eq!(store.subscribers_tidy(Vec::new(), away).await.unwrap(), 0);
     assert_eq!(store.subscribers_tidy(Vec::new(), away + ORPHANS_KEPT_FOR + Duration::from_secs(1)).await.unwrap(), 1);
     assert_eq!(store.subscriber_counts().await.unwrap(), Vec::new());
+    store.close().await;
+}
+
+#[tokio::test]
+async fn those_are_forgotten_who_are_told_in_a_way_that_their_page_does_not_offer_any_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    confirmed(&store, "jo", NOON).await;
+    let program = SignUp { way: SubscriberWay::Hook, ..sign_up("https://hooks.example.com/", NOON) };
+    let name = program.name.clone();
+    store.subscriber_sign_up(program).await.unwrap();
+    assert!(store.subscriber_confirm(&name, NOON).await.unwrap());
+    let offering = || vec![(page(), SubscriberWay::Hook)];
+    assert_eq!(store.subscribers_tidy(offering(), NOON).await.unwrap(), 0);
+    assert_eq!(store.subscribers_tidy(offering(), NOON + ORPHANS_KEPT_FOR + Duration::from_secs(1)).await.unwrap(), 1);
+    let left: Vec<String> = store.subscribers().await.unwrap().into_iter().map(|one| one.address).collect();
+    assert_eq!(left, ["https://hooks.example.com/"]);
     store.close().await;
 }
 

@@ -660,7 +660,8 @@ impl Store {
         self.read(move |conn| subscriber::is_due(conn, &page, way, now)).await
     }
 
-    /// What is owed next to a subscriber of a page, claimed by the caller for [`SUBSCRIBER_LEASE`]; `None`: nothing, for now. Durable.
+    /// What is owed next to a subscriber of a page, claimed by the caller for [`SUBSCRIBER_LEASE`]; `None`: nothing, for now. Whether
+    /// something is left shows [`Store::subscriber_is_due`]. Durable.
     ///
     /// # Errors
     /// [`CommitError`].

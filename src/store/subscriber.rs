@@ -23,6 +23,10 @@ use crate::store::rows::readable;
 /// News that one message tells; the rest comes with the next one.
 const NEWS_AT_ONCE: i64 = 20;
 
+/// Subscribers that are passed over in one go because nothing is left to say to them: one thread writes for all, and alerts must not wait for
+/// a whole list.
+const TURNS_MAX: usize = 50;
+
 /// News older than this are not sent any more: who reads them would take what is long over for the present.
 pub const NEWS_GOOD_FOR: Duration = Duration::from_secs(24 * 3600);
 
@@ -338,8 +342,8 @@ fn next_to_tell(desk: &Desk, page: &str, way: SubscriberWay, now: UnixMillis) ->
 }
 
 fn claim_news(desk: &Desk, page: &str, way: SubscriberWay, now: UnixMillis) -> rusqlite::Result<Option<Errand>> {
-    // Each turn either claims something or leaves a subscriber with nothing owed, so it ends.
-    loop {
+    // Each turn either claims something or leaves a subscriber with nothing owed.
+    for _ in 0..TURNS_MAX {
         let Some(id) = next_to_tell(desk, page, way, now)? else { return Ok(None) };
         desk.conn
             .prepare_cached(
@@ -353,6 +357,8 @@ fn claim_news(desk: &Desk, page: &str, way: SubscriberWay, now: UnixMillis) -> r
             claimed => return Ok(claimed),
         }
     }
+    // The others are still due, so whoever looks next goes on with them.
+    Ok(None)
 }
 
 /// Claims a subscriber, and reads what it is to be told.

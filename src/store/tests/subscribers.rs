@@ -173,6 +173,31 @@ async fn what_is_withdrawn_in_time_is_told_to_nobody_and_the_line_goes_on() {
 }
 
 #[tokio::test]
+async fn a_long_list_with_nothing_left_to_say_is_passed_over_bit_by_bit() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let limits = SignUpLimits { n_max: 200, ..sign_up("", NOON).limits };
+    for n in 0..120 {
+        let new = SignUp { limits, ..sign_up(&n.to_string(), NOON) };
+        let name = new.name.clone();
+        assert_eq!(store.subscriber_sign_up(new).await.unwrap(), SignedUp::Taken);
+        assert!(store.subscriber_confirm(&name, NOON).await.unwrap());
+    }
+    say(&store, &["slip"], after(1)).await;
+    store.page_news_withdraw(&page(), vec!["slip".to_owned()]).await.unwrap();
+    let mut n_looks = 0;
+    while store.subscriber_is_due(&page(), SubscriberWay::Mail, after(2)).await.unwrap() {
+        assert_eq!(claim(&store, after(2)).await, None);
+        n_looks += 1;
+        assert!(n_looks <= 120, "it ends");
+    }
+    assert_eq!(n_looks, 3, "fifty at once");
+    say(&store, &["fine"], after(3)).await;
+    assert_eq!(keys(&claim(&store, after(3)).await.unwrap()), ["fine"]);
+    store.close().await;
+}
+
+#[tokio::test]
 async fn neither_questions_nor_news_hold_up_the_other() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());

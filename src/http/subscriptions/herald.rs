@@ -132,9 +132,10 @@ struct Seen {
 }
 
 /// The way of a page to its subscribers.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Line {
-    is_busy: AtomicBool,
+    /// Which hands are at work.
+    hands: Vec<AtomicBool>,
     health: Mutex<Health>,
 }
 
@@ -157,19 +158,44 @@ enum Trouble {
     Unasked,
 }
 
-/// Held by whoever works for a line; ends with it, also when it panics.
-struct Busy(Arc<Line>);
+/// One that works for a line; is free again when this ends, also by a panic.
+struct Hand {
+    line: Arc<Line>,
+    n: usize,
+}
 
-impl Drop for Busy {
+impl Hand {
+    /// Half of them ask before they tell: who signs up in an outage gets the question, and strangers who are hard to ask hold up no news.
+    fn first(&self) -> First {
+        if self.n.is_multiple_of(2) { First::News } else { First::Question }
+    }
+}
+
+impl Drop for Hand {
     fn drop(&mut self) {
-        self.0.is_busy.store(false, Ordering::Release);
+        if let Some(is_at_work) = self.line.hands.get(self.n) {
+            is_at_work.store(false, Ordering::Release);
+        }
     }
 }
 
 impl Line {
-    fn take(self: &Arc<Line>, now: UnixMillis) -> Option<Busy> {
-        let is_free = self.health().rests_until <= now && !self.is_busy.swap(true, Ordering::AcqRel);
-        is_free.then(|| Busy(Arc::clone(self)))
+    fn new(way: SubscriberWay) -> Line {
+        let n_at_once = match way {
+            SubscriberWay::Mail => LETTERS_AT_ONCE,
+            SubscriberWay::Hook => REQUESTS_AT_ONCE,
+        };
+        Line { hands: (0..n_at_once).map(|_| AtomicBool::new(false)).collect(), health: Mutex::default() }
+    }
+
+    /// All hands that are free, unless the line rests. Each is taken for itself, so that one that waits for a slow answer keeps no other
+    /// from beginning.
+    fn take(self: &Arc<Line>, now: UnixMillis) -> Vec<Hand> {
+        if now < self.health().rests_until {
+            return Vec::new();
+        }
+        let free = self.hands.iter().enumerate().filter(|(_, is_at_work)| !is_at_work.swap(true, Ordering::AcqRel));
+        free.map(|(n, _)| Hand { line: Arc::clone(self), n }).collect()
     }
 
     fn health(&self) -> Health {
@@ -217,11 +243,12 @@ impl Herald {
             for page in &pages {
                 self.look(page, &snapshot, seen.entry(page.slug.clone()).or_default(), now).await;
                 for way in offered(page) {
-                    let line = lines.entry((page.slug.clone(), way)).or_default();
-                    if self.store.subscriber_is_due(&page.slug, way, now).await.unwrap_or(false)
-                        && let Some(busy) = line.take(now)
-                    {
-                        jobs.start(self.clone().work(page.slug.clone(), way, busy));
+                    let line = lines.entry((page.slug.clone(), way)).or_insert_with(|| Arc::new(Line::new(way)));
+                    if !self.store.subscriber_is_due(&page.slug, way, now).await.unwrap_or(false) {
+                        continue;
+                    }
+                    for hand in line.take(now) {
+                        jobs.start(self.clone().work(page.slug.clone(), way, hand));
                     }
                 }
             }
@@ -294,29 +321,19 @@ impl Herald {
         seen.last = Some((snapshot.revision, now));
     }
 
-    /// Does what is due in a line.
-    async fn work(self, page: PageSlug, way: SubscriberWay, busy: Busy) {
-        let n_at_once = match way {
-            SubscriberWay::Mail => LETTERS_AT_ONCE,
-            SubscriberWay::Hook => REQUESTS_AT_ONCE,
-        };
-        // Half of them ask before they tell: who signs up in an outage gets the question, and strangers who are hard to ask hold up no news.
-        let first = |n: usize| if n.is_multiple_of(2) { First::News } else { First::Question };
-        let hands = (0..n_at_once).map(|n| self.work_off((&page, way), first(n), &busy.0));
-        futures_util::future::join_all(hands).await;
-    }
-
-    async fn work_off(&self, (slug, way): (&PageSlug, SubscriberWay), first: First, line: &Line) {
+    /// Does what is due in a line, one after the other.
+    async fn work(self, slug: PageSlug, way: SubscriberWay, hand: Hand) {
+        let line = &hand.line;
         loop {
             // The config may have changed since the last one.
             let (snapshot, now) = (self.engine.snapshot(), self.clock.now().wall);
-            let page = snapshot.config.pages.iter().find(|page| page.slug == *slug);
+            let page = snapshot.config.pages.iter().find(|page| page.slug == slug);
             let offer = page.and_then(|page| Some((page, page.subscriptions.as_ref().filter(|offer| offer.offers(way))?)));
             let Some((page, offer)) = offer else { return };
             if now < line.health().rests_until {
                 return;
             }
-            let errand = match self.store.subscriber_claim(slug, way, first, now).await {
+            let errand = match self.store.subscriber_claim(&slug, way, hand.first(), now).await {
                 Ok(Some(errand)) => errand,
                 Ok(None) => return,
                 Err(error) => {
@@ -327,7 +344,7 @@ impl Herald {
             let outcome = self.tell(&snapshot, (page, offer), &errand).await;
             let now = self.clock.now().wall;
             if let Some(trouble) = line.note(outcome.is_ok(), &errand, now) {
-                warn(slug, trouble, &outcome);
+                warn(&slug, trouble, &outcome);
             }
             let mark = mark(&errand, outcome, line.health(), now);
             if mark == ErrandMark::Gone {
@@ -527,32 +544,50 @@ mod tests {
 
     #[test]
     fn a_line_rests_when_nobody_gets_a_letter_and_a_success_ends_that() {
-        let line = Arc::new(Line::default());
+        let line = Arc::new(Line::new(SubscriberWay::Mail));
         let note = |is_accepted, way, n_failed| match line.note(is_accepted, &errand(way, false, n_failed), NOON) {
             Some(Trouble::Rests(rest)) => Some(rest),
             Some(Trouble::Unasked) | None => None,
         };
         assert!((1..10).all(|n| note(false, SubscriberWay::Mail, n).is_none()), "one mailbox that is gone is not all of them");
-        assert!(line.take(NOON).is_some());
+        assert!(!line.take(NOON).is_empty());
         let rests: Vec<Option<Duration>> = (0..10).map(|_| note(false, SubscriberWay::Mail, 0)).collect();
         let seconds: Vec<u64> = rests.iter().flatten().map(Duration::as_secs).collect();
         assert_eq!((rests[..2].to_vec(), seconds), (vec![None, None], vec![30, 60, 120, 240, 480, 900, 900, 900]));
-        assert!(line.take(NOON).is_none() && line.take(NOON + REST_MAX).is_some());
+        assert!(line.take(NOON).is_empty() && !line.take(NOON + REST_MAX).is_empty());
         assert_eq!(note(true, SubscriberWay::Mail, 0), None);
-        let busy = line.take(NOON).expect("it rests no more");
-        assert!(line.take(NOON).is_none(), "one works at a time");
+        let busy = line.take(NOON);
+        assert!(!busy.is_empty(), "it rests no more");
+        assert!(line.take(NOON).is_empty(), "no more than these work at a time");
         drop(busy);
-        assert!(line.take(NOON).is_some());
+        assert!(!line.take(NOON).is_empty());
         assert!((0..10).all(|_| note(false, SubscriberWay::Hook, 0).is_none()), "programs have nothing in common");
     }
 
     #[test]
+    fn one_slow_answer_keeps_no_other_hand_from_beginning() {
+        for (way, n_at_once) in [(SubscriberWay::Mail, LETTERS_AT_ONCE), (SubscriberWay::Hook, REQUESTS_AT_ONCE)] {
+            let line = Arc::new(Line::new(way));
+            let mut hands = line.take(NOON);
+            let n_asking = hands.iter().filter(|hand| hand.first() == First::Question).count();
+            assert_eq!((hands.len(), n_asking), (n_at_once, n_at_once / 2));
+            let slow = hands.remove(1);
+            drop(hands);
+            let others = line.take(NOON);
+            assert_eq!(others.len(), n_at_once - 1, "the others begin while it waits");
+            assert!(others.iter().all(|hand| hand.n != slow.n));
+            drop(slow);
+            assert_eq!(line.take(NOON).iter().map(|hand| hand.n).collect::<Vec<_>>(), [1]);
+        }
+    }
+
+    #[test]
     fn strangers_who_cannot_be_asked_keep_nobody_from_being_told() {
-        let line = Arc::new(Line::default());
+        let line = Arc::new(Line::new(SubscriberWay::Mail));
         let (question, letter) = (errand(SubscriberWay::Mail, true, 0), errand(SubscriberWay::Mail, false, 0));
         let said: Vec<Trouble> = (0..10).filter_map(|_| line.note(false, &question, NOON)).collect();
         assert_eq!(said, [Trouble::Unasked], "said once");
-        assert!(line.take(NOON).is_some());
+        assert!(!line.take(NOON).is_empty());
         assert_eq!(line.note(false, &letter, NOON), None, "and what fails then counts from one");
         assert_eq!(line.note(true, &question, NOON), None);
         assert_eq!((0..3).filter_map(|_| line.note(false, &question, NOON)).count(), 1, "after a success it is news again");

@@ -642,6 +642,15 @@ impl Store {
         self.write(Duty::Promised, move |desk| subscriber::news_add(desk, &page, &news, now)).await
     }
 
+    /// Keys of what a page has said lately and has not taken back, as far as is known.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn page_news_standing(&self, page: &PageSlug, now: UnixMillis) -> Result<Vec<String>, ReadError> {
+        let page = page.as_str().to_owned();
+        self.read(move |conn| subscriber::news_standing(conn, &page, now)).await
+    }
+
     /// A page does not say this any more, so whoever has not been told is not told. Durable.
     ///
     /// # Errors

@@ -276,6 +276,13 @@ pub(super) fn news_add(desk: &Desk, page: &str, news: &[NewsRow], now: UnixMilli
     Ok(n_new)
 }
 
+/// What a page has said lately and still says, as far as is known: the keys of it. What a clock that was set back has not come to yet is not
+/// among it, because nobody can tell whether the page still says that.
+pub(super) fn news_standing(conn: &Connection, page: &str, now: UnixMillis) -> rusqlite::Result<Vec<String>> {
+    let mut select = conn.prepare_cached("SELECT key FROM page_news WHERE page = ?1 AND ?2 <= at AND at <= ?3 AND withdrawn = 0")?;
+    readable(&mut select.query((page, now.minus(NEWS_GOOD_FOR).0, now.0))?, "key of a piece of news", |row| Ok(row.get(0)?))
+}
+
 /// A page does not say this any more.
 pub(super) fn news_withdraw(desk: &Desk, page: &str, keys: &[String]) -> rusqlite::Result<()> {
     for key in keys {

@@ -278,6 +278,17 @@ impl Herald {
         if seen.last.is_some_and(is_known) && !is_waiting {
             return;
         }
+        // What was taken back or ended while nobody looked is not to be sent either.
+        if seen.last.is_none() {
+            match self.store.page_news_standing(&page.slug, now).await {
+                Ok(keys) => seen.noted = keys.into_iter().collect(),
+                // Looked at again in a second.
+                Err(error) => {
+                    tracing::debug!(%error, "cannot read what the page `{}` has said: {error}", page.slug);
+                    return;
+                }
+            }
+        }
         let monitors: BTreeSet<&MonitorId> = page.groups.iter().flat_map(|group| &group.monitors).collect();
         let views = monitors.iter().filter_map(|id| snapshot.monitors.get(*id));
         let open: BTreeSet<IncidentId> = views.flat_map(|view| &view.incidents).map(|incident| incident.id.clone()).collect();
@@ -484,6 +495,17 @@ mod tests {
     use crate::model::subscription::Subscriber;
     use crate::store::NewsRow;
 
+    use crate::http::tests::world;
+    use crate::model::page::Announcement;
+    use crate::model::page::AnnouncementKind;
+    use crate::model::page::Visibility;
+    use crate::model::time::Mono;
+    use crate::model::time::Now;
+    use crate::store::SignUp;
+    use crate::store::SignUpLimits;
+    use tokio::sync::mpsc;
+    use tokio::sync::watch;
+
     const NOON: UnixMillis = UnixMillis(1_782_820_800_000);
 
     fn errand(way: SubscriberWay, is_question: bool, n_failed: u32) -> Errand {
@@ -507,6 +529,49 @@ mod tests {
 
     fn permanent() -> Result<Heard, SendError> {
         Err(SendError::Permanent("no".to_owned()))
+    }
+
+    fn herald(store: &Store, clock: Clock, snapshot: Snapshot) -> Herald {
+        let engine =
+            EngineHandle { snapshots: watch::channel(Arc::new(snapshot)).1, requests: mpsc::channel(1).0, pings: mpsc::channel(1).0 };
+        let sink = ChannelSink::new(clock.clone()).expect("a sink");
+        Herald { engine, store: store.clone(), clock, sink, secret: Secret::new("secret") }
+    }
+
+    async fn confirmed(store: &Store, page: &PageSlug) {
+        let limits = SignUpLimits { n_max: 9, n_unconfirmed_max: 9, n_asked_max: 9, ask_again_after: Duration::ZERO };
+        let new = SignUp {
+            name: "name".to_owned(),
+            page: page.clone(),
+            way: SubscriberWay::Mail,
+            address: "jo@example.org".to_owned(),
+            language: Language::English,
+            at: NOON,
+            limits,
+        };
+        store.subscriber_sign_up(new).await.expect("a place");
+        assert!(store.subscriber_confirm("name", NOON).await.expect("an answer"));
+    }
+
+    #[tokio::test]
+    async fn what_is_taken_back_while_the_program_does_not_run_is_not_sent() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let clock = Clock::manual(Now { wall: NOON, mono: Mono(0) });
+        let (store, snapshot) = (Store::open(dir.path(), clock.clone()).expect("a store").0, world::usual());
+        let herald = herald(&store, clock, snapshot.clone());
+        let says = |text: &str| Announcement { at: NOON, kind: AnnouncementKind::Info, text: text.to_owned() };
+        let mut page = world::page("main", Visibility::Public, &[]);
+        confirmed(&store, &page.slug).await;
+        page.announcements = vec![says("A slip."), says("It stays.")];
+        herald.look(&page, &snapshot, &mut Seen::default(), NOON).await;
+        page.announcements.remove(0);
+        // As after a start. The first clock is not set yet, and then nothing is known to be gone.
+        herald.look(&page, &snapshot, &mut Seen::default(), UnixMillis::default()).await;
+        let later = NOON + Duration::from_secs(60);
+        herald.look(&page, &snapshot, &mut Seen::default(), later).await;
+        let owed = store.subscriber_claim(&page.slug, SubscriberWay::Mail, First::News, later).await.expect("an answer").expect("news");
+        assert!(matches!(&owed.news[..], [row] if row.body.contains("It stays.")), "{owed:?}");
+        store.close().await;
     }
 
     #[test]

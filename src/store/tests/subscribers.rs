@@ -167,6 +167,9 @@ async fn what_is_withdrawn_in_time_is_told_to_nobody_and_the_line_goes_on() {
     say(&store, &["gone"], after(61)).await;
     store.page_news_withdraw(&page(), vec!["gone".to_owned()]).await.unwrap();
     assert_eq!(claim(&store, after(62)).await, None, "nothing is left to say");
+    let standing = async |at| store.page_news_standing(&page(), at).await.unwrap();
+    assert_eq!(standing(after(62)).await, ["fine"]);
+    assert_eq!((standing(NOON).await.len(), standing(after(62) + NEWS_GOOD_FOR).await.len()), (0, 0), "to come, and too old");
     assert_eq!(say(&store, &["slip", "gone", "next"], after(63)).await, 1);
     assert_eq!(keys(&claim(&store, after(63)).await.unwrap()), ["next"]);
     store.close().await;

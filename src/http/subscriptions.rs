@@ -178,9 +178,7 @@ impl Subscribing {
     pub async fn forget(&self, visit: &Visit) -> Result<ForgottenBody, Refusal> {
         let address = visit.field("address").ok_or(Refusal::Bad("The form names no address."))?;
         let page = visit.field("page").map(PageSlug::parse).transpose().map_err(|bad| Refusal::Malformed(bad.to_string()))?;
-        // As it is kept when it is a mailbox, whatever way it is typed.
-        let address = mailbox(address).unwrap_or_else(|| address.trim().to_owned());
-        let removed = self.store.subscriber_forget(&address, page.as_ref()).await.map_err(|_| Refusal::Busy)?;
+        let removed = self.store.subscriber_forget(&as_kept(address), page.as_ref()).await.map_err(|_| Refusal::Busy)?;
         Ok(ForgottenBody { removed })
     }
 
@@ -316,6 +314,11 @@ fn address_of(way: SubscriberWay, text: &str, offer: &Subscriptions) -> Option<S
         SubscriberWay::Mail => mailbox(text),
         SubscriberWay::Hook => web_address(text, offer.allow_private),
     }
+}
+
+/// An address as it would be kept, whatever way it is typed and whatever a page takes now.
+fn as_kept(text: &str) -> String {
+    mailbox(text).or_else(|| web_address(text, true)).unwrap_or_else(|| text.trim().to_owned())
 }
 
 /// A web address without a name, a password and a fragment, which would only make more than one of the same. Whether a name leads to where
@@ -480,6 +483,18 @@ mod tests {
             &format!("https://example.com/{}", "a".repeat(ADDRESS_CHARS_MAX)),
         ] {
             assert_eq!(kept(none, false), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_found_however_it_is_typed() {
+        for (typed, kept) in [
+            ("Jo@Example.org ", "Jo@example.org"),
+            ("https://Hooks.example.com", "https://hooks.example.com/"),
+            (" HTTP://127.0.0.1:80/x ", "http://127.0.0.1/x"),
+            (" what is neither ", "what is neither"),
+        ] {
+            assert_eq!(as_kept(typed), kept);
         }
     }
 

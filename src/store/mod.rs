@@ -642,6 +642,15 @@ impl Store {
         self.write(Duty::Promised, move |desk| subscriber::news_add(desk, &page, &news, now)).await
     }
 
+    /// Keys of what a page has said lately and has not taken back, as far as is known.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn page_news_standing(&self, page: &PageSlug, now: UnixMillis) -> Result<Vec<String>, ReadError> {
+        let page = page.as_str().to_owned();
+        self.read(move |conn| subscriber::news_standing(conn, &page, now)).await
+    }
+
     /// A page does not say this any more, so whoever has not been told is not told. Durable.
     ///
     /// # Errors
@@ -660,7 +669,8 @@ impl Store {
         self.read(move |conn| subscriber::is_due(conn, &page, way, now)).await
     }
 
-    /// What is owed next to a subscriber of a page, claimed by the caller for [`SUBSCRIBER_LEASE`]; `None`: nothing, for now. Durable.
+    /// What is owed next to a subscriber of a page, claimed by the caller for [`SUBSCRIBER_LEASE`]; `None`: nothing, for now. Whether
+    /// something is left shows [`Store::subscriber_is_due`]. Durable.
     ///
     /// # Errors
     /// [`CommitError`].
@@ -684,12 +694,12 @@ impl Store {
         self.write(Duty::Promised, move |desk| subscriber::finish(desk, &name, mark)).await
     }
 
-    /// Forgets subscribers who did not confirm, those of pages that are gone for long, and what was said long ago. Says how many
-    /// subscribers that were. Durable.
+    /// Forgets subscribers who did not confirm, those of pages and ways that are gone for long, and what was said long ago. Says how
+    /// many subscribers that were. Durable.
     ///
     /// # Errors
     /// [`CommitError`].
-    pub async fn subscribers_tidy(&self, offering: Vec<String>, now: UnixMillis) -> Result<usize, CommitError> {
+    pub async fn subscribers_tidy(&self, offering: Vec<(PageSlug, SubscriberWay)>, now: UnixMillis) -> Result<usize, CommitError> {
         self.write(Duty::Promised, move |desk| subscriber::tidy(desk, &offering, now)).await
     }
 

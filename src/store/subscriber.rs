@@ -23,13 +23,17 @@ use crate::store::rows::readable;
 /// News that one message tells; the rest comes with the next one.
 const NEWS_AT_ONCE: i64 = 20;
 
+/// Subscribers that are passed over in one go because nothing is left to say to them: one thread writes for all, and alerts must not wait for
+/// a whole list.
+const TURNS_MAX: usize = 50;
+
 /// News older than this are not sent any more: who reads them would take what is long over for the present.
 pub const NEWS_GOOD_FOR: Duration = Duration::from_secs(24 * 3600);
 
 /// Who has not confirmed after so long is forgotten: somebody else may have typed the address.
 pub const UNCONFIRMED_KEPT_FOR: Duration = Duration::from_secs(24 * 3600);
 
-/// Subscribers of a page that is not in the config any more, or offers no subscriptions, are kept for so long: a slip in a file must not
+/// Subscribers of a page that is not in the config any more, or does not offer the way in which they are told, are kept for so long: a slip in a file must not
 /// cost a page all of them.
 pub const ORPHANS_KEPT_FOR: Duration = Duration::from_secs(30 * 86_400);
 
@@ -233,6 +237,7 @@ pub(super) fn confirm(desk: &Desk, name: &str, at: UnixMillis) -> rusqlite::Resu
         .conn
         .prepare_cached(
             "UPDATE subscribers SET told_to = CASE WHEN confirmed_at IS NULL THEN ?3 ELSE told_to END,
+                 next_at = CASE WHEN confirmed_at IS NULL THEN ?2 ELSE next_at END,
                  confirmed_at = coalesce(confirmed_at, ?2), owes_question = 0, n_failed = 0, n_refused = 0
              WHERE name = ?1",
         )?
@@ -269,6 +274,13 @@ pub(super) fn news_add(desk: &Desk, page: &str, news: &[NewsRow], now: UnixMilli
         n_new += n;
     }
     Ok(n_new)
+}
+
+/// What a page has said lately and still says, as far as is known: the keys of it. What a clock that was set back has not come to yet is not
+/// among it, because nobody can tell whether the page still says that.
+pub(super) fn news_standing(conn: &Connection, page: &str, now: UnixMillis) -> rusqlite::Result<Vec<String>> {
+    let mut select = conn.prepare_cached("SELECT key FROM page_news WHERE page = ?1 AND ?2 <= at AND at <= ?3 AND withdrawn = 0")?;
+    readable(&mut select.query((page, now.minus(NEWS_GOOD_FOR).0, now.0))?, "key of a piece of news", |row| Ok(row.get(0)?))
 }
 
 /// A page does not say this any more.
@@ -315,20 +327,31 @@ fn claim_question(desk: &Desk, page: &str, way: SubscriberWay, now: UnixMillis) 
     question.map_or(Ok(None), |id| leased(desk, id, now))
 }
 
-fn claim_news(desk: &Desk, page: &str, way: SubscriberWay, now: UnixMillis) -> rusqlite::Result<Option<Errand>> {
-    // Each turn either claims something or leaves a subscriber with nothing owed, so it ends.
-    loop {
+/// Who is furthest behind, after those whom nothing has failed to reach: mailboxes that take nothing keep nobody else waiting. Asked for one
+/// after the other, so that each is the first of an index, however many subscribers there are.
+fn next_to_tell(desk: &Desk, page: &str, way: SubscriberWay, now: UnixMillis) -> rusqlite::Result<Option<i64>> {
+    for has_failed in [false, true] {
         let next: Option<i64> = desk
             .conn
             .prepare_cached(
                 "SELECT id FROM subscribers
                  WHERE page = ?1 AND way = ?2 AND told_to < (SELECT max(id) FROM page_news WHERE page = ?1)
-                   AND confirmed_at IS NOT NULL AND next_at <= ?3
+                   AND confirmed_at IS NOT NULL AND next_at <= ?3 AND (n_failed > 0) = ?4
                  ORDER BY told_to, next_at, id LIMIT 1",
             )?
-            .query_row((page, way.word(), now.0), |row| row.get(0))
+            .query_row((page, way.word(), now.0, has_failed), |row| row.get(0))
             .optional()?;
-        let Some(id) = next else { return Ok(None) };
+        if next.is_some() {
+            return Ok(next);
+        }
+    }
+    Ok(None)
+}
+
+fn claim_news(desk: &Desk, page: &str, way: SubscriberWay, now: UnixMillis) -> rusqlite::Result<Option<Errand>> {
+    // Each turn either claims something or leaves a subscriber with nothing owed.
+    for _ in 0..TURNS_MAX {
+        let Some(id) = next_to_tell(desk, page, way, now)? else { return Ok(None) };
         desk.conn
             .prepare_cached(
                 "UPDATE subscribers SET telling_to = coalesce(telling_to, (SELECT max(id) FROM (
@@ -341,6 +364,8 @@ fn claim_news(desk: &Desk, page: &str, way: SubscriberWay, now: UnixMillis) -> r
             claimed => return Ok(claimed),
         }
     }
+    // The others are still due, so whoever looks next goes on with them.
+    Ok(None)
 }
 
 /// Claims a subscriber, and reads what it is to be told.
@@ -406,22 +431,25 @@ pub(super) fn finish(desk: &Desk, name: &str, mark: ErrandMark) -> rusqlite::Res
     Ok(())
 }
 
-/// Forgets who did not confirm, those of pages that are gone for long, and what was said long ago. `offering` are the pages that offer
-/// subscriptions now. Says how many subscribers were forgotten.
-pub(super) fn tidy(desk: &Desk, offering: &[String], now: UnixMillis) -> rusqlite::Result<usize> {
+/// Forgets who did not confirm, those of pages that are gone for long, and what was said long ago. `offering` are the ways that pages offer
+/// now. Says how many subscribers were forgotten.
+pub(super) fn tidy(desk: &Desk, offering: &[(PageSlug, SubscriberWay)], now: UnixMillis) -> rusqlite::Result<usize> {
     let unconfirmed = desk
         .conn
         .prepare_cached("DELETE FROM subscribers WHERE confirmed_at IS NULL AND asked_at < ?1")?
         .execute([now.minus(UNCONFIRMED_KEPT_FOR).0])?;
-    let pages: Vec<String> =
-        desk.conn.prepare_cached("SELECT DISTINCT page FROM subscribers")?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    for page in &pages {
-        if offering.contains(page) {
-            let sql = "UPDATE subscribers SET orphan_since = NULL WHERE page = ?1 AND orphan_since IS NOT NULL";
-            desk.conn.prepare_cached(sql)?.execute([page])?;
+    let known: Vec<(String, String)> = desk
+        .conn
+        .prepare_cached("SELECT DISTINCT page, way FROM subscribers")?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<_, _>>()?;
+    for (page, way) in &known {
+        if offering.iter().any(|(slug, offered)| slug.as_str() == page && offered.word() == way) {
+            let sql = "UPDATE subscribers SET orphan_since = NULL WHERE page = ?1 AND way = ?2 AND orphan_since IS NOT NULL";
+            desk.conn.prepare_cached(sql)?.execute((page, way))?;
         } else {
-            let sql = "UPDATE subscribers SET orphan_since = ?2 WHERE page = ?1 AND orphan_since IS NULL";
-            desk.conn.prepare_cached(sql)?.execute((page, now.0))?;
+            let sql = "UPDATE subscribers SET orphan_since = ?3 WHERE page = ?1 AND way = ?2 AND orphan_since IS NULL";
+            desk.conn.prepare_cached(sql)?.execute((page, way, now.0))?;
         }
     }
     let orphans = desk.conn.prepare_cached("DELETE FROM subscribers WHERE orphan_since < ?1")?.execute([now.minus(ORPHANS_KEPT_FOR).0])?;

@@ -132,9 +132,10 @@ struct Seen {
 }
 
 /// The way of a page to its subscribers.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Line {
-    is_busy: AtomicBool,
+    /// Which hands are at work.
+    hands: Vec<AtomicBool>,
     health: Mutex<Health>,
 }
 
@@ -157,19 +158,44 @@ enum Trouble {
     Unasked,
 }
 
-/// Held by whoever works for a line; ends with it, also when it panics.
-struct Busy(Arc<Line>);
+/// One that works for a line; is free again when this ends, also by a panic.
+struct Hand {
+    line: Arc<Line>,
+    n: usize,
+}
 
-impl Drop for Busy {
+impl Hand {
+    /// Half of them ask before they tell: who signs up in an outage gets the question, and strangers who are hard to ask hold up no news.
+    fn first(&self) -> First {
+        if self.n.is_multiple_of(2) { First::News } else { First::Question }
+    }
+}
+
+impl Drop for Hand {
     fn drop(&mut self) {
-        self.0.is_busy.store(false, Ordering::Release);
+        if let Some(is_at_work) = self.line.hands.get(self.n) {
+            is_at_work.store(false, Ordering::Release);
+        }
     }
 }
 
 impl Line {
-    fn take(self: &Arc<Line>, now: UnixMillis) -> Option<Busy> {
-        let is_free = self.health().rests_until <= now && !self.is_busy.swap(true, Ordering::AcqRel);
-        is_free.then(|| Busy(Arc::clone(self)))
+    fn new(way: SubscriberWay) -> Line {
+        let n_at_once = match way {
+            SubscriberWay::Mail => LETTERS_AT_ONCE,
+            SubscriberWay::Hook => REQUESTS_AT_ONCE,
+        };
+        Line { hands: (0..n_at_once).map(|_| AtomicBool::new(false)).collect(), health: Mutex::default() }
+    }
+
+    /// All hands that are free, unless the line rests. Each is taken for itself, so that one that waits for a slow answer keeps no other
+    /// from beginning.
+    fn take(self: &Arc<Line>, now: UnixMillis) -> Vec<Hand> {
+        if now < self.health().rests_until {
+            return Vec::new();
+        }
+        let free = self.hands.iter().enumerate().filter(|(_, is_at_work)| !is_at_work.swap(true, Ordering::AcqRel));
+        free.map(|(n, _)| Hand { line: Arc::clone(self), n }).collect()
     }
 
     fn health(&self) -> Health {
@@ -177,18 +203,19 @@ impl Line {
     }
 
     /// Notes how an attempt ended. Says what follows for the line, when it is worth a word.
-    fn note(&self, is_accepted: bool, (way, is_question): (SubscriberWay, bool), now: UnixMillis) -> Option<Trouble> {
+    fn note(&self, is_accepted: bool, errand: &Errand, now: UnixMillis) -> Option<Trouble> {
         let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
         if is_accepted {
             *health = Health { accepted_at: now, ..Health::default() };
             return None;
         }
-        // Programs have nothing in common that could be down.
-        if way == SubscriberWay::Hook {
+        // Programs have nothing in common that could be down, and a mailbox that has failed before says nothing about the server: a few
+        // that are gone must not keep the others from being told.
+        if errand.to.way == SubscriberWay::Hook || 0 < errand.n_failed {
             return None;
         }
         // Strangers choose whom we ask: with addresses that no server takes they must not keep others from being told.
-        if is_question {
+        if errand.news.is_empty() {
             health.n_unasked = health.n_unasked.saturating_add(1);
             return (health.n_unasked == FAILURES_UNTIL_REST).then_some(Trouble::Unasked);
         }
@@ -215,19 +242,19 @@ impl Herald {
             seen.retain(|slug, _| pages.iter().any(|page| page.slug == *slug));
             for page in &pages {
                 self.look(page, &snapshot, seen.entry(page.slug.clone()).or_default(), now).await;
-                for way in SubscriberWay::ALL.into_iter().filter(|way| page.subscriptions.as_ref().is_some_and(|offer| offer.offers(*way)))
-                {
-                    let line = lines.entry((page.slug.clone(), way)).or_default();
-                    if self.store.subscriber_is_due(&page.slug, way, now).await.unwrap_or(false)
-                        && let Some(busy) = line.take(now)
-                    {
-                        jobs.start(self.clone().work(page.slug.clone(), way, busy));
+                for way in offered(page) {
+                    let line = lines.entry((page.slug.clone(), way)).or_insert_with(|| Arc::new(Line::new(way)));
+                    if !self.store.subscriber_is_due(&page.slug, way, now).await.unwrap_or(false) {
+                        continue;
+                    }
+                    for hand in line.take(now) {
+                        jobs.start(self.clone().work(page.slug.clone(), way, hand));
                     }
                 }
             }
             if TIDY_EVERY <= now.since(tidied_at) || now < tidied_at {
                 tidied_at = now;
-                self.tidy(pages.iter().map(|page| page.slug.to_string()).collect(), now).await;
+                self.tidy(pages.iter().flat_map(|page| offered(page).map(|way| (page.slug.clone(), way))).collect(), now).await;
             }
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -236,10 +263,10 @@ impl Herald {
         }
     }
 
-    async fn tidy(&self, offering: Vec<String>, now: UnixMillis) {
+    async fn tidy(&self, offering: Vec<(PageSlug, SubscriberWay)>, now: UnixMillis) {
         match self.store.subscribers_tidy(offering, now).await {
             Ok(0) => {}
-            Ok(n) => tracing::info!("{n} subscribers were forgotten who had not confirmed, or whose page is gone"),
+            Ok(n) => tracing::info!("{n} subscribers were forgotten who had not confirmed, or whose page does not offer this any more"),
             Err(error) => tracing::warn!(%error, "cannot tidy subscribers: {error}"),
         }
     }
@@ -250,6 +277,17 @@ impl Herald {
         let is_known = |(revision, at): (u64, UnixMillis)| revision == snapshot.revision && at <= now && now.since(at) < LOOK_AT_LEAST;
         if seen.last.is_some_and(is_known) && !is_waiting {
             return;
+        }
+        // What was taken back or ended while nobody looked is not to be sent either.
+        if seen.last.is_none() {
+            match self.store.page_news_standing(&page.slug, now).await {
+                Ok(keys) => seen.noted = keys.into_iter().collect(),
+                // Looked at again in a second.
+                Err(error) => {
+                    tracing::debug!(%error, "cannot read what the page `{}` has said: {error}", page.slug);
+                    return;
+                }
+            }
         }
         let monitors: BTreeSet<&MonitorId> = page.groups.iter().flat_map(|group| &group.monitors).collect();
         let views = monitors.iter().filter_map(|id| snapshot.monitors.get(*id));
@@ -294,29 +332,19 @@ impl Herald {
         seen.last = Some((snapshot.revision, now));
     }
 
-    /// Does what is due in a line.
-    async fn work(self, page: PageSlug, way: SubscriberWay, busy: Busy) {
-        let n_at_once = match way {
-            SubscriberWay::Mail => LETTERS_AT_ONCE,
-            SubscriberWay::Hook => REQUESTS_AT_ONCE,
-        };
-        // Half of them ask before they tell: who signs up in an outage gets the question, and strangers who are hard to ask hold up no news.
-        let first = |n: usize| if n.is_multiple_of(2) { First::News } else { First::Question };
-        let hands = (0..n_at_once).map(|n| self.work_off((&page, way), first(n), &busy.0));
-        futures_util::future::join_all(hands).await;
-    }
-
-    async fn work_off(&self, (slug, way): (&PageSlug, SubscriberWay), first: First, line: &Line) {
+    /// Does what is due in a line, one after the other.
+    async fn work(self, slug: PageSlug, way: SubscriberWay, hand: Hand) {
+        let line = &hand.line;
         loop {
             // The config may have changed since the last one.
             let (snapshot, now) = (self.engine.snapshot(), self.clock.now().wall);
-            let page = snapshot.config.pages.iter().find(|page| page.slug == *slug);
+            let page = snapshot.config.pages.iter().find(|page| page.slug == slug);
             let offer = page.and_then(|page| Some((page, page.subscriptions.as_ref().filter(|offer| offer.offers(way))?)));
             let Some((page, offer)) = offer else { return };
             if now < line.health().rests_until {
                 return;
             }
-            let errand = match self.store.subscriber_claim(slug, way, first, now).await {
+            let errand = match self.store.subscriber_claim(&slug, way, hand.first(), now).await {
                 Ok(Some(errand)) => errand,
                 Ok(None) => return,
                 Err(error) => {
@@ -326,8 +354,8 @@ impl Herald {
             };
             let outcome = self.tell(&snapshot, (page, offer), &errand).await;
             let now = self.clock.now().wall;
-            if let Some(trouble) = line.note(outcome.is_ok(), (way, errand.news.is_empty()), now) {
-                warn(slug, trouble, &outcome);
+            if let Some(trouble) = line.note(outcome.is_ok(), &errand, now) {
+                warn(&slug, trouble, &outcome);
             }
             let mark = mark(&errand, outcome, line.health(), now);
             if mark == ErrandMark::Gone {
@@ -385,6 +413,11 @@ impl Herald {
             }
         }
     }
+}
+
+/// How people may be told of a page.
+fn offered(page: &StatusPage) -> impl Iterator<Item = SubscriberWay> + '_ {
+    SubscriberWay::ALL.into_iter().filter(|way| page.subscriptions.as_ref().is_some_and(|offer| offer.offers(*way)))
 }
 
 /// A program that answers so wants nothing any more.
@@ -462,6 +495,17 @@ mod tests {
     use crate::model::subscription::Subscriber;
     use crate::store::NewsRow;
 
+    use crate::http::tests::world;
+    use crate::model::page::Announcement;
+    use crate::model::page::AnnouncementKind;
+    use crate::model::page::Visibility;
+    use crate::model::time::Mono;
+    use crate::model::time::Now;
+    use crate::store::SignUp;
+    use crate::store::SignUpLimits;
+    use tokio::sync::mpsc;
+    use tokio::sync::watch;
+
     const NOON: UnixMillis = UnixMillis(1_782_820_800_000);
 
     fn errand(way: SubscriberWay, is_question: bool, n_failed: u32) -> Errand {
@@ -485,6 +529,49 @@ mod tests {
 
     fn permanent() -> Result<Heard, SendError> {
         Err(SendError::Permanent("no".to_owned()))
+    }
+
+    fn herald(store: &Store, clock: Clock, snapshot: Snapshot) -> Herald {
+        let engine =
+            EngineHandle { snapshots: watch::channel(Arc::new(snapshot)).1, requests: mpsc::channel(1).0, pings: mpsc::channel(1).0 };
+        let sink = ChannelSink::new(clock.clone()).expect("a sink");
+        Herald { engine, store: store.clone(), clock, sink, secret: Secret::new("secret") }
+    }
+
+    async fn confirmed(store: &Store, page: &PageSlug) {
+        let limits = SignUpLimits { n_max: 9, n_unconfirmed_max: 9, n_asked_max: 9, ask_again_after: Duration::ZERO };
+        let new = SignUp {
+            name: "name".to_owned(),
+            page: page.clone(),
+            way: SubscriberWay::Mail,
+            address: "jo@example.org".to_owned(),
+            language: Language::English,
+            at: NOON,
+            limits,
+        };
+        store.subscriber_sign_up(new).await.expect("a place");
+        assert!(store.subscriber_confirm("name", NOON).await.expect("an answer"));
+    }
+
+    #[tokio::test]
+    async fn what_is_taken_back_while_the_program_does_not_run_is_not_sent() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let clock = Clock::manual(Now { wall: NOON, mono: Mono(0) });
+        let (store, snapshot) = (Store::open(dir.path(), clock.clone()).expect("a store").0, world::usual());
+        let herald = herald(&store, clock, snapshot.clone());
+        let says = |text: &str| Announcement { at: NOON, kind: AnnouncementKind::Info, text: text.to_owned() };
+        let mut page = world::page("main", Visibility::Public, &[]);
+        confirmed(&store, &page.slug).await;
+        page.announcements = vec![says("A slip."), says("It stays.")];
+        herald.look(&page, &snapshot, &mut Seen::default(), NOON).await;
+        page.announcements.remove(0);
+        // As after a start. The first clock is not set yet, and then nothing is known to be gone.
+        herald.look(&page, &snapshot, &mut Seen::default(), UnixMillis::default()).await;
+        let later = NOON + Duration::from_secs(60);
+        herald.look(&page, &snapshot, &mut Seen::default(), later).await;
+        let owed = store.subscriber_claim(&page.slug, SubscriberWay::Mail, First::News, later).await.expect("an answer").expect("news");
+        assert!(matches!(&owed.news[..], [row] if row.body.contains("It stays.")), "{owed:?}");
+        store.close().await;
     }
 
     #[test]
@@ -522,35 +609,52 @@ mod tests {
 
     #[test]
     fn a_line_rests_when_nobody_gets_a_letter_and_a_success_ends_that() {
-        let line = Arc::new(Line::default());
-        let note = |is_accepted, way, is_question| match line.note(is_accepted, (way, is_question), NOON) {
+        let line = Arc::new(Line::new(SubscriberWay::Mail));
+        let note = |is_accepted, way, n_failed| match line.note(is_accepted, &errand(way, false, n_failed), NOON) {
             Some(Trouble::Rests(rest)) => Some(rest),
             Some(Trouble::Unasked) | None => None,
         };
-        let rests: Vec<Option<Duration>> = (0..10).map(|_| note(false, SubscriberWay::Mail, false)).collect();
+        assert!((1..10).all(|n| note(false, SubscriberWay::Mail, n).is_none()), "one mailbox that is gone is not all of them");
+        assert!(!line.take(NOON).is_empty());
+        let rests: Vec<Option<Duration>> = (0..10).map(|_| note(false, SubscriberWay::Mail, 0)).collect();
         let seconds: Vec<u64> = rests.iter().flatten().map(Duration::as_secs).collect();
         assert_eq!((rests[..2].to_vec(), seconds), (vec![None, None], vec![30, 60, 120, 240, 480, 900, 900, 900]));
-        assert!(line.take(NOON).is_none() && line.take(NOON + REST_MAX).is_some());
-        assert_eq!(note(true, SubscriberWay::Mail, false), None);
-        let busy = line.take(NOON).expect("it rests no more");
-        assert!(line.take(NOON).is_none(), "one works at a time");
+        assert!(line.take(NOON).is_empty() && !line.take(NOON + REST_MAX).is_empty());
+        assert_eq!(note(true, SubscriberWay::Mail, 0), None);
+        let busy = line.take(NOON);
+        assert!(!busy.is_empty(), "it rests no more");
+        assert!(line.take(NOON).is_empty(), "no more than these work at a time");
         drop(busy);
-        assert!(line.take(NOON).is_some());
-        assert!((0..10).all(|_| note(false, SubscriberWay::Hook, false).is_none()), "programs have nothing in common");
+        assert!(!line.take(NOON).is_empty());
+        assert!((0..10).all(|_| note(false, SubscriberWay::Hook, 0).is_none()), "programs have nothing in common");
+    }
+
+    #[test]
+    fn one_slow_answer_keeps_no_other_hand_from_beginning() {
+        for (way, n_at_once) in [(SubscriberWay::Mail, LETTERS_AT_ONCE), (SubscriberWay::Hook, REQUESTS_AT_ONCE)] {
+            let line = Arc::new(Line::new(way));
+            let mut hands = line.take(NOON);
+            let n_asking = hands.iter().filter(|hand| hand.first() == First::Question).count();
+            assert_eq!((hands.len(), n_asking), (n_at_once, n_at_once / 2));
+            let slow = hands.remove(1);
+            drop(hands);
+            let others = line.take(NOON);
+            assert_eq!(others.len(), n_at_once - 1, "the others begin while it waits");
+            assert!(others.iter().all(|hand| hand.n != slow.n));
+            drop(slow);
+            assert_eq!(line.take(NOON).iter().map(|hand| hand.n).collect::<Vec<_>>(), [1]);
+        }
     }
 
     #[test]
     fn strangers_who_cannot_be_asked_keep_nobody_from_being_told() {
-        let line = Arc::new(Line::default());
-        let said: Vec<Trouble> = (0..10).filter_map(|_| line.note(false, (SubscriberWay::Mail, true), NOON)).collect();
+        let line = Arc::new(Line::new(SubscriberWay::Mail));
+        let (question, letter) = (errand(SubscriberWay::Mail, true, 0), errand(SubscriberWay::Mail, false, 0));
+        let said: Vec<Trouble> = (0..10).filter_map(|_| line.note(false, &question, NOON)).collect();
         assert_eq!(said, [Trouble::Unasked], "said once");
-        assert!(line.take(NOON).is_some());
-        assert_eq!(line.note(false, (SubscriberWay::Mail, false), NOON), None, "and what fails then counts from one");
-        assert_eq!(line.note(true, (SubscriberWay::Mail, true), NOON), None);
-        assert_eq!(
-            (0..3).filter_map(|_| line.note(false, (SubscriberWay::Mail, true), NOON)).count(),
-            1,
-            "after a success it is news again"
-        );
+        assert!(!line.take(NOON).is_empty());
+        assert_eq!(line.note(false, &letter, NOON), None, "and what fails then counts from one");
+        assert_eq!(line.note(true, &question, NOON), None);
+        assert_eq!((0..3).filter_map(|_| line.note(false, &question, NOON)).count(), 1, "after a success it is news again");
     }
 }

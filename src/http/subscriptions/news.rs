@@ -128,7 +128,9 @@ pub fn of(bulletin: &Bulletin, now: UnixMillis) -> Vec<NewsRow> {
     }
     for told in &bulletin.announced {
         let what = short(&format!("announced {} {}", told.from.0, told.title));
-        all.extend(told.updates.iter().map(|update| of_update(update, (&format!(" {what}"), &told.title), None)));
+        // What was written ahead is said when it begins: before that nobody may read it, and by then it may be older than news get.
+        let said = |update: &UpdateView| of_update(update, update.at.max(told.from), (&format!(" {what}"), &told.title), None);
+        all.extend(told.updates.iter().map(said));
     }
     for told in &bulletin.announcements {
         let key = format!("{ANNOUNCEMENT} {} {}", told.at.0, short(&told.text));
@@ -201,7 +203,7 @@ fn of_incident(incident: &PublicIncident) -> Vec<(String, UnixMillis, Told)> {
     };
     let mut all = vec![(format!("began {key}"), incident.opened_at, begun)];
     let what = format!("{INCIDENT}{key}");
-    all.extend(incident.updates.iter().map(|update| of_update(update, (&what, &service), Some(&key))));
+    all.extend(incident.updates.iter().map(|update| of_update(update, update.at, (&what, &service), Some(&key))));
     if let Some(at) = incident.closed_at {
         let lasted_s = at.since(incident.opened_at).as_secs();
         let over = Told::IncidentEnded { incident: key.clone(), service, kind, began_at, ended_at: at.rfc3339(), lasted_s };
@@ -210,15 +212,16 @@ fn of_incident(incident: &PublicIncident) -> Vec<(String, UnixMillis, Told)> {
     all
 }
 
-fn of_update(update: &UpdateView, (what, about): (&str, &str), incident: Option<&str>) -> (String, UnixMillis, Told) {
+/// `at` is when people could read it first. The key has the time of writing, which tells updates apart.
+fn of_update(update: &UpdateView, at: UnixMillis, (what, about): (&str, &str), incident: Option<&str>) -> (String, UnixMillis, Told) {
     let told = Told::Update {
         incident: incident.map(ToOwned::to_owned),
         about: about.to_owned(),
         state: update.state.word().to_owned(),
         text: update.text.clone(),
-        at: update.at.rfc3339(),
+        at: at.rfc3339(),
     };
-    (format!("{UPDATE} {}{what}", update.at.0), update.at, told)
+    (format!("{UPDATE} {}{what}", update.at.0), at, told)
 }
 
 /// The state of a word.
@@ -315,6 +318,37 @@ mod tests {
         let found = keys(&bulletin, 10);
         assert_eq!((found.len(), found.iter().all(|key| key.len() < 100)), (3, true), "{found:?}");
         assert_eq!(found, keys(&bulletin, 20));
+    }
+
+    #[test]
+    fn what_was_announced_days_ahead_is_told_when_it_begins() {
+        let update = |text: &str, at| UpdateView { state: UpdateState::Identified, text: text.to_owned(), at };
+        let written_at = NOON.minus(Duration::from_secs(3 * 86_400));
+        let announced = AnnouncedView {
+            title: "Move".to_owned(),
+            state: UpdateState::Identified,
+            from: NOON,
+            until: None,
+            updates: vec![
+                update("It goes well.", NOON + Duration::from_secs(60)),
+                update("Later than we said.", written_at + Duration::from_secs(9)),
+                update("We move.", written_at),
+            ],
+        };
+        let bulletin = Bulletin { announced: vec![announced], ..Bulletin::default() };
+        let rows = of(&bulletin, NOON + Duration::from_secs(60));
+        let told: Vec<(UnixMillis, String, String)> = rows
+            .iter()
+            .map(|row| match serde_json::from_str(&row.body) {
+                Ok(Told::Update { text, at, .. }) => (row.at, text, at),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        let said = |at: UnixMillis, text: &str| (at, text.to_owned(), at.rfc3339());
+        let later = NOON + Duration::from_secs(60);
+        assert_eq!(told, [said(NOON, "We move."), said(NOON, "Later than we said."), said(later, "It goes well.")]);
+        assert!(rows[0].key.starts_with(&format!("update {} ", written_at.0)), "{rows:?}");
+        assert_eq!(keys(&bulletin, 24 * 3600), Vec::<String>::new(), "no longer than other news");
     }
 
     #[test]

@@ -96,6 +96,25 @@ async fn who_signs_up_is_asked_and_only_who_confirms_is_told_of_what_comes_then(
 }
 
 #[tokio::test]
+async fn who_confirms_by_a_letter_that_counted_as_failed_is_told_at_once_and_confirming_again_hurries_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    store.subscriber_sign_up(sign_up("jo", NOON)).await.unwrap();
+    let question = claim(&store, NOON).await.unwrap();
+    store.subscriber_finish(&question.to.name, ErrandMark::Failed { next_at: after(3600), is_refused: false }).await.unwrap();
+    assert!(store.subscriber_confirm(&question.to.name, after(10)).await.unwrap());
+    say(&store, &["one"], after(11)).await;
+    let told = claim(&store, after(11)).await.unwrap();
+    assert_eq!((keys(&told), told.n_failed), (vec!["one"], 0));
+    store.subscriber_finish(&told.to.name, ErrandMark::Told { next_at: after(71) }).await.unwrap();
+    say(&store, &["two"], after(12)).await;
+    assert!(store.subscriber_confirm(&told.to.name, after(13)).await.unwrap());
+    assert_eq!(claim(&store, after(70)).await, None);
+    assert_eq!(keys(&claim(&store, after(71)).await.unwrap()), ["two"]);
+    store.close().await;
+}
+
+#[tokio::test]
 async fn what_an_attempt_tells_is_the_same_after_a_crash_and_a_failure_whatever_was_said_since() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
@@ -148,8 +167,36 @@ async fn what_is_withdrawn_in_time_is_told_to_nobody_and_the_line_goes_on() {
     say(&store, &["gone"], after(61)).await;
     store.page_news_withdraw(&page(), vec!["gone".to_owned()]).await.unwrap();
     assert_eq!(claim(&store, after(62)).await, None, "nothing is left to say");
+    let standing = async |at| store.page_news_standing(&page(), at).await.unwrap();
+    assert_eq!(standing(after(62)).await, ["fine"]);
+    assert_eq!((standing(NOON).await.len(), standing(after(62) + NEWS_GOOD_FOR).await.len()), (0, 0), "to come, and too old");
     assert_eq!(say(&store, &["slip", "gone", "next"], after(63)).await, 1);
     assert_eq!(keys(&claim(&store, after(63)).await.unwrap()), ["next"]);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_long_list_with_nothing_left_to_say_is_passed_over_bit_by_bit() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let limits = SignUpLimits { n_max: 200, ..sign_up("", NOON).limits };
+    for n in 0..120 {
+        let new = SignUp { limits, ..sign_up(&n.to_string(), NOON) };
+        let name = new.name.clone();
+        assert_eq!(store.subscriber_sign_up(new).await.unwrap(), SignedUp::Taken);
+        assert!(store.subscriber_confirm(&name, NOON).await.unwrap());
+    }
+    say(&store, &["slip"], after(1)).await;
+    store.page_news_withdraw(&page(), vec!["slip".to_owned()]).await.unwrap();
+    let mut n_looks = 0;
+    while store.subscriber_is_due(&page(), SubscriberWay::Mail, after(2)).await.unwrap() {
+        assert_eq!(claim(&store, after(2)).await, None);
+        n_looks += 1;
+        assert!(n_looks <= 120, "it ends");
+    }
+    assert_eq!(n_looks, 3, "fifty at once");
+    say(&store, &["fine"], after(3)).await;
+    assert_eq!(keys(&claim(&store, after(3)).await.unwrap()), ["fine"]);
     store.close().await;
 }
 
@@ -167,6 +214,25 @@ async fn neither_questions_nor_news_hold_up_the_other() {
         }
         assert_eq!(claimed, expected, "{first:?}");
     }
+    store.close().await;
+}
+
+#[tokio::test]
+async fn who_was_not_reached_waits_for_those_who_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    confirmed(&store, "dead", NOON).await;
+    say(&store, &["one"], NOON).await;
+    let dead = claim(&store, NOON).await.unwrap();
+    store.subscriber_finish(&dead.to.name, ErrandMark::Failed { next_at: after(1), is_refused: true }).await.unwrap();
+    // Further on than the other, and so it would be later.
+    confirmed(&store, "fine", after(2)).await;
+    say(&store, &["two"], after(3)).await;
+    let mut claimed = Vec::new();
+    while let Some(errand) = claim(&store, after(4)).await {
+        claimed.push((errand.to.address, errand.n_failed));
+    }
+    assert_eq!(claimed, [("fine".to_owned(), 0), ("dead".to_owned(), 1)]);
     store.close().await;
 }
 
@@ -245,7 +311,7 @@ async fn those_are_forgotten_who_do_not_confirm_and_those_of_pages_that_stay_awa
     let store = open(dir.path());
     confirmed(&store, "stays", NOON).await;
     store.subscriber_sign_up(sign_up("silent", NOON)).await.unwrap();
-    let offering = || vec!["main".to_owned()];
+    let offering = || vec![(page(), SubscriberWay::Mail)];
     assert_eq!(store.subscribers_tidy(offering(), NOON + UNCONFIRMED_KEPT_FOR).await.unwrap(), 0);
     let later = NOON + UNCONFIRMED_KEPT_FOR + Duration::from_secs(1);
     assert_eq!(store.subscribers_tidy(offering(), later).await.unwrap(), 1);
@@ -256,6 +322,23 @@ async fn those_are_forgotten_who_do_not_confirm_and_those_of_pages_that_stay_awa
     assert_eq!(store.subscribers_tidy(Vec::new(), away).await.unwrap(), 0);
     assert_eq!(store.subscribers_tidy(Vec::new(), away + ORPHANS_KEPT_FOR + Duration::from_secs(1)).await.unwrap(), 1);
     assert_eq!(store.subscriber_counts().await.unwrap(), Vec::new());
+    store.close().await;
+}
+
+#[tokio::test]
+async fn those_are_forgotten_who_are_told_in_a_way_that_their_page_does_not_offer_any_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    confirmed(&store, "jo", NOON).await;
+    let program = SignUp { way: SubscriberWay::Hook, ..sign_up("https://hooks.example.com/", NOON) };
+    let name = program.name.clone();
+    store.subscriber_sign_up(program).await.unwrap();
+    assert!(store.subscriber_confirm(&name, NOON).await.unwrap());
+    let offering = || vec![(page(), SubscriberWay::Hook)];
+    assert_eq!(store.subscribers_tidy(offering(), NOON).await.unwrap(), 0);
+    assert_eq!(store.subscribers_tidy(offering(), NOON + ORPHANS_KEPT_FOR + Duration::from_secs(1)).await.unwrap(), 1);
+    let left: Vec<String> = store.subscribers().await.unwrap().into_iter().map(|one| one.address).collect();
+    assert_eq!(left, ["https://hooks.example.com/"]);
     store.close().await;
 }
 

@@ -119,7 +119,7 @@ const GERMAN: Subscribing = Subscribing {
     by_hook: ("Per Webhook, für Programme", "Adresse (https://…)"),
     hook_must_echo: "Die Adresse erhält zuerst ein POST mit JSON und ist angemeldet, wenn sie mit 200 und dem Wert von „challenge“ antwortet.",
     submit: "Abonnieren",
-    mail_comes: "Sehen Sie in Ihr Postfach: Falls diese Adresse nicht schon angemeldet ist, kommt ein Brief oder kam vor Kurzem einer. Öffnen Sie den Link darin innerhalb von 24 Stunden.",
+    mail_comes: "Sehen Sie in Ihr Postfach: Falls diese Adresse nicht schon angemeldet ist, kommt eine E-Mail oder kam vor Kurzem eine. Öffnen Sie den Link darin innerhalb von 24 Stunden.",
     hook_is_asked: "Falls diese Adresse nicht schon angemeldet ist, wird sie jetzt gefragt. Antwortet sie, wie sie soll, ist sie angemeldet.",
     bad_address: "An diese Adresse lässt sich nichts senden. Prüfen Sie sie und versuchen Sie es noch einmal.",
     full: "Diese Seite nimmt im Augenblick niemanden mehr auf. Der Feed der Störungen steht allen offen.",
@@ -158,7 +158,7 @@ const FRENCH: Subscribing = Subscribing {
     by_hook: ("Par webhook, pour les programmes", "Adresse (https://…)"),
     hook_must_echo: "L’adresse reçoit d’abord un POST en JSON, et est abonnée si elle répond 200 avec la valeur de « challenge ».",
     submit: "S’abonner",
-    mail_comes: "Regardez vos courriels : si cette adresse n’est pas déjà abonnée, une lettre est en route ou est arrivée récemment. Ouvrez le lien qu’elle contient dans les 24 heures.",
+    mail_comes: "Regardez vos courriels : si cette adresse n’est pas déjà abonnée, un courriel est en route ou est arrivé récemment. Ouvrez le lien qu’il contient dans les 24 heures.",
     hook_is_asked: "Si cette adresse n’est pas déjà abonnée, elle est interrogée maintenant. Si elle répond comme il faut, elle est abonnée.",
     bad_address: "On ne peut rien envoyer à cette adresse. Vérifiez-la et essayez encore.",
     full: "Cette page n’accepte plus d’abonnés pour le moment. Le flux des incidents est ouvert à tous.",
@@ -197,7 +197,7 @@ const SPANISH: Subscribing = Subscribing {
     by_hook: ("Por webhook, para programas", "Dirección (https://…)"),
     hook_must_echo: "La dirección recibe primero un POST con JSON, y queda suscrita si responde 200 con el valor de «challenge».",
     submit: "Suscribirse",
-    mail_comes: "Mire su correo: si esta dirección no está ya suscrita, una carta está en camino o ha llegado hace poco. Abra el enlace que contiene en 24 horas.",
+    mail_comes: "Mire su correo: si esta dirección no está ya suscrita, un mensaje está en camino o ha llegado hace poco. Abra el enlace que contiene en un plazo de 24 horas.",
     hook_is_asked: "Si esta dirección no está ya suscrita, se le pregunta ahora. Si responde como debe, queda suscrita.",
     bad_address: "A esta dirección no se puede enviar nada. Compruébela e inténtelo de nuevo.",
     full: "Esta página no admite más suscriptores por el momento. El canal de incidencias está abierto a todos.",
@@ -216,7 +216,7 @@ const SPANISH: Subscribing = Subscribing {
     asked_subject: |title| format!("¿Suscribirse a «{title}»?"),
     asked_before: |title| {
         format!(
-            "Alguien, seguramente usted, quiere que en esta dirección se sepa lo que dice la página de estado «{title}». Para decir que sí, abra este enlace en 24 horas y pulse el botón:"
+            "Alguien, seguramente usted, quiere que en esta dirección se sepa lo que dice la página de estado «{title}». Para decir que sí, abra este enlace en un plazo de 24 horas y pulse el botón:"
         )
     },
     asked_after: "Si no fue usted, no haga nada: no se envía nada más, y la dirección se borra después de un día.",
@@ -279,6 +279,10 @@ mod tests {
             let fixed = [s.subscribe, s.hook_must_echo, s.submit, s.mail_comes, s.hook_is_asked, s.bad_address, s.full, s.too_many];
             let rest = [s.confirm, s.unsubscribe, s.left, s.to_page, s.asked_after];
             assert!(pairs.chain(fixed).chain(rest).all(|text| !text.trim().is_empty()), "{language:?}");
+            // Of paper, and "within" that is taken for "after".
+            for wrong in ["Brief", "lettre", "carta", "contiene en 24", "enlace en 24"] {
+                assert!(!s.mail_comes.contains(wrong) && !(s.asked_before)("A").contains(wrong), "{language:?}: {wrong}");
+            }
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::http::public::Bulletin;
 use crate::http::subscriptions::messages;
 use crate::http::subscriptions::messages::Addresses;
 use crate::http::subscriptions::news;
+use crate::http::tests::planned;
 use crate::http::tests::regions::Nodes;
 use crate::http::tests::regions::vote;
 use crate::http::tests::world::NOON;
@@ -51,6 +52,8 @@ use crate::model::page::StatusPage;
 use crate::model::page::Visibility;
 use crate::model::ping::Arrival;
 use crate::model::ping::Meaning;
+use crate::model::policy::Silence;
+use crate::model::policy::SilenceId;
 use crate::model::result::Failure;
 use crate::model::result::Transcript;
 use crate::model::subscription::Subscriber;
@@ -289,7 +292,14 @@ fn publish(snapshot: &mut Snapshot, texts: &[String]) {
         page.announcements = vec![Announcement { at: NOON, kind: AnnouncementKind::Info, text: text.clone() }];
         config.pages.push(Arc::new(page));
     }
+    config.maintenance = texts.iter().enumerate().map(|(i, text)| planned::once(text, &[&format!("m{i}"), "beat"], 5, 6)).collect();
     snapshot.config = Arc::new(config);
+    let silence = |(i, text): (usize, &String)| {
+        let wanted = Selection { labels: [("team".to_owned(), text.clone())].into(), ..Selection::default() };
+        let until = NOON + Duration::from_secs(3600);
+        (SilenceId::parse(&format!("s{i:07}")).unwrap(), Silence { wanted, from: NOON, until, by: text.clone(), note: text.clone() })
+    };
+    snapshot.silences = texts.iter().enumerate().map(silence).collect();
     snapshot.texts = Arc::new(written(texts));
 }
 
@@ -323,8 +333,20 @@ fn written(texts: &[String]) -> Texts {
 /// Every page, with its path.
 async fn pages(world: &World) -> Vec<(String, String)> {
     let cookie = world.sign_in().await;
-    let mut paths: Vec<String> =
-        ["/monitors", "/monitors/beat", "/incidents", "/announcements", "/channels", "/peers", "/config"].map(ToOwned::to_owned).into();
+    let mut paths: Vec<String> = [
+        "/monitors",
+        "/monitors/beat",
+        "/heartbeats",
+        "/incidents",
+        "/silences",
+        "/announcements",
+        "/maintenance",
+        "/channels",
+        "/peers",
+        "/config",
+    ]
+    .map(ToOwned::to_owned)
+    .into();
     for i in 0..BATCH {
         paths.extend([
             format!("/monitors/m{i}"),

@@ -77,35 +77,14 @@ pub struct Sample {
 const WIDTH: i64 = 720;
 const HEIGHT: i64 = 160;
 
-/// Median and 95th percentile from `from` to `to`. Stretches without an answer leave a gap rather than a line across it.
-#[must_use]
-pub fn response_times(samples: &[Sample], from: UnixMillis, to: UnixMillis) -> Markup {
-    let Some(top) = top(samples.iter()) else { return html! { p.quiet { "No response times in this stretch." } } };
-    let frame = Frame { from, to, top };
-    html! {
-        figure.chart {
-            svg viewBox="0 0 720 160" preserveAspectRatio="none" role="img" aria-label=(chart_text(samples)) {
-                @for quarter in 1..4_i64 { path.grid d={ "M0 " (HEIGHT * quarter / 4) "h720" } {} }
-                path.p95 d=(line(samples, &frame, |s| s.p95)) {}
-                path.p50 d=(line(samples, &frame, |s| s.p50)) {}
-            }
-            figcaption {
-                span { "0 to " (text::latency(top)) }
-                span.key-p50 { "median" }
-                span.key-p95 { "95th percentile" }
-                span { (text::time(from)) " to " (text::time(to)) }
-            }
-        }
-    }
-}
-
 /// The scale that all of these fit in; `None` when none has a response time.
 #[must_use]
 pub fn top<'a>(samples: impl Iterator<Item = &'a Sample>) -> Option<Duration> {
     samples.filter_map(|s| s.p95.max(s.p50)).max().map(nice_top)
 }
 
-/// One of several small charts with one scale.
+/// One of several small charts with one scale: median and 95th percentile from `from` to `to`. Stretches without an answer leave a gap
+/// rather than a line across it.
 #[must_use]
 pub fn multiple(samples: &[Sample], (from, to): (UnixMillis, UnixMillis), top: Duration) -> Markup {
     let frame = Frame { from, to, top };

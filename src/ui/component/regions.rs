@@ -1,5 +1,8 @@
 //! Who says what: one row for each place that watches a monitor, and what was measured there.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use maud::Markup;
 use maud::html;
 
@@ -16,6 +19,8 @@ use crate::ui::component::chart::Sample;
 use crate::ui::component::chart::Tick;
 use crate::ui::component::waterfall;
 use crate::ui::text;
+
+const HOUR_MS: i64 = 3_600_000;
 
 /// What the regions say of a monitor.
 #[derive(Debug, Clone, PartialEq)]
@@ -182,6 +187,34 @@ pub fn charts(rows: &[RegionRow], (from, to): (UnixMillis, UnixMillis)) -> Marku
     html! {
         p.quiet.legend { span.key-p50 { "median" } span.key-p95 { "95th percentile" } span { "0 to " (text::latency(top)) } span { (text::time(from)) " to " (text::time(to)) } }
         div.multiples { @for (row, samples) in &measured { div { h3 { (row.region) @if row.node != row.region { span.quiet { " " (row.node) } } } (chart::multiple(samples, (from, to), top)) } } }
+        details { summary { "The same as a table" } (hours(&measured, to)) }
+    }
+}
+
+/// The same numbers, an hour in a row, the newest first: of medians the one in the middle, of percentiles the highest.
+fn hours(measured: &[(&RegionRow, &[Sample])], now: UnixMillis) -> Markup {
+    let mut found: BTreeMap<i64, Vec<Vec<&Sample>>> = BTreeMap::new();
+    for (column, (_, samples)) in measured.iter().enumerate() {
+        for sample in *samples {
+            found.entry(sample.at.0.div_euclid(HOUR_MS)).or_insert_with(|| vec![Vec::new(); measured.len()])[column].push(sample);
+        }
+    }
+    let cell = |value: Option<Duration>| html! { td { @match value { Some(value) => (text::latency(value)), None => "–" } } };
+    let middle = |samples: &[&Sample]| {
+        let mut medians: Vec<Duration> = samples.iter().filter_map(|sample| sample.p50).collect();
+        medians.sort_unstable();
+        medians.get(medians.len() / 2).copied()
+    };
+    html! {
+        div.scroll tabindex="0" { table.list.latencies {
+            thead { tr { th { "Begins" } @for (row, _) in measured { th { (row.region) ", median" } th { (row.region) ", 95th" } } } }
+            tbody { @for (hour, columns) in found.into_iter().rev() {
+                tr {
+                    th scope="row" { (text::short(UnixMillis(hour * HOUR_MS), now)) }
+                    @for samples in columns { (cell(middle(&samples))) (cell(samples.iter().filter_map(|sample| sample.p95).max())) }
+                }
+            } }
+        } }
     }
 }
 
@@ -252,6 +285,47 @@ fn mark(state: Verdict) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn charts_of_regions_are_a_table_too() {
+        let ms = |n| Some(Duration::from_millis(n));
+        let row = |region: &str, samples: Vec<Sample>| {
+            let results = RegionResults {
+                at: UnixMillis(0),
+                outcome: Outcome::Up,
+                status: None,
+                remote: None,
+                timings: Timings::default(),
+                lines: Vec::new(),
+                n_dropped: 0,
+                recent: Vec::new(),
+                samples,
+            };
+            RegionRow {
+                region: region.to_owned(),
+                node: region.to_owned(),
+                is_inside: false,
+                is_me: false,
+                state: Verdict::Up,
+                is_suspect: false,
+                since: None,
+                cause: None,
+                ignored: None,
+                measured: Measured::Results(Box::new(results)),
+            }
+        };
+        let at = |minutes: i64, p50, p95| Sample { at: UnixMillis(minutes * 60_000), p50: ms(p50), p95: ms(p95) };
+        let eu = row("eu", vec![at(0, 10, 20), at(5, 12, 90), at(10, 30, 40), at(65, 50, 60)]);
+        let us = row("us", vec![at(70, 70, 80)]);
+        let shown = charts(&[eu, us], (UnixMillis(0), UnixMillis(2 * HOUR_MS))).into_string();
+        let rows: Vec<&str> = shown.split("<tr>").skip(2).collect();
+        let cells =
+            |row: &str| row.split("<td>").skip(1).map(|cell| cell.split('<').next().unwrap_or_default().to_owned()).collect::<Vec<_>>();
+        assert_eq!(
+            rows.iter().map(|row| cells(row)).collect::<Vec<_>>(),
+            [["50 ms", "60 ms", "70 ms", "80 ms"], ["12 ms", "90 ms", "–", "–"]]
+        );
+    }
 
     #[test]
     fn a_cell_says_by_shape_number_and_name_who_sees_trouble() {

@@ -103,7 +103,6 @@ pub fn page(links: &Links) -> Markup {
         section { h2 { "Run times" } (runs::chart(&finished(), Limits { min: Some(Duration::from_secs(20)), max: Some(Duration::from_secs(110)) })) (runs::chart(&[], Limits { min: None, max: None })) }
         section { h2 { "Days" } (bar::days(&days())) (bar::uptime(Uptime { fraction: Some(0.9987), unknown: 0.02, maintenance: 0.01 })) " " (bar::uptime(Uptime::default())) }
         section { h2 { "Sparkline" } (chart::sparkline(&ticks())) (chart::sparkline(&[])) }
-        section { h2 { "Response times" } (chart::response_times(&samples(), NOON.minus(Duration::from_secs(3600 * 24)), NOON)) }
         section { h2 { "Response times of a range" } (latency::section(&latencies())) (latency::section(&LatencyView { points: Vec::new(), ..latencies() })) }
         section { h2 { "Overview" } (dashboard::summary(&overview(Verdict::Down), NOON)) (dashboard::summary(&overview(Verdict::Up), NOON)) (dashboard::counts(&counts())) }
         section { h2 { "Waterfall" } (waterfall(&timings())) (waterfall(&Timings::default())) }

@@ -275,7 +275,8 @@ fn service(view: &MonitorView, (show, places): (Show, &[Region]), past: Option<&
         response_from: answered.and(here).map(ToString::to_string),
         target: show.targets.then(|| view.monitor.target()),
         error: if show.errors && is_bad { regions::cause(view) } else { None },
-        regions_failing: if show.regions && is_bad { failing } else { Vec::new() },
+        // Where all that is known is known from one place, its name says nothing.
+        regions_failing: if is_bad && !places.is_empty() { failing } else { Vec::new() },
         regions: places.iter().map(|region| RegionCell { region: region.to_string(), state: regions::of_region(view, region) }).collect(),
     }
 }

@@ -206,18 +206,17 @@ impl Subscribing {
             SubscriberWay::Mail => (words.mail_comes, LETTER_AGAIN_AFTER),
             SubscriberWay::Hook => (words.hook_is_asked, REQUEST_AGAIN_AFTER),
         };
-        let taken = || Ok(answer::page(StatusCode::OK, place.around(visit).said(words.subscribe, said)));
-        // Whoever types an address learns nothing about it, not even that others have typed it.
-        if way == SubscriberWay::Mail && !self.mailboxes.enter(&address, visit.now.mono) {
-            return taken();
-        }
+        // Whoever types an address learns nothing about it, not even that others have typed it: one that was typed too often takes the same
+        // way, and is not asked.
+        let is_to_be_asked = way != SubscriberWay::Mail || self.mailboxes.enter(&address, visit.now.mono);
+        let n_asked_max = if is_to_be_asked { ASKED_MAX } else { 0 };
         let name = random::name().map_err(|error| Refusal::Internal(format!("no randomness for a subscription: {error}")))?;
-        let limits = SignUpLimits { n_max: offer.n_max, n_unconfirmed_max: UNCONFIRMED_MAX, n_asked_max: ASKED_MAX, ask_again_after };
+        let limits = SignUpLimits { n_max: offer.n_max, n_unconfirmed_max: UNCONFIRMED_MAX, n_asked_max, ask_again_after };
         let (page, language, at) = (page.slug.clone(), place.language, visit.now.wall);
         let new = SignUp { name, page, way, address, language, at, limits };
         match self.store.subscriber_sign_up(new).await.map_err(|_| Refusal::Busy)? {
             SignedUp::Full => Ok(complain(StatusCode::CONFLICT, words.full)),
-            SignedUp::Taken => taken(),
+            SignedUp::Taken => Ok(answer::page(StatusCode::OK, place.around(visit).said(words.subscribe, said))),
         }
     }
 

@@ -386,13 +386,7 @@ impl Desk {
         view.draft = timeline::draft(id, asked(query, "template").as_deref(), snapshot);
         Ok(incidents::page(frame, &view))
     }
-}
 
-fn asked(query: &str, name: &str) -> Option<String> {
-    url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
-}
-
-impl Desk {
     /// How the last bad check of each voter looked in an incident that is over, while results of it are kept.
     async fn seen_then(&self, view: &MonitorView, then: Then, now: UnixMillis) -> Vec<RegionRow> {
         let told = async {
@@ -405,6 +399,10 @@ impl Desk {
         let own = own.inspect_err(unreadable).unwrap_or_default();
         regions::then_rows(view, &told, &Results::failed(&own, then.lane))
     }
+}
+
+fn asked(query: &str, name: &str) -> Option<String> {
+    url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }
 
 fn unreadable(error: &ReadError) {

@@ -69,7 +69,7 @@ pub struct SignUpLimits {
     pub n_max: u32,
     /// Of them those who have not confirmed.
     pub n_unconfirmed_max: u32,
-    /// Questions whether it was meant, to one address.
+    /// Questions whether it was meant, to one address; with none it is taken down all the same, so that the answer takes as long.
     pub n_asked_max: u32,
     /// Between two of them.
     pub ask_again_after: Duration,
@@ -174,10 +174,10 @@ pub(super) fn sign_up(desk: &Desk, new: &SignUp) -> rusqlite::Result<SignedUp> {
     desk.conn
         .prepare_cached(
             "INSERT INTO subscribers (name, page, way, address, language, asked_at, tried_at, owes_question, next_at, told_to)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, 1, ?6, 0)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?6, 0)
              ON CONFLICT (page, way, address) DO UPDATE SET tried_at = excluded.tried_at",
         )?
-        .execute((&new.name, page, way, &new.address, new.language.code(), new.at.0))?;
+        .execute((&new.name, page, way, &new.address, new.language.code(), new.at.0, 0 < limits.n_asked_max))?;
     desk.conn
         .prepare_cached(
             "UPDATE subscribers SET owes_question = 1, asked_at = ?4, language = ?5

@@ -287,6 +287,23 @@ async fn limits_hold_and_who_is_known_is_asked_again_a_few_times_only() {
 }
 
 #[tokio::test]
+async fn who_is_not_to_be_asked_is_taken_down_as_others_are_and_may_be_asked_another_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let unasked = |at| SignUp { limits: SignUpLimits { n_asked_max: 0, ..sign_up("a", at).limits }, ..sign_up("a", at) };
+    for at in [NOON, after(1)] {
+        assert_eq!(store.subscriber_sign_up(unasked(at)).await.unwrap(), SignedUp::Taken);
+        assert_eq!((claim(&store, at).await, store.subscribers().await.unwrap().len()), (None, 1));
+    }
+    store.subscriber_sign_up(sign_up("a", after(600))).await.unwrap();
+    let errand = claim(&store, after(600)).await.expect("a question");
+    store.subscriber_finish(&errand.to.name, ErrandMark::Asked { at: after(600) }).await.unwrap();
+    store.subscriber_sign_up(unasked(after(9000))).await.unwrap();
+    assert_eq!(claim(&store, after(9000)).await, None);
+    store.close().await;
+}
+
+#[tokio::test]
 async fn who_leaves_is_gone_also_while_being_told() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());

@@ -119,7 +119,7 @@ pub struct Notification {
     pub at: UnixMillis,
     /// What to say.
     pub subject: Subject,
-    /// Whoever was sending this before has not said what became of it, so it may have arrived. Known when it is sent, and not kept.
+    /// Whoever was sending this before has not said what became of it, so it may have arrived. Known when it is sent, and no part of what is owed.
     pub may_be_repeat: bool,
 }
 

@@ -285,7 +285,7 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
                         behind.n_attempts = behind.n_attempts.max(shared.past(&behind.notification.key).0);
                     }
                     let mut telling = telling(row, to.manner, now);
-                    telling.notification.may_be_repeat = may_be_repeat;
+                    telling.notification.may_be_repeat |= may_be_repeat;
                     let attempts = telling.rows.iter().map(|row| shared.past(&row.notification.key).0).collect();
                     due.push(Due { telling, attempts: Some(attempts) });
                 }

@@ -90,7 +90,7 @@ fn is_another(conn: &Connection, key: &str, started_at: UnixMillis) -> rusqlite:
 
 /// Voids all leases.
 pub(super) fn reset_leases(desk: &Desk) -> rusqlite::Result<()> {
-    desk.step("UPDATE outbox SET leased = 0, due_at = at WHERE leased = 1")
+    desk.step("UPDATE outbox SET leased = 0, unsure = 1, due_at = at WHERE leased = 1")
 }
 
 /// Of every queue of a channel the oldest unsent row.
@@ -116,9 +116,9 @@ pub(super) struct Claim {
 /// Leases due rows.
 pub(super) fn claim(desk: &Desk, claim: &Claim) -> rusqlite::Result<Vec<OutboxRow>> {
     let sql = format!(
-        "UPDATE outbox SET leased = 1, due_at = ?3 WHERE state = 'waiting' AND id IN (
+        "UPDATE outbox SET unsure = unsure | leased, leased = 1, due_at = ?3 WHERE state = 'waiting' AND id IN (
              SELECT o.id FROM ({HEADS}) AS head JOIN outbox o ON o.id = head.id WHERE o.due_at <= ?2 ORDER BY o.id LIMIT ?4)
-         RETURNING id, n_attempts, key, event, at, subject, again_at, queue"
+         RETURNING id, n_attempts, key, event, at, subject, again_at, queue, unsure"
     );
     let limit = i64::try_from(claim.limit).unwrap_or(i64::MAX);
     let until = claim.now + claim.lease;
@@ -128,7 +128,10 @@ pub(super) fn claim(desk: &Desk, claim: &Claim) -> rusqlite::Result<Vec<OutboxRo
     let mut unreadable = Vec::new();
     while let Some(row) = rows.next()? {
         match outbox_row(&claim.channel, row) {
-            Ok(found) => claimed.push((found, row.get::<_, String>(7)?)),
+            Ok(mut found) => {
+                found.notification.may_be_repeat = row.get(8)?;
+                claimed.push((found, row.get::<_, String>(7)?));
+            }
             Err(Unreadable(why)) => unreadable.push((row.get::<_, i64>(0)?, why)),
         }
     }
@@ -297,7 +300,7 @@ pub(super) fn elsewhere_by_key(desk: &Desk, key: &str, at: UnixMillis) -> rusqli
 
 /// Rows that were leased become due then.
 pub(super) fn hold_leases(desk: &Desk, until: UnixMillis) -> rusqlite::Result<()> {
-    desk.conn.prepare_cached("UPDATE outbox SET leased = 0, due_at = max(at, ?1) WHERE leased = 1")?.execute([until.0])?;
+    desk.conn.prepare_cached("UPDATE outbox SET leased = 0, unsure = 1, due_at = max(at, ?1) WHERE leased = 1")?.execute([until.0])?;
     Ok(())
 }
 

@@ -137,10 +137,12 @@ const V5: &str = "
 ALTER TABLE sessions ADD COLUMN said TEXT;
 ";
 
-/// Threads at services.
+/// Threads at services, and repeats that say so.
 const V6: &str = "
 -- What the service calls the message, so that what follows can answer it; NULL when it said nothing.
 ALTER TABLE outbox ADD COLUMN called TEXT;
+-- An attempt began of which nobody noted the end: it may have arrived.
+ALTER TABLE outbox ADD COLUMN unsure INTEGER NOT NULL DEFAULT 0;
 ";
 
 /// Subscribers of status pages, and what they are told.

@@ -140,7 +140,7 @@ impl Outbox for FakeOutbox {
     async fn reset_leases(&self) -> Result<(), CommitError> {
         for row in &mut self.lock().rows {
             if let State::Waiting { leased_until, .. } = &mut row.state {
-                *leased_until = None;
+                row.notification.may_be_repeat |= leased_until.take().is_some();
             }
         }
         Ok(())
@@ -152,6 +152,7 @@ impl Outbox for FakeOutbox {
                 && leased_until.take().is_some()
             {
                 *due = (*due).max(until);
+                row.notification.may_be_repeat = true;
             }
         }
         Ok(())
@@ -186,6 +187,7 @@ impl Outbox for FakeOutbox {
             let State::Waiting { due, leased_until } = &mut row.state else { continue };
             let first = row.notification.channel == *channel && monitor.is_none_or(|monitor| seen.insert(monitor));
             if first && *due <= now && leased_until.is_none_or(|until| until <= now) && claimed.len() < limit {
+                row.notification.may_be_repeat |= leased_until.is_some();
                 *leased_until = Some(now + LEASE);
                 let id = i64::try_from(i).expect("small");
                 claimed.push(outbox_row(id, row));

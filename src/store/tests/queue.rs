@@ -172,3 +172,25 @@ async fn a_message_with_the_key_of_an_older_incident_is_sent_all_the_same() {
     assert_eq!(claimed(&store, "mail", at(900_000)).await, [format!("k-{}", at(900_000).0)]);
     assert_eq!(store.deliveries(&DeliveryFilter::All, 10).await.expect("reads").len(), 2);
 }
+
+#[tokio::test]
+async fn what_was_being_sent_when_the_program_ended_may_be_a_repeat_and_nothing_else_is() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    let both = vec![notification("a", "mail", "a", EventKind::Down), notification("b", "mail", "b", EventKind::Down)];
+    store.commit(owed(both)).await.expect("commits");
+    let claim = async |now| {
+        let rows = store.outbox_claim(&channel("mail"), now, LEASE, 10).await.expect("claims");
+        rows.into_iter().map(|row| (row.id, row.notification.key.clone(), row.notification.may_be_repeat)).collect::<Vec<_>>()
+    };
+    let rows = claim(T0).await;
+    let [(_, first, false), (b, second, false)] = rows.as_slice() else { panic!("{rows:?}") };
+    assert_eq!((first.as_str(), second.as_str()), ("a", "b"));
+    // One attempt has an end, the other never had.
+    store.outbox_mark(vec![(*b, Mark::Retry { next_at: at(1), error: "answered 503".to_owned() })], None).await.expect("commits");
+    store.outbox_reset_leases().await.expect("commits");
+    let said = |rows: Vec<(i64, String, bool)>| rows.into_iter().map(|(_, key, may_be_repeat)| (key, may_be_repeat)).collect::<Vec<_>>();
+    assert_eq!(said(claim(at(1)).await), [("a".to_owned(), true), ("b".to_owned(), false)]);
+    // Nor is anything known of an attempt that outlived its lease.
+    assert_eq!(said(claim(at(1) + LEASE).await), [("a".to_owned(), true), ("b".to_owned(), true)]);
+}

@@ -16,6 +16,7 @@ use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::sync::mpsc;
 use std::thread;
+use std::time::Instant;
 
 use serde_json::Value;
 use serde_json::json;
@@ -30,6 +31,9 @@ const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 /// One browser at a time: it takes half a gigabyte and every core it finds.
 static TURN: Mutex<()> = Mutex::new(());
 
+/// Browsers and their drivers, which are not ours, now and then end while they start: a port was taken between two looks at it.
+const STARTS: usize = 4;
+
 /// Sizes at which pages are looked at: a phone and a desk.
 pub const PHONE: u32 = 390;
 pub const DESK: u32 = 1440;
@@ -40,36 +44,30 @@ pub struct Element(String);
 
 /// A browser with one tab.
 pub struct Browser {
-    driver: Child,
-    address: String,
+    driver: Driver,
     session: String,
-    profile: tempfile::TempDir,
+    _profile: tempfile::TempDir,
     _turn: MutexGuard<'static, ()>,
 }
 
 impl Browser {
     /// A fresh one; `None`, and the reason printed, where there is none and need not be.
     pub fn open() -> Option<Browser> {
-        let (driver, chromium) = (find_program("chromedriver")?, find_program("chromium")?);
+        let (program, chromium) = (find_program("chromedriver")?, find_program("chromium")?);
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut child =
-            Command::new(driver).arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let stdout = child.stdout.take().unwrap();
-        let profile = tempfile::tempdir().unwrap();
-        let mut browser = Browser { driver: child, address: String::new(), session: String::new(), profile, _turn: turn };
-        browser.address = format!("127.0.0.1:{}", port(stdout));
-        let wanted = json!({ "capabilities": { "alwaysMatch": {
-            "browserName": "chrome",
-            "goog:loggingPrefs": { "browser": "ALL" },
-            // A dialog that nobody expected must stay, so that it is found.
-            "unhandledPromptBehavior": "ignore",
-            "timeouts": { "script": 60_000, "pageLoad": 60_000, "implicit": 0 },
-            "goog:chromeOptions": { "binary": chromium, "args": arguments(browser.profile.path()) },
-        } } });
-        let made = browser.send("POST", "/session", &wanted).unwrap();
-        browser.session = format!("/session/{}", made["sessionId"].as_str().unwrap());
-        browser.look(DESK, false);
-        Some(browser)
+        let mut failures = Vec::new();
+        while failures.len() < STARTS {
+            let profile = tempfile::tempdir().unwrap();
+            match Driver::start(&program).and_then(|driver| Ok((driver.begin(&chromium, profile.path())?, driver))) {
+                Ok((session, driver)) => {
+                    let browser = Browser { driver, session, _profile: profile, _turn: turn };
+                    browser.look(DESK, false);
+                    return Some(browser);
+                }
+                Err(failure) => failures.push(failure),
+            }
+        }
+        panic!("no browser after {STARTS} starts:\n{}", failures.join("\n"));
     }
 
     /// Opens an address and waits until it is loaded.
@@ -115,7 +113,7 @@ impl Browser {
 
     /// What it shows; `None` when the page has replaced it meanwhile.
     pub fn text_of(&self, element: &Element) -> Option<String> {
-        let answer = self.send("GET", &format!("{}/element/{}/text", self.session, element.0), &Value::Null);
+        let answer = self.driver.send("GET", &format!("{}/element/{}/text", self.session, element.0), &Value::Null);
         answer.ok().and_then(|text| text.as_str().map(str::to_owned))
     }
 
@@ -186,7 +184,7 @@ impl Browser {
 
     /// The text of the dialog that a script opened.
     pub fn dialog(&self) -> Option<String> {
-        let answer = self.send("GET", &format!("{}/alert/text", self.session), &Value::Null);
+        let answer = self.driver.send("GET", &format!("{}/alert/text", self.session), &Value::Null);
         answer.ok().map(|text| text.as_str().unwrap_or_default().to_owned())
     }
 
@@ -196,10 +194,71 @@ impl Browser {
 
     #[track_caller]
     fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
-        match self.send(method, &format!("{}{path}", self.session), body) {
+        match self.driver.send(method, &format!("{}{path}", self.session), body) {
             Ok(value) => value,
             Err(error) => panic!("the browser refuses {method} {path}: {error}"),
         }
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // The browser itself is in a process group of its own; its driver ends it.
+        let _ = self.driver.send("DELETE", &self.session, &Value::Null);
+    }
+}
+
+/// The program that speaks WebDriver. It is killed when it is dropped.
+struct Driver {
+    child: Child,
+    address: String,
+}
+
+impl Driver {
+    fn start(program: &Path) -> Result<Driver, String> {
+        let mut command = Command::new(program);
+        command.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut driver = Driver { child: command.spawn().map_err(|error| error.to_string())?, address: String::new() };
+        driver.address = format!("127.0.0.1:{}", driver.port()?);
+        Ok(driver)
+    }
+
+    /// The port that the driver has chosen, which it says in its first lines; or whatever it says instead.
+    fn port(&mut self) -> Result<u16, String> {
+        let (sender, lines) = mpsc::channel();
+        let said: [Box<dyn Read + Send>; 2] = [Box::new(self.child.stdout.take().unwrap()), Box::new(self.child.stderr.take().unwrap())];
+        for stream in said {
+            let sender = sender.clone();
+            // Read to the end, or a talkative driver would stand still when the pipe is full.
+            thread::spawn(move || BufReader::new(stream).lines().map_while(Result::ok).for_each(|line| drop(sender.send(line))));
+        }
+        drop(sender);
+        let mut heard = String::new();
+        let until = Instant::now() + PATIENCE;
+        while let Ok(line) = lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            let port = line.rsplit_once("on port ").filter(|_| line.contains("successfully"));
+            if let Some(port) = port.and_then(|(_, rest)| rest.trim_end_matches('.').parse().ok()) {
+                return Ok(port);
+            }
+            heard.push_str(&line);
+            heard.push('\n');
+        }
+        let _ = self.child.kill();
+        Err(format!("the driver said no port and ended ({:?}); it said: {heard}", self.child.wait()))
+    }
+
+    /// Opens a browser; answers how its session is addressed.
+    fn begin(&self, chromium: &Path, profile: &Path) -> Result<String, String> {
+        let wanted = json!({ "capabilities": { "alwaysMatch": {
+            "browserName": "chrome",
+            "goog:loggingPrefs": { "browser": "ALL" },
+            // A dialog that nobody expected must stay, so that it is found.
+            "unhandledPromptBehavior": "ignore",
+            "timeouts": { "script": 60_000, "pageLoad": 60_000, "implicit": 0 },
+            "goog:chromeOptions": { "binary": chromium, "args": arguments(profile) },
+        } } });
+        let made = self.send("POST", "/session", &wanted)?;
+        made["sessionId"].as_str().map(|id| format!("/session/{id}")).ok_or_else(|| format!("no session in {made}"))
     }
 
     fn send(&self, method: &str, path: &str, body: &Value) -> Result<Value, String> {
@@ -207,9 +266,7 @@ impl Browser {
         let (is_fine, answer) = self.exchange(method, path, &body).map_err(|error| error.to_string())?;
         if is_fine { Ok(answer["value"].clone()) } else { Err(format!("{}: {}", answer["value"]["error"], answer["value"]["message"])) }
     }
-}
 
-impl Browser {
     /// One request and its answer, as long as its length says: the driver keeps the connection open, whatever it is asked.
     fn exchange(&self, method: &str, path: &str, body: &str) -> std::io::Result<(bool, Value)> {
         let mut stream = TcpStream::connect(&self.address)?;
@@ -230,14 +287,10 @@ impl Browser {
     }
 }
 
-impl Drop for Browser {
+impl Drop for Driver {
     fn drop(&mut self) {
-        // The browser itself is in a process group of its own; its driver ends it.
-        if !self.session.is_empty() {
-            let _ = self.send("DELETE", &self.session, &Value::Null);
-        }
-        let _ = self.driver.kill();
-        let _ = self.driver.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -258,20 +311,6 @@ fn arguments(profile: &Path) -> Vec<String> {
         "--host-resolver-rules=MAP house.test 127.0.0.1 , MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
     ];
     fixed.into_iter().map(str::to_owned).chain([format!("--user-data-dir={}", profile.display())]).collect()
-}
-
-/// The port that the driver has chosen, which it says in its first lines.
-fn port(stdout: impl Read + Send + 'static) -> u16 {
-    let (sender, found) = mpsc::channel();
-    thread::spawn(move || {
-        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-            let port = line.rsplit_once("on port ").filter(|_| line.contains("successfully"));
-            if let Some(port) = port.and_then(|(_, rest)| rest.trim_end_matches('.').parse::<u16>().ok()) {
-                let _ = sender.send(port);
-            }
-        }
-    });
-    found.recv_timeout(PATIENCE).expect("the driver says its port")
 }
 
 /// axe-core, which finds what keeps people out of a page. Not part of the source: `.ci/run` fetches it, or `VIGILMON_AXE` names it.

@@ -55,6 +55,8 @@ struct Known {
     called: Option<ServiceId>,
     /// The highest attempt that failed, and when that was heard.
     failed: Option<(u32, Mono)>,
+    /// An attempt that failed was not answered: the message may have arrived.
+    is_unanswered: bool,
     /// The newest claim of each node: attempt, and when it was heard.
     claims: BTreeMap<NodeName, (u32, Mono)>,
     touched: Mono,
@@ -82,7 +84,8 @@ pub enum Turn {
     Ours {
         /// Counted from 0, in the whole cluster.
         attempt: u32,
-        /// Somebody, perhaps an earlier run of this node, began to send it and has not said how that ended: it may have arrived.
+        /// Somebody, perhaps an earlier run of this node, began to send it and has not said how that ended, or had no answer: it may have
+        /// arrived.
         may_be_repeat: bool,
     },
     /// Not ours yet; look again then, or when something is heard.
@@ -104,7 +107,8 @@ impl Ledger {
                 }
                 return is_news;
             }
-            DeliveryStep::Failed { attempt } => {
+            DeliveryStep::Failed { attempt, is_unanswered } => {
+                known.is_unanswered |= is_unanswered;
                 if known.failed.is_none_or(|(before, _)| before < attempt) {
                     known.failed = Some((attempt, now));
                 }
@@ -150,7 +154,7 @@ impl Ledger {
                 at = at.max(*heard + owed.lease);
             }
         }
-        if at <= now { Turn::Ours { attempt, may_be_repeat: !known.claims.is_empty() } } else { Turn::Wait(at) }
+        if at <= now { Turn::Ours { attempt, may_be_repeat: known.is_unanswered || !known.claims.is_empty() } } else { Turn::Wait(at) }
     }
 
     /// Whether another node that lives is about to make the same attempt and goes first: nodes that do not see the same others for a
@@ -279,8 +283,10 @@ mod tests {
         assert_eq!(turn(&[]), Turn::Ours { attempt: 0, may_be_repeat: false });
         assert_eq!(turn(&[("b", claimed(0))]), Turn::Ours { attempt: 0, may_be_repeat: true });
         assert_eq!(turn(&[("a", claimed(0))]), Turn::Ours { attempt: 0, may_be_repeat: true }, "an earlier run of this node");
-        let failed = DeliveryStep::Failed { attempt: 0 };
+        let failed = DeliveryStep::Failed { attempt: 0, is_unanswered: false };
+        let unanswered = DeliveryStep::Failed { attempt: 0, is_unanswered: true };
         assert_eq!(turn(&[("b", claimed(0)), ("b", failed)]), Turn::Ours { attempt: 1, may_be_repeat: false });
+        assert_eq!(turn(&[("b", claimed(0)), ("b", unanswered)]), Turn::Ours { attempt: 1, may_be_repeat: true });
         assert_eq!(turn(&[("b", claimed(0)), ("b", DeliveryStep::Sent { at: UnixMillis(7) })]), Turn::Sent(UnixMillis(7)));
     }
 

@@ -335,6 +335,8 @@ pub enum DeliveryStep {
     Failed {
         /// Which attempt.
         attempt: u32,
+        /// It was not answered, so that it may have arrived.
+        is_unanswered: bool,
     },
     /// The channel accepted it.
     Sent {

@@ -44,7 +44,8 @@ pub async fn attempt(sink: &impl Sink, clock: &Clock, envelope: Envelope<'_>) ->
     let now = clock.now();
     let took = now.mono.since(began.mono);
     let record = record(&outcome, (began.wall, took), now.wall);
-    Tried { record: Attempt { answer: heard.last(spec), called: heard.called(), ..record }, outcome }
+    let is_unanswered = outcome.is_err() && heard.is_unanswered();
+    Tried { record: Attempt { answer: heard.last(spec), called: heard.called(), is_unanswered, ..record }, outcome }
 }
 
 fn record(outcome: &Result<(), SendError>, (at, took): (UnixMillis, Duration), now: UnixMillis) -> Attempt {
@@ -54,7 +55,7 @@ fn record(outcome: &Result<(), SendError>, (at, took): (UnixMillis, Duration), n
         Err(SendError::Transient(text)) => (AttemptOutcome::Failed, Some(text.clone())),
         Err(SendError::Later(wait, text)) => (AttemptOutcome::Later(now + (*wait).clamp(WAIT_MIN, RETRY_AFTER_MAX)), Some(text.clone())),
     };
-    Attempt { at, took, outcome, reason, answer: None, called: None }
+    Attempt { at, took, outcome, reason, answer: None, called: None, is_unanswered: false }
 }
 
 #[cfg(test)]

@@ -52,10 +52,18 @@ pub async fn send(spec: &CommandSpec, message: &Message<'_>, heard: &Heard) -> R
         timeout: spec.timeout,
         tail_bytes: tail_bytes(spec),
     };
+    heard.note_departure();
     let outcome = program.finished().await;
     match &outcome {
-        Ok(Outcome::Ended(ended, tail)) => heard.note(AnsweredBy::Program, ended.shell_code(), whole_words(spec, tail)),
-        Ok(Outcome::TooLong(_)) | Err(_) => {}
+        Ok(Outcome::Ended(ended, tail)) => {
+            heard.note(AnsweredBy::Program, ended.shell_code(), whole_words(spec, tail));
+            // Whoever was killed may have done its work before.
+            if matches!(ended, Ended::Code(_)) {
+                heard.note_answered();
+            }
+        }
+        Ok(Outcome::TooLong(_)) => {}
+        Err(_) => heard.note_answered(),
     }
     judge(spec, outcome)
 }

@@ -4,6 +4,8 @@
 use std::sync::Mutex;
 use std::sync::OnceLock;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 
 use crate::model::channel::ChannelSpec;
 use crate::model::notification::ServiceId;
@@ -17,6 +19,8 @@ pub struct Heard {
     last: Mutex<Option<Raw>>,
     /// Set when the message has arrived: what the service calls it.
     arrival: OnceLock<Option<ServiceId>>,
+    /// The message is on its way, and nothing has been said to it yet.
+    is_on_its_way: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -31,6 +35,22 @@ impl Heard {
     pub fn note(&self, by: AnsweredBy, code: impl Into<i32>, said: &[u8]) {
         let raw = Raw { by, code: code.into(), said: said.to_vec() };
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(raw);
+    }
+
+    /// Takes down that the message is about to leave: from here on it may arrive without anything saying so.
+    pub fn note_departure(&self) {
+        self.is_on_its_way.store(true, Ordering::Relaxed);
+    }
+
+    /// Takes down that the message was answered, in whatever way, or never left.
+    pub fn note_answered(&self) {
+        self.is_on_its_way.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether the message may have arrived although nothing says so.
+    #[must_use]
+    pub fn is_unanswered(&self) -> bool {
+        self.is_on_its_way.load(Ordering::Relaxed) && !self.has_arrived()
     }
 
     /// Takes down that the message has arrived, whatever becomes of the rest of the conversation, and what the service calls it. The first

@@ -88,6 +88,12 @@ pub trait Sink: Send + Sync + 'static {
     fn send(&self, envelope: Envelope<'_>, heard: &Heard) -> impl Future<Output = Result<(), SendError>> + Send;
 }
 
+/// How long a connection may take, TLS included: less than the attempt, so that one that cannot be made is known to be that, and nobody is
+/// told that the message may have arrived. Three packets may get lost on the way.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
+
+const _: () = assert!(CONNECT_TIMEOUT.as_secs() < SEND_TIMEOUT.as_secs());
+
 /// Why the HTTP client cannot be set up; a bug or a broken installation.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot set up the HTTP client for channels")]
@@ -122,6 +128,7 @@ impl ChannelSink {
                 .no_proxy()
                 .referer(false)
                 .pool_idle_timeout(IDLE)
+                .connect_timeout(CONNECT_TIMEOUT)
                 .user_agent(SENT_BY)
         };
         let failed = |error: reqwest::Error| SetupError(error.into());
@@ -238,7 +245,19 @@ async fn exchange(client: &reqwest::Client, request: Request, heard: &Heard) -> 
     if !request.body.is_empty() {
         builder = builder.body(request.body);
     }
-    let mut response = builder.send().await.map_err(reason)?;
+    // Who is only asked for something has not been told anything.
+    if request.method != "GET" {
+        heard.note_departure();
+    }
+    let mut response = match builder.send().await {
+        Ok(response) => response,
+        Err(error) => {
+            if error.is_connect() {
+                heard.note_answered();
+            }
+            return Err(reason(error));
+        }
+    };
     let status = response.status().as_u16();
     let header = response.headers().get(http::header::RETRY_AFTER);
     let retry_after = header.and_then(|value| value.to_str().ok()).map(str::to_owned);
@@ -259,6 +278,7 @@ async fn exchange(client: &reqwest::Client, request: Request, heard: &Heard) -> 
         }
     }
     heard.note(AnsweredBy::Http, status, &body);
+    heard.note_answered();
     Ok(Answer { status, retry_after, body })
 }
 

@@ -211,8 +211,11 @@ impl<'a> Talk<'a> {
             tracing::warn!(%error, "of several recipients `{to}` was refused, and will not get this mail: {error}");
         }
         self.say("DATA", "DATA").await?;
+        self.notes.note_departure();
         self.write(&stuffed(&mail.text)).await?;
-        self.expect("the mail").await?;
+        let answer = self.answer("the mail").await?;
+        self.notes.note_answered();
+        answer.judged("the mail")?;
         // It is accepted. Whether the server hears the goodbye changes nothing.
         let _ = self.write(b"QUIT\r\n").await;
         Ok(())

@@ -366,7 +366,8 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
                     }
                 }
                 self.conclude(&due, &key, marks, &record).await;
-                shared.say(steps(&due, |attempt| DeliveryStep::Failed { attempt }));
+                let is_unanswered = record.is_unanswered;
+                shared.say(steps(&due, |attempt| DeliveryStep::Failed { attempt, is_unanswered }));
             }
         }
     }

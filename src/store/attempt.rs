@@ -34,7 +34,7 @@ pub(super) fn put(desk: &Desk, message: i64, attempt: &Attempt, ended_at: UnixMi
         .conn
         .prepare_cached("SELECT channel, n_attempts FROM outbox WHERE id = ?1")?
         .query_row([message], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let Attempt { at, took, outcome, reason, answer, called: _ } = attempt;
+    let Attempt { at, took, outcome, reason, answer, called: _, is_unanswered: _ } = attempt;
     let until = match outcome {
         AttemptOutcome::Later(until) => Some(until.0),
         AttemptOutcome::Accepted | AttemptOutcome::Refused | AttemptOutcome::Failed => None,
@@ -95,6 +95,7 @@ fn attempt(row: &Row<'_>) -> Result<(u32, Attempt), Unreadable> {
         reason: row.get(5)?,
         answer,
         called: None,
+        is_unanswered: false,
     };
     Ok((row.get(0)?, attempt))
 }

@@ -259,10 +259,15 @@ fn retry(desk: &Desk, id: i64, next_at: UnixMillis, (error, attempt): (&str, Opt
     let n = desk
         .conn
         .prepare_cached(
-            "UPDATE outbox SET due_at = ?2, last_error = ?3, leased = 0, n_attempts = n_attempts + 1 WHERE id = ?1 AND state = 'waiting'",
+            "UPDATE outbox SET due_at = ?2, last_error = ?3, leased = 0, n_attempts = n_attempts + 1, unsure = unsure | ?4
+             WHERE id = ?1 AND state = 'waiting'",
         )?
-        .execute((id, next_at.0, error))?;
+        .execute((id, next_at.0, error, is_unanswered(attempt)))?;
     attempt.filter(|_| n == 1).map_or(Ok(()), |attempt| attempt::put(desk, id, attempt, attempt.at + attempt.took))
+}
+
+fn is_unanswered(attempt: Option<&Attempt>) -> bool {
+    attempt.is_some_and(|attempt| attempt.is_unanswered)
 }
 
 /// Lets a row go that is not to be sent now; that is no attempt.
@@ -309,10 +314,10 @@ fn dead(desk: &Desk, id: i64, at: UnixMillis, (error, attempt): (&str, Option<&A
     let n = desk
         .conn
         .prepare_cached(
-            "UPDATE outbox SET state = 'dead', ended_at = ?2, last_error = ?3, leased = 0, n_attempts = n_attempts + 1
+            "UPDATE outbox SET state = 'dead', ended_at = ?2, last_error = ?3, leased = 0, n_attempts = n_attempts + 1, unsure = unsure | ?4
              WHERE id = ?1 AND state = 'waiting'",
         )?
-        .execute((id, at.0, error))?;
+        .execute((id, at.0, error, is_unanswered(attempt)))?;
     if n == 0 {
         return Ok(());
     }

@@ -169,6 +169,8 @@ pub struct Attempt {
     pub answer: Option<Answered>,
     /// What the service calls the message, when it was accepted and the service said so. It is kept with the message.
     pub called: Option<ServiceId>,
+    /// It failed without an answer, so that the message may have arrived: the next attempt says so. Kept with the message rather than here.
+    pub is_unanswered: bool,
 }
 
 /// How an attempt ended.

@@ -280,22 +280,25 @@ pub(super) struct DeliveryRow {
     at: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     called: Option<String>,
+    /// Of an attempt that failed: it was not answered.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    unanswered: bool,
 }
 
 pub(super) fn delivery(fact: &DeliveryFact) -> DeliveryRow {
-    let (step, attempt, at) = match fact.step {
-        DeliveryStep::Claimed { attempt } => ("claim", Some(attempt), None),
-        DeliveryStep::Failed { attempt } => ("failed", Some(attempt), None),
-        DeliveryStep::Sent { at } => ("sent", None, Some(at.0)),
+    let (step, attempt, at, unanswered) = match fact.step {
+        DeliveryStep::Claimed { attempt } => ("claim", Some(attempt), None, false),
+        DeliveryStep::Failed { attempt, is_unanswered } => ("failed", Some(attempt), None, is_unanswered),
+        DeliveryStep::Sent { at } => ("sent", None, Some(at.0), false),
     };
     let called = fact.called.as_ref().map(|id| id.as_str().to_owned());
-    DeliveryRow { step: step.to_owned(), attempt, at, called }
+    DeliveryRow { step: step.to_owned(), attempt, at, called, unanswered }
 }
 
 pub(super) fn delivery_of(key: &str, row: &DeliveryRow) -> Result<DeliveryFact, String> {
     let step = match (row.step.as_str(), row.attempt, row.at) {
         ("claim", Some(attempt), _) => DeliveryStep::Claimed { attempt },
-        ("failed", Some(attempt), _) => DeliveryStep::Failed { attempt },
+        ("failed", Some(attempt), _) => DeliveryStep::Failed { attempt, is_unanswered: row.unanswered },
         ("sent", _, Some(at)) => DeliveryStep::Sent { at: UnixMillis(at) },
         (other, ..) => return Err(format!("`{other}` is not a step of a delivery")),
     };

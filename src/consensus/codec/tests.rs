@@ -98,7 +98,8 @@ fn records() -> Vec<Record> {
         Record::Epoch(Box::new(epoch(3))),
         Record::Epoch(Box::new(epoch(4))),
         step(DeliveryStep::Claimed { attempt: 2 }),
-        step(DeliveryStep::Failed { attempt: 2 }),
+        step(DeliveryStep::Failed { attempt: 2, is_unanswered: false }),
+        step(DeliveryStep::Failed { attempt: 2, is_unanswered: true }),
         step(DeliveryStep::Sent { at: UnixMillis(8) }),
         Record::Delivery(DeliveryFact {
             key: "k2".to_owned(),

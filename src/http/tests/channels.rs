@@ -71,6 +71,7 @@ fn delivery(id: i64, state: DeliveryState) -> Delivery {
         reason: Some("answered 401: it does not accept the credentials".to_owned()),
         answer: Some(Answered { by: AnsweredBy::Http, code: 401, said: "who are <b>you</b>?".to_owned() }),
         called: None,
+        is_unanswered: false,
     };
     Delivery {
         id,

@@ -202,6 +202,7 @@ fn delivery(text: &str) -> Delivery {
         reason: Some(text.to_owned()),
         answer: Some(Answered { by: AnsweredBy::Http, code: 500, said: text.to_owned() }),
         called: None,
+        is_unanswered: false,
     };
     Delivery {
         id: 1,

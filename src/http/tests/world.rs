@@ -306,7 +306,8 @@ impl Post for Mailbox {
         let (end, code) = if outcome.is_ok() { (AttemptOutcome::Accepted, 200) } else { (AttemptOutcome::Refused, 401) };
         let answer = Some(Answered { by: AnsweredBy::Http, code, said: "go away".to_owned() });
         let reason = outcome.as_ref().err().map(ToString::to_string);
-        let record = Attempt { at: NOON, took: Duration::from_millis(120), outcome: end, reason, answer, called: None };
+        let record =
+            Attempt { at: NOON, took: Duration::from_millis(120), outcome: end, reason, answer, called: None, is_unanswered: false };
         Box::pin(async move { Tried { outcome, record } })
     }
 }

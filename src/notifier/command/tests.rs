@@ -19,7 +19,12 @@ fn shell(script: &str) -> CommandSpec {
 }
 
 async fn told(spec: &CommandSpec, world: &samples::World) -> String {
-    match send(spec, &world.message(), &Heard::default()).await {
+    let heard = Heard::default();
+    let outcome = send(spec, &world.message(), &heard).await;
+    // Whoever was killed may have done its work before.
+    let was_killed = matches!(&outcome, Err(SendError::Transient(text)) if text.contains("signal") || text.contains("was killed"));
+    assert_eq!(heard.is_unanswered(), was_killed, "{outcome:?}");
+    match outcome {
         Ok(()) => "accepted".to_owned(),
         Err(SendError::Permanent(text)) => format!("permanent: {text}"),
         Err(SendError::Transient(text)) => format!("transient: {text}"),

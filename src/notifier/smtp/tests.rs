@@ -150,14 +150,25 @@ fn mail() -> Mail {
 
 /// Sends the mail of the tests to a server that plays this script; what became of it, and what the server heard.
 async fn sent(tls: MailTls, script: Vec<Step>) -> (Result<(), SendError>, Vec<String>) {
+    let (outcome, lines, _) = sent_and_noted(tls, script).await;
+    (outcome, lines)
+}
+
+/// The same, with what was noted of it.
+async fn sent_and_noted(tls: MailTls, script: Vec<Step>) -> (Result<(), SendError>, Vec<String>, Heard) {
     let keys = authority("127.0.0.1");
     let (port, hearing) = server(script, keys.server);
-    let outcome = send(&spec(tls, port), keys.client, &mail(), &Heard::default()).await;
-    (outcome, hearing.recv().expect("it was played"))
+    let heard = Heard::default();
+    let outcome = send(&spec(tls, port), keys.client, &mail(), &heard).await;
+    (outcome, hearing.recv().expect("it was played"), heard)
 }
 
 async fn sent_in_the_clear(script: Vec<Step>) -> String {
-    match sent(MailTls::None, script).await.0 {
+    let (outcome, _, heard) = sent_and_noted(MailTls::None, script).await;
+    // Before the mail is out, nothing has been told.
+    let is_cut_off = matches!(&outcome, Err(SendError::Transient(text)) if text.ends_with("instead of an answer to the mail"));
+    assert_eq!(heard.is_unanswered(), is_cut_off, "{outcome:?}");
+    match outcome {
         Ok(()) => "accepted".to_owned(),
         Err(SendError::Permanent(text)) => format!("permanent: {text}"),
         Err(SendError::Transient(text)) => format!("transient: {text}"),
@@ -211,7 +222,10 @@ async fn each_refusal_has_its_class() {
         (vec![GREETING, HELLO, FROM, TO, DATA, Data("554 5.6.0 canary\r\n")], "permanent: the mail server answered 554 5.6.0 to the mail"),
         (vec![GREETING, HELLO, FROM, TO, DATA, Data("451 4.7.1 canary\r\n")], "transient: the mail server answered 451 4.7.1 to the mail"),
         // Not accepted before it says so.
-        (vec![GREETING, HELLO, FROM, TO, DATA, Data("")], "transient: the mail server closed"),
+        (
+            vec![GREETING, HELLO, FROM, TO, DATA, Data("")],
+            "transient: the mail server closed the connection instead of an answer to the mail",
+        ),
         (vec![GREETING, HELLO, FROM, TO, DATA, Data("250")], "transient: the mail server closed"),
         (vec![GREETING, HELLO, FROM, TO, DATA, Data("250-\r\n250 ok\r\n")], "accepted"),
         (vec![GREETING, HELLO, FROM, TO, DATA, Data("250 ok\r\n421 and now go\r\n")], "accepted"),

@@ -228,6 +228,9 @@ impl Outbox for FakeOutbox {
         }
         for (id, mark) in marks {
             let row = &mut self.lock().rows[usize::try_from(id).expect("an index")];
+            if matches!(mark, Mark::Retry { .. } | Mark::Dead { .. }) {
+                row.notification.may_be_repeat |= record.is_some_and(|record| record.is_unanswered);
+            }
             row.n_attempts += u32::from(!matches!(mark, Mark::Waits { .. } | Mark::Elsewhere { .. }));
             if matches!(mark, Mark::Sent { .. }) {
                 row.called = record.and_then(|record| record.called.clone());

@@ -27,11 +27,20 @@ fn refused(n: i64) -> Attempt {
         reason: Some(format!("answered 401 the {n}. time")),
         answer: Some(Answered { by: AnsweredBy::Http, code: 401, said: "who are you?".to_owned() }),
         called: None,
+        is_unanswered: false,
     }
 }
 
 fn accepted(n: i64) -> Attempt {
-    Attempt { at: at(n), took: Duration::ZERO, outcome: AttemptOutcome::Accepted, reason: None, answer: None, called: None }
+    Attempt {
+        at: at(n),
+        took: Duration::ZERO,
+        outcome: AttemptOutcome::Accepted,
+        reason: None,
+        answer: None,
+        called: None,
+        is_unanswered: false,
+    }
 }
 
 async fn mark(store: &Store, id: i64, mark: Mark, attempt: Option<&Attempt>) -> Result<(), CommitError> {

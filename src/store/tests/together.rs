@@ -103,6 +103,7 @@ async fn what_a_service_calls_the_first_message_is_noted_with_it_and_found_by_wh
         reason: None,
         answer: None,
         called: id.and_then(ServiceId::parse),
+        is_unanswered: false,
     };
     let openings = |rows: &[OutboxRow]| -> Vec<Option<(String, Option<String>)>> {
         let one = |row: &OutboxRow| {

@@ -46,8 +46,16 @@ const STORY_MAX: Duration = Duration::from_secs(60);
 
 const ACCEPTS: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
 
-/// Requests as they were made: second, and key.
-type Requests = Arc<Mutex<Vec<(u64, String)>>>;
+/// A request as it was made.
+#[derive(Debug, Clone)]
+struct Made {
+    second: u64,
+    key: String,
+    /// Whether it says that the message may have been sent before; `None`: nobody read it.
+    is_doubtful: Option<bool>,
+}
+
+type Requests = Arc<Mutex<Vec<Made>>>;
 
 /// Answers the first request when told to, and all later ones at once.
 fn receiver(first: First, clock: Clock, go: mpsc::Receiver<()>, called: Arc<Notify>) -> (String, Requests) {
@@ -61,8 +69,8 @@ fn receiver(first: First, clock: Clock, go: mpsc::Receiver<()>, called: Arc<Noti
             let Ok(mut stream) = stream else { return };
             let second = clock.now().wall.since(samples::TEN_TWENTY_THREE).as_secs();
             let closes = n == 0 && matches!(first, First::ClosesUnread);
-            let key = if closes { "unread".to_owned() } else { read(&mut stream) };
-            log.lock().expect("log").push((second, key));
+            let (key, is_doubtful) = if closes { ("unread".to_owned(), None) } else { read(&mut stream) };
+            log.lock().expect("log").push(Made { second, key, is_doubtful });
             if n > 0 {
                 let _ = stream.write_all(ACCEPTS.as_bytes());
                 continue;
@@ -79,8 +87,8 @@ fn receiver(first: First, clock: Clock, go: mpsc::Receiver<()>, called: Arc<Noti
     (address, requests)
 }
 
-/// The key of a request.
-fn read(stream: &mut TcpStream) -> String {
+/// The key of a request, and whether it says that it may be a repeat.
+fn read(stream: &mut TcpStream) -> (String, Option<bool>) {
     let mut text = String::new();
     let mut buffer = [0; 4096];
     while let Ok(n @ 1..) = stream.read(&mut buffer) {
@@ -88,10 +96,11 @@ fn read(stream: &mut TcpStream) -> String {
         let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
         let header = |name: &str| head.lines().find_map(|line| line.strip_prefix(name).map(str::to_owned)).unwrap_or_default();
         if header("content-length: ").parse().is_ok_and(|length: usize| length <= body.len()) {
-            return header("idempotency-key: ");
+            let said: serde_json::Value = serde_json::from_str(body).expect("JSON");
+            return (header("idempotency-key: "), said["possible_repeat"].as_bool());
         }
     }
-    "broken off".to_owned()
+    ("broken off".to_owned(), None)
 }
 
 /// The store, which stops where the program is killed.
@@ -151,7 +160,7 @@ impl Outbox for Stopping {
 }
 
 /// One message, two lives; returns the requests that were made.
-async fn story(first: First, crash: Crash) -> Vec<(u64, String)> {
+async fn story(first: First, crash: Crash) -> Vec<Made> {
     let dir = tempfile::tempdir().expect("a directory");
     let clock = Clock::manual(Now { wall: samples::TEN_TWENTY_THREE, mono: Mono(0) });
     let open = OpenOptions { allow_network_fs: true };
@@ -230,26 +239,31 @@ async fn every_answer_crossed_with_every_crash_makes_exactly_the_requests_that_a
     use Crash::Noted;
     use Crash::Sending;
     let later = "HTTP/1.1 429 Too Many\r\nRetry-After: 30\r\nContent-Length: 0\r\n\r\n";
-    // How many requests, killed at each of the four points; and how long the second one waits for, when the first was noted.
+    // How many requests, killed at each of the four points; how long the second one waits for, when the first was noted; and whether it
+    // has to say then that the first may have arrived. Whoever was killed before it was noted does not know, so the second always says it.
     let table = [
-        (First::Says("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"), [1, 2, 2, 1], 0),
-        (First::Says("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"), [2, 2, 2, 2], 60),
-        (First::Says(later), [2, 2, 2, 2], 30),
-        (First::Says("HTTP/1.1 429 Too Many\r\nContent-Length: 0\r\n\r\n"), [2, 2, 2, 2], 1),
-        (First::Says("HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"), [2, 2, 2, 2], 1),
-        (First::SaysHalf("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhal"), [2, 2, 2, 2], 1),
-        (First::SaysHalf("HTTP/1.1 20"), [2, 2, 2, 2], 1),
-        (First::Hangs, [2, 2, 2, 2], 1),
-        (First::ClosesUnread, [2, 2, 2, 2], 1),
+        (First::Says("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"), [1, 2, 2, 1], 0, false),
+        (First::Says("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"), [2, 2, 2, 2], 60, false),
+        (First::Says(later), [2, 2, 2, 2], 30, false),
+        (First::Says("HTTP/1.1 429 Too Many\r\nContent-Length: 0\r\n\r\n"), [2, 2, 2, 2], 1, false),
+        (First::Says("HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"), [2, 2, 2, 2], 1, false),
+        (First::SaysHalf("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhal"), [2, 2, 2, 2], 1, true),
+        (First::SaysHalf("HTTP/1.1 20"), [2, 2, 2, 2], 1, true),
+        (First::Hangs, [2, 2, 2, 2], 1, true),
+        (First::ClosesUnread, [2, 2, 2, 2], 1, true),
     ];
-    let cells = table.iter().flat_map(|(first, counts, wait)| {
+    let cells = table.iter().flat_map(|(first, counts, wait, is_unanswered)| {
         [Claimed, Sending, Answered, Noted].into_iter().zip(counts).map(move |(crash, n)| async move {
             let made = tokio::time::timeout(STORY_MAX, story(*first, crash)).await.unwrap_or_else(|_| panic!("{first:?} {crash:?}"));
             assert_eq!(made.len(), *n, "{first:?} {crash:?}: {made:?}");
-            let is_ours = |(_, key): &(u64, String)| key == "k3v9q2m7x4t1a:down:ops-webhook" || key == "unread";
+            let is_ours = |made: &Made| made.key == "k3v9q2m7x4t1a:down:ops-webhook" || made.key == "unread";
             assert!(made.iter().all(is_ours), "the same key each time: {made:?}");
             if *n == 2 && matches!(crash, Claimed | Noted) {
-                assert!(*wait <= made[1].0 - made[0].0, "{first:?} {crash:?}: {made:?}");
+                assert!(*wait <= made[1].second - made[0].second, "{first:?} {crash:?}: {made:?}");
+            }
+            // Killed before anything was sent, the second life sends it for the first time, and cannot know that.
+            for (made, expected) in made.iter().zip([crash == Claimed, crash != Noted || *is_unanswered]) {
+                assert!(made.is_doubtful.is_none_or(|is_doubtful| is_doubtful == expected), "{first:?} {crash:?}: {made:?}");
             }
         })
     });

@@ -212,6 +212,8 @@ pub enum Again {
     Escalation,
     /// Somebody wanted to hear of it again about now.
     SnoozeOver,
+    /// Whoever had acknowledged it has taken that back.
+    Withdrawn,
 }
 
 #[cfg(test)]

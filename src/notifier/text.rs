@@ -145,11 +145,14 @@ fn acknowledged(facts: &IncidentFacts, now: UnixMillis) -> String {
 fn besides(event: EventKind, alert: &AlertFacts) -> String {
     let mut said = String::new();
     match alert.again {
-        Some(Again::Escalation) => said.push_str("; nobody has acknowledged it yet"),
+        Some(Again::Escalation) if alert.acknowledged.is_none() => said.push_str("; nobody has acknowledged it yet"),
         Some(Again::SnoozeOver) => said.push_str("; the time of the snooze is over"),
-        Some(Again::Reminder(_)) | None => {}
+        Some(Again::Withdrawn) => said.push_str("; nobody is at work on it any more"),
+        Some(Again::Escalation | Again::Reminder(_)) | None => {}
     }
-    if let (EventKind::Reminder, Some(Acknowledgement { by, until: None, .. })) = (event, &alert.acknowledged) {
+    // Of the acknowledgement itself, and at the end, it is said elsewhere or is no news.
+    let is_open = !matches!(event, EventKind::Acknowledged | EventKind::Recovered);
+    if let Some(Acknowledgement { by, until: None, .. }) = alert.acknowledged.as_ref().filter(|_| is_open) {
         said.push_str(&format!("; {by} is at work on it"));
     }
     match alert.n_dependents {
@@ -430,6 +433,28 @@ mod tests {
             },
             "[prod-us] api /health is fine again after 5 d: its certificate was renewed and ends on 2026-10-01T00:00:00Z",
         );
+    }
+
+    #[test]
+    fn each_message_says_why_it_comes_and_who_is_at_work() {
+        let ada = || Acknowledgement { by: "ada".to_owned(), at: UnixMillis(0), until: None, note: String::new(), by_channel: None };
+        for (event, again, acknowledged, expected) in [
+            (EventKind::Down, None, None, ""),
+            (EventKind::Down, Some(Again::Escalation), None, "; nobody has acknowledged it yet"),
+            (EventKind::Down, Some(Again::Escalation), Some(ada()), "; ada is at work on it"),
+            (EventKind::Reminder, Some(Again::Escalation), Some(ada()), "; ada is at work on it"),
+            (EventKind::Reminder, Some(Again::Reminder(2)), Some(ada()), "; ada is at work on it"),
+            (EventKind::Reminder, Some(Again::Withdrawn), None, "; nobody is at work on it any more"),
+            (EventKind::Reminder, Some(Again::SnoozeOver), None, "; the time of the snooze is over"),
+            (EventKind::Acknowledged, None, Some(ada()), ""),
+            (EventKind::Recovered, None, Some(ada()), ""),
+        ] {
+            let plain = Notification { event, ..samples::notification(samples::facts()) };
+            let alert = AlertFacts { again, acknowledged: acknowledged.clone(), ..AlertFacts::default() };
+            let told = Notification { event, ..samples::notification(IncidentFacts { alert, ..samples::facts() }) };
+            let without = if event == EventKind::Acknowledged { sentence(&told) } else { sentence(&plain) };
+            assert_eq!(sentence(&told), format!("{without}{expected}"), "{event:?} {again:?}");
+        }
     }
 
     #[test]

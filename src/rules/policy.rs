@@ -29,6 +29,16 @@ pub struct Plan<'a> {
     pub remind: Option<Remind>,
 }
 
+impl<'a> Plan<'a> {
+    /// Channels that are told only because those of the first step have not put an end to it.
+    pub fn late_channels(&self) -> impl Iterator<Item = &'a ChannelName> {
+        let named = |step: &'a Step, own: &'a [ChannelName]| step.channels.as_deref().unwrap_or(own);
+        let (first, own) = (self.steps.first(), self.channels);
+        let is_told_first = move |channel: &&ChannelName| first.is_some_and(|first| named(first, own).contains(*channel));
+        self.steps.iter().flat_map(move |step| named(step, own)).filter(move |channel| !is_told_first(channel))
+    }
+}
+
 /// What is known of the incident.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Case<'a> {

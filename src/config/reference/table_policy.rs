@@ -49,7 +49,13 @@ const POLICY: &[Key] = &[
         "When those who were told are reminded of what still lasts and nobody has acknowledged: every so often, or with pauses that grow.",
         "4h",
     ),
-    key("bundle", Kind::Duration, "0s", "Wait this long, from the first opening on, to tell of several in one message.", "30s"),
+    key(
+        "bundle",
+        Kind::Duration,
+        "0s",
+        "Wait this long, from the first opening on, to tell of several in one message; what is over by then is told when it ends.",
+        "30s",
+    ),
 ];
 
 const MATCH: &[Key] =

@@ -232,6 +232,9 @@ impl Core {
         let at = self.common(now);
         let id = &incident.monitor;
         let n_flaps = if is_told { self.note_flap(incident.lane, id, at) } else { None };
+        if is_told {
+            self.tell_what_was_gathered(incident, now, change);
+        }
         let Some(machine) = self.machines.get_mut(id) else { return };
         machine.state.alerts.retain(|known| known.lane != incident.lane);
         machine.state.owed_end = None;
@@ -244,6 +247,23 @@ impl Core {
         }
         self.say_end(incident, (occasion, is_told, n_flaps), now, change);
         self.look_soon(id, now);
+    }
+
+    /// Of trouble that ends while openings are gathered both are told: gathering is to make few messages of many, and hides nothing.
+    fn tell_what_was_gathered(&mut self, incident: &Incident, now: Now, change: &mut StateChange) {
+        let is_over = incident.closed.is_some_and(|closed| matches!(closed.how, CloseReason::Recovered | CloseReason::RecoveredUnseen));
+        let open = Incident { closed: None, ..incident.clone() };
+        let hold = self.hold_of(&incident.monitor, &open, false, now);
+        if !is_over || hold.is_some_and(|hold| !matches!(hold.why, Held::Gathering(_))) {
+            return;
+        }
+        let Some(machine) = self.machines.get_mut(&incident.monitor) else { return };
+        let is_it = |known: &Progress| known.lane == incident.lane && known.epoch == incident.epoch;
+        let Some(mut progress) = machine.state.alerts.iter().find(|known| is_it(known)).cloned() else { return };
+        let message = Message { incident: &open, acknowledged: None, n_flaps: None, now };
+        for channel in std::mem::take(&mut progress.waiting) {
+            self.owe_opening(&message, (&channel, None), &mut progress, change);
+        }
     }
 
     fn say_end(
@@ -259,15 +279,14 @@ impl Core {
         let alert = AlertFacts { n_flaps, ..AlertFacts::default() };
         let facts = IncidentFacts { alert, ..settle::facts(machine, incident, n_voters) };
         for name in machine.state.told.clone() {
-            let Some(channel) = config.channels.get(&name) else {
-                machine.state.told.remove(&name);
-                continue;
-            };
-            if is_told && incident::hears(&channel.on, occasion, true) {
+            let on = config.channels.get(&name).map(|channel| &channel.on);
+            // A channel that is not in the config may come back within the day for which its messages wait: a renaming that was a slip
+            // must not leave it with a beginning and no end.
+            if is_told && on.is_none_or(|on| incident::hears(on, occasion, true)) {
                 let key = identity::notification_key(&incident.id, occasion.event, incident.epoch.next(), &name);
                 change.notifications.push(notification(key, &name, occasion.event, facts.clone(), now));
             }
-            if !incident::stays_told(&channel.on, occasion) {
+            if !on.is_some_and(|on| incident::stays_told(on, occasion)) {
                 machine.state.told.remove(&name);
             }
         }
@@ -376,9 +395,13 @@ impl Core {
         let due = policy::advance(&plan, case, &mut progress, at);
         let next = policy::next_look(&plan, case, &progress, at);
         let message = Message { incident: &incident, acknowledged, n_flaps, now };
+        let late: BTreeSet<ChannelName> = plan.late_channels().cloned().collect();
         for due in due {
             match due {
-                Due::Opening(channel) => self.owe_opening(&message, &channel, &mut progress, change),
+                Due::Opening(channel) => {
+                    let again = late.contains(&channel).then_some(Again::Escalation);
+                    self.owe_opening(&message, (&channel, again), &mut progress, change);
+                }
                 Due::Repeat(channels, why) => self.owe_repeat(&message, (&channels, why), change),
             }
         }
@@ -397,7 +420,13 @@ impl Core {
         Some(([next, released].into_iter().flatten().min(), view))
     }
 
-    fn owe_opening(&mut self, message: &Message<'_>, name: &ChannelName, progress: &mut Progress, change: &mut StateChange) {
+    fn owe_opening(
+        &mut self,
+        message: &Message<'_>,
+        (name, again): (&ChannelName, Option<Again>),
+        progress: &mut Progress,
+        change: &mut StateChange,
+    ) {
         let incident = message.incident;
         let n_dependents = if progress.event == EventKind::Down { self.n_dependents(&incident.monitor) } else { 0 };
         let n_voters = self.n_voters(&incident.monitor);
@@ -411,8 +440,8 @@ impl Core {
             return;
         }
         machine.state.told.insert(name.clone());
-        let alert = AlertFacts { acknowledged: message.acknowledged.clone(), again: None, n_dependents, n_flaps: message.n_flaps };
-        let facts = IncidentFacts { alert, ..settle::facts(machine, incident, n_voters) };
+        let alert = AlertFacts { acknowledged: message.acknowledged.clone(), again, n_dependents, n_flaps: message.n_flaps };
+        let facts = IncidentFacts { alert, ..open_facts(machine, incident, n_voters) };
         let key = identity::notification_key(&incident.id, progress.event, incident.epoch, name);
         change.notifications.push(notification(key, name, progress.event, facts, message.now));
     }
@@ -438,13 +467,7 @@ impl Core {
         let Some(machine) = self.machines.get(&incident.monitor) else { return };
         let alert = AlertFacts { acknowledged: message.acknowledged.clone(), again, ..AlertFacts::default() };
         let duration = self.common(now).since(incident.opened_at);
-        // It is open, whatever is known at this very moment.
-        let status = match incident.lane {
-            Lane::Outage => Verdict::Down,
-            Lane::Degradation => Verdict::Degraded,
-            Lane::Regional => Verdict::Up,
-        };
-        let facts = IncidentFacts { alert, duration, status, ..settle::facts(machine, incident, self.n_voters(&incident.monitor)) };
+        let facts = IncidentFacts { alert, duration, ..open_facts(machine, incident, self.n_voters(&incident.monitor)) };
         for name in channels {
             let hears = self.config.channels.get(name).is_some_and(|channel| channel.on.contains(&event));
             if hears && machine.state.told.contains(name) {
@@ -510,6 +533,16 @@ impl Core {
         let all = self.alerts.silences.iter().filter_map(|(id, fact)| Some((id.clone(), silence_of(fact)?.clone())));
         all.collect()
     }
+}
+
+/// The facts of an incident that is open, whatever is known of its monitor at this very moment.
+fn open_facts(machine: &Machine, incident: &Incident, n_voters: (usize, usize)) -> IncidentFacts {
+    let status = match incident.lane {
+        Lane::Outage => Verdict::Down,
+        Lane::Degradation => Verdict::Degraded,
+        Lane::Regional => Verdict::Up,
+    };
+    IncidentFacts { status, ..settle::facts(machine, incident, n_voters) }
 }
 
 /// What a message is made of.

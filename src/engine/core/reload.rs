@@ -222,7 +222,7 @@ impl Core {
             incident.closed = Some(closed);
             change.closed.push((incident.id.clone(), closed));
             let hears =
-                |name: &&ChannelName| self.config.channels.get(*name).is_some_and(|channel| channel.on.contains(&EventKind::Recovered));
+                |name: &&ChannelName| self.config.channels.get(*name).is_none_or(|channel| channel.on.contains(&EventKind::Recovered));
             for name in told.iter().filter(hears) {
                 change.notifications.push(Notification {
                     key: identity::notification_key(&incident.id, EventKind::Recovered, incident.epoch.next(), name),

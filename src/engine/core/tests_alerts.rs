@@ -333,6 +333,58 @@ fn openings_are_gathered_from_the_first_one_on() {
 }
 
 #[test]
+fn what_begins_and_ends_while_openings_are_gathered_is_told() {
+    let mut world = world(with(vec![watched("m")], Some(policy(vec![step(0, "ops", false), step(20, "boss", true)], None, 600))));
+    world.set("m", Outcome::Down);
+    world.run(5 * MINUTE);
+    assert_eq!(world.messages(), [""; 0], "it is gathered");
+    world.set("m", Outcome::Up);
+    world.run(5 * MINUTE);
+    assert_eq!(world.messages(), ["ops m down down", "ops m recovered up recovered after 300s"]);
+    world.run(60 * MINUTE);
+    assert_eq!(world.messages(), [""; 0], "and once");
+}
+
+#[test]
+fn who_relied_on_somebody_is_told_that_nobody_is_at_work_any_more() {
+    let mut world = world(with(vec![watched("m")], Some(policy(vec![step(0, "ops", false), step(10, "boss", true)], None, 0))));
+    world.set("m", Outcome::Down);
+    world.run(5 * MINUTE);
+    world.acknowledge("m", None);
+    world.run(30 * MINUTE);
+    world.messages();
+    let incident = world.open("m");
+    world.ask(Operation::Withdraw(incident));
+    assert_eq!(world.messages(), ["ops m reminder down", "boss m down down"]);
+    world.acknowledge("m", None);
+    world.silence("aaaaaaa1", "m", second(3 * 60 * MINUTE));
+    world.messages();
+    let incident = world.open("m");
+    world.ask(Operation::Withdraw(incident));
+    assert_eq!(world.messages(), [""; 0], "but not while it is silenced");
+}
+
+#[test]
+fn a_channel_that_is_not_in_the_config_is_owed_the_end_of_what_it_was_told() {
+    let steps = || vec![step(0, "ops", false), step(1, "boss", false)];
+    let both = with(vec![watched("m")], Some(policy(steps(), None, 0)));
+    let mut world = world(Arc::clone(&both));
+    world.set("m", Outcome::Down);
+    world.run(5 * MINUTE);
+    assert_eq!(world.messages(), ["ops m down down", "boss m down down"]);
+    let mut renamed = Config::clone(&with(vec![watched("m")], Some(policy(vec![step(0, "ops", false)], None, 0))));
+    renamed.channels.remove(&channel("boss"));
+    world.apply(Event::ConfigChanged { config: Arc::new(renamed), reload: reload() });
+    world.set("m", Outcome::Up);
+    world.run(2 * MINUTE);
+    assert_eq!(world.messages(), ["boss m recovered up recovered after 300s", "ops m recovered up recovered after 300s"]);
+    world.apply(Event::ConfigChanged { config: both, reload: reload() });
+    world.set("m", Outcome::Down);
+    world.run(5 * MINUTE);
+    assert_eq!(world.messages(), ["ops m down down", "boss m down down"], "and is back");
+}
+
+#[test]
 fn another_policy_takes_over_what_is_open() {
     let mut world = world(with(vec![watched("m")], Some(policy(vec![step(0, "ops", false)], None, 0))));
     world.set("m", Outcome::Down);

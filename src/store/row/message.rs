@@ -217,6 +217,7 @@ fn alert_row(alert: &AlertFacts) -> AlertRow {
         Some(Again::Reminder(n)) => (Some("reminder"), *n),
         Some(Again::Escalation) => (Some("escalation"), 0),
         Some(Again::SnoozeOver) => (Some("snooze"), 0),
+        Some(Again::Withdrawn) => (Some("withdrawn"), 0),
     };
     AlertRow {
         acknowledged: acknowledged.as_ref().map(|ack| AcknowledgedRow {
@@ -247,6 +248,7 @@ fn alert(row: AlertRow) -> AlertFacts {
             Some("reminder") => Some(Again::Reminder(row.n)),
             Some("escalation") => Some(Again::Escalation),
             Some("snooze") => Some(Again::SnoozeOver),
+            Some("withdrawn") => Some(Again::Withdrawn),
             Some(_) | None => None,
         },
         n_dependents: row.n_dependents,

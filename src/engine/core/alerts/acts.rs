@@ -13,6 +13,7 @@ use crate::model::change::StoredFact;
 use crate::model::id::ChannelName;
 use crate::model::id::IncidentId;
 use crate::model::incident::Incident;
+use crate::model::notification::Again;
 use crate::model::notification::EventKind;
 use crate::model::peer::OperatorAct;
 use crate::model::peer::OperatorFact;
@@ -157,15 +158,24 @@ impl Core {
             // Its incident may be heard of later, or be over; who restarts asks again.
             return;
         };
-        if let Said::Acknowledgement(acknowledgement) = &fact.said {
-            let machine = self.machines.get(&incident.monitor);
-            let progress = machine.and_then(|machine| machine.state.alerts.iter().find(|progress| progress.lane == incident.lane));
-            // A service that said so itself would say it once more when it is told, and so on for ever.
-            let is_to_hear = |name: &&ChannelName| acknowledgement.by_channel.as_ref() != Some(*name);
-            let told: Vec<_> = progress.map(|known| known.told.iter().filter(is_to_hear).cloned().collect()).unwrap_or_default();
-            let message = Message { incident: &incident, acknowledged: Some(acknowledgement.clone()), n_flaps: None, now };
-            let what = format!("{} {} {}", fact.stamp.wall.0, fact.stamp.counter, fact.stamp.by);
-            self.owe_again(&message, (&told, EventKind::Acknowledged, &what), None, change);
+        let machine = self.machines.get(&incident.monitor);
+        let progress = machine.and_then(|machine| machine.state.alerts.iter().find(|progress| progress.lane == incident.lane));
+        let told: Vec<ChannelName> = progress.map(|known| known.told.iter().cloned().collect()).unwrap_or_default();
+        let what = format!("{} {} {}", fact.stamp.wall.0, fact.stamp.counter, fact.stamp.by);
+        match &fact.said {
+            Said::Acknowledgement(acknowledgement) => {
+                // A service that said so itself would say it once more when it is told, and so on for ever.
+                let is_to_hear = |name: &ChannelName| acknowledgement.by_channel.as_ref() != Some(name);
+                let told: Vec<_> = told.into_iter().filter(is_to_hear).collect();
+                let message = Message { incident: &incident, acknowledged: Some(acknowledgement.clone()), n_flaps: None, now };
+                self.owe_again(&message, (&told, EventKind::Acknowledged, &what), None, change);
+            }
+            // Whoever relied on somebody must know that nobody is at it now.
+            Said::Nothing if self.hold_of(&incident.monitor, &incident, false, now).is_none_or(|hold| !hold.is_for_all) => {
+                let message = Message { incident: &incident, acknowledged: None, n_flaps: None, now };
+                self.owe_again(&message, (&told, EventKind::Reminder, &what), Some(Again::Withdrawn), change);
+            }
+            Said::Nothing | Said::Silence(_) | Said::Update(_) | Said::Postmortem(_) | Said::Announcement(_) | Said::Over => {}
         }
         self.look_at_alerts(&incident.monitor, None, now, change);
     }

@@ -1,4 +1,4 @@
-//! Two real instances as peers on this machine: what an operator sees of them, and can do.
+//! A few real instances as peers on this machine: what an operator sees of them, and can do.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 
 mod common;
@@ -21,25 +21,37 @@ use std::time::Instant;
 use common::Answer;
 use common::Server;
 use common::closed_port;
+use common::listener::Listener;
+use common::mailer::Mailer;
+use common::mailer::field;
+use common::mailer::link;
 use common::request;
 use common::stderr;
 use common::stdout;
 use common::vigilmon;
 use common::wait_for;
 
-const NODES: [&str; 2] = ["eu", "us"];
+const NODES: [&str; 3] = ["eu", "us", "ap"];
 const SECRET: &str = "correct-horse-battery-staple";
 
-/// The same file for both nodes, and where each of them listens.
+/// The same file for all nodes, and where each of them listens.
 struct Cluster {
     dir: tempfile::TempDir,
-    ports: [u16; 2],
+    ports: Vec<u16>,
     target: Server,
 }
 
 impl Cluster {
+    /// Of two nodes.
     fn new() -> Cluster {
-        let (dir, ports, target) = (tempfile::tempdir().unwrap(), [closed_port(), closed_port()], Server::start(Answer::Status(200, "ok")));
+        Cluster::of(2)
+    }
+
+    fn of(n_nodes: usize) -> Cluster {
+        let (dir, target) = (tempfile::tempdir().unwrap(), Server::start(Answer::Status(200, "ok")));
+        let ports: Vec<u16> = (0..n_nodes).map(|_| closed_port()).collect();
+        let node = |(name, port): (&&str, &u16)| format!("    - {{ name: {name}, region: {name}, url: \"ws://127.0.0.1:{port}/peer\" }}\n");
+        let nodes: String = NODES.iter().zip(&ports).map(node).collect();
         let config = format!(
             "server: {{ listen: \"${{LISTEN}}\" }}
 instance: {{ state_dir: \"${{STATE}}\" }}
@@ -47,12 +59,8 @@ peers:
   cluster: acme
   secret: {{ env: CLUSTER_SECRET }}
   nodes:
-    - {{ name: eu, region: eu, url: \"ws://127.0.0.1:{}/peer\" }}
-    - {{ name: us, region: us, url: \"ws://127.0.0.1:{}/peer\" }}
-monitors: [{{ name: m, http: \"{}\", interval: 1s, timeout: 1s, confirm: {{ failures: 2, recheck: 1s }} }}]
+{nodes}monitors: [{{ name: m, http: \"{}\", interval: 1s, timeout: 1s, confirm: {{ failures: 2, recheck: 1s }} }}]
 ",
-            ports[0],
-            ports[1],
             target.url("/")
         );
         fs::write(dir.path().join("config.yaml"), config).unwrap();
@@ -339,5 +347,97 @@ fn what_the_other_region_saw_is_shown_after_the_end_too() {
             ["(eu)", "(us)"].iter().all(|agent| seen.contains(&format!("user-agent: vigilmon/{} {agent}", env!("CARGO_PKG_VERSION")))),
             "{seen}"
         );
+    }
+}
+
+/// Whom a node knows, in the order of their addresses: the address, where it signed up, and whether it has confirmed.
+fn subscribers(node: &Node) -> Vec<(String, String, bool)> {
+    let said: serde_json::Value = serde_json::from_slice(&node.run(&["subscribers", "list", "--json"]).stdout).unwrap();
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    let one = |one: &serde_json::Value| (text(&one["address"]), text(&one["home"]), one["confirmed_at"].is_string());
+    said["subscribers"].as_array().unwrap().iter().map(one).collect()
+}
+
+#[track_caller]
+fn wait_for_subscribers(nodes: &[&Node], expected: &[(&str, &str, bool)]) {
+    let expected: Vec<_> = expected.iter().map(|(address, home, is)| ((*address).to_owned(), (*home).to_owned(), *is)).collect();
+    wait_for("all nodes to know the same subscribers", || nodes.iter().all(|node| subscribers(node) == expected).then_some(()));
+}
+
+const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
+
+#[track_caller]
+fn sign_up(node: &Node, body: &str) {
+    let origin = format!("http://{}", node.address);
+    let (status, _, page) = request(&node.address, "POST", "/status/main/subscribe", &[FORM, ("origin", &origin)], body);
+    assert_eq!(status, 200, "{page}");
+}
+
+#[test]
+fn subscribers_are_known_on_all_nodes_and_told_once_whichever_node_dies() {
+    let (cluster, mailer, program) = (Cluster::of(3), Mailer::polite(), Listener::start());
+    let path = cluster.dir.path().join("config.yaml");
+    let more = format!(
+        "channels: [{{ name: mail, email: {{ server: \"127.0.0.1:{}\", from: Acme <status@example.com>, to: ops@example.com }} }}]
+status_pages:
+  - slug: main
+    title: Acme
+    groups: [{{ name: All, monitors: \"*\" }}]
+    subscriptions: {{ email: mail, webhook: true, allow_private: true }}
+monitors: ",
+        mailer.port
+    );
+    let text = fs::read_to_string(&path).unwrap().replace("monitors: ", &more);
+    let text = text.replace("listen: \"${LISTEN}\"", "listen: \"${LISTEN}\", public_url: \"https://status.test\"");
+    fs::write(&path, text).unwrap();
+    let (mut eu, us, ap) = (cluster.node(0, SECRET), cluster.node(1, SECRET), cluster.node(2, SECRET));
+    let all_well = |nodes: &[&Node]| {
+        wait_for("the nodes to see each other", || nodes.iter().all(|node| node.peers().0 == Some(0)).then_some(()));
+    };
+    all_well(&[&eu, &us, &ap]);
+
+    // Signed up at one node, confirmed at another, known on all.
+    sign_up(&eu, "email=jo%40example.org");
+    let path = link(&mailer.wait_for(1)[0]);
+    wait_for_subscribers(&[&eu, &us, &ap], &[("jo@example.org", "eu", false)]);
+    assert_eq!(request(&us.address, "POST", &path, &[FORM], "do=confirm").0, 200);
+    sign_up(&us, &format!("webhook={}", program.url));
+    let both = [("jo@example.org", "eu", true), (program.url.as_str(), "us", true)];
+    wait_for_subscribers(&[&eu, &us, &ap], &both);
+    assert!(stdout(&ap.run(&["subscribers", "list"])).contains("AT NODE"));
+
+    // Its home dies: one of the others tells, and not at once.
+    eu.kill();
+    cluster.target.set(Answer::Status(503, "busy"));
+    program.wait_for("incident_began");
+    assert_eq!(mailer.mails().len(), 1, "it has a minute to come back");
+    let begin = Instant::now();
+    while mailer.mails().len() < 2 {
+        assert!(begin.elapsed() < Duration::from_secs(60) + common::PATIENCE, "nobody tells instead of the node that died");
+        thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(field(&mailer.mails()[1], "Subject"), Some("[Acme] Outage: m"));
+
+    // It is back, repeats nothing, and tells what comes next.
+    let eu = eu.start();
+    all_well(&[&eu, &us, &ap]);
+    let update = ap.run(&["incident", "update", "m", "--state", "identified", "--text", "A *cable*.", "--public"]);
+    assert!(update.status.success(), "{}", stderr(&update));
+    let mails = mailer.wait_for(3);
+    assert_eq!(field(&mails[2], "Subject"), Some("[Acme] Identified: m"));
+    program.wait_for("update");
+
+    // Left at the third, and told by nobody any more.
+    let one_click = |node: &Node| request(&node.address, "POST", &path, &[FORM], "List-Unsubscribe=One-Click").0;
+    assert_eq!(one_click(&ap), 200);
+    wait_for_subscribers(&[&eu, &us, &ap], &both[1..]);
+    assert_eq!((one_click(&eu), one_click(&us)), (410, 410));
+    cluster.target.set(Answer::Status(200, "ok"));
+    program.wait_for("incident_ended");
+    let events: Vec<_> = program.news().into_iter().map(|news| news["event"].clone()).collect();
+    assert_eq!(events, ["incident_began", "update", "incident_ended"], "each once");
+    assert_eq!(mailer.mails().len(), 3, "each once, and none after leaving");
+    for node in [&eu, &us, &ap] {
+        assert!(!node.log.lock().unwrap().contains("jo@example.org"), "addresses are in no log");
     }
 }

@@ -5,78 +5,17 @@
 mod common;
 
 use std::fs;
-use std::io::BufRead;
-use std::io::BufReader;
-use std::io::Read;
-use std::io::Write;
-use std::net::TcpListener;
-use std::net::TcpStream;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::thread;
 
 use common::Answer;
 use common::Instance;
 use common::Server;
+use common::listener::Listener;
 use common::mailer::Mailer;
 use common::mailer::field;
+use common::mailer::link;
 use common::request;
 use common::wait_for;
 use serde_json::Value;
-
-/// A program that wants news: it sends challenges back, and keeps what it is told.
-struct Listener {
-    url: String,
-    heard: Arc<Mutex<Vec<Value>>>,
-}
-
-impl Listener {
-    fn start() -> Listener {
-        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
-        let listener = Listener { url: format!("http://{}/hook", socket.local_addr().unwrap()), heard: Arc::default() };
-        let heard = Arc::clone(&listener.heard);
-        thread::spawn(move || {
-            for stream in socket.incoming().flatten() {
-                heard.lock().unwrap().extend(hear(stream));
-            }
-        });
-        listener
-    }
-
-    /// Every piece of news, in the order in which it came.
-    fn news(&self) -> Vec<Value> {
-        let all = self.heard.lock().unwrap();
-        all.iter().filter_map(|body| body["news"].as_array()).flatten().cloned().collect()
-    }
-
-    #[track_caller]
-    fn wait_for(&self, event: &str) -> Value {
-        wait_for(event, || self.news().into_iter().find(|news| news["event"] == event))
-    }
-}
-
-fn hear(mut stream: TcpStream) -> Option<Value> {
-    let mut reader = BufReader::new(stream.try_clone().ok()?);
-    let mut length = 0;
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line).ok()? == 0 {
-            return None;
-        }
-        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-            length = value.trim().parse().ok()?;
-        }
-        if line == "\r\n" {
-            break;
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
-    let body: Value = serde_json::from_slice(&body).ok()?;
-    let answer = body["challenge"].as_str().unwrap_or("thanks");
-    write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{answer}", answer.len()).ok()?;
-    Some(body)
-}
 
 fn start(shop: &Server, mailer: &Mailer, subscriptions: &str) -> Instance {
     let dir = tempfile::tempdir().unwrap();
@@ -111,14 +50,6 @@ fn subscribers(instance: &Instance) -> Vec<Value> {
     let output = instance.run(&["subscribers", "list", "--json"]);
     let all: Value = serde_json::from_slice(&output.stdout).unwrap();
     all["subscribers"].as_array().unwrap().clone()
-}
-
-/// The path of the link in a mail, whatever lines it was broken into.
-fn link(mail: &str) -> String {
-    let whole = mail.replace("=\r\n", "");
-    let (_, rest) = whole.split_once("https://status.test/subscription/").unwrap_or_else(|| panic!("no link in {mail}"));
-    let token: String = rest.chars().take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')).collect();
-    format!("/subscription/{token}")
 }
 
 #[test]
@@ -184,7 +115,7 @@ fn from_signing_up_over_an_outage_to_leaving() {
     program.wait_for("incident_ended");
     let events: Vec<Value> = program.news().into_iter().map(|news| news["event"].clone()).collect();
     assert_eq!(events, ["incident_began", "update", "incident_ended"], "each once, over a kill");
-    assert!(!program.heard.lock().unwrap().iter().any(|body| body.to_string().contains("secret-note")));
+    assert!(!program.heard().iter().any(|body| body.to_string().contains("secret-note")));
     assert_eq!(mailer.mails().len(), 2, "who left is told nothing more");
 
     let removed = instance.run(&["subscribers", "remove", &program.url.replace("http://", "HTTP://")]);
@@ -215,5 +146,5 @@ fn strangers_get_no_request_inside_and_no_form_where_none_is_offered() {
     assert_eq!(at("POST", "/subscription/AAAA", &[FORM]).0, 400, "it does not say what it wants");
     let tried = instance.run(&["subscribers", "list"]);
     assert_eq!(common::stdout(&tried).matches("not yet").count(), 2, "{}", common::stdout(&tried));
-    assert_eq!(inside.heard.lock().unwrap().len(), 0);
+    assert_eq!(inside.heard().len(), 0);
 }

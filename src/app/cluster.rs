@@ -108,14 +108,14 @@ pub(super) fn shared(cluster: &Cluster, sent: Vec<DeliveryFact>, config: &Config
 
 /// Begins to dial and to speak; gives the server what it needs to let others in.
 pub(super) fn start(cluster: Cluster, shared: Shared, around: Around, supervisor: &mut Supervisor) -> PeerParts {
-    let links = cluster.links();
+    let (links, rosters) = (cluster.links(), cluster.rosters());
     let desk = Desk::new(around.engine, around.store, links.clone(), around.events.clone());
     links.answer_with(Arc::new(desk.clone()));
     supervisor.task("history of peers", desk.refill(cluster.refills(), supervisor.stopping()));
     let heard = shared.clone();
     cluster.start(Arc::new(WebSocketWire), around.events, Arc::new(move |node, fact| heard.heard(node, fact)), supervisor);
     supervisor.task("config of peers", follow(links.clone(), around.configs, supervisor.stopping()));
-    PeerParts { links, jobs: Jobs::new(supervisor.stopping()) }
+    PeerParts { links, jobs: Jobs::new(supervisor.stopping()), rosters }
 }
 
 /// Tells the links of secrets and addresses that changed.

@@ -42,16 +42,23 @@ pub(super) fn run(common: &Common, options: &SubscribersOptions) -> Exit {
 }
 
 fn table(all: &[&Value]) -> String {
+    // Without peers there is nothing to tell apart.
+    let has_homes = all.iter().any(|one| one["home"].is_string());
     let row = |one: &&Value| {
         let cell = |name: &str| text(&one[name]).to_owned();
         let confirmed = one["confirmed_at"].as_str().unwrap_or("not yet").to_owned();
-        vec![cell("page"), cell("by"), cell("address"), cell("language"), cell("signed_up_at"), confirmed]
+        let mut cells = vec![cell("page"), cell("by"), cell("address"), cell("language"), cell("signed_up_at"), confirmed];
+        if has_homes {
+            cells.push(one["home"].as_str().unwrap_or("–").to_owned());
+        }
+        cells
     };
     let rows: Vec<Vec<String>> = all.iter().map(row).collect();
     if rows.is_empty() {
         return "there are no subscribers\n".to_owned();
     }
-    let rows = output::table(&["PAGE", "BY", "ADDRESS", "LANGUAGE", "SIGNED UP", "CONFIRMED"], &rows);
+    let columns = ["PAGE", "BY", "ADDRESS", "LANGUAGE", "SIGNED UP", "CONFIRMED", "AT NODE"];
+    let rows = output::table(&columns[..columns.len() - usize::from(!has_homes)], &rows);
     rows.iter().map(|row| format!("{}\n", row.join("  ").trim_end())).collect()
 }
 
@@ -69,5 +76,9 @@ mod tests {
         let shown = table(&[&one]);
         assert_eq!(shown.lines().count(), 2);
         assert!(shown.ends_with("main  email  jo@example.org  de        2026-06-30T10:00:00Z  not yet\n"), "{shown}");
+        let mut other = one.clone();
+        other["home"] = "eu".into();
+        let shown = table(&[&one, &other]);
+        assert!(shown.lines().all(|line| line.ends_with("AT NODE") || line.ends_with("  –") || line.ends_with("  eu")), "{shown}");
     }
 }

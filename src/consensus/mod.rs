@@ -13,4 +13,5 @@ pub mod merge;
 pub mod outlier;
 pub mod rank;
 pub mod stamp;
+pub mod takeover;
 pub mod turn;

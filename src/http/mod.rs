@@ -37,8 +37,11 @@ use crate::http::sessions::Who;
 use crate::http::sign_in::SignIn;
 use crate::http::site::Site;
 use crate::http::subscriptions::Subscribing;
+use crate::http::subscriptions::exchange::Company;
+use crate::http::subscriptions::exchange::Exchange;
 use crate::http::subscriptions::herald::Herald;
 use crate::http::viewer::Desk;
+use crate::model::peer::Roster;
 use crate::model::secret::Secret;
 use crate::notifier::sink::ChannelSink;
 use crate::peer::link::links::Links;
@@ -135,6 +138,8 @@ pub struct PeerParts {
     pub links: Links,
     /// What carries links that others made.
     pub jobs: Jobs,
+    /// Who lives and takes part.
+    pub rosters: watch::Receiver<Arc<Roster>>,
 }
 
 /// What a site knows of its own instance.
@@ -199,12 +204,14 @@ impl Reloads {
 /// # Errors
 /// [`StartError`].
 pub async fn start(bound: Bound, parts: Parts, supervisor: &mut Supervisor) -> Result<String, StartError> {
+    let company = parts.peers.as_ref().map(|peers| exchange((&parts.engine, &parts.store, &parts.clock), peers, supervisor));
     let herald = Herald {
         engine: parts.engine.clone(),
         store: parts.store.clone(),
         clock: parts.clock.clone(),
         sink: parts.sink,
         secret: parts.secret.clone(),
+        company,
     };
     supervisor.task("subscriptions", herald.run(supervisor.stopping()));
     let subscribing = Some(Subscribing::new(parts.store.clone(), parts.secret.clone()));
@@ -231,6 +238,21 @@ pub async fn start(bound: Bound, parts: Parts, supervisor: &mut Supervisor) -> R
     let link = local::sign_in_url(&site.sign_in.links, server, &site.own_url, site.clock.now().mono)?;
     bound.start(site, supervisor);
     Ok(link)
+}
+
+/// Begins to ask the other nodes who subscribed.
+fn exchange((engine, store, clock): (&EngineHandle, &Store, &Clock), peers: &PeerParts, supervisor: &mut Supervisor) -> Company {
+    let (is_caught_up, told) = watch::channel(false);
+    let exchange = Exchange {
+        engine: engine.clone(),
+        store: store.clone(),
+        clock: clock.clone(),
+        colleagues: Arc::new(peers.links.clone()),
+        roster: peers.rosters.clone(),
+        is_caught_up,
+    };
+    supervisor.task("subscribers of peers", exchange.run(supervisor.stopping()));
+    Company { roster: peers.rosters.clone(), is_caught_up: told }
 }
 
 async fn site(

@@ -1,11 +1,16 @@
-//! Subscribing to a status page, and leaving. What is told is in [`news`], how it reads in [`messages`], and who sends it in [`herald`].
+//! Subscribing to a status page, and leaving. What is told is in [`news`], how it reads in [`messages`], and who sends it in [`herald`]. With
+//! peers all of it can be done at any node: [`exchange`] lets every node know all subscribers.
 //!
 //! Nobody learns here whether an address is known: the answer is the same, and what follows from it is sent to the address and nowhere else.
 //! Nor does anybody learn what answers at an address: it is asked later, and what it says is shown to nobody.
 
+pub mod exchange;
 pub mod herald;
 pub mod messages;
 pub mod news;
+
+#[cfg(test)]
+mod nodes_tests;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -108,6 +113,9 @@ struct SubscriberBody {
     language: &'static str,
     signed_up_at: String,
     confirmed_at: Option<String>,
+    /// The node at which it signed up; left out when there were no peers then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    home: Option<String>,
 }
 
 /// All of them. Wire type of the control socket.
@@ -167,6 +175,7 @@ impl Subscribing {
             language: one.language.code(),
             signed_up_at: one.asked_at.rfc3339(),
             confirmed_at: one.confirmed_at.map(UnixMillis::rfc3339),
+            home: one.home.map(|home| home.to_string()),
         };
         Ok(SubscribersBody { subscribers: all.into_iter().map(body).collect() })
     }
@@ -178,7 +187,7 @@ impl Subscribing {
     pub async fn forget(&self, visit: &Visit) -> Result<ForgottenBody, Refusal> {
         let address = visit.field("address").ok_or(Refusal::Bad("The form names no address."))?;
         let page = visit.field("page").map(PageSlug::parse).transpose().map_err(|bad| Refusal::Malformed(bad.to_string()))?;
-        let removed = self.store.subscriber_forget(&as_kept(address), page.as_ref()).await.map_err(|_| Refusal::Busy)?;
+        let removed = self.store.subscriber_forget(&as_kept(address), page.as_ref(), visit.now.wall).await.map_err(|_| Refusal::Busy)?;
         Ok(ForgottenBody { removed })
     }
 
@@ -213,7 +222,8 @@ impl Subscribing {
         let name = random::name().map_err(|error| Refusal::Internal(format!("no randomness for a subscription: {error}")))?;
         let limits = SignUpLimits { n_max: offer.n_max, n_unconfirmed_max: UNCONFIRMED_MAX, n_asked_max, ask_again_after };
         let (page, language, at) = (page.slug.clone(), place.language, visit.now.wall);
-        let new = SignUp { name, page, way, address, language, at, limits };
+        let home = snapshot.cluster.as_ref().map(|cluster| cluster.me.clone());
+        let new = SignUp { name, page, way, address, language, at, home, limits };
         match self.store.subscriber_sign_up(new).await.map_err(|_| Refusal::Busy)? {
             SignedUp::Full => Ok(complain(StatusCode::CONFLICT, words.full)),
             SignedUp::Taken => Ok(answer::page(StatusCode::OK, place.around(visit).said(words.subscribe, said))),
@@ -244,7 +254,7 @@ impl Subscribing {
                 (is_there, words.subscribe, (words.confirmed)(&place.title))
             }
             Wish::Leave => {
-                let is_there = self.store.subscriber_remove(&subscriber.name).await.map_err(|_| Refusal::Busy)?;
+                let is_there = self.store.subscriber_remove(&subscriber.name, visit.now.wall).await.map_err(|_| Refusal::Busy)?;
                 (is_there, words.unsubscribe, words.left.to_owned())
             }
         };

@@ -1,6 +1,7 @@
 //! Subscriptions: who wants to hear what a status page says, without looking at it.
 
 use crate::model::id::ChannelName;
+use crate::model::id::NodeName;
 use crate::model::id::PageSlug;
 use crate::model::page::Language;
 use crate::model::time::UnixMillis;
@@ -86,4 +87,40 @@ pub struct Subscriber {
     pub asked_at: UnixMillis,
     /// When it said that it was meant; `None`: it has not yet.
     pub confirmed_at: Option<UnixMillis>,
+    /// The node at which it signed up; `None`: there were no peers then.
+    pub home: Option<NodeName>,
+}
+
+/// What nodes tell each other of a subscriber.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedSubscriber {
+    /// See [`Subscriber::name`].
+    pub name: String,
+    /// The node at which it signed up, which tells it what there is to tell while it lives.
+    pub home: NodeName,
+    /// At which page.
+    pub page: PageSlug,
+    /// How it is told.
+    pub way: SubscriberWay,
+    /// Where.
+    pub address: String,
+    /// In which language.
+    pub language: Language,
+    /// When it signed up last.
+    pub asked_at: UnixMillis,
+    /// Whether the question that this led to has been asked, or is not to be.
+    pub is_asked: bool,
+    /// How often it was asked.
+    pub n_asked: u32,
+    /// When it said that it was meant; `None`: it has not yet.
+    pub confirmed_at: Option<UnixMillis>,
+}
+
+/// A subscriber, and what it has been told lately.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedRow {
+    /// Who.
+    pub subscriber: SharedSubscriber,
+    /// Keys of news, and when they happened.
+    pub told: Vec<(String, UnixMillis)>,
 }

@@ -1,10 +1,11 @@
-//! What nodes ask each other besides gossip: the history of a time in which one of them was away, and what they measured.
+//! What nodes ask each other besides gossip: the history of a time in which one of them was away, what they measured, and who subscribed.
 //!
 //! | question | body | answer |
 //! |---|---|---|
 //! | `ping` | `{}` | `{}`: whoever answers is there, and not only its machine |
 //! | `history` | `{"since": ms}` | `{"incidents": [[key, value], …], "verdicts": [[monitor, at, verdict], …]}` |
 //! | `results` | `{"monitor": id}` | its newest result, the newest ones in small, and the response times of a day: `crate::peer::results` |
+//! | `subscribers` | `{"after": n}` | `{"run": id, "to": n, "more": bool, "rows": […], "gone": […]}`: `crate::peer::subscribers` |
 //! | `failed` | `{"monitor": id, "from": ms, "to": ms, "lane": word}` | in the same form the last bad result of an incident, while it is kept |
 //!
 //! Incidents travel in the form of epochs (`crate::consensus::codec`). What a node measured stays with it, and is asked for when
@@ -46,6 +47,7 @@ use crate::peer::results::Results;
 use crate::peer::results::SEARCHED_MAX;
 use crate::peer::results::SUMS_SPAN;
 use crate::peer::results::Then;
+use crate::peer::subscribers;
 use crate::store::History;
 use crate::store::IncidentFilter;
 use crate::store::Store;
@@ -133,6 +135,7 @@ impl Answers for Desk {
                     let lane = Lane::ALL.into_iter().find(|known| known.word() == lane).ok_or("there is no such lane")?;
                     self.failed(&monitor, Then { from: UnixMillis(from), to: UnixMillis(to), lane }).await
                 }
+                subscribers::ABOUT => self.subscribers(subscribers::after(&ask)?).await,
                 other => Err(format!("this version does not know the question `{}`", other.escape_default())),
             }
         })
@@ -177,6 +180,12 @@ impl Desk {
         let now = self.engine.snapshot().at;
         let found = self.store.results(monitor, then.from, then.to, SEARCHED_MAX).await.map_err(|error| error.to_string())?;
         Ok(Results::failed(&found, then.lane).encode(now))
+    }
+
+    async fn subscribers(&self, after: i64) -> Result<Bytes, String> {
+        let part = self.store.subscribers_since(after, self.engine.snapshot().at).await.map_err(|error| error.to_string())?;
+        // With another run, or another database in the middle of one, changes are counted anew.
+        subscribers::encode(&format!("{}.{}", self.links.generation(), self.store.generation()), &part)
     }
 
     /// Fetches history whenever it is missed, until `stop`.

@@ -57,6 +57,7 @@ use crate::model::change::VerdictChange;
 use crate::model::id::ChannelName;
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
+use crate::model::id::NodeName;
 use crate::model::id::PageSlug;
 use crate::model::incident::Incident;
 use crate::model::notification::Notification;
@@ -64,6 +65,7 @@ use crate::model::ping::PingEntry;
 use crate::model::result::CheckResult;
 use crate::model::rollup::Resolution;
 use crate::model::rollup::Rollup;
+use crate::model::subscription::SharedRow;
 use crate::model::subscription::Subscriber;
 use crate::model::subscription::SubscriberWay;
 use crate::model::time::UnixMillis;
@@ -80,6 +82,7 @@ use crate::store::shared::locked;
 pub use crate::store::subscriber::Errand;
 pub use crate::store::subscriber::ErrandMark;
 pub use crate::store::subscriber::First;
+pub use crate::store::subscriber::Homes;
 pub use crate::store::subscriber::NEWS_GOOD_FOR;
 pub use crate::store::subscriber::NewsRow;
 pub use crate::store::subscriber::ORPHANS_KEPT_FOR;
@@ -89,6 +92,10 @@ pub use crate::store::subscriber::SignUpLimits;
 pub use crate::store::subscriber::SignedUp;
 pub use crate::store::subscriber::SubscriberCount;
 pub use crate::store::subscriber::UNCONFIRMED_KEPT_FOR;
+pub use crate::store::subscriber::share::GONE_KEPT_FOR;
+pub use crate::store::subscriber::share::SHARED_ROWS_MAX;
+pub use crate::store::subscriber::share::SHARED_TOLD_MAX;
+pub use crate::store::subscriber::share::SharedPart;
 pub use crate::store::types::Answered;
 pub use crate::store::types::AnsweredBy;
 pub use crate::store::types::Attempt;
@@ -615,22 +622,66 @@ impl Store {
         self.write(Duty::Promised, move |desk| subscriber::confirm(desk, &name, at)).await
     }
 
-    /// Forgets who has this name. Says whether there was somebody. Durable.
+    /// Forgets who has this name, on all nodes. Says whether there was somebody. Durable.
     ///
     /// # Errors
     /// [`CommitError`].
-    pub async fn subscriber_remove(&self, name: &str) -> Result<bool, CommitError> {
+    pub async fn subscriber_remove(&self, name: &str, at: UnixMillis) -> Result<bool, CommitError> {
         let name = name.to_owned();
-        self.write(Duty::Promised, move |desk| subscriber::remove(desk, &name)).await
+        self.write(Duty::Promised, move |desk| subscriber::remove(desk, &name, at)).await
     }
 
-    /// Forgets an address, of one page or of all. Says how often it was there. Durable.
+    /// Forgets an address, of one page or of all, on all nodes. Says how often it was there. Durable.
     ///
     /// # Errors
     /// [`CommitError`].
-    pub async fn subscriber_forget(&self, address: &str, page: Option<&PageSlug>) -> Result<usize, CommitError> {
+    pub async fn subscriber_forget(&self, address: &str, page: Option<&PageSlug>, at: UnixMillis) -> Result<usize, CommitError> {
         let (address, page) = (address.to_owned(), page.map(|page| page.as_str().to_owned()));
-        self.write(Duty::Promised, move |desk| subscriber::forget(desk, &address, page.as_deref())).await
+        self.write(Duty::Promised, move |desk| subscriber::forget(desk, &address, page.as_deref(), at)).await
+    }
+
+    /// What other nodes have to hear of subscribers, after the change with this number.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn subscribers_since(&self, after: i64, now: UnixMillis) -> Result<SharedPart, ReadError> {
+        self.read(move |conn| subscriber::share::since(conn, after, now)).await
+    }
+
+    /// Takes in what another node said of subscribers, and names of those who left, with when. Says how much of it was news. Durable.
+    ///
+    /// # Errors
+    /// [`CommitError`].
+    pub async fn subscribers_merge(
+        &self,
+        rows: Vec<SharedRow>,
+        gone: Vec<(String, UnixMillis)>,
+        now: UnixMillis,
+    ) -> Result<usize, CommitError> {
+        self.write(Duty::Promised, move |desk| subscriber::share::merge(desk, &rows, &gone, now)).await
+    }
+
+    /// Subscribers from before there were peers are this node's from now on. Says how many there were. Durable.
+    ///
+    /// # Errors
+    /// [`CommitError`].
+    pub async fn subscribers_adopt(&self, me: &NodeName) -> Result<usize, CommitError> {
+        let me = me.clone();
+        self.write(Duty::Promised, move |desk| subscriber::share::adopt(desk, &me)).await
+    }
+
+    /// Nodes at which those signed up who are known here.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn subscriber_homes(&self) -> Result<Vec<String>, ReadError> {
+        self.read(subscriber::share::homes).await
+    }
+
+    /// Grows when another file takes the place of the database: what was counted before counts no more.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.inner.shared.generation.load(Ordering::Relaxed)
     }
 
     /// Notes what a page says, as far as it has not said it before. Says how much of it is new. Durable.
@@ -660,29 +711,33 @@ impl Store {
         self.write(Duty::Promised, move |desk| subscriber::news_withdraw(desk, &page, &keys)).await
     }
 
-    /// Whether something is owed to subscribers of a page now.
+    /// Whether something is owed now to subscribers of a page who signed up at these nodes.
     ///
     /// # Errors
     /// [`ReadError`].
-    pub async fn subscriber_is_due(&self, page: &PageSlug, way: SubscriberWay, now: UnixMillis) -> Result<bool, ReadError> {
-        let page = page.as_str().to_owned();
-        self.read(move |conn| subscriber::is_due(conn, &page, way, now)).await
+    pub async fn subscriber_is_due(&self, page: &PageSlug, way: SubscriberWay, homes: &Homes, now: UnixMillis) -> Result<bool, ReadError> {
+        let (page, homes) = (page.as_str().to_owned(), homes.clone());
+        self.read(move |conn| subscriber::is_due(conn, subscriber::Line { page: &page, way, homes: &homes }, now)).await
     }
 
-    /// What is owed next to a subscriber of a page, claimed by the caller for [`SUBSCRIBER_LEASE`]; `None`: nothing, for now. Whether
+    /// What is owed next to a subscriber of a page who signed up at one of these nodes, claimed by the caller for [`SUBSCRIBER_LEASE`]; `None`: nothing, for now. Whether
     /// something is left shows [`Store::subscriber_is_due`]. Durable.
     ///
     /// # Errors
     /// [`CommitError`].
     pub async fn subscriber_claim(
         &self,
-        page: &PageSlug,
-        way: SubscriberWay,
+        (page, way): (&PageSlug, SubscriberWay),
+        homes: &Homes,
         first: First,
         now: UnixMillis,
     ) -> Result<Option<Errand>, CommitError> {
-        let page = page.as_str().to_owned();
-        self.write(Duty::Promised, move |desk| subscriber::claim(desk, &page, way, first, now)).await
+        let (page, homes) = (page.as_str().to_owned(), homes.clone());
+        self.write(Duty::Promised, move |desk| {
+            let line = subscriber::Line { page: &page, way, homes: &homes };
+            subscriber::claim(desk, line, first, now)
+        })
+        .await
     }
 
     /// Notes what became of what was claimed. Durable.

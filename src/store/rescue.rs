@@ -26,7 +26,7 @@ pub(super) const CHECK_AT_OPEN_BYTES: u64 = 16 * 1024 * 1024;
 
 /// What a start and the delivery of messages cannot do without, in an order in which references are kept. Single results and
 /// roll-ups are not in the list: they may be a gigabyte, and monitoring must go on within seconds.
-const PRECIOUS: [&str; 13] = [
+const PRECIOUS: [&str; 15] = [
     "monitors",
     "monitor_states",
     "heartbeats",
@@ -36,6 +36,8 @@ const PRECIOUS: [&str; 13] = [
     "sessions",
     "named_values",
     "subscribers",
+    "subscribers_gone",
+    "subscribers_told",
     "page_news",
     "alive",
     "verdicts",

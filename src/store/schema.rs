@@ -14,7 +14,7 @@ use crate::store::error::OpenError;
 use crate::store::files;
 
 /// SQL that leads from version `i` to version `i + 1`.
-pub(super) const MIGRATIONS: &[&str] = &[V1, V2, V3, V4, V5, V6, V7];
+pub(super) const MIGRATIONS: &[&str] = &[V1, V2, V3, V4, V5, V6, V7, V8];
 
 /// Tables are STRICT, so that a wrong type is an error where it is written and not where it is read years later. Monitors have
 /// small integer keys because millions of rows carry one. Rows with a `WITHOUT ROWID` key are always read in the order of that key.
@@ -166,6 +166,34 @@ CREATE TABLE page_news (
     withdrawn INTEGER NOT NULL DEFAULT 0, UNIQUE (page, key)
 ) STRICT;
 CREATE INDEX page_news_of ON page_news (page, id);
+";
+
+/// Subscribers are known on all nodes.
+const V8: &str = "
+-- `home` is the node at which somebody signed up; empty: there were no peers then. `changed` is the number of the newest change that other
+-- nodes have to hear of, counted in `subscribers_clock`; no two rows have the same. `told_from` is what was noted here before somebody
+-- confirmed at another node: up to it nothing was told. `telling` are the keys of what an attempt tells that has begun, as JSON.
+ALTER TABLE subscribers ADD COLUMN home TEXT NOT NULL DEFAULT '';
+ALTER TABLE subscribers ADD COLUMN changed INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE subscribers ADD COLUMN told_from INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE subscribers ADD COLUMN telling TEXT;
+UPDATE subscribers SET changed = id;
+CREATE INDEX subscribers_changed ON subscribers (changed);
+CREATE INDEX subscribers_by_home ON subscribers (home);
+
+-- One row: the number of the newest change. It never goes back, whatever is deleted.
+CREATE TABLE subscribers_clock (one INTEGER PRIMARY KEY CHECK (one = 1), changed INTEGER NOT NULL) STRICT;
+INSERT INTO subscribers_clock SELECT 1, coalesce(max(id), 0) FROM subscribers;
+
+-- Names of those who left or were forgotten for good, so that no node that was away brings them back. Nothing else of them is kept.
+CREATE TABLE subscribers_gone (name TEXT PRIMARY KEY, at INTEGER NOT NULL, changed INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX subscribers_gone_changed ON subscribers_gone (changed);
+
+-- What other nodes have told a subscriber and `told_to` has not come to yet. `at` is the time of the piece of news.
+CREATE TABLE subscribers_told (
+    subscriber INTEGER NOT NULL REFERENCES subscribers (id) ON DELETE CASCADE, key TEXT NOT NULL, at INTEGER NOT NULL,
+    PRIMARY KEY (subscriber, key)
+) STRICT, WITHOUT ROWID;
 ";
 
 /// What the versions in a database say.

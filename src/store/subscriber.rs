@@ -2,8 +2,13 @@
 //! how far it has been told. So an outage costs one row, however many have to hear of it, and a crash in between loses nothing: what an
 //! attempt tells is fixed before it begins, and the next one says the same under the same key.
 //!
+//! With peers every node knows all of them, see [`share`], and tells those for whom it acts: [`Homes`].
+//!
 //! Of what the address of a subscription ends with only a name is kept, which is worth nothing without a tag that follows from the secret: see
 //! `crate::notifier::signed`.
+
+mod merge;
+pub(super) mod share;
 
 use std::time::Duration;
 
@@ -11,6 +16,7 @@ use rusqlite::Connection;
 use rusqlite::OptionalExtension;
 use rusqlite::Row;
 
+use crate::model::id::NodeName;
 use crate::model::id::PageSlug;
 use crate::model::page::Language;
 use crate::model::subscription::Subscriber;
@@ -58,6 +64,8 @@ pub struct SignUp {
     pub language: Language,
     /// When.
     pub at: UnixMillis,
+    /// At which node; `None`: there are no peers.
+    pub home: Option<NodeName>,
     /// What is allowed.
     pub limits: SignUpLimits,
 }
@@ -102,12 +110,36 @@ pub struct Errand {
     pub to: Subscriber,
     /// What to say, oldest first; empty: whether it was meant.
     pub news: Vec<NewsRow>,
-    /// The newest of the news, for the key of the message.
-    pub last: i64,
+    /// Keys of all that this was to tell when it was first tried, sorted: what is left of it is told under the same key.
+    pub keys: Vec<String>,
     /// Attempts in a row that failed.
     pub n_failed: u32,
     /// Of them those that were refused for good.
     pub n_refused: u32,
+}
+
+/// For whom a node acts: those who signed up at these nodes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Homes {
+    /// For everybody: there are no peers.
+    All,
+    /// For those of these nodes.
+    Of(Vec<String>),
+}
+
+impl Homes {
+    /// As a parameter of SQL, which takes no lists: JSON; NULL for everybody.
+    fn as_json(&self) -> Option<String> {
+        match self {
+            Homes::All => None,
+            Homes::Of(names) => Some(json(names)),
+        }
+    }
+}
+
+/// Texts as JSON. They always can be.
+fn json(texts: &[String]) -> String {
+    serde_json::to_string(texts).unwrap_or_default()
 }
 
 /// What is claimed before the other.
@@ -144,8 +176,11 @@ pub enum ErrandMark {
         /// It will most likely fail again in the same way.
         is_refused: bool,
     },
-    /// It is to be forgotten.
-    Gone,
+    /// It is to be forgotten, on all nodes.
+    Gone {
+        /// When.
+        at: UnixMillis,
+    },
 }
 
 /// How many subscribers a page has.
@@ -162,6 +197,7 @@ pub struct SubscriberCount {
 /// Somebody signs up. Who is known already is asked again at most, and the answer is the same.
 pub(super) fn sign_up(desk: &Desk, new: &SignUp) -> rusqlite::Result<SignedUp> {
     let (page, way, limits) = (new.page.as_str(), new.way.word(), new.limits);
+    let home = new.home.as_ref().map_or("", NodeName::as_str);
     let (n, n_unconfirmed): (u32, u32) = desk
         .conn
         .prepare_cached("SELECT count(*), count(*) FILTER (WHERE confirmed_at IS NULL) FROM subscribers WHERE page = ?1")?
@@ -173,29 +209,38 @@ pub(super) fn sign_up(desk: &Desk, new: &SignUp) -> rusqlite::Result<SignedUp> {
     // Something is written in either case, so that it takes as long for those who are known.
     desk.conn
         .prepare_cached(
-            "INSERT INTO subscribers (name, page, way, address, language, asked_at, tried_at, owes_question, next_at, told_to)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?6, 0)
+            "INSERT INTO subscribers (name, page, way, address, language, asked_at, tried_at, owes_question, next_at, told_to, home, changed)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?6, 0, ?8, ?9)
              ON CONFLICT (page, way, address) DO UPDATE SET tried_at = excluded.tried_at",
         )?
-        .execute((&new.name, page, way, &new.address, new.language.code(), new.at.0, 0 < limits.n_asked_max))?;
+        .execute((&new.name, page, way, &new.address, new.language.code(), new.at.0, 0 < limits.n_asked_max, home, share::stamp(desk)?))?;
     desk.conn
         .prepare_cached(
-            "UPDATE subscribers SET owes_question = 1, asked_at = ?4, language = ?5
+            "UPDATE subscribers SET owes_question = 1, asked_at = ?4, language = ?5, changed = ?8
              WHERE page = ?1 AND way = ?2 AND address = ?3 AND confirmed_at IS NULL AND n_asked < ?6 AND asked_at <= ?7",
         )?
-        .execute((page, way, &new.address, new.at.0, new.language.code(), limits.n_asked_max, new.at.minus(limits.ask_again_after).0))?;
+        .execute((
+            page,
+            way,
+            &new.address,
+            new.at.0,
+            new.language.code(),
+            limits.n_asked_max,
+            new.at.minus(limits.ask_again_after).0,
+            share::stamp(desk)?,
+        ))?;
     Ok(SignedUp::Taken)
 }
 
 /// The columns that [`subscriber`] reads, in its order.
 macro_rules! columns {
     () => {
-        "id, name, page, way, address, language, asked_at, confirmed_at"
+        "id, name, page, way, address, language, asked_at, confirmed_at, home"
     };
 }
 
 fn subscriber(row: &Row<'_>) -> Result<Subscriber, Unreadable> {
-    let (page, way, language): (String, String, String) = (row.get(2)?, row.get(3)?, row.get(5)?);
+    let (page, way, language, home): (String, String, String, String) = (row.get(2)?, row.get(3)?, row.get(5)?, row.get(8)?);
     Ok(Subscriber {
         id: row.get(0)?,
         name: row.get(1)?,
@@ -205,6 +250,7 @@ fn subscriber(row: &Row<'_>) -> Result<Subscriber, Unreadable> {
         language: Language::ALL.into_iter().find(|known| known.code() == language).unwrap_or(Language::English),
         asked_at: UnixMillis(row.get(6)?),
         confirmed_at: row.get::<_, Option<i64>>(7)?.map(UnixMillis),
+        home: (!home.is_empty()).then(|| NodeName::parse(&home)).transpose()?,
     })
 }
 
@@ -238,21 +284,33 @@ pub(super) fn confirm(desk: &Desk, name: &str, at: UnixMillis) -> rusqlite::Resu
         .prepare_cached(
             "UPDATE subscribers SET told_to = CASE WHEN confirmed_at IS NULL THEN ?3 ELSE told_to END,
                  next_at = CASE WHEN confirmed_at IS NULL THEN ?2 ELSE next_at END,
-                 confirmed_at = coalesce(confirmed_at, ?2), owes_question = 0, n_failed = 0, n_refused = 0
+                 confirmed_at = coalesce(confirmed_at, ?2), owes_question = 0, n_failed = 0, n_refused = 0, changed = ?4
              WHERE name = ?1",
         )?
-        .execute((name, at.0, newest))?;
+        .execute((name, at.0, newest, share::stamp(desk)?))?;
     Ok(0 < n)
 }
 
-/// Forgets who has this name. Says whether there was somebody.
-pub(super) fn remove(desk: &Desk, name: &str) -> rusqlite::Result<bool> {
-    Ok(0 < desk.conn.prepare_cached("DELETE FROM subscribers WHERE name = ?1")?.execute([name])?)
+/// Forgets who has this name, on all nodes. Says whether there was somebody.
+pub(super) fn remove(desk: &Desk, name: &str, at: UnixMillis) -> rusqlite::Result<bool> {
+    let is_known = desk
+        .conn
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM subscribers WHERE name = ?1)")?
+        .query_row([name], |row| row.get::<_, bool>(0))?;
+    Ok(is_known && share::bury(desk, name, at)?)
 }
 
-/// Forgets an address, of one page or of all. Says how often it was there.
-pub(super) fn forget(desk: &Desk, address: &str, page: Option<&str>) -> rusqlite::Result<usize> {
-    desk.conn.prepare_cached("DELETE FROM subscribers WHERE address = ?1 AND page = coalesce(?2, page)")?.execute((address, page))
+/// Forgets an address, of one page or of all, on all nodes. Says how often it was there.
+pub(super) fn forget(desk: &Desk, address: &str, page: Option<&str>, at: UnixMillis) -> rusqlite::Result<usize> {
+    let names: Vec<String> = desk
+        .conn
+        .prepare_cached("SELECT name FROM subscribers WHERE address = ?1 AND page = coalesce(?2, page)")?
+        .query_map((address, page), |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    for name in &names {
+        share::bury(desk, name, at)?;
+    }
+    Ok(names.len())
 }
 
 /// The newest news of all pages. Never less than what somebody was told, so that ids do not come twice after old news were deleted.
@@ -291,45 +349,58 @@ pub(super) fn news_withdraw(desk: &Desk, page: &str, keys: &[String]) -> rusqlit
     Ok(())
 }
 
+/// What is looked for: subscribers of a page who are told in one way, and for whom this node acts.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Line<'a> {
+    pub(super) page: &'a str,
+    pub(super) way: SubscriberWay,
+    pub(super) homes: &'a Homes,
+}
+
 /// Whether [`claim`] would find something.
-pub(super) fn is_due(conn: &Connection, page: &str, way: SubscriberWay, now: UnixMillis) -> rusqlite::Result<bool> {
+pub(super) fn is_due(conn: &Connection, line: Line<'_>, now: UnixMillis) -> rusqlite::Result<bool> {
     conn.prepare_cached(
-        "SELECT EXISTS (SELECT 1 FROM subscribers WHERE page = ?1 AND way = ?2 AND confirmed_at IS NULL AND owes_question = 1 AND next_at <= ?3)
+        "SELECT EXISTS (SELECT 1 FROM subscribers
+                        WHERE page = ?1 AND way = ?2 AND confirmed_at IS NULL AND owes_question = 1 AND next_at <= ?3
+                          AND (?4 IS NULL OR home IN (SELECT value FROM json_each(?4))))
              OR EXISTS (SELECT 1 FROM subscribers
                         WHERE page = ?1 AND way = ?2 AND told_to < (SELECT max(id) FROM page_news WHERE page = ?1)
-                          AND confirmed_at IS NOT NULL AND next_at <= ?3)",
+                          AND confirmed_at IS NOT NULL AND next_at <= ?3
+                          AND (?4 IS NULL OR home IN (SELECT value FROM json_each(?4))))",
     )?
-    .query_row((page, way.word(), now.0), |row| row.get(0))
+    .query_row((line.page, line.way.word(), now.0, line.homes.as_json()), |row| row.get(0))
 }
 
 /// The next errand of a page and way that is due, claimed for [`SUBSCRIBER_LEASE`].
-pub(super) fn claim(desk: &Desk, page: &str, way: SubscriberWay, first: First, now: UnixMillis) -> rusqlite::Result<Option<Errand>> {
+pub(super) fn claim(desk: &Desk, line: Line<'_>, first: First, now: UnixMillis) -> rusqlite::Result<Option<Errand>> {
     let found = match first {
-        First::Question => claim_question(desk, page, way, now)?,
-        First::News => claim_news(desk, page, way, now)?,
+        First::Question => claim_question(desk, line, now)?,
+        First::News => claim_news(desk, line, now)?,
     };
     match (found, first) {
         (Some(errand), _) => Ok(Some(errand)),
-        (None, First::Question) => claim_news(desk, page, way, now),
-        (None, First::News) => claim_question(desk, page, way, now),
+        (None, First::Question) => claim_news(desk, line, now),
+        (None, First::News) => claim_question(desk, line, now),
     }
 }
 
-fn claim_question(desk: &Desk, page: &str, way: SubscriberWay, now: UnixMillis) -> rusqlite::Result<Option<Errand>> {
+fn claim_question(desk: &Desk, line: Line<'_>, now: UnixMillis) -> rusqlite::Result<Option<Errand>> {
     let question: Option<i64> = desk
         .conn
         .prepare_cached(
             "SELECT id FROM subscribers
-             WHERE page = ?1 AND way = ?2 AND confirmed_at IS NULL AND owes_question = 1 AND next_at <= ?3 ORDER BY next_at, id LIMIT 1",
+             WHERE page = ?1 AND way = ?2 AND confirmed_at IS NULL AND owes_question = 1 AND next_at <= ?3
+               AND (?4 IS NULL OR home IN (SELECT value FROM json_each(?4)))
+             ORDER BY next_at, id LIMIT 1",
         )?
-        .query_row((page, way.word(), now.0), |row| row.get(0))
+        .query_row((line.page, line.way.word(), now.0, line.homes.as_json()), |row| row.get(0))
         .optional()?;
     question.map_or(Ok(None), |id| leased(desk, id, now))
 }
 
 /// Who is furthest behind, after those whom nothing has failed to reach: mailboxes that take nothing keep nobody else waiting. Asked for one
 /// after the other, so that each is the first of an index, however many subscribers there are.
-fn next_to_tell(desk: &Desk, page: &str, way: SubscriberWay, now: UnixMillis) -> rusqlite::Result<Option<i64>> {
+fn next_to_tell(desk: &Desk, line: Line<'_>, now: UnixMillis) -> rusqlite::Result<Option<i64>> {
     for has_failed in [false, true] {
         let next: Option<i64> = desk
             .conn
@@ -337,9 +408,10 @@ fn next_to_tell(desk: &Desk, page: &str, way: SubscriberWay, now: UnixMillis) ->
                 "SELECT id FROM subscribers
                  WHERE page = ?1 AND way = ?2 AND told_to < (SELECT max(id) FROM page_news WHERE page = ?1)
                    AND confirmed_at IS NOT NULL AND next_at <= ?3 AND (n_failed > 0) = ?4
+                   AND (?5 IS NULL OR home IN (SELECT value FROM json_each(?5)))
                  ORDER BY told_to, next_at, id LIMIT 1",
             )?
-            .query_row((page, way.word(), now.0, has_failed), |row| row.get(0))
+            .query_row((line.page, line.way.word(), now.0, has_failed, line.homes.as_json()), |row| row.get(0))
             .optional()?;
         if next.is_some() {
             return Ok(next);
@@ -348,17 +420,11 @@ fn next_to_tell(desk: &Desk, page: &str, way: SubscriberWay, now: UnixMillis) ->
     Ok(None)
 }
 
-fn claim_news(desk: &Desk, page: &str, way: SubscriberWay, now: UnixMillis) -> rusqlite::Result<Option<Errand>> {
+fn claim_news(desk: &Desk, line: Line<'_>, now: UnixMillis) -> rusqlite::Result<Option<Errand>> {
     // Each turn either claims something or leaves a subscriber with nothing owed.
     for _ in 0..TURNS_MAX {
-        let Some(id) = next_to_tell(desk, page, way, now)? else { return Ok(None) };
-        desk.conn
-            .prepare_cached(
-                "UPDATE subscribers SET telling_to = coalesce(telling_to, (SELECT max(id) FROM (
-                     SELECT id FROM page_news WHERE page = ?2 AND told_to < id ORDER BY id LIMIT ?3)))
-                 WHERE id = ?1",
-            )?
-            .execute((id, page, NEWS_AT_ONCE))?;
+        let Some(id) = next_to_tell(desk, line, now)? else { return Ok(None) };
+        fix(desk, id, now)?;
         match leased(desk, id, now)? {
             Some(errand) if errand.news.is_empty() => finish(desk, &errand.to.name, ErrandMark::Told { next_at: now })?,
             claimed => return Ok(claimed),
@@ -368,65 +434,96 @@ fn claim_news(desk: &Desk, page: &str, way: SubscriberWay, now: UnixMillis) -> r
     Ok(None)
 }
 
+/// Fixes what the next attempt tells, if none has begun: the oldest news that it was told by nobody, and that are still to be told.
+fn fix(desk: &Desk, id: i64, now: UnixMillis) -> rusqlite::Result<()> {
+    desk.conn
+        .prepare_cached(
+            "UPDATE subscribers AS one SET telling_to = (SELECT max(id) FROM (
+                 SELECT id FROM page_news WHERE page = one.page AND one.told_to < id ORDER BY id LIMIT ?2))
+             WHERE id = ?1 AND telling_to IS NULL",
+        )?
+        .execute((id, NEWS_AT_ONCE))?;
+    let mut select = desk.conn.prepare_cached(
+        "SELECT news.key FROM subscribers AS one JOIN page_news AS news
+             ON news.page = one.page AND one.told_to < news.id AND news.id <= one.telling_to
+         WHERE one.id = ?1 AND one.telling IS NULL AND ?2 <= news.at AND news.withdrawn = 0
+           AND NOT EXISTS (SELECT 1 FROM subscribers_told WHERE subscriber = one.id AND key = news.key)
+         ORDER BY news.key",
+    )?;
+    let keys: Vec<String> = select.query_map((id, now.minus(NEWS_GOOD_FOR).0), |row| row.get(0))?.collect::<Result<_, _>>()?;
+    desk.conn.prepare_cached("UPDATE subscribers SET telling = ?2 WHERE id = ?1 AND telling IS NULL")?.execute((id, json(&keys)))?;
+    Ok(())
+}
+
 /// Claims a subscriber, and reads what it is to be told.
 fn leased(desk: &Desk, id: i64, now: UnixMillis) -> rusqlite::Result<Option<Errand>> {
     desk.conn.prepare_cached("UPDATE subscribers SET next_at = ?2 WHERE id = ?1")?.execute((id, (now + SUBSCRIBER_LEASE).0))?;
     let mut select = desk.conn.prepare_cached(concat!(
         "SELECT ",
         columns!(),
-        ", told_to, coalesce(telling_to, 0), n_failed, n_refused FROM subscribers WHERE id = ?1"
+        ", coalesce(telling, '[]'), n_failed, n_refused FROM subscribers WHERE id = ?1"
     ))?;
     let mut found = readable(&mut select.query([id])?, "subscriber", |row| {
-        let (told_to, telling_to): (i64, i64) = (row.get(8)?, row.get(9)?);
-        Ok((subscriber(row)?, told_to, telling_to, row.get(10)?, row.get(11)?))
+        let telling: String = row.get(9)?;
+        Ok((subscriber(row)?, serde_json::from_str(&telling).unwrap_or_default(), row.get(10)?, row.get(11)?))
     })?;
-    let Some((to, told_to, last, n_failed, n_refused)) = found.pop() else {
+    let Some((to, keys, n_failed, n_refused)) = found.pop() else {
         // What makes no sense is left out from now on, or it would be found again and again.
         desk.conn.prepare_cached("DELETE FROM subscribers WHERE id = ?1")?.execute([id])?;
         return Ok(None);
     };
+    let keys: Vec<String> = keys;
     let mut select = desk.conn.prepare_cached(
-        "SELECT key, at, body FROM page_news WHERE page = ?1 AND ?2 < id AND id <= ?3 AND ?4 <= at AND withdrawn = 0 ORDER BY id",
+        "SELECT key, at, body FROM page_news
+         WHERE page = ?1 AND key IN (SELECT value FROM json_each(?2)) AND ?3 <= at AND withdrawn = 0
+           AND key NOT IN (SELECT key FROM subscribers_told WHERE subscriber = ?4)
+         ORDER BY id",
     )?;
     let since = now.minus(NEWS_GOOD_FOR).0;
-    let news = readable(&mut select.query((to.page.as_str(), told_to, last, since))?, "piece of news", |row| {
+    let news = readable(&mut select.query((to.page.as_str(), json(&keys), since, id))?, "piece of news", |row| {
         Ok(NewsRow { key: row.get(0)?, at: UnixMillis(row.get(1)?), body: row.get(2)? })
     })?;
-    Ok(Some(Errand { to, news, last, n_failed, n_refused }))
+    Ok(Some(Errand { to, news, keys, n_failed, n_refused }))
 }
 
 /// Notes what became of an errand. Who has unsubscribed meanwhile stays forgotten; the key of that row may be somebody else's by then, which a
 /// name never is.
 pub(super) fn finish(desk: &Desk, name: &str, mark: ErrandMark) -> rusqlite::Result<()> {
     match mark {
-        ErrandMark::Told { next_at } => desk
-            .conn
-            .prepare_cached(
-                "UPDATE subscribers SET told_to = max(told_to, coalesce(telling_to, told_to)), telling_to = NULL, next_at = ?2,
-                     n_failed = 0, n_refused = 0
-                 WHERE name = ?1",
-            )?
-            .execute((name, next_at.0))?,
+        ErrandMark::Told { next_at } => {
+            let id: Option<i64> = desk
+                .conn
+                .prepare_cached(
+                    "UPDATE subscribers SET told_to = max(told_to, coalesce(telling_to, told_to)), telling_to = NULL, telling = NULL,
+                         next_at = ?2, n_failed = 0, n_refused = 0, changed = ?3
+                     WHERE name = ?1 RETURNING id",
+                )?
+                .query_row((name, next_at.0, share::stamp(desk)?), |row| row.get(0))
+                .optional()?;
+            return id.map_or(Ok(()), |id| share::let_go(desk, id));
+        }
         ErrandMark::Asked { at } => desk
             .conn
             .prepare_cached(
-                "UPDATE subscribers SET owes_question = 0, n_asked = n_asked + 1, next_at = ?2, n_failed = 0, n_refused = 0 WHERE name = ?1",
+                "UPDATE subscribers SET owes_question = 0, n_asked = n_asked + 1, next_at = ?2, n_failed = 0, n_refused = 0, changed = ?3
+                 WHERE name = ?1",
             )?
-            .execute((name, at.0))?,
+            .execute((name, at.0, share::stamp(desk)?))?,
         ErrandMark::Confirmed { at } => {
             let newest = newest(&desk.conn)?;
             desk.conn
                 .prepare_cached(
-                    "UPDATE subscribers SET confirmed_at = ?2, told_to = ?3, owes_question = 0, next_at = ?2, n_failed = 0, n_refused = 0
+                    "UPDATE subscribers SET confirmed_at = ?2, told_to = ?3, owes_question = 0, next_at = ?2, n_failed = 0, n_refused = 0,
+                         changed = ?4
                      WHERE name = ?1 AND confirmed_at IS NULL",
                 )?
-                .execute((name, at.0, newest))?
+                .execute((name, at.0, newest, share::stamp(desk)?))?
         }
         ErrandMark::Failed { next_at, is_refused } => desk
             .conn
             .prepare_cached("UPDATE subscribers SET next_at = ?2, n_failed = n_failed + 1, n_refused = n_refused + ?3 WHERE name = ?1")?
             .execute((name, next_at.0, is_refused))?,
-        ErrandMark::Gone => desk.conn.prepare_cached("DELETE FROM subscribers WHERE name = ?1")?.execute([name])?,
+        ErrandMark::Gone { at } => usize::from(remove(desk, name, at)?),
     };
     Ok(())
 }
@@ -454,5 +551,6 @@ pub(super) fn tidy(desk: &Desk, offering: &[(PageSlug, SubscriberWay)], now: Uni
     }
     let orphans = desk.conn.prepare_cached("DELETE FROM subscribers WHERE orphan_since < ?1")?.execute([now.minus(ORPHANS_KEPT_FOR).0])?;
     desk.conn.prepare_cached("DELETE FROM page_news WHERE noted_at < ?1")?.execute([now.minus(NEWS_KEPT_FOR).0])?;
+    share::tidy(desk, now)?;
     Ok(unconfirmed + orphans)
 }

@@ -85,3 +85,11 @@ fn serve(mut stream: TcpStream, is_put_off: bool) -> Option<String> {
 pub fn field<'a>(mail: &'a str, name: &str) -> Option<&'a str> {
     mail.lines().take_while(|line| !line.is_empty()).find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
 }
+
+/// The path of the link to a subscription in a mail, whatever lines it was broken into.
+pub fn link(mail: &str) -> String {
+    let whole = mail.replace("=\r\n", "");
+    let (_, rest) = whole.split_once("https://status.test/subscription/").unwrap_or_else(|| panic!("no link in {mail}"));
+    let token: String = rest.chars().take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')).collect();
+    format!("/subscription/{token}")
+}

@@ -9,6 +9,7 @@
 
 pub mod beats;
 pub mod browser;
+pub mod listener;
 pub mod mailer;
 pub mod monitor;
 pub mod provider;

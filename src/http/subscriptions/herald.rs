@@ -3,7 +3,8 @@
 //! Nothing of it is part of a state change: what is news follows from what is on disk already, and is noted afterwards, once for each page.
 //! So neither the number of subscribers nor a mail server that does not answer can hold up an alert, and a crash in between loses nothing,
 //! because the same look is taken again. Each page has a line of its own for mail and one for requests to programs, so that none waits for
-//! another. With peers each node tells those who signed up at it, and only those.
+//! another. With peers each node notes for itself what pages say, and tells those for whom it acts (`crate::consensus::takeover`): who signed up
+//! at it, and at nodes that are gone. It begins when [`super::exchange`] has asked the others whom they have told meanwhile.
 
 use std::collections::BTreeSet;
 use std::collections::HashMap;
@@ -14,25 +15,30 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::consensus::takeover::Lives;
 use crate::engine::handle::EngineHandle;
 use crate::engine::snapshot::Snapshot;
 use crate::http::local::public_base;
 use crate::http::public;
+use crate::http::subscriptions::exchange::Company;
 use crate::http::subscriptions::messages;
 use crate::http::subscriptions::messages::Addresses;
 use crate::http::subscriptions::news;
 use crate::model::channel::ChannelSpec;
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
+use crate::model::id::NodeName;
 use crate::model::id::PageSlug;
 use crate::model::incident::Incident;
 use crate::model::page::StatusPage;
 use crate::model::secret::Secret;
 use crate::model::subscription::SubscriberWay;
 use crate::model::subscription::Subscriptions;
+use crate::model::time::Mono;
 use crate::model::time::UnixMillis;
 use crate::notifier::error::SendError;
 use crate::notifier::error::judge_status;
@@ -42,8 +48,10 @@ use crate::notifier::sink::ChannelSink;
 use crate::store::Errand;
 use crate::store::ErrandMark;
 use crate::store::First;
+use crate::store::Homes;
 use crate::store::IncidentFilter;
 use crate::store::NEWS_GOOD_FOR;
+use crate::store::ReadError;
 use crate::store::Store;
 use crate::supervise::Jobs;
 
@@ -116,6 +124,8 @@ pub struct Herald {
     pub sink: ChannelSink,
     /// The instance's, which addresses of subscriptions follow from.
     pub secret: Secret,
+    /// The other nodes; `None` when watching alone.
+    pub company: Option<Company>,
 }
 
 /// What is known of a page from the last look.
@@ -236,19 +246,28 @@ impl Herald {
         let mut seen: HashMap<PageSlug, Seen> = HashMap::new();
         let mut lines: HashMap<(PageSlug, SubscriberWay), Arc<Line>> = HashMap::new();
         let mut tidied_at = UnixMillis::default();
+        let mut lives = Lives::new(self.clock.now().mono);
+        // Those who tell look here again before each message.
+        let (acting, homes) = watch::channel(Homes::Of(Vec::new()));
         loop {
-            let (snapshot, now) = (self.engine.snapshot(), self.clock.now().wall);
+            let (snapshot, now) = (self.engine.snapshot(), self.clock.now());
+            match self.homes(&snapshot, &mut lives, now.mono).await {
+                Ok(homes) => drop(acting.send_replace(homes)),
+                // Looked at again in a second.
+                Err(error) => tracing::debug!(%error, "cannot read where subscribers signed up: {error}"),
+            }
+            let (now, for_whom) = (now.wall, homes.borrow().clone());
             let pages: Vec<&Arc<StatusPage>> = snapshot.config.pages.iter().filter(|page| page.subscriptions.is_some()).collect();
             seen.retain(|slug, _| pages.iter().any(|page| page.slug == *slug));
             for page in &pages {
                 self.look(page, &snapshot, seen.entry(page.slug.clone()).or_default(), now).await;
                 for way in offered(page) {
                     let line = lines.entry((page.slug.clone(), way)).or_insert_with(|| Arc::new(Line::new(way)));
-                    if !self.store.subscriber_is_due(&page.slug, way, now).await.unwrap_or(false) {
+                    if !self.store.subscriber_is_due(&page.slug, way, &for_whom, now).await.unwrap_or(false) {
                         continue;
                     }
                     for hand in line.take(now) {
-                        jobs.start(self.clone().work(page.slug.clone(), way, hand));
+                        jobs.start(self.clone().work((page.slug.clone(), way), hand, homes.clone()));
                     }
                 }
             }
@@ -261,6 +280,22 @@ impl Herald {
                 () = tokio::time::sleep(EVERY) => {}
             }
         }
+    }
+
+    /// For whom this node acts.
+    pub(super) async fn homes(&self, snapshot: &Snapshot, lives: &mut Lives, now: Mono) -> Result<Homes, ReadError> {
+        let (Some(company), Some(cluster)) = (&self.company, &snapshot.cluster) else { return Ok(Homes::All) };
+        let roster = Arc::clone(&company.roster.borrow());
+        lives.note(&roster, now);
+        // What others told while this node was away is not known yet.
+        if !*company.is_caught_up.borrow() {
+            return Ok(Homes::Of(Vec::new()));
+        }
+        let members: Vec<NodeName> = cluster.members().filter(|node| node.is_configured).map(|node| node.name.clone()).collect();
+        let acts = |home: &String| NodeName::parse(home).is_ok_and(|home| lives.acts_for(&home, &members, &roster, now));
+        let mut homes = self.store.subscriber_homes().await?;
+        homes.retain(acts);
+        Ok(Homes::Of(homes))
     }
 
     async fn tidy(&self, offering: Vec<(PageSlug, SubscriberWay)>, now: UnixMillis) {
@@ -333,7 +368,7 @@ impl Herald {
     }
 
     /// Does what is due in a line, one after the other.
-    async fn work(self, slug: PageSlug, way: SubscriberWay, hand: Hand) {
+    async fn work(self, (slug, way): (PageSlug, SubscriberWay), hand: Hand, homes: watch::Receiver<Homes>) {
         let line = &hand.line;
         loop {
             // The config may have changed since the last one.
@@ -344,7 +379,8 @@ impl Herald {
             if now < line.health().rests_until {
                 return;
             }
-            let errand = match self.store.subscriber_claim(&slug, way, hand.first(), now).await {
+            let acting = homes.borrow().clone();
+            let errand = match self.store.subscriber_claim((&slug, way), &acting, hand.first(), now).await {
                 Ok(Some(errand)) => errand,
                 Ok(None) => return,
                 Err(error) => {
@@ -358,7 +394,7 @@ impl Herald {
                 warn(&slug, trouble, &outcome);
             }
             let mark = mark(&errand, outcome, line.health(), now);
-            if mark == ErrandMark::Gone {
+            if matches!(mark, ErrandMark::Gone { .. }) {
                 tracing::info!(page = %slug, "a subscriber of the page `{slug}` was forgotten, because its {} is gone", way.word());
             }
             if let Err(error) = self.store.subscriber_finish(&errand.to.name, mark).await {
@@ -455,7 +491,7 @@ fn mark(errand: &Errand, outcome: Result<Heard, SendError>, line: Health, now: U
         SubscriberWay::Hook => REQUESTS_EVERY,
     };
     let error = match outcome {
-        Ok(Heard::Gone) => return ErrandMark::Gone,
+        Ok(Heard::Gone) => return ErrandMark::Gone { at: now },
         Ok(Heard::Echo) => return ErrandMark::Confirmed { at: now },
         Ok(Heard::Taken) if is_question => return ErrandMark::Asked { at: now },
         Ok(Heard::Taken) => return ErrandMark::Told { next_at: now + pause },
@@ -470,7 +506,7 @@ fn mark(errand: &Errand, outcome: Result<Heard, SendError>, line: Health, now: U
         SendError::Permanent(_) => {
             let is_its_own = way == SubscriberWay::Hook || now.since(line.accepted_at) < SERVER_IS_FINE_FOR;
             if is_its_own && REFUSALS_MAX <= errand.n_refused + 1 {
-                return ErrandMark::Gone;
+                return ErrandMark::Gone { at: now };
             }
             let n = usize::try_from(errand.n_refused).unwrap_or(usize::MAX);
             let longest = WAITS_WHEN_REFUSED[WAITS_WHEN_REFUSED.len() - 1];
@@ -518,9 +554,10 @@ mod tests {
             language: Language::English,
             asked_at: NOON,
             confirmed_at: (!is_question).then_some(NOON),
+            home: None,
         };
         let row = NewsRow { key: "k".to_owned(), at: NOON, body: String::new() };
-        Errand { to, news: if is_question { Vec::new() } else { vec![row] }, last: 1, n_failed, n_refused: n_failed }
+        Errand { to, news: if is_question { Vec::new() } else { vec![row] }, keys: vec!["k".to_owned()], n_failed, n_refused: n_failed }
     }
 
     fn of(errand: &Errand, outcome: Result<Heard, SendError>, accepted_at: UnixMillis) -> ErrandMark {
@@ -535,7 +572,7 @@ mod tests {
         let engine =
             EngineHandle { snapshots: watch::channel(Arc::new(snapshot)).1, requests: mpsc::channel(1).0, pings: mpsc::channel(1).0 };
         let sink = ChannelSink::new(clock.clone()).expect("a sink");
-        Herald { engine, store: store.clone(), clock, sink, secret: Secret::new("secret") }
+        Herald { engine, store: store.clone(), clock, sink, secret: Secret::new("secret"), company: None }
     }
 
     async fn confirmed(store: &Store, page: &PageSlug) {
@@ -547,6 +584,7 @@ mod tests {
             address: "jo@example.org".to_owned(),
             language: Language::English,
             at: NOON,
+            home: None,
             limits,
         };
         store.subscriber_sign_up(new).await.expect("a place");
@@ -569,7 +607,11 @@ mod tests {
         herald.look(&page, &snapshot, &mut Seen::default(), UnixMillis::default()).await;
         let later = NOON + Duration::from_secs(60);
         herald.look(&page, &snapshot, &mut Seen::default(), later).await;
-        let owed = store.subscriber_claim(&page.slug, SubscriberWay::Mail, First::News, later).await.expect("an answer").expect("news");
+        let owed = store
+            .subscriber_claim((&page.slug, SubscriberWay::Mail), &Homes::All, First::News, later)
+            .await
+            .expect("an answer")
+            .expect("news");
         assert!(matches!(&owed.news[..], [row] if row.body.contains("It stays.")), "{owed:?}");
         store.close().await;
     }
@@ -586,12 +628,12 @@ mod tests {
             ("a request", errand(Hook, false, 0), Ok(Heard::Taken), ErrandMark::Told { next_at: after(2) }),
             ("the question by mail", errand(Mail, true, 0), Ok(Heard::Taken), ErrandMark::Asked { at: NOON }),
             ("a program that echoes", errand(Hook, true, 0), Ok(Heard::Echo), ErrandMark::Confirmed { at: NOON }),
-            ("a program that has enough", errand(Hook, false, 0), Ok(Heard::Gone), ErrandMark::Gone),
+            ("a program that has enough", errand(Hook, false, 0), Ok(Heard::Gone), ErrandMark::Gone { at: NOON }),
             ("no answer", errand(Mail, false, 0), transient(), failed(30, false)),
             ("no answer for long", errand(Mail, false, 40), transient(), failed(3600, false)),
             ("a refusal", errand(Mail, false, 0), permanent(), failed(600, true)),
             ("another one", errand(Hook, false, 3), permanent(), failed(12 * 3600, true)),
-            ("the fifth one", errand(Hook, false, 4), permanent(), ErrandMark::Gone),
+            ("the fifth one", errand(Hook, false, 4), permanent(), ErrandMark::Gone { at: NOON }),
             ("a program that never echoes", errand(Hook, true, 2), permanent(), ErrandMark::Asked { at: NOON }),
             ("asked to wait", errand(Mail, false, 0), Err(SendError::Later(Duration::from_secs(90), String::new())), failed(90, false)),
         ] {
@@ -602,7 +644,7 @@ mod tests {
     #[test]
     fn mailboxes_are_not_forgotten_for_a_server_that_refuses_everybody() {
         let errand = errand(SubscriberWay::Mail, false, 30);
-        assert_eq!(of(&errand, permanent(), NOON), ErrandMark::Gone);
+        assert_eq!(of(&errand, permanent(), NOON), ErrandMark::Gone { at: NOON });
         let kept = ErrandMark::Failed { next_at: NOON + Duration::from_secs(12 * 3600), is_refused: true };
         assert_eq!(of(&errand, permanent(), UnixMillis::default()), kept);
     }

@@ -187,12 +187,15 @@ pub fn news(page: &StatusPage, errand: &Errand, addresses: &Addresses) -> Reques
     request(&errand.to, &body, key(errand))
 }
 
-/// The same at every attempt to tell the same to the same subscriber, and in no other message.
+/// The same at every attempt to tell the same to the same subscriber, from whichever node, and in no other message.
 #[must_use]
 pub fn key(errand: &Errand) -> String {
-    let last = if errand.news.is_empty() { errand.to.asked_at.0 } else { errand.last };
-    let kind: &[u8] = if errand.news.is_empty() { b"question" } else { b"news" };
-    data_encoding::HEXLOWER.encode(&digest(&[kind, errand.to.name.as_bytes(), &last.to_be_bytes()])[..16])
+    let (name, asked_at) = (errand.to.name.as_bytes(), errand.to.asked_at.0.to_be_bytes());
+    let mut parts: Vec<&[u8]> = if errand.news.is_empty() { vec![b"question", name, &asked_at] } else { vec![b"news", name] };
+    if !errand.news.is_empty() {
+        parts.extend(errand.keys.iter().map(String::as_bytes));
+    }
+    data_encoding::HEXLOWER.encode(&digest(&parts)[..16])
 }
 
 #[cfg(test)]
@@ -222,6 +225,7 @@ mod tests {
             language,
             asked_at: NOON,
             confirmed_at: Some(NOON),
+            home: None,
         }
     }
 
@@ -240,7 +244,8 @@ mod tests {
         };
         let bulletin = Bulletin { closed: vec![incident], ..Bulletin::default() };
         let rows = news::of(&bulletin, NOON + Duration::from_secs(90));
-        Errand { to: subscriber(SubscriberWay::Mail, language), news: rows, last: 3, n_failed: 0, n_refused: 0 }
+        let keys = rows.iter().map(|row| row.key.clone()).collect();
+        Errand { to: subscriber(SubscriberWay::Mail, language), news: rows, keys, n_failed: 0, n_refused: 0 }
     }
 
     fn addresses() -> Addresses {
@@ -299,11 +304,16 @@ mod tests {
     fn keys_are_of_what_is_told_to_whom() {
         let one = errand("Shop", "", Language::English);
         let mut next = one.clone();
-        next.last = 4;
+        next.keys.remove(0);
         let mut other = one.clone();
         other.to.name = "another".to_owned();
         let question = Errand { news: Vec::new(), ..one.clone() };
         let keys: std::collections::BTreeSet<String> = [&one, &next, &other, &question].into_iter().map(key).collect();
         assert_eq!((keys.len(), key(&one)), (4, key(&one.clone())));
+        // What is left of it after a part was taken back, and what another node kept under other numbers.
+        let mut rest = one.clone();
+        rest.news.pop();
+        rest.to.id = 99;
+        assert_eq!(key(&rest), key(&one));
     }
 }

@@ -500,9 +500,10 @@ fn letter(text: &str, n_news: usize) -> String {
         language: Language::English,
         asked_at: NOON,
         confirmed_at: Some(NOON),
+        home: None,
     };
     let addresses = Addresses::new("https://status.example.com", &to.page, "token");
-    let errand = Errand { to, news: news[..n_news].to_vec(), last: 1, n_failed: 0, n_refused: 0 };
+    let errand = Errand { to, news: news[..n_news].to_vec(), keys: Vec::new(), n_failed: 0, n_refused: 0 };
     let written = messages::letter(&StatusPage { title: text.to_owned(), ..page("main", Visibility::Public, &[]) }, &errand, &addresses);
     let unsubscribe = Some(addresses.subscription.as_str());
     let (subject, body) = (&written.subject, &written.text);

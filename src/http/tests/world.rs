@@ -699,7 +699,7 @@ pub(in crate::http) fn usual() -> Snapshot {
 }
 
 /// A node of a cluster whose first one this is.
-pub(super) fn node(name: &str, ignored: Option<Ignored>) -> NodeView {
+pub(in crate::http) fn node(name: &str, ignored: Option<Ignored>) -> NodeView {
     let region = Region::parse(name).unwrap();
     NodeView {
         name: NodeName::parse(name).unwrap(),
@@ -727,7 +727,7 @@ pub(super) fn node(name: &str, ignored: Option<Ignored>) -> NodeView {
 }
 
 /// What the first of these nodes sees.
-pub(super) fn cluster(nodes: Vec<NodeView>) -> ClusterView {
+pub(in crate::http) fn cluster(nodes: Vec<NodeView>) -> ClusterView {
     let n_live = nodes.iter().filter(|node| node.is_live).count();
     ClusterView {
         name: "acme".to_owned(),

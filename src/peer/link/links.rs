@@ -183,6 +183,12 @@ impl Links {
         Arc::clone(&self.inner.peers.borrow())
     }
 
+    /// Which run of this node it is.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.inner.identity.generation
+    }
+
     /// What pages show.
     #[must_use]
     pub fn views(&self) -> watch::Receiver<Arc<Vec<LinkView>>> {

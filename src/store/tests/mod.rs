@@ -5,6 +5,7 @@ mod faults;
 mod methods;
 mod opening;
 mod queue;
+mod shared_subscribers;
 mod subscribers;
 mod together;
 

@@ -12,6 +12,7 @@ use crate::model::time::UnixMillis;
 use crate::store::Errand;
 use crate::store::ErrandMark;
 use crate::store::First;
+use crate::store::Homes;
 use crate::store::NEWS_GOOD_FOR;
 use crate::store::NewsRow;
 use crate::store::ORPHANS_KEPT_FOR;
@@ -39,15 +40,15 @@ fn open(dir: &std::path::Path) -> Store {
 fn sign_up(address: &str, at: UnixMillis) -> SignUp {
     let limits = SignUpLimits { n_max: 3, n_unconfirmed_max: 2, n_asked_max: 2, ask_again_after: Duration::from_secs(600) };
     let name = format!("name-of-{address}-{}", at.0);
-    SignUp { name, page: page(), way: SubscriberWay::Mail, address: address.to_owned(), language: Language::German, at, limits }
+    SignUp { name, page: page(), way: SubscriberWay::Mail, address: address.to_owned(), language: Language::German, at, home: None, limits }
 }
 
 async fn claim(store: &Store, at: UnixMillis) -> Option<Errand> {
-    let is_due = store.subscriber_is_due(&page(), SubscriberWay::Mail, at).await.unwrap();
-    let claimed = store.subscriber_claim(&page(), SubscriberWay::Mail, First::Question, at).await.unwrap();
+    let is_due = store.subscriber_is_due(&page(), SubscriberWay::Mail, &Homes::All, at).await.unwrap();
+    let claimed = store.subscriber_claim((&page(), SubscriberWay::Mail), &Homes::All, First::Question, at).await.unwrap();
     // Who looks first misses nothing.
     assert!(is_due || claimed.is_none());
-    assert_eq!(store.subscriber_claim(&page(), SubscriberWay::Hook, First::News, at).await.unwrap(), None);
+    assert_eq!(store.subscriber_claim((&page(), SubscriberWay::Hook), &Homes::All, First::News, at).await.unwrap(), None);
     claimed
 }
 
@@ -127,7 +128,7 @@ async fn what_an_attempt_tells_is_the_same_after_a_crash_and_a_failure_whatever_
     say(&store, &["two"], after(2)).await;
     assert_eq!(claim(&store, after(3)).await, None, "perhaps it is still under way");
     let again = claim(&store, after(1) + SUBSCRIBER_LEASE).await.unwrap();
-    assert_eq!((keys(&again), again.last), (vec!["one"], first.last));
+    assert_eq!((keys(&again), &again.keys), (vec!["one"], &first.keys));
     let failed = ErrandMark::Failed { next_at: after(200), is_refused: true };
     store.subscriber_finish(&again.to.name, failed).await.unwrap();
     let third = claim(&store, after(200)).await.unwrap();
@@ -189,7 +190,7 @@ async fn a_long_list_with_nothing_left_to_say_is_passed_over_bit_by_bit() {
     say(&store, &["slip"], after(1)).await;
     store.page_news_withdraw(&page(), vec!["slip".to_owned()]).await.unwrap();
     let mut n_looks = 0;
-    while store.subscriber_is_due(&page(), SubscriberWay::Mail, after(2)).await.unwrap() {
+    while store.subscriber_is_due(&page(), SubscriberWay::Mail, &Homes::All, after(2)).await.unwrap() {
         assert_eq!(claim(&store, after(2)).await, None);
         n_looks += 1;
         assert!(n_looks <= 120, "it ends");
@@ -209,7 +210,7 @@ async fn neither_questions_nor_news_hold_up_the_other() {
     say(&store, &["one"], NOON).await;
     for (first, at, expected) in [(First::Question, 0, ["new", "jo"]), (First::News, 100, ["jo", "new"])] {
         let mut claimed = Vec::new();
-        while let Some(errand) = store.subscriber_claim(&page(), SubscriberWay::Mail, first, after(at)).await.unwrap() {
+        while let Some(errand) = store.subscriber_claim((&page(), SubscriberWay::Mail), &Homes::All, first, after(at)).await.unwrap() {
             claimed.push(errand.to.address);
         }
         assert_eq!(claimed, expected, "{first:?}");
@@ -268,7 +269,7 @@ async fn limits_hold_and_who_is_known_is_asked_again_a_few_times_only() {
     }
     let mut all = store.subscribers().await.unwrap();
     assert_eq!(all.iter().map(|one| one.address.as_str()).collect::<Vec<_>>(), ["a", "b"]);
-    assert!(store.subscriber_remove(&all.remove(1).name).await.unwrap());
+    assert!(store.subscriber_remove(&all.remove(1).name, NOON).await.unwrap());
     let mut n_asked = 0;
     for minute in 0..100 {
         let at = after(minute * 60);
@@ -310,14 +311,14 @@ async fn who_leaves_is_gone_also_while_being_told() {
     let name = confirmed(&store, "jo", NOON).await;
     say(&store, &["one"], NOON).await;
     let errand = claim(&store, NOON).await.unwrap();
-    assert_eq!((store.subscriber_remove(&name).await.unwrap(), store.subscriber_remove(&name).await.unwrap()), (true, false));
+    assert_eq!((store.subscriber_remove(&name, NOON).await.unwrap(), store.subscriber_remove(&name, NOON).await.unwrap()), (true, false));
     store.subscriber_finish(&errand.to.name, ErrandMark::Told { next_at: NOON }).await.unwrap();
     assert_eq!((store.subscribers().await.unwrap(), store.subscriber(&name).await.unwrap()), (Vec::new(), None));
     assert!(!store.subscriber_confirm(&name, NOON).await.unwrap());
     // A mark that comes late must not concern whoever signs up next.
     let next = confirmed(&store, "next", after(1)).await;
     say(&store, &["two"], after(2)).await;
-    store.subscriber_finish(&errand.to.name, ErrandMark::Gone).await.unwrap();
+    store.subscriber_finish(&errand.to.name, ErrandMark::Gone { at: after(2) }).await.unwrap();
     assert_eq!(claim(&store, after(2)).await.map(|errand| errand.to.name), Some(next));
     store.close().await;
 }
@@ -369,8 +370,8 @@ async fn an_address_is_forgotten_at_one_page_or_at_all() {
     }
     let counts = store.subscriber_counts().await.unwrap();
     assert_eq!(counts.iter().map(|count| (count.n_confirmed, count.n_unconfirmed)).collect::<Vec<_>>(), [(0, 1), (0, 1)]);
-    assert_eq!(store.subscriber_forget("jo", Some(&other)).await.unwrap(), 1);
-    assert_eq!(store.subscriber_forget("jo", None).await.unwrap(), 1);
-    assert_eq!(store.subscriber_forget("jo", None).await.unwrap(), 0);
+    assert_eq!(store.subscriber_forget("jo", Some(&other), NOON).await.unwrap(), 1);
+    assert_eq!(store.subscriber_forget("jo", None, NOON).await.unwrap(), 1);
+    assert_eq!(store.subscriber_forget("jo", None, NOON).await.unwrap(), 0);
     store.close().await;
 }

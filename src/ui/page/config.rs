@@ -32,7 +32,7 @@ pub struct ConfigView {
     pub recent: Vec<ReloadRow>,
     /// Monitors, channels and status pages of the active config.
     pub counts: [(&'static str, usize); 3],
-    /// Who subscribed to status pages at this node.
+    /// Who subscribed to status pages, as far as this node knows.
     pub subscribers: Vec<SubscribersRow>,
     /// When the program started.
     pub started_at: UnixMillis,
@@ -40,7 +40,7 @@ pub struct ConfigView {
     pub version: &'static str,
 }
 
-/// How many subscribed to a status page at this node.
+/// How many subscribed to a status page, as far as this node knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SubscribersRow {
     /// Its slug.
@@ -103,7 +103,7 @@ fn subscribers(rows: &[SubscribersRow]) -> Markup {
         @if !rows.is_empty() {
             section {
                 h2 { "Subscribers of status pages" }
-                p.quiet { "Those who signed up at this node. " code { "vigilmon subscribers list" } " names them." }
+                p.quiet { "Those who are known at this node. " code { "vigilmon subscribers list" } " names them." }
                 div.scroll { table.list {
                     thead { tr { th { "Page" } th { "Subscribers" } th { "Not confirmed yet" } th { "At most" } } }
                     tbody { @for row in rows { tr {

@@ -308,7 +308,7 @@ const WEBHOOK: &[Key] = &[
         "body",
         Kind::Text,
         "vigilmon's own JSON",
-        "Own body with slots such as `${monitor.name}`. When it begins with `{` or `[`, values are escaped for JSON.",
+        "Own body with slots such as `${monitor.name}`. Values are escaped for the `Content-Type` in `headers`: JSON, `application/x-www-form-urlencoded`, XML and HTML, `text/plain`; no other can have slots. Without that header a body that begins with `{` or `[` is JSON, one that begins with `<` is XML, and any other is plain text.",
         "'{ \"text\": \"${text}\" }'",
     ),
 ];

@@ -38,6 +38,7 @@ use crate::notifier::worker::Worker;
 use crate::supervise::Jobs;
 use crate::supervise::caught;
 
+pub mod again;
 pub mod alertmanager;
 pub mod apprise;
 pub mod attempt;

@@ -80,7 +80,7 @@ pub(super) const SECTIONS: &[Section] = &[
     },
     Section {
         path: "channels[].alertmanager",
-        doc: "Pushes alerts to Alertmanager: `VigilmonDown`, `VigilmonDegraded`, `VigilmonRegional` and `VigilmonNotice`. The short form is the URL alone; of several that gossip, one is enough, and a channel for each is safer.",
+        doc: "Pushes alerts to Alertmanager: `VigilmonDown`, `VigilmonDegraded`, `VigilmonRegional` and `VigilmonNotice`. What goes on is pushed again every minute, because Alertmanager forgets alerts when it restarts. The short form is the URL alone. Of several that gossip each needs a channel of its own: what they tell each other are silences and what was notified, not alerts; who of them notifies they agree about.",
         keys: ALERTMANAGER,
     },
     Section {

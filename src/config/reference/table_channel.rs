@@ -71,7 +71,7 @@ pub(super) const SECTIONS: &[Section] = &[
     },
     Section { path: "channels[].home_assistant", doc: "Calls a service of Home Assistant.", keys: HOME_ASSISTANT },
     Section { path: "channels[].pagerduty", doc: "Triggers and resolves incidents of PagerDuty, one for each monitor.", keys: PAGERDUTY },
-    Section { path: "channels[].opsgenie", doc: "Opens and closes alerts of Opsgenie, one for each monitor.", keys: OPSGENIE },
+    Section { path: "channels[].opsgenie", doc: "Opens, acknowledges and closes alerts of Opsgenie, one for each monitor.", keys: OPSGENIE },
     Section { path: "channels[].incident_io", doc: "Sends alert events to incident.io.", keys: INCIDENT_IO },
     Section {
         path: "channels[].grafana_oncall",
@@ -238,7 +238,7 @@ const CHANNEL: &[Key] = &[
         "opsgenie",
         Kind::Map("channels[].opsgenie"),
         "",
-        "Opens and closes alerts of Opsgenie, one for each monitor.",
+        "Opens, acknowledges and closes alerts of Opsgenie, one for each monitor.",
         "{ api_key: { env: OPSGENIE_KEY } }",
     ),
     key(
@@ -408,7 +408,7 @@ const PUSHOVER: &[Key] = &[
         "emergency",
         Kind::Bool,
         "false",
-        "Outages ring every minute for up to 3 hours, until somebody acknowledges them in the app or they are over.",
+        "Outages ring every minute for up to 3 hours, until somebody acknowledges them, in the app or elsewhere, or they are over.",
         "true",
     ),
     key(

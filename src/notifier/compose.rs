@@ -313,6 +313,13 @@ impl<'a> Message<'a> {
         self.with_lines(first, markup, limit)
     }
 
+    /// The same as it stands in place of the message that began it, once it is over: with the beginning and the cause, which would be gone.
+    #[must_use]
+    pub fn text_over(&self, markup: &Markup, limit: Limit) -> String {
+        let first = within(&text::over(self.notification), limit.at_most(limit.max / SENTENCE_SHARE), markup.escape);
+        self.with_lines(first, markup, limit)
+    }
+
     /// The same without the sentence, for services that have a place of its own for that.
     #[must_use]
     pub fn text_below(&self, markup: &Markup, limit: Limit) -> String {

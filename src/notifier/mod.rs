@@ -27,6 +27,7 @@ use crate::model::peer::Roster;
 use crate::model::secret::Secret;
 use crate::notifier::attempt::Tried;
 use crate::notifier::attempt::attempt;
+use crate::notifier::former::Former;
 use crate::notifier::outbox::Outbox;
 use crate::notifier::payload::Links;
 use crate::notifier::payload::test_notice;
@@ -51,6 +52,7 @@ pub mod dns;
 pub mod email;
 pub mod error;
 pub mod escape;
+pub mod former;
 pub mod github;
 pub mod gitlab;
 pub mod googlechat;
@@ -162,10 +164,12 @@ impl<O: Outbox, S: Sink> Notifier<O, S> {
             shared: self.shared,
             chance: self.chance,
             stop: stop.clone(),
+            former: Former::default(),
         };
         let mut rosters = desk.shared.as_ref().map(Shared::rosters);
         while !stop.is_cancelled() {
             desk.config.mark_unchanged();
+            desk.former.note(&desk.config.borrow());
             desk.note_what_others_sent().await;
             let nap = round.start_workers(&desk).await;
             tokio::select! {

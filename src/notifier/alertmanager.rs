@@ -200,7 +200,8 @@ impl AlertmanagerSpec {
         let mut labels = self.labels("VigilmonNotice", "warning");
         labels["notice"] = within(&message.notification.key, LABEL, escape::plain).into();
         let at = message.notification.at;
-        self.finished(message, labels, (at.rfc3339(), (message.now + NOTICE_FOR).rfc3339()))
+        let ends = if message.phase() == Phase::Over { message.now.max(at) } else { message.now + NOTICE_FOR };
+        self.finished(message, labels, (at.rfc3339(), ends.rfc3339()))
     }
 
     fn labels(&self, name: &str, severity: &str) -> Value {
@@ -399,6 +400,18 @@ mod tests {
         let mut facts = samples::facts();
         (facts.monitor_name, facts.group) = ("renamed".to_owned(), None);
         assert_eq!(labels(&samples::World::down()), labels(&samples::World::new(samples::notification(facts))));
+    }
+
+    #[test]
+    fn the_end_of_a_test_ends_the_same_alert() {
+        let test = crate::notifier::payload::test_notice(samples::channel_name("am"), samples::TEN_TWENTY_THREE);
+        let end = crate::notifier::payload::test_end(&test);
+        let [test, end] = [test, end].map(|notification| {
+            let body = spec().request(&samples::World::new(notification).message()).body;
+            serde_json::from_str::<Value>(&body).expect("JSON")[0].clone()
+        });
+        assert_eq!(test["labels"], end["labels"]);
+        assert_eq!((&test["endsAt"], &end["endsAt"]), (&"2026-06-30T11:23:00Z".into(), &"2026-06-30T10:23:00Z".into()));
     }
 
     #[test]

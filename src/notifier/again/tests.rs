@@ -4,9 +4,11 @@ use std::io::Read;
 use std::io::Write;
 use std::net::TcpListener;
 use std::sync::Mutex;
+use std::sync::mpsc;
 use std::thread;
 
 use serde_json::Value;
+use tokio::sync::Notify;
 
 use super::*;
 use crate::engine::announce::Announce;
@@ -36,8 +38,16 @@ const T0: UnixMillis = samples::TEN_TWENTY_THREE;
 
 type Heard = Arc<Mutex<Vec<Value>>>;
 
+/// Holds the first answer back.
+struct Gate {
+    /// The request has arrived.
+    arrived: Arc<Notify>,
+    /// It may be answered.
+    go: mpsc::Receiver<()>,
+}
+
 /// Says yes to everything, and keeps what it was told.
-fn alertmanager() -> (String, Heard) {
+fn alertmanager(gate: Option<Gate>) -> (String, Heard) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("bound").to_string();
     let heard = Heard::default();
@@ -57,6 +67,11 @@ fn alertmanager() -> (String, Heard) {
                 }
             };
             log.lock().expect("log").extend(body);
+            if let Some(gate) = &gate {
+                gate.arrived.notify_one();
+                // Once the test lets go of it, nothing is held back any more.
+                let _ = gate.go.recv();
+            }
             let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n[]");
         }
     });
@@ -71,10 +86,14 @@ struct World {
 
 impl World {
     fn new() -> World {
+        World::with(None)
+    }
+
+    fn with(gate: Option<Gate>) -> World {
         let dir = tempfile::tempdir().expect("a directory");
         let clock = Clock::manual(Now { wall: T0, mono: Mono(0) });
         let store = Store::open_with(dir.path(), clock.clone(), OpenOptions { allow_network_fs: true }).expect("opens").0;
-        let (url, heard) = alertmanager();
+        let (url, heard) = alertmanager(gate);
         let mut config = Config::clone(&samples::config(&["chat"]));
         let spec = ChannelSpec::Alertmanager(AlertmanagerSpec { url, credentials: None, labels: Vec::new() });
         config.channels.insert(channel_name("am"), Arc::new(samples::channel("am", spec)));
@@ -192,6 +211,25 @@ async fn an_outage_that_became_a_degradation_is_told_as_that() {
     assert_eq!(world.round().await, [["VigilmonDegraded shop"]]);
     world.close("shop", Lane::Degradation).await;
     assert_eq!(world.round().await, Vec::<Vec<String>>::new());
+}
+
+#[tokio::test]
+async fn what_ends_while_it_is_told_again_is_taken_back() {
+    let (arrived, (open, go)) = (Arc::new(Notify::new()), mpsc::channel());
+    let world = World::with(Some(Gate { arrived: Arc::clone(&arrived), go }));
+    world.open("shop", Lane::Outage, EventKind::Down).await;
+    world.deliver().await;
+    let ends = async {
+        arrived.notified().await;
+        world.close("shop", Lane::Outage).await;
+        drop(open);
+    };
+    let (told, ()) = tokio::join!(world.round(), ends);
+    assert_eq!(told, [["VigilmonDown shop"], ["VigilmonDown shop"]]);
+    let heard = world.heard.lock().expect("log").clone();
+    let (said, taken_back) = (&heard[0][0], &heard[1][0]);
+    assert_eq!((&said["endsAt"], &taken_back["endsAt"]), (&"2026-06-30T11:23:00Z".into(), &"2026-06-30T10:23:00Z".into()));
+    assert_eq!(taken_back["annotations"]["summary"], "[prod-us] api /health is no longer DOWN");
 }
 
 #[tokio::test]

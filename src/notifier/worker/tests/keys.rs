@@ -16,9 +16,9 @@ fn set_key(world: &World, key: &str) {
 /// Keys of messages, each with the key of the channel by which it went out, and whether it was taken.
 fn sent(world: &World) -> Vec<(String, String, bool)> {
     let told = world.sink.told.lock().expect("told").clone();
-    let key = |spec: &ChannelSpec| match spec {
-        ChannelSpec::PagerDuty(spec) => spec.routing_key.reveal_for_use().to_owned(),
-        other => panic!("{other:?}"),
+    let key = |spec: &ChannelSpec| {
+        let ChannelSpec::PagerDuty(spec) = spec else { panic!("{spec:?}") };
+        spec.routing_key.reveal_for_use().to_owned()
     };
     told.iter().map(|told| (told.notification.key.clone(), key(&told.spec), told.is_accepted)).collect()
 }

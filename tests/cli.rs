@@ -341,7 +341,7 @@ fn a_preview_shows_what_would_be_sent_and_no_secret() {
     }
     for (arguments, expected) in [
         (&["channel", "preview", "chta"][..], "there is no channel `chta`; the channels are `chat`, `push`"),
-        (&["channel", "preview", "chat", "--event", "donw"][..], "it can be down, degraded, recovered"),
+        (&["channel", "preview", "chat", "--event", "donw"][..], "[possible values: down, degraded, recovered"),
         (&["channel", "test"][..], "required"),
     ] {
         let output = run(dir.path(), arguments);

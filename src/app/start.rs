@@ -52,6 +52,7 @@ use crate::model::peer::DeliveryFact;
 use crate::model::secret::Secret;
 use crate::model::time::UnixMillis;
 use crate::notifier::Notifier;
+use crate::notifier::again::Again;
 use crate::notifier::lookout::Lookout;
 use crate::notifier::shared::Shared;
 use crate::notifier::sink::ChannelSink;
@@ -262,10 +263,13 @@ fn notifier(
 
 /// Looks after the channels, and lets people see and test them.
 fn channels(notifier: &Notifier<Store, ChannelSink>, supervisor: &mut Supervisor) -> ChannelDesk {
-    let Notifier { outbox, sink, clock, config, owed, .. } = notifier;
+    let Notifier { outbox, sink, clock, config, owed, secret, shared, chance: _ } = notifier;
     let (show, shown) = watch::channel(Arc::default());
     let lookout = Lookout { store: outbox.clone(), clock: clock.clone(), config: config.clone(), owed: Arc::clone(owed), shown: show };
     supervisor.task("channels", lookout.run(supervisor.stopping()));
+    let (store, sink_too, clock_too) = (outbox.clone(), sink.clone(), clock.clone());
+    let again = Again { store, sink: sink_too, clock: clock_too, config: config.clone(), secret: secret.clone(), shared: shared.clone() };
+    supervisor.task("again", again.run(supervisor.stopping()));
     let mail = Mail { sink: sink.clone(), clock: clock.clone() };
     ChannelDesk { shown, courier: Courier::new(Arc::new(mail), Arc::clone(owed)) }
 }

@@ -8,6 +8,8 @@ use std::time::Duration;
 use clap::Args;
 use clap::Parser;
 use clap::ValueEnum;
+use clap::builder::PossibleValuesParser;
+use clap::builder::TypedValueParser;
 use clap_complete::Shell;
 
 use crate::config::parse_size;
@@ -305,16 +307,16 @@ pub(super) enum ChannelAction {
         /// The channel's name
         #[arg(value_name = "NAME")]
         name: String,
-        /// What has happened: down, degraded, recovered, regional, reminder, certificate or self
-        #[arg(long, value_name = "EVENT", default_value = "down", value_parser = event)]
+        /// What has happened
+        #[arg(long, value_name = "EVENT", default_value = "down", value_parser = events())]
         event: EventKind,
     },
 }
 
-fn event(text: &str) -> Result<EventKind, String> {
-    let words: Vec<&str> = EventKind::ALL.into_iter().map(EventKind::word).collect();
-    let found = EventKind::ALL.into_iter().find(|kind| kind.word() == text);
-    found.ok_or_else(|| format!("it can be {}", words.join(", ")))
+/// Every kind of event by its word; the help lists them.
+fn events() -> impl TypedValueParser<Value = EventKind> {
+    let find = |word: String| EventKind::ALL.into_iter().find(|kind| kind.word() == word).ok_or("there is no such event");
+    PossibleValuesParser::new(EventKind::ALL.map(EventKind::word)).try_map(find)
 }
 
 #[derive(Debug, Args)]
@@ -706,4 +708,22 @@ pub(super) enum ServiceAction {
         #[arg(long, value_name = "DIR")]
         root: Option<PathBuf>,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_help_of_a_preview_lists_every_event() {
+        let mut all = Arguments::command();
+        let channel = all.find_subcommand_mut("channel").expect("there is one");
+        let preview = channel.find_subcommand_mut("preview").expect("there is one");
+        let help = preview.render_long_help().to_string();
+        for event in EventKind::ALL {
+            assert!(help.contains(event.word()), "{} in {help}", event.word());
+        }
+    }
 }

@@ -86,7 +86,10 @@ fn test(config: &Config, channels: &[Arc<Channel>]) -> Exit {
     for channel in channels {
         let tried = runtime.block_on(send_test(&sink, channel, &config.server, &clock));
         match tried.outcome {
-            Ok(()) => output::data(&format!("{}: accepted\n", channel.name)),
+            Ok(()) => {
+                let besides = tried.record.reason.map(|reason| format!("; {reason}")).unwrap_or_default();
+                output::data(&format!("{}: accepted{besides}\n", channel.name));
+            }
             Err(error) => {
                 output::data(&format!("{}: {}\n", channel.name, refused(&error)));
                 exit = Exit::No;

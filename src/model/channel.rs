@@ -241,9 +241,13 @@ pub enum TemplatePart {
 /// How the values of slots are escaped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Escaping {
-    /// The template begins with `{` or `[`: values are escaped for the inside of a JSON text.
+    /// JSON: values are escaped for the inside of a JSON text.
     Json,
-    /// Anything else: control characters become spaces.
+    /// A form in the manner of an address: values are percent-encoded.
+    Form,
+    /// XML or HTML: values are escaped for the text between tags and for quoted attributes.
+    Xml,
+    /// Plain text: control characters become spaces.
     Text,
 }
 

@@ -108,7 +108,7 @@ pub enum Phase {
     Firing,
     /// It is over.
     Over,
-    /// There is none to close: the message is about vigilmon itself and says all there is to say.
+    /// There is none to close, or nothing will close it: the message is about vigilmon itself and says all there is to say.
     Notice,
 }
 
@@ -177,7 +177,12 @@ impl<'a> Message<'a> {
     /// degradations, because that channel will hear of their end; for every other channel it is over.
     #[must_use]
     pub fn phase(&self) -> Phase {
-        let Some(facts) = self.facts() else { return Phase::Notice };
+        let Some(facts) = self.facts() else {
+            // Only a test message has an end.
+            let is_end = self.notification.event == EventKind::Recovered;
+            let is_self = matches!(self.notification.subject, Subject::SelfNotice { .. });
+            return if is_end && is_self { Phase::Over } else { Phase::Notice };
+        };
         let hears_of_the_rest = self.on.contains(&EventKind::Degraded) || self.on.contains(&EventKind::Certificate);
         match self.notification.event {
             EventKind::Recovered if facts.status == Verdict::Degraded && hears_of_the_rest => Phase::Firing,
@@ -310,6 +315,13 @@ impl<'a> Message<'a> {
     #[must_use]
     pub fn text(&self, markup: &Markup, limit: Limit) -> String {
         let first = within(&self.sentence(), limit.at_most(limit.max / SENTENCE_SHARE), markup.escape);
+        self.with_lines(first, markup, limit)
+    }
+
+    /// The same as it stands in place of the message that began it, once it is over: with the beginning and the cause, which would be gone.
+    #[must_use]
+    pub fn text_over(&self, markup: &Markup, limit: Limit) -> String {
+        let first = within(&text::over(self.notification), limit.at_most(limit.max / SENTENCE_SHARE), markup.escape);
         self.with_lines(first, markup, limit)
     }
 

@@ -20,6 +20,7 @@ use crate::notifier::request::Request;
 use crate::notifier::request::encoded;
 use crate::notifier::shorten::Limit;
 use crate::notifier::shorten::within;
+use crate::notifier::text;
 use crate::notifier::thread;
 use crate::notifier::thread::Threaded;
 use crate::notifier::thread::begins;
@@ -81,7 +82,7 @@ impl Threaded for DiscordSpec {
         let query: Vec<String> = thread.into_iter().chain((!query.is_empty()).then(|| query.to_owned())).collect();
         let separator = if query.is_empty() { "" } else { "?" };
         let url = format!("{}/messages/{}{separator}{}", path.trim_end_matches('/'), encoded(first), query.join("&"));
-        let text = within(&format!("{} Over: {}", message.tone().sign(), message.sentence()), CONTENT, escape::markdown);
+        let text = within(&format!("{} Over: {}", message.tone().sign(), text::over(message.notification)), CONTENT, escape::markdown);
         Request::json("PATCH", url, &json!({"content": text, "allowed_mentions": {"parse": []}}))
     }
 }

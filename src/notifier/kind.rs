@@ -15,6 +15,7 @@ use crate::notifier::command;
 use crate::notifier::compose::Message;
 use crate::notifier::error::SendError;
 use crate::notifier::error::judge_status;
+use crate::notifier::former;
 use crate::notifier::outbox::LEASE;
 use crate::notifier::request::Answer;
 use crate::notifier::request::Request;
@@ -140,6 +141,12 @@ pub fn manner(spec: &ChannelSpec) -> Manner {
         Way::Http(kind) => kind.manner(),
         Way::Mail(_) | Way::Program(_) => Manner::Together,
     }
+}
+
+/// Whether it opens something at a service that stays open until a later message ends it.
+#[must_use]
+pub fn keeps_open(spec: &ChannelSpec) -> bool {
+    former::place(spec).is_some() || matches!(spec, ChannelSpec::Github(_) | ChannelSpec::Gitlab(_))
 }
 
 /// How long one attempt may take in all. Whoever takes longer is treated like one that is down, and gets the message again under the

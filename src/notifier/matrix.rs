@@ -84,16 +84,15 @@ impl Threaded for MatrixSpec {
         event(self, &format!("{}-alone", message.notification.key), &body(message))
     }
 
-    /// The message says what the end says: an edit replaces the content as a whole.
+    /// An edit replaces the content as a whole, so it says once more what it was.
     fn mark_over(&self, message: &Message<'_>, first: &str) -> Request {
-        let mut content = body(message);
-        for field in ["body", "formatted_body"] {
-            content[field] = format!("Over: {}", content[field].as_str().unwrap_or_default()).into();
-        }
+        let sign = message.tone().sign();
+        let (plain, html) = (message.text_over(&PLAIN, PLAIN_TEXT), message.text_over(&HTML, HTML_TEXT));
+        let content = content(&format!("{sign} Over: {plain}"), &format!("{sign} Over: {html}"));
         let edit = json!({
             "msgtype": "m.text",
             // For clients that know no edits.
-            "body": format!("* {} Over", message.tone().sign()),
+            "body": format!("* {sign} Over"),
             "m.mentions": {},
             "m.new_content": content,
             "m.relates_to": {"rel_type": "m.replace", "event_id": first},
@@ -121,11 +120,15 @@ const KNOWN: &[(&str, &str)] = &[
 
 fn body(message: &Message<'_>) -> Value {
     let sign = message.tone().sign();
+    content(&format!("{sign} {}", message.text(&PLAIN, PLAIN_TEXT)), &format!("{sign} {}", message.text(&HTML, HTML_TEXT)))
+}
+
+fn content(plain: &str, html: &str) -> Value {
     json!({
         "msgtype": "m.text",
-        "body": format!("{sign} {}", message.text(&PLAIN, PLAIN_TEXT)),
+        "body": plain,
         "format": "org.matrix.custom.html",
-        "formatted_body": format!("{sign} {}", message.text(&HTML, HTML_TEXT)),
+        "formatted_body": html,
         "m.mentions": {},
     })
 }

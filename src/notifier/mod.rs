@@ -27,8 +27,11 @@ use crate::model::peer::Roster;
 use crate::model::secret::Secret;
 use crate::notifier::attempt::Tried;
 use crate::notifier::attempt::attempt;
+use crate::notifier::former::Former;
+use crate::notifier::kind::keeps_open;
 use crate::notifier::outbox::Outbox;
 use crate::notifier::payload::Links;
+use crate::notifier::payload::test_end;
 use crate::notifier::payload::test_notice;
 use crate::notifier::shared::Shared;
 use crate::notifier::sink::Envelope;
@@ -38,6 +41,7 @@ use crate::notifier::worker::Worker;
 use crate::supervise::Jobs;
 use crate::supervise::caught;
 
+pub mod again;
 pub mod alertmanager;
 pub mod apprise;
 pub mod attempt;
@@ -50,6 +54,7 @@ pub mod dns;
 pub mod email;
 pub mod error;
 pub mod escape;
+pub mod former;
 pub mod github;
 pub mod gitlab;
 pub mod googlechat;
@@ -161,10 +166,12 @@ impl<O: Outbox, S: Sink> Notifier<O, S> {
             shared: self.shared,
             chance: self.chance,
             stop: stop.clone(),
+            former: Former::default(),
         };
         let mut rosters = desk.shared.as_ref().map(Shared::rosters);
         while !stop.is_cancelled() {
             desk.config.mark_unchanged();
+            desk.former.note(&desk.config.borrow());
             desk.note_what_others_sent().await;
             let nap = round.start_workers(&desk).await;
             tokio::select! {
@@ -268,11 +275,21 @@ pub fn system_chance() -> f64 {
     f64::from(u32::try_from(bits >> 32).unwrap_or(1 << 31)) / (f64::from(u32::MAX) + 1.0)
 }
 
-/// Sends a test message, once; nothing is stored.
+/// Sends a test message, once; nothing is stored. What it opens at a service is closed again, and the record says whether that worked.
 pub async fn send_test(sink: &impl Sink, channel: &Channel, server: &Server, clock: &Clock) -> Tried {
     let notification = test_notice(channel.name.clone(), clock.now().wall);
     let links = Links::new(server);
-    attempt(sink, clock, Envelope { channel, notification: &notification, told: &[&notification], links: &links, first: None }).await
+    let envelope = Envelope { channel, notification: &notification, told: &[&notification], links: &links, first: None };
+    let mut tried = attempt(sink, clock, envelope).await;
+    if tried.outcome.is_ok() && keeps_open(&channel.spec) {
+        let end = test_end(&notification);
+        let envelope = Envelope { notification: &end, told: &[&end], ..envelope };
+        tried.record.reason = Some(match attempt(sink, clock, envelope).await.outcome {
+            Ok(()) => "what it opened was closed again".to_owned(),
+            Err(error) => format!("what it opened could not be closed, which has to be done by hand: {error}"),
+        });
+    }
+    tried
 }
 
 #[cfg(test)]
@@ -287,6 +304,47 @@ mod tests {
     fn the_supervisor_can_run_it(supervisor: &mut Supervisor, notifier: Notifier<Store, ChannelSink>) {
         let stop = supervisor.stopping();
         supervisor.task("notifier", notifier.run(stop));
+    }
+
+    /// Keeps the phase of what it is given, and refuses ends when it is told to.
+    struct Phases {
+        refuses_ends: bool,
+        heard: std::sync::Mutex<Vec<(compose::Phase, String)>>,
+    }
+
+    impl Sink for Phases {
+        async fn send(&self, envelope: Envelope<'_>, _: &heard::Heard) -> Result<(), error::SendError> {
+            let message = envelope.message(envelope.notification.at);
+            self.heard.lock().expect("log").push((message.phase(), message.alarm()));
+            match message.phase() {
+                compose::Phase::Over if self.refuses_ends => Err(error::SendError::Transient("no answer".to_owned())),
+                compose::Phase::Over | compose::Phase::Firing | compose::Phase::Notice => Ok(()),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_test_closes_what_it_opened_and_says_when_it_could_not() {
+        use crate::model::channel::ChannelSpec;
+        use crate::model::channel::spec::GrafanaOncallSpec;
+        let now = crate::model::time::Now { wall: samples::TEN_TWENTY_THREE, mono: crate::model::time::Mono(0) };
+        let clock = Clock::manual(now);
+        let oncall = ChannelSpec::GrafanaOncall(GrafanaOncallSpec { url: Secret::new("https://oncall.example/x") });
+        let hook = ChannelSpec::Webhook(samples::webhook("https://hook.example"));
+        for (spec, refuses_ends, phases, said) in [
+            (&oncall, false, &[compose::Phase::Notice, compose::Phase::Over][..], Some("closed again")),
+            (&oncall, true, &[compose::Phase::Notice, compose::Phase::Over][..], Some("by hand: no answer")),
+            (&hook, false, &[compose::Phase::Notice][..], None),
+        ] {
+            let sink = Phases { refuses_ends, heard: std::sync::Mutex::default() };
+            let tried = send_test(&sink, &samples::channel("ops", spec.clone()), &samples::server(), &clock).await;
+            assert_eq!(tried.outcome, Ok(()));
+            let heard = sink.heard.lock().expect("log").clone();
+            assert_eq!(heard.iter().map(|(phase, _)| *phase).collect::<Vec<_>>(), phases);
+            assert!(heard.iter().all(|(_, alarm)| *alarm == heard[0].1), "one alarm: {heard:?}");
+            assert_eq!(tried.record.reason.is_some(), said.is_some());
+            assert!(tried.record.reason.unwrap_or_default().contains(said.unwrap_or_default()));
+        }
     }
 
     #[test]

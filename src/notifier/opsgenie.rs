@@ -1,9 +1,10 @@
-//! The `opsgenie` channel: an alert under the monitor's alias, closed when it is over.
+//! The `opsgenie` channel: an alert under the monitor's alias, acknowledged when somebody is at work on it, closed when it is over.
 
 use serde_json::Value;
 use serde_json::json;
 
 use crate::model::channel::spec::OpsgenieSpec;
+use crate::model::notification::EventKind;
 use crate::model::time::UnixMillis;
 use crate::notifier::compose::Message;
 use crate::notifier::compose::PLAIN;
@@ -28,6 +29,7 @@ const ALIAS: Limit = Limit::chars(512);
 const TAG: Limit = Limit::chars(50);
 const N_TAGS_MAX: usize = 20;
 const VALUE: Limit = Limit::chars(500);
+const USER: Limit = Limit::chars(100);
 
 const SOURCE: &str = "vigilmon";
 
@@ -39,6 +41,9 @@ impl Kind for OpsgenieSpec {
             Phase::Over => {
                 let note = within(&message.payload().text, TEXT, escape::plain);
                 (format!("alerts/{}/close?identifierType=alias", encoded(&alias)), json!({"source": SOURCE, "note": note}))
+            }
+            Phase::Firing if message.notification.event == EventKind::Acknowledged => {
+                (format!("alerts/{}/acknowledge?identifierType=alias", encoded(&alias)), acknowledgement(message))
             }
             Phase::Firing | Phase::Notice => ("alerts".to_owned(), self.alert(message, &alias)),
         };
@@ -52,7 +57,7 @@ impl Kind for OpsgenieSpec {
     fn judge(&self, answer: &Answer, now: UnixMillis) -> Result<(), SendError> {
         let body = answer.json();
         let word = body["message"].as_str().unwrap_or_default();
-        // Somebody has deleted the alert that was to be closed; then there is nothing left to close.
+        // Somebody has deleted the alert that was to be closed or acknowledged; then there is nothing left of it.
         if answer.status == 404 && word.to_ascii_lowercase().contains("alert") {
             return Ok(());
         }
@@ -83,6 +88,15 @@ impl OpsgenieSpec {
     }
 }
 
+/// Who is at work on it, so that Opsgenie calls nobody else.
+fn acknowledgement(message: &Message<'_>) -> Value {
+    let mut body = json!({"source": SOURCE, "note": within(&message.payload().text, TEXT, escape::plain)});
+    if let Some(by) = message.facts().and_then(|facts| facts.alert.acknowledged.as_ref()).map(|known| &known.by) {
+        body["user"] = within(by, USER, escape::plain).into();
+    }
+    body
+}
+
 /// Opsgenie's words for refusals.
 const KNOWN: &[(&str, &str)] = &[
     ("key format is not valid", "`api_key` is not the key of an API integration"),
@@ -110,6 +124,16 @@ mod tests {
     #[test]
     fn messages_read_exactly_so() {
         samples::assert_golden(&ChannelSpec::Opsgenie(spec()));
+    }
+
+    #[test]
+    fn an_acknowledgement_reaches_the_alert_and_opens_no_other() {
+        let world = samples::World::acknowledged();
+        samples::assert_conversation("opsgenie-acknowledge", &ChannelSpec::Opsgenie(spec()), &world, &[]);
+        let request = spec().request(&world.message());
+        assert!(request.url.reveal_for_use().ends_with("/v2/alerts/vigilmon%3Aprod-us-api-health/acknowledge?identifierType=alias"));
+        let body: Value = serde_json::from_str(&request.body).expect("JSON");
+        assert_eq!((&body["user"], &body["source"]), (&"ada".into(), &"vigilmon".into()));
     }
 
     #[test]

@@ -415,6 +415,14 @@ pub fn test_notice(channel: ChannelName, at: UnixMillis) -> Notification {
     }
 }
 
+/// The end of what a test message opened at a service.
+#[must_use]
+pub fn test_end(notice: &Notification) -> Notification {
+    let text = "the test is over; nothing was wrong and nothing needs to be done".to_owned();
+    let subject = Subject::SelfNotice { title: "test message".to_owned(), text };
+    Notification { event: EventKind::Recovered, subject, ..notice.clone() }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;

@@ -1,7 +1,7 @@
 //! The `pushover` channel: a message to a user or a group.
 //!
-//! With `emergency` an outage rings until somebody acknowledges it; then the recovery first stops the ringing, by the tag that all
-//! messages about a monitor share.
+//! With `emergency` an outage rings until somebody acknowledges it: in the app, or anywhere else. The message that says so, and the recovery, stop
+//! the ringing first, by the tag that all messages about a monitor share.
 
 use serde_json::Value;
 use serde_json::json;
@@ -56,7 +56,7 @@ impl Kind for PushoverSpec {
     fn next(&self, message: &Message<'_>, answers: &[Answer]) -> Result<Option<Request>, SendError> {
         // Also when it is merely slow from now on: what rang was the outage.
         let is_better = message.notification.event == EventKind::Recovered && message.tone() != Tone::Bad;
-        let stops_ringing = self.emergency && is_better;
+        let stops_ringing = self.emergency && (is_better || message.notification.event == EventKind::Acknowledged);
         match (stops_ringing, answers) {
             (true, []) => Ok(Some(self.stop_ringing(message))),
             // What became of that is not important: a phone that goes on ringing is better than nobody hearing of the end.
@@ -148,6 +148,21 @@ mod tests {
         let next = spec.next(&world.message(), std::slice::from_ref(&refused)).expect("goes on").expect("a request");
         assert!(next.url.reveal_for_use().ends_with("/1/messages.json"));
         assert!(spec.next(&world.message(), &[refused.clone(), refused]).is_err());
+    }
+
+    #[test]
+    fn the_ringing_stops_when_somebody_is_at_work_on_it_and_the_message_is_told_all_the_same() {
+        let world = samples::World::acknowledged();
+        let stopped = samples::answer(200, r#"{"status":1}"#, None);
+        let first = spec().next(&world.message(), &[]).expect("begins").expect("a request");
+        assert!(first.url.reveal_for_use().contains("/receipts/cancel_by_tag/"));
+        let second = spec().next(&world.message(), &[stopped]).expect("goes on").expect("a request");
+        assert!(second.url.reveal_for_use().ends_with("/1/messages.json"));
+        let body: Value = serde_json::from_str(&second.body).expect("JSON");
+        assert_eq!(body["priority"], PRIORITY_QUIET, "it does not ring again");
+        let quiet = PushoverSpec { emergency: false, ..spec() };
+        let first = quiet.next(&world.message(), &[]).expect("begins").expect("a request");
+        assert!(first.url.reveal_for_use().ends_with("/1/messages.json"));
     }
 
     #[test]

@@ -35,6 +35,7 @@ use crate::model::notification::Notification;
 use crate::model::notification::ServiceId;
 use crate::model::notification::Subject;
 use crate::model::peer::Vantage;
+use crate::model::policy::Acknowledgement;
 use crate::model::secret::Secret;
 use crate::model::time::UnixMillis;
 use crate::model::verdict::Confidence;
@@ -169,6 +170,18 @@ impl World {
         let at = TEN_TWENTY_THREE + Duration::from_secs(600);
         let facts = IncidentFacts { duration: Duration::from_secs(600), ..facts() };
         World::new(Notification { key: "k:reminder:ops-webhook".to_owned(), event: EventKind::Reminder, at, ..notification(facts) })
+    }
+
+    /// Ten minutes later somebody is at work on it.
+    pub(super) fn acknowledged() -> World {
+        let mut world = World::reminder();
+        let at = world.notification.at;
+        (world.notification.key, world.notification.event) = ("k:acknowledged:ops-webhook".to_owned(), EventKind::Acknowledged);
+        if let Subject::Incident(facts) = &mut world.notification.subject {
+            let note = "the database has no room left".to_owned();
+            facts.alert.acknowledged = Some(Acknowledgement { by: "ada".to_owned(), at, until: None, note, by_channel: None });
+        }
+        world
     }
 
     /// An outage that was over before anybody was told.

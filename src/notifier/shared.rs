@@ -18,6 +18,7 @@ use crate::consensus::delivery;
 use crate::consensus::delivery::Ledger;
 use crate::consensus::delivery::Owed;
 use crate::consensus::delivery::Turn;
+use crate::consensus::rank::ranked;
 use crate::engine::announce::Announce;
 use crate::model::change::StoredFact;
 use crate::model::id::ChannelName;
@@ -185,6 +186,13 @@ impl Shared {
             Turn::Ours { attempt, may_be_repeat } => Verdict::Ours { attempt, may_be_repeat },
             Turn::Wait(until) => Verdict::Wait(until.since(now)),
         }
+    }
+
+    /// Whether this node is the first of those that live to speak to a channel.
+    pub(super) fn goes_first(&self, channel: &ChannelName) -> bool {
+        let roster = self.inner.roster.borrow();
+        let order = ranked(channel.as_str(), &roster.eligible);
+        roster.is_ready && order.iter().find(|node| roster.live.contains(*node)) == Some(&roster.me)
     }
 
     /// Whether anybody is there to hear what this node says.

@@ -11,6 +11,7 @@ use subtle::ConstantTimeEq;
 use crate::config::Config;
 use crate::model::id::ChannelName;
 use crate::model::id::IncidentId;
+use crate::model::notification::ServiceId;
 use crate::model::secret::Secret;
 
 /// What the key for links in messages is derived for; another purpose gets another text, and so another key.
@@ -18,6 +19,12 @@ const PURPOSE: &[u8] = b"vigilmon links in messages";
 
 /// The same for subscriptions to status pages.
 const SUBSCRIPTIONS: &[u8] = b"vigilmon subscriptions to pages";
+
+/// The same for marks of places where alarms were opened.
+const PLACES: &[u8] = b"vigilmon places of alarms";
+
+/// What marks of places begin with.
+const PLACE: &str = "at:";
 
 /// Bytes of a tag: 128 bits cannot be guessed, and short addresses fit into text messages.
 const TAG_BYTES: usize = 16;
@@ -96,6 +103,42 @@ impl SubscriptionKeys {
     }
 }
 
+/// Marks where an alarm was opened, by the address and the key for it, so that its end finds the place again. Nobody can read the key out of
+/// a mark, or try keys on it, without the secret.
+#[derive(Debug, Clone)]
+pub struct PlaceKeys(Vec<hmac::Key>);
+
+impl PlaceKeys {
+    /// As for [`LinkKeys`].
+    #[must_use]
+    pub fn new(config: &Config, instance: &Secret) -> PlaceKeys {
+        PlaceKeys(keys(config, instance, PLACES))
+    }
+
+    /// The mark of a place.
+    #[must_use]
+    pub fn mark(&self, place: &Secret) -> Option<ServiceId> {
+        ServiceId::parse(&with(self.0.first()?, place))
+    }
+
+    /// Whether this is a mark, of whatever place.
+    #[must_use]
+    pub fn is_mark(id: &ServiceId) -> bool {
+        id.as_str().starts_with(PLACE)
+    }
+
+    /// Whether the mark is that of this place.
+    #[must_use]
+    pub fn fits(&self, mark: &ServiceId, place: &Secret) -> bool {
+        self.0.iter().any(|key| bool::from(with(key, place).as_bytes().ct_eq(mark.as_str().as_bytes())))
+    }
+}
+
+fn with(key: &hmac::Key, place: &Secret) -> String {
+    let tag = hmac::sign(key, place.reveal_for_use().as_bytes());
+    format!("{PLACE}{}", BASE64URL_NOPAD.encode(&tag.as_ref()[..TAG_BYTES]))
+}
+
 fn keys(config: &Config, instance: &Secret, purpose: &[u8]) -> Vec<hmac::Key> {
     let shared: Vec<hmac::Key> = config.peers.iter().flat_map(|peers| &peers.secrets).map(|secret| key(secret, purpose)).collect();
     if shared.is_empty() { vec![key(instance, purpose)] } else { shared }
@@ -165,5 +208,17 @@ mod tests {
         for none in ["", "AAAA", "%", &"A".repeat(TOKEN_CHARS_MAX + 4)] {
             assert_eq!(keys(&["one"]).open(none), None, "{none}");
         }
+    }
+
+    #[test]
+    fn a_mark_fits_its_place_and_says_nothing_of_it() {
+        let keys = |secrets: &[&str]| PlaceKeys(secrets.iter().map(|secret| key(&Secret::new(*secret), PLACES)).collect());
+        let (here, there) = (Secret::new("canary-key"), Secret::new("other"));
+        let mark = keys(&["one"]).mark(&here).expect("a key");
+        assert!(PlaceKeys::is_mark(&mark) && !mark.as_str().contains("canary"), "{mark:?}");
+        assert!(keys(&["one"]).fits(&mark, &here) && !keys(&["one"]).fits(&mark, &there));
+        assert!(keys(&["new", "one"]).fits(&mark, &here), "while the secret is changed");
+        assert!(!keys(&["two"]).fits(&mark, &here));
+        assert!(!PlaceKeys::is_mark(&ServiceId::parse("-1001:42").expect("an id")));
     }
 }

@@ -70,10 +70,10 @@ impl Threaded for TelegramSpec {
         answer.status == 400 && GONE.iter().any(|word| said.contains(word))
     }
 
-    /// The message says what the end says: Telegram replaces a text as a whole.
+    /// Telegram replaces a text as a whole, so it says once more what it was.
     fn mark_over(&self, message: &Message<'_>, first: &str) -> Request {
         let mut edited = body(message);
-        edited["text"] = format!("{} <b>Over</b>: {}", message.tone().sign(), message.text(&TELEGRAM, TEXT)).into();
+        edited["text"] = format!("{} <b>Over</b>: {}", message.tone().sign(), message.text_over(&TELEGRAM, TEXT)).into();
         edited["chat_id"] = self.chat.as_str().into();
         edited["message_id"] = number_of(first).into();
         Request::json("POST", method(self, "editMessageText"), &edited)

@@ -7,9 +7,11 @@ use crate::model::channel::Slot;
 use crate::model::channel::Template;
 use crate::model::channel::TemplatePart;
 use crate::model::notification::Notification;
+use crate::notifier::escape;
 use crate::notifier::payload::Links;
 use crate::notifier::payload::Payload;
 use crate::notifier::payload::fitted;
+use crate::notifier::request::encoded;
 
 /// The body that a template makes of a notification.
 #[must_use]
@@ -57,8 +59,15 @@ fn push_escaped(out: &mut String, value: &str, escaping: Escaping) {
             // The template has the quotes already, or wants a bare number.
             out.push_str(&quoted[1..quoted.len() - 1]);
         }
-        Escaping::Text => out.extend(value.chars().map(|c| if c.is_control() { ' ' } else { c })),
+        Escaping::Form => out.push_str(&encoded(value)),
+        // XML has no way to write most of what is left out here, and one such character makes the whole of it unreadable.
+        Escaping::Xml => value.chars().map(visible).for_each(|c| escape::html(c, out)),
+        Escaping::Text => out.extend(value.chars().map(visible)),
     }
+}
+
+fn visible(c: char) -> char {
+    if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{fffe}' | '\u{ffff}') { ' ' } else { c }
 }
 
 #[cfg(test)]
@@ -113,6 +122,29 @@ mod tests {
         facts.cause = "a\r\nBcc: b\u{1b}[2J".to_owned();
         let body = fill(&template, &samples::notification(facts), &Links::new(&samples::server()));
         assert_eq!(body, "cause: a  Bcc: b [2J\nend 0");
+    }
+
+    /// What a watched target that means ill may answer, in a template of one slot between two words.
+    fn between(escaping: Escaping, before: &str, cause: &str, after: &str) -> String {
+        let parts = vec![TemplatePart::Text(before.to_owned()), TemplatePart::Slot(Slot::Cause), TemplatePart::Text(after.to_owned())];
+        let facts = crate::model::notification::IncidentFacts { cause: cause.to_owned(), ..samples::facts() };
+        fill(&Template { parts, escaping }, &samples::notification(facts), &Links::new(&samples::server()))
+    }
+
+    #[test]
+    fn a_value_adds_no_field_to_a_form() {
+        let hostile = "down: &to=+1900666&msg=call us; 100% é";
+        let body = between(Escaping::Form, "to=%2B3712000&msg=", hostile, "&end=1");
+        let fields: Vec<(String, String)> = url::form_urlencoded::parse(body.as_bytes()).into_owned().collect();
+        let expected = [("to", "+3712000"), ("msg", hostile), ("end", "1")];
+        assert_eq!(fields, expected.map(|(name, value)| (name.to_owned(), value.to_owned())), "{body}");
+    }
+
+    #[test]
+    fn a_value_adds_no_element_and_no_attribute_to_xml() {
+        let hostile = "</m><to>+1900666</to> \" onload=' & ]]>\u{0}\u{1b}\n\u{ffff}";
+        let body = between(Escaping::Xml, "<m a=\"1\">", hostile, "</m>");
+        assert_eq!(body, "<m a=\"1\">&lt;/m&gt;&lt;to&gt;+1900666&lt;/to&gt; &quot; onload=&#39; &amp; ]]&gt;    </m>");
     }
 
     #[test]

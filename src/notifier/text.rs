@@ -69,10 +69,23 @@ pub fn brief(notification: &Notification) -> (String, String) {
     (facts.monitor_name.clone(), what)
 }
 
+/// The same as it stands where the message that began it stood: what it was, and from when to when. Of what is no end it is the sentence.
+#[must_use]
+pub fn over(notification: &Notification) -> String {
+    match &notification.subject {
+        Subject::Incident(facts) | Subject::Passed(facts) if notification.event == EventKind::Recovered => {
+            format!("{} {}", facts.monitor_name, passed(facts, notification.at))
+        }
+        Subject::Incident(_) | Subject::Passed(_) | Subject::SelfNotice { .. } | Subject::Bundle(_) => sentence(notification),
+    }
+}
+
 /// What an incident was, of which neither the beginning nor the end was told before.
 fn passed(facts: &IncidentFacts, now: UnixMillis) -> String {
     let ended_at = facts.started_at + facts.duration;
     let (from, to) = (moment(facts.started_at, now), moment(ended_at, now));
+    // Within one minute only the seconds tell them apart.
+    let (from, to) = if from == to { (second(facts.started_at, now), second(ended_at, now)) } else { (from, to) };
     let what = match facts.lane {
         Lane::Outage => "DOWN".to_owned(),
         Lane::Degradation => "degraded".to_owned(),
@@ -104,7 +117,7 @@ fn incident(event: EventKind, facts: &IncidentFacts, now: UnixMillis) -> String 
     match event {
         EventKind::Down => format!("{name} is DOWN since {since}: {cause}{regions}"),
         EventKind::Degraded => format!("{name} is degraded since {since}: {cause}{regions}"),
-        EventKind::Recovered => format!("{name} {}", recovered(facts, now)),
+        EventKind::Recovered => format!("{name} {}{}", recovered(facts, now), from_what(facts, now)),
         EventKind::Regional => format!("{name} is DOWN from {} only, since {since}: {cause}{regions}", failing(facts)),
         EventKind::Reminder if facts.lane == Lane::Regional => {
             let lasted = spoken(facts.duration);
@@ -193,6 +206,30 @@ fn recovered(facts: &IncidentFacts, now: UnixMillis) -> String {
     }
 }
 
+/// What an end was the end of: since when, and why. Who reads of an end first has not read of the beginning, and where a service replaces
+/// the beginning by the end it stands nowhere else. In a list of many there is no room for it.
+fn from_what(facts: &IncidentFacts, now: UnixMillis) -> String {
+    let (since, cause) = (moment(facts.started_at, now), &facts.cause);
+    let was = match facts.lane {
+        Lane::Outage => "down",
+        Lane::Degradation => "degraded",
+        Lane::Regional => "down from some regions",
+    };
+    // The sentence has said it.
+    let is_said = facts.status == Verdict::Up && (facts.lane == Lane::Degradation || !facts.regions_failed.is_empty());
+    match facts.closed {
+        // What is said of a certificate that was renewed is the cause.
+        _ if facts.cause_code == certificate::CODE => String::new(),
+        Some(CloseReason::RecoveredUnseen) => format!(" (it was {was}: {cause})"),
+        None | Some(CloseReason::Recovered | CloseReason::Superseded) if facts.lane != Lane::Outage && is_said => {
+            format!(" (since {since}: {cause})")
+        }
+        None | Some(CloseReason::Recovered | CloseReason::Superseded | CloseReason::Removed | CloseReason::Paused) => {
+            format!(" ({was} since {since}: {cause})")
+        }
+    }
+}
+
 /// The state as it stands in a sentence; only the worst one shouts.
 fn state(verdict: Verdict) -> &'static str {
     match verdict {
@@ -261,10 +298,20 @@ pub fn named(regions: &[Region]) -> String {
 
 /// `10:23 UTC`, with the date when it is not the day of `now`.
 fn moment(at: UnixMillis, now: UnixMillis) -> String {
+    clock(at, now, "10:23".len())
+}
+
+/// `10:23:05 UTC`, likewise.
+fn second(at: UnixMillis, now: UnixMillis) -> String {
+    clock(at, now, "10:23:05".len())
+}
+
+/// As many characters of the time.
+fn clock(at: UnixMillis, now: UnixMillis, length: usize) -> String {
     let (stamp, today) = (at.rfc3339(), now.rfc3339());
     // Years beyond 9999 or before 0 have another shape; then the whole stamp is right and merely ugly.
     let Some((day, time)) = stamp.split_once('T') else { return stamp };
-    let time = time.get(..5).unwrap_or(time);
+    let time = time.get(..length).unwrap_or(time);
     if today.starts_with(day) { format!("{time} UTC") } else { format!("{day} {time} UTC") }
 }
 
@@ -376,7 +423,7 @@ mod tests {
                 regional(facts);
                 (facts.closed, facts.duration) = (Some(CloseReason::Recovered), Duration::from_secs(180));
             },
-            "[prod-us] api /health is fine from us-east again; it was down from there for 3 min",
+            "[prod-us] api /health is fine from us-east again; it was down from there for 3 min (since 10:23 UTC: refused)",
         );
     }
 
@@ -468,22 +515,61 @@ mod tests {
     fn an_end_says_only_what_was_seen() {
         let name = "[prod-us] api /health";
         for (status, closed, expected) in [
-            (Verdict::Up, CloseReason::Recovered, "is up again after 3 min"),
+            (Verdict::Up, CloseReason::Recovered, "is up again after 3 min (down since 10:23 UTC: refused)"),
             (
                 Verdict::Up,
                 CloseReason::RecoveredUnseen,
-                "is up again; it recovered sometime between 10:23 UTC and 10:26 UTC, unseen by vigilmon",
+                "is up again; it recovered sometime between 10:23 UTC and 10:26 UTC, unseen by vigilmon (it was down: refused)",
             ),
-            (Verdict::Degraded, CloseReason::Superseded, "is no longer down, but degraded, after 3 min"),
-            (Verdict::Down, CloseReason::Superseded, "is no longer degraded, but DOWN, after 3 min"),
-            (Verdict::Paused, CloseReason::Paused, "is paused; its incident is closed after 3 min"),
-            (Verdict::Down, CloseReason::Removed, "is no longer in the config; its incident is closed after 3 min"),
+            (Verdict::Degraded, CloseReason::Superseded, "is no longer down, but degraded, after 3 min (down since 10:23 UTC: refused)"),
+            (Verdict::Paused, CloseReason::Paused, "is paused; its incident is closed after 3 min (down since 10:23 UTC: refused)"),
+            (
+                Verdict::Down,
+                CloseReason::Removed,
+                "is no longer in the config; its incident is closed after 3 min (down since 10:23 UTC: refused)",
+            ),
         ] {
             let duration = Duration::from_secs(180);
-            let facts = IncidentFacts { status, closed: Some(closed), duration, ..samples::facts() };
+            let cause = "refused".to_owned();
+            let facts = IncidentFacts { status, closed: Some(closed), duration, cause, ..samples::facts() };
             let at = facts.started_at + duration;
             let notification = Notification { event: EventKind::Recovered, at, ..samples::notification(facts) };
             assert_eq!(sentence(&notification), format!("{name} {expected}"));
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_degradation_says_what_it_was() {
+        let degraded = |status: Verdict| {
+            move |facts: &mut IncidentFacts| {
+                (facts.lane, facts.status, facts.closed) = (Lane::Degradation, status, Some(CloseReason::Recovered));
+                (facts.duration, facts.cause) = (Duration::from_secs(180), "slow".to_owned());
+            }
+        };
+        assert_says(
+            EventKind::Recovered,
+            degraded(Verdict::Up),
+            "[prod-us] api /health is fine again; it was degraded for 3 min (since 10:23 UTC: slow)",
+        );
+        assert_says(
+            EventKind::Recovered,
+            degraded(Verdict::Down),
+            "[prod-us] api /health is no longer degraded, but DOWN, after 3 min (degraded since 10:23 UTC: slow)",
+        );
+    }
+
+    #[test]
+    fn what_has_passed_says_from_when_to_when_and_within_a_minute_to_the_second() {
+        for (lasted, expected) in [
+            (49, "[prod-us] api /health was DOWN from 10:23:05 to 10:23:54 UTC (49 s): refused"),
+            (120, "[prod-us] api /health was DOWN from 10:23 to 10:25 UTC (2 min): refused"),
+        ] {
+            let duration = Duration::from_secs(lasted);
+            let started_at = samples::TEN_TWENTY_THREE + Duration::from_secs(5);
+            let (closed, status, cause) = (Some(CloseReason::Recovered), Verdict::Up, "refused".to_owned());
+            let facts = IncidentFacts { closed, status, cause, duration, started_at, ..samples::facts() };
+            let end = Notification { event: EventKind::Recovered, at: started_at + duration, ..samples::notification(facts) };
+            assert_eq!(over(&end), expected);
         }
     }
 }

@@ -46,6 +46,8 @@ fn request(spec: &WebhookSpec, notification: &Notification, links: &Links, now: 
             fill(template, notification, links),
             Some(match template.escaping {
                 Escaping::Json => "application/json",
+                Escaping::Form => "application/x-www-form-urlencoded",
+                Escaping::Xml => "application/xml; charset=utf-8",
                 Escaping::Text => "text/plain; charset=utf-8",
             }),
         ),

@@ -41,6 +41,9 @@ use crate::notifier::bundle;
 use crate::notifier::bundle::PARTS_MAX;
 use crate::notifier::changed;
 use crate::notifier::error::SendError;
+use crate::notifier::former;
+use crate::notifier::former::Former;
+use crate::notifier::former::Goes;
 use crate::notifier::kind::GATHER;
 use crate::notifier::kind::Manner;
 use crate::notifier::kind::manner;
@@ -53,6 +56,7 @@ use crate::notifier::payload::Links;
 use crate::notifier::shared::Shared;
 use crate::notifier::shared::Verdict;
 use crate::notifier::signed::LinkKeys;
+use crate::notifier::signed::PlaceKeys;
 use crate::notifier::sink::Envelope;
 use crate::notifier::sink::Sink;
 use crate::notifier::worker::due::Due;
@@ -92,6 +96,14 @@ const WAIT_MAX: Duration = Duration::from_secs(3);
 /// While a channel keeps still about more than fits into one look, each of it is passed over for so long.
 const QUIET_PASSES: Duration = Duration::from_secs(60);
 
+/// Attempts that a former place may leave without an acceptance: some minutes. It may be gone for ever.
+const FORMER_TRIES: u32 = 4;
+
+/// What the delivery log says of a message that was accepted elsewhere than the channel goes now, or should have been.
+const FORMER_KEY: &str = "sent with the settings by which its beginning was sent, because the channel's were changed since";
+const FORMER_KEY_REFUSED: &str = "sent with the channel's new settings, because those by which its beginning was sent do not work any more: what is open there has to be closed by hand";
+const FORMER_KEY_LOST: &str = "sent with the channel's new settings; its beginning was sent with others that are not known any more, and what is open there has to be closed by hand";
+
 /// Messages of a channel that left the config that are looked at in one go.
 const BURIED_AT_ONCE: usize = 20;
 
@@ -106,6 +118,7 @@ pub(super) struct Desk<O, S> {
     pub(super) shared: Option<Shared>,
     pub(super) chance: fn() -> f64,
     pub(super) stop: CancellationToken,
+    pub(super) former: Former,
 }
 
 // Written by hand because a derived one would want `O` and `S` to be `Clone`.
@@ -121,6 +134,7 @@ impl<O, S> Clone for Desk<O, S> {
             shared: self.shared.clone(),
             chance: self.chance,
             stop: self.stop.clone(),
+            former: self.former.clone(),
         }
     }
 }
@@ -183,6 +197,7 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
         let Some(channel) = config.channels.get(&self.channel) else { return self.bury(now).await };
         if self.spec.as_ref() != Some(&channel.spec) {
             self.spec = Some(channel.spec.clone());
+            self.desk.former.note(&config);
             self.rest = Rest::default();
             self.n_refused.clear();
         }
@@ -205,7 +220,8 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
             // What comes meanwhile ends the wait, and may have to be told.
             return if is_full { Step::Again } else { Step::WaitUntil(quiet.unwrap_or(now + PAUSE)) };
         }
-        let to = To { channel, links: &Links::new(&config.server).signed(LinkKeys::new(&config, &self.desk.secret)), manner };
+        let links = Links::new(&config.server).signed(LinkKeys::new(&config, &self.desk.secret));
+        let to = To { channel, links: &links, manner, places: PlaceKeys::new(&config, &self.desk.secret) };
         match manner {
             Manner::Together => self.attend(rows, &to).await,
             Manner::Apart => self.attend_each(rows, &to).await,
@@ -390,12 +406,44 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
         let told: Vec<&Notification> = tellings.iter().flat_map(|telling| &telling.rows).map(|row| &row.notification).collect();
         let first = self.first(&tellings);
         let envelope = Envelope { channel: to.channel, notification: &notification, told: &told, links: to.links, first: first.as_ref() };
-        let tried = attempt(&*self.desk.sink, &self.desk.clock, envelope).await;
+        let mut tried = self.attempt_where_it_began(envelope, due[0].telling.rows[0].n_attempts, to).await;
+        if tried.outcome.is_ok()
+            && notification.event.opens()
+            && let Some(place) = former::place(&to.channel.spec)
+        {
+            tried.record.called = to.places.mark(&place);
+        }
         // Without an answer there is a rest instead, which is longer each time.
         if matches!(tried.outcome, Ok(()) | Err(SendError::Permanent(_))) {
             self.gathers_until = Some(self.now() + GATHER);
         }
         (notification.key, tried)
+    }
+
+    /// An attempt at the place where the incident was opened. When the key of that place is not taken any more, or nobody answers there, at the
+    /// present one: what is new about the monitor waits behind this message.
+    async fn attempt_where_it_began(&self, envelope: Envelope<'_>, n_attempts: u32, to: &To<'_>) -> Tried {
+        let (sink, clock) = (&*self.desk.sink, &self.desk.clock);
+        let (mut tried, said) = match self.desk.former.goes(to.channel, envelope.first, &to.places) {
+            Goes::Here => return attempt(sink, clock, envelope).await,
+            Goes::There(before) => {
+                let tried = attempt(sink, clock, Envelope { channel: &before, ..envelope }).await;
+                match &tried.outcome {
+                    Ok(()) => (tried, FORMER_KEY.to_owned()),
+                    Err(SendError::Transient(_) | SendError::Later(..)) if n_attempts < FORMER_TRIES => return tried,
+                    Err(SendError::Permanent(why) | SendError::Transient(why) | SendError::Later(_, why)) => {
+                        let said = format!("{FORMER_KEY_REFUSED}: {why}");
+                        (attempt(sink, clock, envelope).await, said)
+                    }
+                }
+            }
+            Goes::Lost => (attempt(sink, clock, envelope).await, FORMER_KEY_LOST.to_owned()),
+        };
+        if tried.outcome.is_ok() {
+            tracing::info!(channel = %self.channel, "message `{}`: {said}", envelope.notification.key);
+            tried.record.reason = Some(said);
+        }
+        tried
     }
 
     /// What the service calls the message that this one follows, by what is noted here or by what another node said. What is told of
@@ -531,6 +579,7 @@ struct To<'a> {
     channel: &'a Channel,
     links: &'a Links,
     manner: Manner,
+    places: PlaceKeys,
 }
 
 /// Until when a channel keeps still about this and all that waits behind it; `None` when one of them is told all the same: nothing of one

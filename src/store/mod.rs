@@ -18,6 +18,7 @@ mod keep;
 mod load;
 mod maintain;
 mod merge;
+mod ongoing;
 mod outbox;
 mod ping;
 mod pool;
@@ -74,6 +75,7 @@ pub use crate::store::error::CommitError;
 pub use crate::store::error::OpenError;
 pub use crate::store::error::ReadError;
 pub use crate::store::merge::History;
+pub use crate::store::ongoing::Ongoing;
 use crate::store::pool::Pool;
 use crate::store::pool::QUERY_MAX;
 use crate::store::shared::Shared;
@@ -458,6 +460,15 @@ impl Store {
     /// [`ReadError`].
     pub async fn outbox_backlog(&self) -> Result<Vec<(ChannelName, u64, UnixMillis)>, ReadError> {
         self.read(outbox::backlog).await
+    }
+
+    /// What a channel was told last of the incidents that are open.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn ongoing(&self, channel: &ChannelName) -> Result<Vec<Ongoing>, ReadError> {
+        let channel = channel.clone();
+        self.read(move |conn| ongoing::ongoing(conn, &channel)).await
     }
 
     /// Deliveries with their attempts, newest first, at most `limit`.

@@ -419,10 +419,15 @@ fn delivery(row: &Row<'_>) -> Result<Delivery, Unreadable> {
     })
 }
 
-/// Deletes what ended before a time; says how many rows went.
+/// Deletes what ended before a time; says how many rows went. What is about an incident that is open stays: what follows answers it, and
+/// some services have to be told of it again.
 pub(super) fn delete_ended(desk: &Desk, before: UnixMillis) -> rusqlite::Result<usize> {
     desk.conn
-        .prepare_cached("DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE ended_at < ?1 ORDER BY ended_at LIMIT ?2)")?
+        .prepare_cached(
+            "DELETE FROM outbox WHERE id IN (
+                 SELECT id FROM outbox o WHERE ended_at < ?1
+                 AND NOT EXISTS (SELECT 1 FROM incidents i WHERE i.id = o.incident AND i.closed_at IS NULL) ORDER BY ended_at LIMIT ?2)",
+        )?
         .execute((before.0, SLICE_ROWS))
 }
 

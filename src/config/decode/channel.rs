@@ -116,7 +116,9 @@ fn webhook_spec(ctx: &Ctx<'_>, at: &At<'_>) -> Option<ChannelSpec> {
     let method = fields.read("method", |ctx, at| readers::choice(ctx, at, &methods));
     let headers = fields.read("headers", headers);
     let secret = fields.read("secret", readers::secret);
-    let body = fields.read("body", template::body);
+    let is_content_type = |name: &str| name.eq_ignore_ascii_case("content-type");
+    let content_type = headers.iter().flatten().find(|(name, _)| is_content_type(name)).map(|(_, value)| value.reveal_for_use());
+    let body = fields.read("body", |ctx, at| template::body(ctx, at, content_type));
     fields.finish();
     Some(ChannelSpec::Webhook(WebhookSpec {
         url: url?,

@@ -15,6 +15,7 @@ mod page;
 mod peers;
 mod policy;
 mod selection;
+mod structure;
 mod template;
 
 use std::collections::BTreeMap;

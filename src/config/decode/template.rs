@@ -1,5 +1,7 @@
 //! Decodes a webhook's own body: a text with slots, checked now so that it cannot fail when it matters.
 
+use crate::config::decode::structure;
+use crate::config::decode::structure::Trouble;
 use crate::config::fields::At;
 use crate::config::fields::Ctx;
 use crate::config::interpolate;
@@ -13,8 +15,8 @@ use crate::model::channel::Template;
 use crate::model::channel::TemplatePart;
 use crate::model::secret::Secret;
 
-/// `body:`; slots stay, other variables are filled in.
-pub(super) fn body(ctx: &Ctx<'_>, at: &At<'_>) -> Option<Template> {
+/// `body:` of a request with that content type, if one is set; slots stay, other variables are filled in.
+pub(super) fn body(ctx: &Ctx<'_>, at: &At<'_>, content_type: Option<&str>) -> Option<Template> {
     let text = readers::full_text(ctx, at)?;
     let mut parts: Vec<TemplatePart> = Vec::new();
     let mut fine = true;
@@ -31,14 +33,65 @@ pub(super) fn body(ctx: &Ctx<'_>, at: &At<'_>) -> Option<Template> {
             }
         }
     }
-    let json = text.trim_start().starts_with(['{', '[']) && !text.trim_start().starts_with("${");
-    let template = Template { parts, escaping: if json { Escaping::Json } else { Escaping::Text } };
-    if json && fine && !is_json_when_filled(&template) {
-        let hint = "put slots inside of quotes: `{ \"text\": \"${text}\" }`; a body that is not JSON must not begin with `{` or `[`";
-        ctx.bad(at, "this body begins like JSON but is not valid JSON once its slots are filled", hint);
+    let has_slots = parts.iter().any(|part| matches!(part, TemplatePart::Slot(_)));
+    let begins = text.trim_start();
+    let looks_like_json = begins.starts_with(['{', '[']) && !begins.starts_with("${");
+    let escaping = match content_type.map(escaping_for) {
+        // What reads like JSON is often read as JSON, whatever it is called.
+        None | Some(Some(Escaping::Text)) if looks_like_json => Escaping::Json,
+        None if begins.starts_with('<') => Escaping::Xml,
+        None => Escaping::Text,
+        Some(Some(escaping)) => escaping,
+        // Without a slot nothing is put in.
+        Some(None) if !has_slots => Escaping::Text,
+        Some(None) => {
+            let hint = "with slots it can be JSON, XML, HTML, `application/x-www-form-urlencoded` or `text/plain`";
+            ctx.bad(at, "vigilmon does not know how to write values into a body of this `Content-Type`", hint);
+            return None;
+        }
+    };
+    let template = Template { parts, escaping };
+    if !fine {
         return None;
     }
-    fine.then_some(template)
+    let trouble = match escaping {
+        Escaping::Json if looks_like_json || has_slots => json_trouble(&template, looks_like_json),
+        Escaping::Form => structure::form(&template.parts),
+        Escaping::Xml => structure::xml(&template.parts),
+        Escaping::Json | Escaping::Text => None,
+    };
+    if let Some((message, hint)) = trouble {
+        ctx.bad(at, message, hint);
+        return None;
+    }
+    Some(template)
+}
+
+/// How values are written into a body of this content type; `None` when that is not known.
+fn escaping_for(content_type: &str) -> Option<Escaping> {
+    let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match kind.as_str() {
+        "application/json" | "text/json" => Some(Escaping::Json),
+        "application/x-www-form-urlencoded" => Some(Escaping::Form),
+        "application/xml" | "text/xml" | "text/html" => Some(Escaping::Xml),
+        "text/plain" => Some(Escaping::Text),
+        kind if kind.ends_with("+json") => Some(Escaping::Json),
+        kind if kind.ends_with("+xml") => Some(Escaping::Xml),
+        _ => None,
+    }
+}
+
+fn json_trouble(template: &Template, looks_like_json: bool) -> Option<Trouble> {
+    if is_json_when_filled(template) {
+        return None;
+    }
+    let hint = "put slots inside of quotes: `{ \"text\": \"${text}\" }`; a body that is not JSON must not begin with `{` or `[`";
+    let message = if looks_like_json {
+        "this body begins like JSON but is not valid JSON once its slots are filled"
+    } else {
+        "the `Content-Type` says that this body is JSON, but it is not valid JSON once its slots are filled"
+    };
+    Some((message, hint))
 }
 
 fn resolve(ctx: &Ctx<'_>, part: &Part<'_>) -> Result<TemplatePart, (String, String)> {

@@ -71,7 +71,7 @@ pub(super) const SECTIONS: &[Section] = &[
     },
     Section { path: "channels[].home_assistant", doc: "Calls a service of Home Assistant.", keys: HOME_ASSISTANT },
     Section { path: "channels[].pagerduty", doc: "Triggers and resolves incidents of PagerDuty, one for each monitor.", keys: PAGERDUTY },
-    Section { path: "channels[].opsgenie", doc: "Opens and closes alerts of Opsgenie, one for each monitor.", keys: OPSGENIE },
+    Section { path: "channels[].opsgenie", doc: "Opens, acknowledges and closes alerts of Opsgenie, one for each monitor.", keys: OPSGENIE },
     Section { path: "channels[].incident_io", doc: "Sends alert events to incident.io.", keys: INCIDENT_IO },
     Section {
         path: "channels[].grafana_oncall",
@@ -80,7 +80,7 @@ pub(super) const SECTIONS: &[Section] = &[
     },
     Section {
         path: "channels[].alertmanager",
-        doc: "Pushes alerts to Alertmanager: `VigilmonDown`, `VigilmonDegraded`, `VigilmonRegional` and `VigilmonNotice`. The short form is the URL alone; of several that gossip, one is enough, and a channel for each is safer.",
+        doc: "Pushes alerts to Alertmanager: `VigilmonDown`, `VigilmonDegraded`, `VigilmonRegional` and `VigilmonNotice`. What goes on is pushed again every minute, because Alertmanager forgets alerts when it restarts. The short form is the URL alone. Of several that gossip each needs a channel of its own: what they tell each other are silences and what was notified, not alerts; who of them notifies they agree about.",
         keys: ALERTMANAGER,
     },
     Section {
@@ -238,7 +238,7 @@ const CHANNEL: &[Key] = &[
         "opsgenie",
         Kind::Map("channels[].opsgenie"),
         "",
-        "Opens and closes alerts of Opsgenie, one for each monitor.",
+        "Opens, acknowledges and closes alerts of Opsgenie, one for each monitor.",
         "{ api_key: { env: OPSGENIE_KEY } }",
     ),
     key(
@@ -308,7 +308,7 @@ const WEBHOOK: &[Key] = &[
         "body",
         Kind::Text,
         "vigilmon's own JSON",
-        "Own body with slots such as `${monitor.name}`. When it begins with `{` or `[`, values are escaped for JSON.",
+        "Own body with slots such as `${monitor.name}`. Values are escaped for the `Content-Type` in `headers`: JSON, `application/x-www-form-urlencoded`, XML and HTML, `text/plain`; no other can have slots. Without that header a body that begins with `{` or `[` is JSON, one that begins with `<` is XML, and any other is plain text.",
         "'{ \"text\": \"${text}\" }'",
     ),
 ];
@@ -408,7 +408,7 @@ const PUSHOVER: &[Key] = &[
         "emergency",
         Kind::Bool,
         "false",
-        "Outages ring every minute for up to 3 hours, until somebody acknowledges them in the app or they are over.",
+        "Outages ring every minute for up to 3 hours, until somebody acknowledges them, in the app or elsewhere, or they are over.",
         "true",
     ),
     key(

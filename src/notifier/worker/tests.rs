@@ -31,6 +31,7 @@ use crate::notifier::samples::channel_name;
 use crate::store::ReadError;
 
 mod crossing;
+mod keys;
 mod once;
 mod quiet;
 mod storm;
@@ -68,6 +69,8 @@ struct Memory {
     faults: Faults,
     n_claims: u32,
     n_facts: usize,
+    /// What was noted of messages that were accepted.
+    said: Vec<String>,
 }
 
 #[derive(Clone, Default)]
@@ -226,6 +229,9 @@ impl Outbox for FakeOutbox {
         if fail {
             return Err(CommitError::Failed("disk full".to_owned()));
         }
+        if let Some(reason) = record.filter(|_| marks.iter().any(|(_, mark)| matches!(mark, Mark::Sent { .. }))) {
+            self.lock().said.extend(reason.reason.clone());
+        }
         for (id, mark) in marks {
             let row = &mut self.lock().rows[usize::try_from(id).expect("an index")];
             if matches!(mark, Mark::Retry { .. } | Mark::Dead { .. }) {
@@ -298,6 +304,8 @@ struct Told {
     is_accepted: bool,
     /// What it was said to follow.
     first: Option<String>,
+    /// How the channel was spoken to.
+    spec: ChannelSpec,
 }
 
 impl Sink for FakeSink {
@@ -316,7 +324,8 @@ impl Sink for FakeSink {
         }
         let keys = envelope.told.iter().map(|told| told.key.clone()).collect();
         let first = envelope.first.map(|first| first.as_str().to_owned());
-        self.told.lock().expect("told").push(Told { second, notification: envelope.notification.clone(), keys, is_accepted, first });
+        let (notification, spec) = (envelope.notification.clone(), envelope.channel.spec.clone());
+        self.told.lock().expect("told").push(Told { second, notification, keys, is_accepted, first, spec });
         match reply {
             Reply::Accept => Ok(()),
             Reply::Fail(error) => Err(error),

@@ -1,0 +1,143 @@
+//! Tells Alertmanager again what goes on: it keeps alerts in memory only, and after a restart knows of none.
+//!
+//! What is pushed is what the channel was told, by the outbox, and is not over; nothing else. It is no message: it is in no log of
+//! deliveries, and whether it arrives says nothing about the health of the channel, because the next one is only a minute away.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::model::channel::Channel;
+use crate::model::channel::ChannelSpec;
+use crate::model::channel::spec::AlertmanagerSpec;
+use crate::model::id::IncidentId;
+use crate::model::notification::Notification;
+use crate::model::secret::Secret;
+use crate::notifier::alertmanager::going_on;
+use crate::notifier::compose::Message;
+use crate::notifier::error::SendError;
+use crate::notifier::kind::SEND_TIMEOUT;
+use crate::notifier::payload::Links;
+use crate::notifier::request::Request;
+use crate::notifier::shared::Shared;
+use crate::notifier::signed::LinkKeys;
+use crate::notifier::sink::ChannelSink;
+use crate::store::Ongoing;
+use crate::store::Store;
+
+/// How often. Prometheus does so about as often, and what Alertmanager forgot is missed for no longer.
+const EVERY: Duration = Duration::from_secs(60);
+
+/// Alerts of one request; the texts of one have a few kilobytes.
+const ALERTS_AT_ONCE: usize = 50;
+
+/// Everything that is needed to tell it again.
+#[derive(Debug)]
+pub struct Again {
+    /// Where it stands what was told.
+    pub store: Store,
+    /// How it gets there.
+    pub sink: ChannelSink,
+    /// For times on the wall.
+    pub clock: Clock,
+    /// The active config.
+    pub config: watch::Receiver<Arc<Config>>,
+    /// The instance's secret: keys of links in messages are derived from it.
+    pub secret: Secret,
+    /// What the notifiers of a cluster share; `None` when watching alone.
+    pub shared: Option<Shared>,
+}
+
+impl Again {
+    /// Tells it until `stop` is cancelled.
+    pub async fn run(self, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(EVERY) => {}
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.round() => {}
+            }
+        }
+    }
+
+    /// Tells every channel once, one after the other.
+    async fn round(&self) {
+        let config = Arc::clone(&self.config.borrow());
+        for channel in config.channels.values() {
+            let ChannelSpec::Alertmanager(spec) = &channel.spec else { continue };
+            if self.shared.as_ref().is_none_or(|shared| shared.goes_first(&channel.name)) {
+                self.tell(channel, spec, &config).await;
+            }
+        }
+    }
+
+    async fn tell(&self, channel: &Channel, spec: &AlertmanagerSpec, config: &Config) {
+        let links = Links::new(&config.server).signed(LinkKeys::new(config, &self.secret));
+        let Some(said) = self.going_on(channel, &links).await else { return };
+        for some in said.chunks(ALERTS_AT_ONCE) {
+            self.push(channel, spec.again(&self.messages(channel, &links, some))).await;
+        }
+        if said.is_empty() {
+            return;
+        }
+        // What ended meanwhile was perhaps said to be over before this arrived.
+        let Some(still) = self.going_on(channel, &links).await else { return };
+        let still: BTreeSet<IncidentId> = still.into_iter().map(|(incident, _)| incident).collect();
+        let over: Vec<(IncidentId, Notification)> = said.into_iter().filter(|(incident, _)| !still.contains(incident)).collect();
+        for some in over.chunks(ALERTS_AT_ONCE) {
+            self.push(channel, spec.take_back(&self.messages(channel, &links, some))).await;
+        }
+    }
+
+    /// Open incidents and the message that says so, of each the newest; `None` when that cannot be seen.
+    async fn going_on(&self, channel: &Channel, links: &Links) -> Option<Vec<(IncidentId, Notification)>> {
+        let all = match self.store.ongoing(&channel.name).await {
+            Ok(all) => all,
+            Err(error) => {
+                tracing::debug!(channel = %channel.name, %error, "cannot see what `{}` was told of open incidents: {error}", channel.name);
+                return None;
+            }
+        };
+        let mut seen = BTreeSet::new();
+        let mut found = Vec::new();
+        for Ongoing { incident, lane, told } in all {
+            let is_it = going_on(&self.message(channel, links, &told)) == Some(lane);
+            if is_it && seen.insert(incident.clone()) {
+                found.push((incident, told));
+            }
+        }
+        Some(found)
+    }
+
+    fn messages<'a>(&self, channel: &'a Channel, links: &'a Links, said: &'a [(IncidentId, Notification)]) -> Vec<Message<'a>> {
+        said.iter().map(|(_, told)| self.message(channel, links, told)).collect()
+    }
+
+    fn message<'a>(&self, channel: &'a Channel, links: &'a Links, notification: &'a Notification) -> Message<'a> {
+        Message { notification, on: &channel.on, links, now: self.clock.now().wall, first: None }
+    }
+
+    async fn push(&self, channel: &Channel, request: Option<Request>) {
+        let Some(request) = request else { return };
+        let name = &channel.name;
+        let pushed = tokio::time::timeout(SEND_TIMEOUT, self.sink.hand(request)).await;
+        let trouble = match pushed {
+            Ok(Ok(answer)) if answer.status < 300 => return,
+            Ok(Ok(answer)) => format!("it answered {}", answer.status),
+            Ok(Err(SendError::Permanent(why) | SendError::Transient(why) | SendError::Later(_, why))) => why,
+            Err(_) => "no answer".to_owned(),
+        };
+        tracing::debug!(channel = %name, "what goes on could not be told to `{name}` again: {trouble}");
+    }
+}
+
+#[cfg(test)]
+mod tests;

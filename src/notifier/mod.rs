@@ -77,6 +77,7 @@ pub mod pushbullet;
 pub mod pushover;
 pub mod request;
 pub mod rocketchat;
+pub mod room;
 pub mod sample;
 pub mod shared;
 pub mod shorten;

@@ -78,7 +78,7 @@ impl<'a> Envelope<'a> {
     /// What is to be said, at the time of the attempt.
     #[must_use]
     pub fn message(&self, now: UnixMillis) -> Message<'a> {
-        Message { notification: self.notification, on: &self.channel.on, links: self.links, now, first: self.first }
+        Message { notification: self.notification, on: &self.channel.on, links: self.links, now, first: self.first, unnamed: None }
     }
 }
 

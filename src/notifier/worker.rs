@@ -4,7 +4,8 @@
 //!
 //! The first message of a quiet channel goes out at once, with all that waits beside it. What comes within [`GATHER`] of it waits for the
 //! end of that time and goes out together, and so on as long as more comes: so nobody is kept waiting in quiet times, and a storm is a few
-//! messages. What is told in one is claimed together and noted in one transaction: after a crash in between it is told again, all of it.
+//! messages. Where the names of a bundle have no room in one, they are told in several, as long as the storm has no more than
+//! [`STORM_MESSAGES`]. What is told in one is claimed together and noted in one transaction: after a crash in between it is told again, all of it.
 //! Channels that open and end something at a service get everything by itself and at once, see [`Manner`].
 
 use std::collections::HashMap;
@@ -50,6 +51,7 @@ use crate::notifier::merge::telling;
 use crate::notifier::outbox::Mark;
 use crate::notifier::outbox::Outbox;
 use crate::notifier::payload::Links;
+use crate::notifier::room::fitting;
 use crate::notifier::shared::Shared;
 use crate::notifier::shared::Verdict;
 use crate::notifier::signed::LinkKeys;
@@ -64,6 +66,7 @@ use crate::rules::quiet;
 use crate::store::Attempt;
 use crate::store::CommitError;
 use crate::store::OutboxRow;
+use crate::supervise::caught;
 
 mod due;
 
@@ -91,6 +94,9 @@ const WAIT_MAX: Duration = Duration::from_secs(3);
 
 /// While a channel keeps still about more than fits into one look, each of it is passed over for so long.
 const QUIET_PASSES: Duration = Duration::from_secs(60);
+
+/// Messages that a storm may be told in so that all names have room, the first one included. Beyond that nobody reads names.
+const STORM_MESSAGES: usize = 3;
 
 /// Messages of a channel that left the config that are looked at in one go.
 const BURIED_AT_ONCE: usize = 20;
@@ -149,6 +155,8 @@ pub(super) struct Worker<O, S> {
     n_refused: HashMap<i64, usize>,
     /// Until when messages are gathered.
     gathers_until: Option<UnixMillis>,
+    /// Messages that were taken one after the other, without a time in between in which nothing came.
+    n_in_storm: usize,
     /// How the channel was last spoken to; when that changes, its past says nothing any more.
     spec: Option<ChannelSpec>,
 }
@@ -161,7 +169,7 @@ enum Step {
 
 impl<O: Outbox, S: Sink> Worker<O, S> {
     pub(super) fn new(channel: ChannelName, desk: Desk<O, S>) -> Worker<O, S> {
-        Worker { channel, desk, rest: Rest::default(), n_refused: HashMap::new(), gathers_until: None, spec: None }
+        Worker { channel, desk, rest: Rest::default(), n_refused: HashMap::new(), gathers_until: None, n_in_storm: 0, spec: None }
     }
 
     pub(super) async fn run(mut self) {
@@ -198,6 +206,9 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
         let Some(rows) = self.claim(now, limit).await else { return Step::WaitUntil(now + PAUSE) };
         if rows.is_empty() {
             return self.next_due(now).await;
+        }
+        if self.gathers_until.is_none_or(|until| GATHER <= now.since(until)) {
+            self.n_in_storm = 0;
         }
         let is_full = rows.len() == limit;
         let (rows, quiet) = self.leave_quiet(channel, (rows, is_full), now).await;
@@ -254,16 +265,39 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
 
     /// Looks whose turn these rows are, and tells those that are ours, in one message.
     async fn attend(&mut self, rows: Vec<OutboxRow>, to: &To<'_>) {
-        let (due, mut marks) = self.whose_turn(rows, to);
-        let (due, later) = portion(due, &self.n_refused);
+        let is_full = PARTS_MAX <= rows.len();
+        let (mut due, mut marks) = self.whose_turn(rows, to);
+        due.sort_by_cached_key(|due| bundle::place(&due.telling.notification));
+        let (mut due, mut later) = portion(due, &self.n_refused);
+        // Where more wait than one message tells, the rest of them is a message already.
+        let rest = if is_full { Vec::new() } else { due.split_off(self.n_with_room(&due, to).await) };
+        let goes_on = !rest.is_empty();
+        later.extend(rest);
         let next_at = self.now();
         marks.extend(later.iter().map(|due| (due.telling.rows[0].id, Mark::Waits { next_at })));
         self.settle(marks, None).await;
+        let n_before = self.n_in_storm;
         if due.iter().any(|due| due.attempts.is_some()) {
             self.attempt_for_all(due, to).await;
         } else if !due.is_empty() {
             self.attempt(&due, to).await;
         }
+        if goes_on && self.n_in_storm != n_before {
+            // What had no room is no news to be gathered.
+            self.gathers_until = Some(self.now());
+        }
+    }
+
+    /// How many of these, the first ones, are told in the next message: those whose names have room in it, as long as a storm has messages
+    /// left.
+    async fn n_with_room(&self, due: &[Due], to: &To<'_>) -> usize {
+        if due.len() < 2 || STORM_MESSAGES <= self.n_in_storm + 1 {
+            return due.len();
+        }
+        let tellings: Vec<Telling> = due.iter().map(|due| due.telling.clone()).collect();
+        let now = self.now();
+        // What panics here panics when it is sent, and is told of then.
+        caught(async { fitting(&tellings, to.channel, to.links, now) }).await.unwrap_or(due.len())
     }
 
     /// Sorts rows into those to be told now and those that are somebody else's, with what is to be noted of these.
@@ -394,6 +428,7 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
         // Without an answer there is a rest instead, which is longer each time.
         if matches!(tried.outcome, Ok(()) | Err(SendError::Permanent(_))) {
             self.gathers_until = Some(self.now() + GATHER);
+            self.n_in_storm += usize::from(tried.outcome.is_ok());
         }
         (notification.key, tried)
     }

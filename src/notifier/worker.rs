@@ -315,8 +315,10 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
                     row.behind.retain(|behind| shared.past(&behind.notification.key).1.is_none());
                     // What another node tried may have arrived as well.
                     row.n_attempts = row.n_attempts.max(shared.past(&row.notification.key).0);
+                    row.notification.may_be_repeat |= may_be_repeat;
                     for behind in &mut row.behind {
                         behind.n_attempts = behind.n_attempts.max(shared.past(&behind.notification.key).0);
+                        behind.notification.may_be_repeat |= shared.may_have_arrived(&behind.notification.key);
                     }
                     let mut telling = telling(row, to.manner, now);
                     telling.notification.may_be_repeat |= may_be_repeat;

@@ -160,7 +160,7 @@ fn with_company(conn: &Connection, mut row: OutboxRow, queue: &str) -> rusqlite:
         row.is_opening_lost = lost;
     }
     let mut select = conn.prepare_cached(
-        "SELECT id, n_attempts, key, event, at, subject, again_at, incident FROM outbox
+        "SELECT id, n_attempts, key, event, at, subject, again_at, incident, unsure FROM outbox
          WHERE state = 'waiting' AND channel = ?1 AND queue = ?2 AND ?3 < id ORDER BY id LIMIT ?4",
     )?;
     let mut rows = select.query((channel.as_str(), queue, row.id, BEHIND_MAX))?;
@@ -174,8 +174,9 @@ fn with_company(conn: &Connection, mut row: OutboxRow, queue: &str) -> rusqlite:
             (incident, may_get_worse) = (IncidentId::from_derived(&about), false);
         }
         // One that cannot be read is met, and given up, when its turn comes; what is behind it waits until then.
-        let Ok(found) = outbox_row(&row.notification.channel, found) else { break };
-        row.behind.push(found);
+        let Ok(mut behind) = outbox_row(&row.notification.channel, found) else { break };
+        behind.notification.may_be_repeat = found.get(8)?;
+        row.behind.push(behind);
     }
     drop(rows);
     Ok(row)

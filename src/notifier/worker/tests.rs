@@ -314,6 +314,9 @@ impl Sink for FakeSink {
         } else if is_accepted {
             heard.note_arrival(None);
         }
+        if matches!(reply, Reply::Hang) {
+            heard.note_departure();
+        }
         let keys = envelope.told.iter().map(|told| told.key.clone()).collect();
         let first = envelope.first.map(|first| first.as_str().to_owned());
         self.told.lock().expect("told").push(Told { second, notification: envelope.notification.clone(), keys, is_accepted, first });

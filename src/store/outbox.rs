@@ -1,7 +1,7 @@
 //! Messages owed: written with the change that makes them owed, leased for sending, noted as sent afterwards.
 //!
 //! A crash between sending and noting repeats a message rather than losing it. Within one channel and monitor the oldest unsent
-//! message holds back the later ones, so that a recovery never overtakes its outage.
+//! message holds back the later ones, so that a recovery never overtakes its outage; the same with notices about one thing of vigilmon's own.
 
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ pub(super) fn owe(desk: &Desk, notification: &Notification) -> rusqlite::Result<
     let Notification { key, channel, event, at, subject, may_be_repeat: _ } = notification;
     let (queue, incident) = match subject {
         Subject::Incident(facts) | Subject::Passed(facts) => (facts.monitor.as_str(), Some(facts.incident.as_str())),
-        Subject::SelfNotice { .. } | Subject::Bundle(_) => ("", None),
+        Subject::SelfNotice { .. } | Subject::Bundle(_) => (notice_queue(key), None),
     };
     let json = message::to_json(subject);
     let mut insert = desk.conn.prepare_cached(
@@ -70,6 +70,12 @@ pub(super) fn owe(desk: &Desk, notification: &Notification) -> rusqlite::Result<
         insert.execute((key, channel.as_str(), queue, event.word(), incident, at.0, &json))?;
     }
     Ok(())
+}
+
+/// The queue of a notice about vigilmon itself: what it is about, which its key begins with. So the end of a trouble does not overtake its
+/// beginning, and what is about something else waits for nothing. No monitor has a colon in its id.
+fn notice_queue(key: &str) -> &str {
+    key.rsplit_once(':').map_or(key, |(about, _)| about)
 }
 
 /// Nodes that see one incident say that it began at slightly different times: they confirm at their own pace. What begins further
@@ -149,7 +155,7 @@ pub(super) fn claim(desk: &Desk, claim: &Claim) -> rusqlite::Result<Vec<OutboxRo
 /// ends was ever told of.
 fn with_company(conn: &Connection, mut row: OutboxRow, queue: &str) -> rusqlite::Result<OutboxRow> {
     let Notification { channel, event, subject, .. } = &row.notification;
-    // Messages about vigilmon itself have nothing to do with each other.
+    // Of messages about vigilmon itself each is told.
     let Subject::Incident(facts) = subject else { return Ok(row) };
     if !event.opens() {
         row.opening = opening(conn, (facts.incident.as_str(), channel.as_str()))?;
@@ -326,11 +332,10 @@ fn dead(desk: &Desk, id: i64, at: UnixMillis, (error, attempt): (&str, Option<&A
     attempt.map_or(Ok(()), |attempt| attempt::put(desk, id, attempt, at))
 }
 
-/// Of every queue of a channel the newest message that arrived, and rows that were given up after it. Notices about vigilmon itself have
-/// nothing to do with each other.
+/// Of every queue of a channel the newest message that arrived, and rows that were given up after it.
 const REVIVE: &str = "
     WITH arrived AS MATERIALIZED (
-        SELECT queue, max(id) AS id FROM outbox WHERE channel = ?1 AND state = 'sent' AND queue <> '' GROUP BY queue
+        SELECT queue, max(id) AS id FROM outbox WHERE channel = ?1 AND state = 'sent' GROUP BY queue
     )
     UPDATE outbox SET state = 'waiting', due_at = ?2, again_at = ?2, ended_at = NULL, leased = 0
     WHERE state = 'dead' AND channel = ?1 AND coalesce((SELECT arrived.id FROM arrived WHERE arrived.queue = outbox.queue), 0) < id";
@@ -344,11 +349,7 @@ pub(super) fn revive(desk: &Desk, channel: &ChannelName, id: i64, now: UnixMilli
         .query_row((id, channel.as_str()), |row| row.get(0))
         .optional()?;
     let Some(queue) = queue else { return Ok(Revived::NotDead) };
-    let n = if queue.is_empty() {
-        desk.conn.prepare_cached(&format!("{REVIVE} AND id = ?3"))?.execute((channel.as_str(), now.0, id))?
-    } else {
-        desk.conn.prepare_cached(&format!("{REVIVE} AND ?3 <= id AND queue = ?4"))?.execute((channel.as_str(), now.0, id, queue))?
-    };
+    let n = desk.conn.prepare_cached(&format!("{REVIVE} AND ?3 <= id AND queue = ?4"))?.execute((channel.as_str(), now.0, id, queue))?;
     // What was given up later may be up to date when this is not; it is asked for by itself.
     let is_waiting: bool =
         desk.conn.prepare_cached("SELECT state = 'waiting' FROM outbox WHERE id = ?1")?.query_row([id], |row| row.get(0))?;

@@ -76,6 +76,37 @@ async fn a_recovery_never_overtakes_its_outage() {
 }
 
 #[tokio::test]
+async fn notices_about_vigilmon_wait_only_for_what_is_about_the_same() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    let notice = |what: &str, at_ms: i64| {
+        // As keys of notices are made: what it is about, and what tells it apart from others of the same.
+        let about = what.rsplit_once('/').map_or(what, |(about, _)| about);
+        let key = format!("self:{about}:{}-{at_ms}", what.replace([':', '/'], "-"));
+        let subject = Subject::SelfNotice { title: what.to_owned(), text: "said".to_owned() };
+        Notification { key, event: EventKind::SelfNotice, subject, ..notification("", "mail", "a", EventKind::Down) }
+    };
+    let notices = ["disk/open", "config/open", "channel a:b/broken", "clock-set", "disk/over"].map(|what| notice(what, 1));
+    store.commit(owed(notices.to_vec())).await.expect("commits");
+    let titles = async |now| {
+        let rows = store.outbox_claim(&channel("mail"), now, LEASE, 10).await.expect("claims");
+        rows.into_iter()
+            .map(|row| match row.notification.subject {
+                Subject::SelfNotice { title, .. } => title,
+                Subject::Incident(_) | Subject::Passed(_) | Subject::Bundle(_) => String::new(),
+            })
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(titles(T0).await, ["disk/open", "config/open", "channel a:b/broken", "clock-set"], "at once, and the end waits");
+    // One is refused and waits; nothing about anything else does.
+    let refused = Mark::Retry { next_at: at(600_000), error: "answered 400".to_owned() };
+    store.outbox_mark(vec![(row_of(&store, &notices[1].key).await, refused)], None).await.expect("commits");
+    store.outbox_mark(vec![(row_of(&store, &notices[0].key).await, Mark::Sent { at: at(1) })], None).await.expect("commits");
+    store.commit(owed(vec![notice("uplink/open", 2)])).await.expect("commits");
+    assert_eq!(titles(at(2)).await, ["disk/over", "uplink/open"]);
+}
+
+#[tokio::test]
 async fn leases_end_with_the_process_and_with_time() {
     let fixture = Fixture::new();
     let store = fixture.open();

@@ -37,6 +37,10 @@ pub struct Telling {
     pub told: usize,
     /// The message that told of the incident first, when this one follows it.
     pub opening: Option<Opening>,
+    /// Of several recipients those that are still to be told; none when it is to be told as a whole.
+    pub remaining: Vec<String>,
+    /// Something newer about the same waits, and the remaining ones are asked for the last time.
+    pub is_overtaken: bool,
 }
 
 /// A row that is told.
@@ -54,7 +58,12 @@ pub struct Row {
 
 /// What is told of a row that was claimed and of those behind it.
 #[must_use]
-pub fn telling(claimed: OutboxRow, manner: Manner, now: UnixMillis) -> Telling {
+pub fn telling(mut claimed: OutboxRow, manner: Manner, now: UnixMillis) -> Telling {
+    let (remaining, is_overtaken) = (std::mem::take(&mut claimed.remaining), claimed.is_overtaken);
+    if !remaining.is_empty() {
+        // Others have it as it is.
+        claimed.behind.clear();
+    }
     let is_opening_lost = claimed.is_opening_lost && manner == Manner::Together;
     let opening = claimed.opening;
     let rows = std::iter::once(row(claimed.id, claimed.n_attempts, claimed.owed_since, claimed.notification));
@@ -68,7 +77,7 @@ pub fn telling(claimed: OutboxRow, manner: Manner, now: UnixMillis) -> Telling {
     {
         notification.subject = Subject::Passed(facts.clone());
     }
-    Telling { notification, rows, told: choice.told, opening }
+    Telling { notification, rows, told: choice.told, opening, remaining, is_overtaken }
 }
 
 fn row(id: i64, n_attempts: u32, owed_since: UnixMillis, notification: Notification) -> Row {
@@ -175,6 +184,8 @@ mod tests {
             n_attempts,
             owed_since: notification.at,
             notification,
+            remaining: Vec::new(),
+            is_overtaken: false,
             is_opening_lost: word.ends_with('!'),
             opening: None,
             behind: Vec::new(),

@@ -273,7 +273,8 @@ pub fn system_chance() -> f64 {
 pub async fn send_test(sink: &impl Sink, channel: &Channel, server: &Server, clock: &Clock) -> Tried {
     let notification = test_notice(channel.name.clone(), clock.now().wall);
     let links = Links::new(server);
-    attempt(sink, clock, Envelope { channel, notification: &notification, told: &[&notification], links: &links, first: None }).await
+    attempt(sink, clock, Envelope { channel, notification: &notification, told: &[&notification], links: &links, first: None, only: &[] })
+        .await
 }
 
 #[cfg(test)]

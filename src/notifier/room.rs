@@ -90,7 +90,7 @@ mod tests {
             facts.monitor_name = format!("a shop whose name is long, no. {n:03}");
             let notification = Notification { key: format!("key {n}"), ..samples::notification(facts) };
             let row = Row { id: 1, n_attempts: 0, owed_since: notification.at, notification: notification.clone() };
-            Telling { notification, rows: vec![row], told: 0, opening: None }
+            Telling { notification, rows: vec![row], told: 0, opening: None, remaining: Vec::new(), is_overtaken: false }
         };
         (0..n).map(telling).collect()
     }

@@ -195,6 +195,8 @@ impl World {
                 notification,
                 told: 0,
                 opening: None,
+                remaining: Vec::new(),
+                is_overtaken: false,
             }
         });
         World::new(bundle::of(&tellings))

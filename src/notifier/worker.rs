@@ -59,7 +59,9 @@ use crate::notifier::sink::Envelope;
 use crate::notifier::sink::Sink;
 use crate::notifier::worker::due::Due;
 use crate::notifier::worker::due::accepted;
+use crate::notifier::worker::due::partly;
 use crate::notifier::worker::due::portion;
+use crate::notifier::worker::due::rest_given_up;
 use crate::notifier::worker::due::steps;
 use crate::notifier::worker::due::with_another;
 use crate::rules::quiet;
@@ -305,7 +307,8 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
         let now = self.now();
         let (mut due, mut marks) = (Vec::new(), Vec::new());
         for mut row in rows {
-            let Some(shared) = &self.desk.shared else {
+            // To the other nodes it is sent; whom it has not reached is this one's business.
+            let Some(shared) = self.desk.shared.as_ref().filter(|_| row.remaining.is_empty()) else {
                 due.push(Due { telling: telling(row, to.manner, now), attempts: None });
                 continue;
             };
@@ -355,12 +358,18 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
     }
 
     async fn attempt(&mut self, due: &[Due], to: &To<'_>) {
-        let (key, Tried { outcome, record }) = self.send(due, to).await;
+        let (key, Tried { outcome, record, remaining }) = self.send(due, to).await;
         let now = self.now();
-        self.rest.note(outcome.as_ref().copied(), now, (self.desk.chance)());
+        let before = due[0].telling.remaining.as_slice();
+        // The others have it, so the channel is well.
+        if before.is_empty() {
+            self.rest.note(outcome.as_ref().copied(), now, (self.desk.chance)());
+        }
         let marks = match &outcome {
-            Ok(()) => accepted(due, &key, now),
-            Err(error) => self.not_accepted(due, error, now),
+            Ok(()) => self.arrived(due, (&key, &remaining), &record, now),
+            Err(error) if before.is_empty() => self.not_accepted(due, error, now),
+            Err(error @ SendError::Permanent(_)) => rest_given_up(due, error, now),
+            Err(error) => partly(due, &error.to_string(), before, (now, (self.desk.chance)())),
         };
         self.conclude(due, &key, marks, &record).await;
     }
@@ -374,12 +383,12 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
         if due.is_empty() {
             return;
         }
-        let (key, Tried { outcome, record }) = self.send(&due, to).await;
+        let (key, Tried { outcome, record, remaining }) = self.send(&due, to).await;
         let now = self.now();
         match outcome {
             Ok(()) => {
                 self.rest.note(Ok(()), now, (self.desk.chance)());
-                self.conclude(&due, &key, accepted(&due, &key, now), &record).await;
+                self.conclude(&due, &key, self.arrived(&due, (&key, &remaining), &record, now), &record).await;
                 if let Some(called) = &record.called {
                     shared.note_called(&key, called.clone());
                 }
@@ -408,6 +417,14 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
         }
     }
 
+    /// What becomes of rows that arrived, at all recipients or at some.
+    fn arrived(&self, due: &[Due], (key, remaining): (&str, &[String]), record: &Attempt, now: UnixMillis) -> Vec<(i64, Mark)> {
+        if remaining.is_empty() {
+            return accepted(due, key, now);
+        }
+        partly(due, record.reason.as_deref().unwrap_or_default(), remaining, (now, (self.desk.chance)()))
+    }
+
     /// Waits until the others have heard of our claims, and leaves to them what they claimed as well.
     async fn give_way(&mut self, shared: &Shared, due: Vec<Due>) -> Vec<Due> {
         let ahead = if shared.has_new_order() { CLAIM_FIRST_ANEW } else { CLAIM_FIRST };
@@ -425,10 +442,12 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
         let notification = bundle::of(&tellings);
         let told: Vec<&Notification> = tellings.iter().flat_map(|telling| &telling.rows).map(|row| &row.notification).collect();
         let first = self.first(&tellings);
-        let envelope = Envelope { channel: to.channel, notification: &notification, told: &told, links: to.links, first: first.as_ref() };
+        let only = &due[0].telling.remaining;
+        let envelope =
+            Envelope { channel: to.channel, notification: &notification, told: &told, links: to.links, first: first.as_ref(), only };
         let tried = attempt(&*self.desk.sink, &self.desk.clock, envelope).await;
         // Without an answer there is a rest instead, which is longer each time.
-        if matches!(tried.outcome, Ok(()) | Err(SendError::Permanent(_))) {
+        if only.is_empty() && matches!(tried.outcome, Ok(()) | Err(SendError::Permanent(_))) {
             self.gathers_until = Some(self.now() + GATHER);
             self.n_in_storm += usize::from(tried.outcome.is_ok());
         }
@@ -542,6 +561,11 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
         }
         if let Some((_, Mark::Dead { error, .. })) = marks.iter().find(|(_, mark)| matches!(mark, Mark::Dead { .. })) {
             tracing::error!(%channel, key, n_messages, n_attempts, error, "message `{key}` given up, channel `{channel}` did not accept it: {error}");
+        }
+        if let Some((_, Mark::Partly { error, .. } | Mark::Enough { error, .. })) =
+            marks.iter().find(|(_, mark)| matches!(mark, Mark::Partly { .. } | Mark::Enough { .. }))
+        {
+            tracing::warn!(%channel, key, n_messages, n_attempts, error, "message `{key}` did not reach all recipients of channel `{channel}`: {error}");
         }
         if marks.iter().any(|(_, mark)| matches!(mark, Mark::Sent { .. } | Mark::Together { .. })) {
             tracing::info!(%channel, key, n_messages, n_attempts, "message `{key}` accepted by channel `{channel}`");

@@ -69,6 +69,13 @@ pub(super) fn owe(desk: &Desk, notification: &Notification) -> rusqlite::Result<
         let key = format!("{key}-{}", facts.started_at.0);
         insert.execute((key, channel.as_str(), queue, event.word(), incident, at.0, &json))?;
     }
+    // Whom an older one has not reached is tried once more, and then this one is told: it must not wait for a single recipient.
+    desk.conn
+        .prepare_cached(
+            "UPDATE outbox SET due_at = min(due_at, ?3)
+             WHERE state = 'waiting' AND channel = ?1 AND queue = ?2 AND remaining IS NOT NULL AND leased = 0",
+        )?
+        .execute((channel.as_str(), queue, at.0))?;
     Ok(())
 }
 
@@ -124,7 +131,7 @@ pub(super) fn claim(desk: &Desk, claim: &Claim) -> rusqlite::Result<Vec<OutboxRo
     let sql = format!(
         "UPDATE outbox SET unsure = unsure | leased, leased = 1, due_at = ?3 WHERE state = 'waiting' AND id IN (
              SELECT o.id FROM ({HEADS}) AS head JOIN outbox o ON o.id = head.id WHERE o.due_at <= ?2 ORDER BY o.id LIMIT ?4)
-         RETURNING id, n_attempts, key, event, at, subject, again_at, queue, unsure"
+         RETURNING id, n_attempts, key, event, at, subject, again_at, queue, unsure, remaining"
     );
     let limit = i64::try_from(claim.limit).unwrap_or(i64::MAX);
     let until = claim.now + claim.lease;
@@ -136,6 +143,9 @@ pub(super) fn claim(desk: &Desk, claim: &Claim) -> rusqlite::Result<Vec<OutboxRo
         match outbox_row(&claim.channel, row) {
             Ok(mut found) => {
                 found.notification.may_be_repeat = row.get(8)?;
+                // What cannot be read is told to all once more.
+                let remaining: Option<String> = row.get(9)?;
+                found.remaining = remaining.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default();
                 claimed.push((found, row.get::<_, String>(7)?));
             }
             Err(Unreadable(why)) => unreadable.push((row.get::<_, i64>(0)?, why)),
@@ -154,6 +164,11 @@ pub(super) fn claim(desk: &Desk, claim: &Claim) -> rusqlite::Result<Vec<OutboxRo
 /// What waits behind a row about the same incident, or about the outage that its degradation became; and whether the incident that it
 /// ends was ever told of.
 fn with_company(conn: &Connection, mut row: OutboxRow, queue: &str) -> rusqlite::Result<OutboxRow> {
+    if !row.remaining.is_empty() {
+        row.is_overtaken = conn
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM outbox WHERE state = 'waiting' AND channel = ?1 AND queue = ?2 AND ?3 < id)")?
+            .query_row((row.notification.channel.as_str(), queue, row.id), |row| row.get(0))?;
+    }
     let Notification { channel, event, subject, .. } = &row.notification;
     // Of messages about vigilmon itself each is told.
     let Subject::Incident(facts) = subject else { return Ok(row) };
@@ -212,6 +227,8 @@ fn outbox_row(channel: &ChannelName, row: &Row<'_>) -> Result<OutboxRow, Unreada
             subject: message::from_json(&row.get::<_, String>(5)?)?,
             may_be_repeat: false,
         },
+        remaining: Vec::new(),
+        is_overtaken: false,
         is_opening_lost: false,
         opening: None,
         behind: Vec::new(),
@@ -231,6 +248,12 @@ pub(super) fn mark(desk: &Desk, id: i64, mark: &Mark, attempt: Option<&Attempt>)
         Mark::Sent { at } => sent(desk, id, *at, attempt),
         Mark::Together { at, with } => together(desk, id, *at, (with, attempt)),
         Mark::Retry { next_at, error } => retry(desk, id, *next_at, (error, attempt)),
+        Mark::Partly { next_at, error, remaining } => {
+            let json = serde_json::Value::from(remaining.as_slice()).to_string();
+            desk.conn.prepare_cached("UPDATE outbox SET remaining = ?2 WHERE id = ?1 AND state = 'waiting'")?.execute((id, json))?;
+            retry(desk, id, *next_at, (error, attempt))
+        }
+        Mark::Enough { at, error } => enough(desk, id, *at, (error, attempt)),
         Mark::Waits { next_at } => wait(desk, id, *next_at),
         Mark::Elsewhere { at } => elsewhere(desk, id, *at),
         Mark::Dead { at, error } => dead(desk, id, *at, (error, attempt)),
@@ -258,6 +281,18 @@ fn sent(desk: &Desk, id: i64, at: UnixMillis, attempt: Option<&Attempt>) -> rusq
              WHERE id = ?1 AND state = 'waiting'",
         )?
         .execute((id, at.0, attempt.and_then(|attempt| attempt.called.as_ref()).map(ServiceId::as_str)))?;
+    attempt.filter(|_| n == 1).map_or(Ok(()), |attempt| attempt::put(desk, id, attempt, at))
+}
+
+/// Notes that a message was accepted for some of its recipients, and is not told to the others.
+fn enough(desk: &Desk, id: i64, at: UnixMillis, (error, attempt): (&str, Option<&Attempt>)) -> rusqlite::Result<()> {
+    let n = desk
+        .conn
+        .prepare_cached(
+            "UPDATE outbox SET state = 'sent', ended_at = ?2, leased = 0, n_attempts = n_attempts + 1, last_error = ?3
+             WHERE id = ?1 AND state = 'waiting'",
+        )?
+        .execute((id, at.0, error))?;
     attempt.filter(|_| n == 1).map_or(Ok(()), |attempt| attempt::put(desk, id, attempt, at))
 }
 
@@ -304,7 +339,7 @@ pub(super) fn elsewhere_by_key(desk: &Desk, key: &str, at: UnixMillis) -> rusqli
         .conn
         .prepare_cached(
             "UPDATE outbox SET state = 'sent', ended_at = ?2, leased = 0, last_error = ?3
-             WHERE key = ?1 AND state = 'waiting' AND leased = 0",
+             WHERE key = ?1 AND state = 'waiting' AND leased = 0 AND remaining IS NULL",
         )?
         .execute((key, at.0, ELSEWHERE))?;
     if n == 0 { Ok(()) } else { channel::note_elsewhere(desk, key, at) }

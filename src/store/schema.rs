@@ -145,6 +145,8 @@ UPDATE outbox SET queue = key WHERE queue = '';
 ALTER TABLE outbox ADD COLUMN called TEXT;
 -- An attempt began of which nobody noted the end: it may have arrived.
 ALTER TABLE outbox ADD COLUMN unsure INTEGER NOT NULL DEFAULT 0;
+-- Of several recipients those that are still to be told, as JSON; NULL when it has not arrived at any, or at all.
+ALTER TABLE outbox ADD COLUMN remaining TEXT;
 ";
 
 /// Subscribers of status pages, and what they are told.

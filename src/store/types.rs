@@ -64,6 +64,10 @@ pub struct OutboxRow {
     pub owed_since: UnixMillis,
     /// What to say.
     pub notification: Notification,
+    /// Of several recipients those that are still to be told; none when it is to be told as a whole.
+    pub remaining: Vec<String>,
+    /// Something newer about the same waits behind it.
+    pub is_overtaken: bool,
     /// It ends an incident of which the beginning was given up.
     pub is_opening_lost: bool,
     /// The message that told of its incident first, when one arrived and this is not one itself.
@@ -93,6 +97,22 @@ pub enum Mark {
         /// When.
         next_at: UnixMillis,
         /// Why it was not accepted.
+        error: String,
+    },
+    /// Accepted for some of its recipients; the others are to be tried again.
+    Partly {
+        /// When.
+        next_at: UnixMillis,
+        /// Why not for all.
+        error: String,
+        /// The others.
+        remaining: Vec<String>,
+    },
+    /// Accepted for some of its recipients, and the others are given up.
+    Enough {
+        /// When.
+        at: UnixMillis,
+        /// Why not for all.
         error: String,
     },
     /// Not tried: it is somebody else's turn. To be looked at again.

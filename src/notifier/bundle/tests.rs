@@ -24,7 +24,7 @@ fn part(n: usize, event: EventKind) -> Telling {
     }
     let notification = Notification { key: format!("key {n}"), event, ..samples::notification(facts) };
     let row = merge::Row { id: 1, n_attempts: 0, owed_since: notification.at, notification: notification.clone() };
-    Telling { notification, rows: vec![row], told: 0, opening: None }
+    Telling { notification, rows: vec![row], told: 0, opening: None, remaining: Vec::new(), is_overtaken: false }
 }
 
 fn parts(bundle: &Notification) -> &[Notification] {

@@ -107,6 +107,35 @@ async fn notices_about_vigilmon_wait_only_for_what_is_about_the_same() {
 }
 
 #[tokio::test]
+async fn what_some_recipients_missed_waits_for_them_and_holds_nothing_back() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    store.commit(owed(vec![notification("down", "mail", "a", EventKind::Down)])).await.expect("commits");
+    assert_eq!(claimed(&store, "mail", T0).await, ["down"]);
+    let id = row_of(&store, "down").await;
+    let remaining = vec!["grey@example.com".to_owned()];
+    let partly = || Mark::Partly { next_at: at(300_000), error: "taken for 1 of 2".to_owned(), remaining: remaining.clone() };
+    store.outbox_mark(vec![(id, partly())], None).await.expect("commits");
+    let rows = store.outbox_claim(&channel("mail"), at(300_000), LEASE, 10).await.expect("claims");
+    assert_eq!((rows[0].remaining.as_slice(), rows[0].is_overtaken, rows[0].n_attempts), (remaining.as_slice(), false, 1));
+    store.outbox_mark(vec![(id, partly())], None).await.expect("commits");
+    // What another node says of it ends nothing, and nobody takes it for late.
+    store.outbox_sent_elsewhere(vec![("down".to_owned(), at(1), None)]).await.expect("commits");
+    let facts = store.channels().await.expect("reads");
+    assert_eq!((facts[0].n_waiting, facts[0].oldest), (1, None));
+    let up = Notification { at: at(2), ..notification("up", "mail", "a", EventKind::Recovered) };
+    store.commit(owed(vec![up])).await.expect("commits");
+    let rows = store.outbox_claim(&channel("mail"), at(2), LEASE, 10).await.expect("claims");
+    let found: Vec<_> = rows.iter().map(|row| (row.notification.key.as_str(), row.is_overtaken)).collect();
+    assert_eq!(found, [("down", true)], "it is tried once more, at once");
+    store.outbox_mark(vec![(id, Mark::Enough { at: at(3), error: "given up for one".to_owned() })], None).await.expect("commits");
+    assert_eq!(claimed(&store, "mail", at(3)).await, ["up"]);
+    let log = store.deliveries(&DeliveryFilter::All, 10).await.expect("reads");
+    let log: Vec<_> = log.into_iter().map(|found| (found.key, found.state, found.last_error)).collect();
+    assert_eq!(log[1], ("down".to_owned(), DeliveryState::Sent(at(3)), Some("given up for one".to_owned())));
+}
+
+#[tokio::test]
 async fn leases_end_with_the_process_and_with_time() {
     let fixture = Fixture::new();
     let store = fixture.open();

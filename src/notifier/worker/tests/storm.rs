@@ -58,7 +58,7 @@ async fn storm_with_little_room(n: u64, within: Duration) -> (World, Vec<(u64, u
     tokio::join!(world.live(SECOND * 60), blow);
     let links = samples::links();
     let messages = taken(&world).into_iter().map(|told| {
-        let envelope = Envelope { channel: &channel, notification: &told.notification, told: &[], links: &links, first: None };
+        let envelope = Envelope { channel: &channel, notification: &told.notification, told: &[], links: &links, first: None, only: &[] };
         let message = envelope.message(told.notification.at);
         let text = message.text(&crate::notifier::compose::PLAIN, crate::notifier::shorten::Limit::bytes(3900));
         (told.second, told.keys.len(), text.matches("-with-a-long-name").count())

@@ -62,6 +62,13 @@ struct Known {
     touched: Mono,
 }
 
+impl Known {
+    /// An attempt had no answer, or nobody has said how it ended.
+    fn may_have_arrived(&self) -> bool {
+        self.is_unanswered || !self.claims.is_empty()
+    }
+}
+
 /// A message that is owed here.
 #[derive(Debug, Clone, Copy)]
 pub struct Owed<'a> {
@@ -154,7 +161,7 @@ impl Ledger {
                 at = at.max(*heard + owed.lease);
             }
         }
-        if at <= now { Turn::Ours { attempt, may_be_repeat: known.is_unanswered || !known.claims.is_empty() } } else { Turn::Wait(at) }
+        if at <= now { Turn::Ours { attempt, may_be_repeat: known.may_have_arrived() } } else { Turn::Wait(at) }
     }
 
     /// Whether another node that lives is about to make the same attempt and goes first: nodes that do not see the same others for a
@@ -180,6 +187,12 @@ impl Ledger {
     #[must_use]
     pub fn attempt(&self, key: &str) -> u32 {
         self.keys.get(key).and_then(|known| known.failed).map_or(0, |(failed, _)| failed.saturating_add(1))
+    }
+
+    /// Whether somebody made an attempt that had no answer, or has not said how it ended.
+    #[must_use]
+    pub fn may_have_arrived(&self, key: &str) -> bool {
+        self.keys.get(key).is_some_and(Known::may_have_arrived)
     }
 
     /// When somebody sent it.

@@ -50,10 +50,12 @@ pub fn warning_key(incident: &IncidentId, limit: Duration, channel: &ChannelName
     HEXLOWER.encode(&hash(&[incident.as_str(), EventKind::Certificate.word(), "at", &limit, channel.as_str()])[..16])
 }
 
-/// The key of a notice about this instance itself: `what` and `at` tell two notices apart.
+/// The key of a notice about this instance itself: `what` and `at` tell two notices apart. It begins with what comes before the last slash in
+/// `what`, so that one sees which notices are about the same, and their order can be kept.
 #[must_use]
 pub fn self_notice_key(cluster: &str, what: &str, at_ms: i64, channel: &ChannelName) -> String {
-    HEXLOWER.encode(&hash(&[cluster, "self", what, &at_ms.to_string(), channel.as_str()])[..16])
+    let about = what.rsplit_once('/').map_or(what, |(about, _)| about);
+    format!("self:{about}:{}", HEXLOWER.encode(&hash(&[cluster, "self", what, &at_ms.to_string(), channel.as_str()])[..16]))
 }
 
 /// Each part is preceded by its length, so that no two lists of parts run together into the same bytes.
@@ -69,6 +71,16 @@ fn hash(parts: &[&str]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keys_of_notices_begin_with_what_they_are_about() {
+        let channel = ChannelName::parse("ops").expect("a name");
+        let key = |what: &str, at_ms: i64| self_notice_key("acme", what, at_ms, &channel);
+        let keys = [key("disk/open", 1), key("disk/over", 1), key("disk/open", 2)];
+        let tails = keys.each_ref().map(|key| key.strip_prefix("self:disk:").expect("the same beginning"));
+        assert!(tails[0] != tails[1] && tails[0] != tails[2] && tails.iter().all(|tail| !tail.contains(':')), "{keys:?}");
+        assert!(key("channel a/b:c/broken", 1).starts_with("self:channel a/b:c:") && key("clock-set", 1).starts_with("self:clock-set:"));
+    }
 
     #[test]
     fn ids_are_stable_and_tell_everything_apart() {

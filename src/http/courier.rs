@@ -79,7 +79,7 @@ impl Courier {
     pub async fn test(&self, channel: &Channel, server: &Server) -> Result<Attempt, Refusal> {
         let busy = |_| Refusal::Conflict("Other test messages are being sent at the moment. Try again in a few seconds.".to_owned());
         let _permit = self.permits.try_acquire().map_err(busy)?;
-        let Tried { record, outcome: _ } = self.post.test(channel, server).await;
+        let Tried { record, outcome: _, remaining: _ } = self.post.test(channel, server).await;
         self.last.lock().unwrap_or_else(PoisonError::into_inner).insert(channel.name.clone(), record.clone());
         Ok(record)
     }

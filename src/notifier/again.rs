@@ -122,7 +122,7 @@ impl Again {
     }
 
     fn message<'a>(&self, channel: &'a Channel, links: &'a Links, notification: &'a Notification) -> Message<'a> {
-        Message { notification, on: &channel.on, links, now: self.clock.now().wall, first: None }
+        Message { notification, on: &channel.on, links, now: self.clock.now().wall, first: None, unnamed: None }
     }
 
     async fn push(&self, channel: &Channel, request: Option<Request>) {

@@ -23,6 +23,8 @@ pub struct Tried {
     pub outcome: Result<(), SendError>,
     /// The same for the delivery log, with what was answered.
     pub record: Attempt,
+    /// Of several recipients those for whom it was not accepted, and may be later.
+    pub remaining: Vec<String>,
 }
 
 /// Makes one attempt within the [`patience`] of the channel. A panic while a message is written is a bug that would come back with the same
@@ -45,7 +47,10 @@ pub async fn attempt(sink: &impl Sink, clock: &Clock, envelope: Envelope<'_>) ->
     let took = now.mono.since(began.mono);
     let record = record(&outcome, (began.wall, took), now.wall);
     let is_unanswered = outcome.is_err() && heard.is_unanswered();
-    Tried { record: Attempt { answer: heard.last(spec), called: heard.called(), is_unanswered, ..record }, outcome }
+    let left_out = heard.left_out().filter(|_| outcome.is_ok());
+    let reason = left_out.map(|left_out| left_out.said.clone()).or(record.reason);
+    let record = Attempt { reason, answer: heard.last(spec), called: heard.called(), is_unanswered, ..record };
+    Tried { outcome, record, remaining: left_out.map(|left_out| left_out.remaining.clone()).unwrap_or_default() }
 }
 
 fn record(outcome: &Result<(), SendError>, (at, took): (UnixMillis, Duration), now: UnixMillis) -> Attempt {

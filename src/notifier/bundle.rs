@@ -2,7 +2,7 @@
 //!
 //! Every message of a bundle is named. How much is said of each depends on the room that the service has: first name, state, time and cause,
 //! a line for each; where that is too long, names in a row by state and group; and only where not even the names fit, as many as do, and
-//! the number of the others.
+//! the number of the others. How many should be in one so that all are named is found in [`crate::notifier::room`].
 
 use std::collections::BTreeMap;
 
@@ -54,7 +54,8 @@ pub fn of(tellings: &[Telling]) -> Notification {
     if tellings.len() == 1 {
         return first.clone();
     }
-    let parts: Vec<Notification> = tellings.iter().map(|telling| telling.notification.clone()).collect();
+    let mut parts: Vec<Notification> = tellings.iter().map(|telling| telling.notification.clone()).collect();
+    parts.sort_by_cached_key(place);
     let mut sum = digest::Context::new(&digest::SHA256);
     for part in &parts {
         sum.update(part.key.as_bytes());
@@ -68,6 +69,33 @@ pub fn of(tellings: &[Telling]) -> Notification {
         may_be_repeat: parts.iter().any(|part| part.may_be_repeat),
         subject: Subject::Bundle(parts),
     }
+}
+
+/// Digits of a number in a name that count for its place.
+const DIGITS_MAX: usize = 20;
+
+/// Where a message has its place among others: by group, then by name, so that people find what they look for.
+#[must_use]
+pub fn place(part: &Notification) -> (Option<String>, String) {
+    (group_of(part).map(in_order), in_order(&brief(part).0))
+}
+
+/// A text that sorts as people do: `shop 9` before `Shop 10`.
+fn in_order(name: &str) -> String {
+    let mut out = String::with_capacity(name.len() + DIGITS_MAX);
+    let mut digits = String::new();
+    for c in name.chars().flat_map(char::to_lowercase).chain(['\0']) {
+        if c.is_ascii_digit() {
+            digits.push(c);
+            continue;
+        }
+        if !digits.is_empty() {
+            out.push_str(&format!("{digits:0>DIGITS_MAX$}"));
+            digits.clear();
+        }
+        out.push(c);
+    }
+    out
 }
 
 /// What a part says, the worst first.
@@ -210,20 +238,20 @@ fn group_of(part: &Notification) -> Option<&str> {
     }
 }
 
-/// What there is to say of each, in some markup: lines that fit together.
+/// What there is to say of each, in some markup: lines that fit together; and how many are not named in them.
 #[must_use]
-pub fn lines(parts: &[Notification], markup: &Markup, limit: Limit) -> Vec<String> {
+pub fn lines(parts: &[Notification], markup: &Markup, limit: Limit) -> (Vec<String>, usize) {
     let full = full(parts, markup, limit);
     if length(&full, markup, limit) <= limit.max {
-        return full;
+        return (full, 0);
     }
     let (all, n_left) = in_a_row(parts, markup, limit);
     if n_left == 0 {
-        return all;
+        return (all, 0);
     }
     let (mut some, n_left) = in_a_row(parts, markup, limit.at_most(limit.max.saturating_sub(REST_MAX)));
     some.push(if some.is_empty() { format!("{n_left} in all") } else { format!("and {n_left} more") });
-    some
+    (some, n_left)
 }
 
 fn length(lines: &[String], markup: &Markup, limit: Limit) -> usize {

@@ -22,6 +22,7 @@ use crate::notifier::escape;
 use crate::notifier::payload::Links;
 use crate::notifier::payload::Payload;
 use crate::notifier::payload::SENT_BY;
+use crate::notifier::room::Unnamed;
 use crate::notifier::shorten::Escape;
 use crate::notifier::shorten::Limit;
 use crate::notifier::shorten::Lines;
@@ -125,6 +126,8 @@ pub struct Message<'a> {
     pub now: UnixMillis,
     /// What the service calls the message that told of the incident first, when this one follows it and that is known.
     pub first: Option<&'a ServiceId>,
+    /// Takes down how many of a bundle had no room for their names, when somebody wants to know.
+    pub unnamed: Option<&'a Unnamed>,
 }
 
 impl<'a> Message<'a> {
@@ -350,7 +353,9 @@ impl<'a> Message<'a> {
     #[must_use]
     pub fn detail_lines(&self, markup: &Markup, limit: Limit) -> Vec<String> {
         if let Subject::Bundle(parts) = &self.notification.subject {
-            return bundle::lines(parts, markup, limit);
+            let (lines, n_unnamed) = bundle::lines(parts, markup, limit);
+            self.unnamed.inspect(|unnamed| unnamed.note(n_unnamed));
+            return lines;
         }
         let room = limit.at_most(VALUE_MAX);
         let (open, close) = markup.bold;

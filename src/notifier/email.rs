@@ -52,6 +52,15 @@ pub struct Mail {
     pub text: String,
 }
 
+impl Mail {
+    /// The same mail for these recipients only, as far as they are still among its own; for all, when none is named.
+    #[must_use]
+    pub fn only_to(mut self, these: &[String]) -> Mail {
+        self.to.retain(|to| these.is_empty() || these.contains(to));
+        self
+    }
+}
+
 /// The mail for a message.
 ///
 /// # Errors

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crate::config::Config;
+use crate::consensus::identity;
 use crate::model::id::ChannelName;
 use crate::model::notification::EventKind;
 use crate::model::notification::Notification;
@@ -174,9 +175,9 @@ fn notices(facts: &ChannelFacts, news: &News, Speaker { config, now }: Speaker<'
         News::DeliversAgain { .. } => ("mended", facts.broken_since),
     };
     let (name, since) = (&facts.name, since.unwrap_or(now).0);
-    let place = node.map(|node| format!("{node}:")).unwrap_or_default();
+    let (place, what) = (node.unwrap_or_default(), format!("channel {name}/{word}"));
     let notice = |to: &ChannelName| Notification {
-        key: format!("self:channel:{place}{name}:{word}:{since}:{to}"),
+        key: identity::self_notice_key(&place, &what, since, to),
         channel: to.clone(),
         event: EventKind::SelfNotice,
         at: now,
@@ -191,24 +192,25 @@ fn said(facts: &ChannelFacts, news: &News, node: Option<&str>) -> (String, Strin
     let name = &facts.name;
     let from = node.map(|node| format!(" from node `{node}`")).unwrap_or_default();
     let why = facts.reason.as_ref().map(|reason| format!(" Its last answer: {reason}.")).unwrap_or_default();
-    let try_again = "Mend it, and try again what was given up, on the page of the channel or with `vigilmon channel retry`.";
+    let try_again = "try again what was given up, on the page of the channel or with `vigilmon channel retry`.";
     match news {
         News::NotDelivering => {
             let since = facts.broken_since.or(facts.failing_since).map(clock_face).unwrap_or_default();
-            let lost = if facts.given_up_at.is_some_and(|at| facts.failing_since.is_some_and(|since| since <= at)) {
-                " At least one was given up."
+            let has_lost = facts.given_up_at.is_some_and(|at| facts.failing_since.is_some_and(|since| since <= at));
+            let (lost, advice) = if has_lost {
+                (" At least one was given up.", format!("Mend it, and {try_again}"))
             } else {
-                ""
+                ("", "What waits is sent as soon as it is mended.".to_owned())
             };
             let waiting = messages(facts.n_waiting, "waits", "wait");
             (
                 format!("the channel `{name}` does not deliver{from}"),
-                format!("It has taken nothing since {since}; {waiting}.{lost}{why} {try_again}"),
+                format!("It has taken nothing since {since}; {waiting}.{lost}{why} {advice}"),
             )
         }
         News::GivenUp => (
             format!("the channel `{name}` did not take a message{from}"),
-            format!("At least one message to it was given up, others are taken.{why} {try_again}"),
+            format!("At least one message to it was given up, others are taken.{why} Mend it, and {try_again}"),
         ),
         News::DeliversAgain { after } => {
             let late = messages(facts.n_late, "was late", "were late");

@@ -21,6 +21,17 @@ pub struct Heard {
     arrival: OnceLock<Option<ServiceId>>,
     /// The message is on its way, and nothing has been said to it yet.
     is_on_its_way: AtomicBool,
+    /// Who of several recipients was left out when it was accepted.
+    left_out: OnceLock<LeftOut>,
+}
+
+/// Recipients for whom a message was not accepted, though it was for others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Those for whom that may change.
+    pub remaining: Vec<String>,
+    /// Who they all are, and why, in one sentence.
+    pub said: String,
 }
 
 #[derive(Debug)]
@@ -51,6 +62,17 @@ impl Heard {
     #[must_use]
     pub fn is_unanswered(&self) -> bool {
         self.is_on_its_way.load(Ordering::Relaxed) && !self.has_arrived()
+    }
+
+    /// Takes down for whom of several recipients it was not accepted. The first word counts.
+    pub fn note_left_out(&self, left_out: LeftOut) {
+        self.left_out.get_or_init(|| left_out);
+    }
+
+    /// For whom it was not accepted, though it was for others.
+    #[must_use]
+    pub fn left_out(&self) -> Option<&LeftOut> {
+        self.left_out.get()
     }
 
     /// Takes down that the message has arrived, whatever becomes of the rest of the conversation, and what the service calls it. The first

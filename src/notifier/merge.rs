@@ -1,7 +1,7 @@
 //! What waits is said once: which of the messages that stand in line for one monitor are told in one. Pure.
 //!
-//! - An opening whose end waits as well: "was down from 12:00 to 12:07". At once when the opening was never tried by itself, because then
-//!   nobody can have heard of it; when it was tried, and may have arrived though the answer said otherwise, after [`MERGE_AFTER`].
+//! - An opening whose end waits as well: "was down from 12:00 to 12:07". At once when nobody can have heard of the opening: it was never tried by
+//!   itself, or every attempt was refused or never got through; when one had no answer, so that it may have arrived, after [`MERGE_AFTER`].
 //! - Reminders: only the newest. Behind an opening, or before an end, they have nothing to add; nor has, before an end, who is at work on it.
 //! - A degradation that became an outage before anybody was told of it: only the outage.
 //!
@@ -22,7 +22,7 @@ use crate::model::time::UnixMillis;
 use crate::notifier::kind::Manner;
 use crate::store::OutboxRow;
 
-/// How old an opening that was tried must be to be told together with its end. Until then a repeat of it is more likely to be right than
+/// How old an opening that may have arrived must be to be told together with its end. Until then a repeat of it is more likely to be right than
 /// wrong: most channels that fail are back within minutes, and then both are told one after the other.
 pub const MERGE_AFTER: Duration = Duration::from_secs(600);
 
@@ -37,6 +37,10 @@ pub struct Telling {
     pub told: usize,
     /// The message that told of the incident first, when this one follows it.
     pub opening: Option<Opening>,
+    /// Of several recipients those that are still to be told; none when it is to be told as a whole.
+    pub remaining: Vec<String>,
+    /// Something newer about the same waits, and the remaining ones are asked for the last time.
+    pub is_overtaken: bool,
 }
 
 /// A row that is told.
@@ -54,7 +58,12 @@ pub struct Row {
 
 /// What is told of a row that was claimed and of those behind it.
 #[must_use]
-pub fn telling(claimed: OutboxRow, manner: Manner, now: UnixMillis) -> Telling {
+pub fn telling(mut claimed: OutboxRow, manner: Manner, now: UnixMillis) -> Telling {
+    let (remaining, is_overtaken) = (std::mem::take(&mut claimed.remaining), claimed.is_overtaken);
+    if !remaining.is_empty() {
+        // Others have it as it is.
+        claimed.behind.clear();
+    }
     let is_opening_lost = claimed.is_opening_lost && manner == Manner::Together;
     let opening = claimed.opening;
     let rows = std::iter::once(row(claimed.id, claimed.n_attempts, claimed.owed_since, claimed.notification));
@@ -68,7 +77,7 @@ pub fn telling(claimed: OutboxRow, manner: Manner, now: UnixMillis) -> Telling {
     {
         notification.subject = Subject::Passed(facts.clone());
     }
-    Telling { notification, rows, told: choice.told, opening }
+    Telling { notification, rows, told: choice.told, opening, remaining, is_overtaken }
 }
 
 fn row(id: i64, n_attempts: u32, owed_since: UnixMillis, notification: Notification) -> Row {
@@ -120,9 +129,10 @@ fn choose(rows: &[Row], manner: Manner, now: UnixMillis) -> Choice {
     Choice { n_rows: 1 + n_reminders, told: 0, is_passed: false }
 }
 
-/// Whether `opening` need not be told by itself any more: it was never tried without `later`, or long ago.
+/// Whether `opening` need not be told by itself any more: nobody can have heard of it, or it was never tried without `later`, or long ago.
 fn may_wait(opening: &Row, later: &Row, now: UnixMillis) -> bool {
-    opening.n_attempts <= later.n_attempts || MERGE_AFTER <= now.since(opening.notification.at)
+    let may_have_arrived = opening.notification.may_be_repeat;
+    !may_have_arrived || opening.n_attempts <= later.n_attempts || MERGE_AFTER <= now.since(opening.notification.at)
 }
 
 /// Whether the degradation became this outage.
@@ -143,8 +153,8 @@ mod tests {
     use crate::model::id::IncidentId;
     use crate::notifier::samples;
 
-    /// A line such as `D:down*2 D:reminder D:recovered`: incident (`D` and `O` are a degradation and an outage), event, attempts. The first
-    /// was decided `age` seconds ago. Says how many are told, which, and as what.
+    /// A line such as `D:down*2 D:reminder D:recovered`: incident (`D` and `O` are a degradation and an outage), event, attempts, of which
+    /// with a question mark one had no answer. The first was decided `age` seconds ago. Says how many are told, which, and as what.
     #[track_caller]
     fn assert_told(line: &str, manner: Manner, age: u64, expected: &str) {
         let mut rows: Vec<OutboxRow> = line.split(' ').enumerate().map(|(n, word)| sample(n, word)).collect();
@@ -162,17 +172,20 @@ mod tests {
 
     fn sample(n: usize, word: &str) -> OutboxRow {
         let (incident, rest) = word.split_once(':').expect("an incident");
+        let (rest, may_be_repeat) = rest.strip_suffix('?').map_or((rest, false), |rest| (rest, true));
         let (event, n_attempts) = rest.split_once('*').map_or((rest, 0), |(event, n)| (event, n.parse().expect("a number")));
         let lane = if incident == "D" { Lane::Degradation } else { Lane::Outage };
         let facts = IncidentFacts { incident: IncidentId::from_derived(incident), lane, ..samples::facts() };
         let event = EventKind::ALL.into_iter().find(|kind| kind.word() == event.trim_end_matches('!')).expect("an event");
-        let notification = Notification { key: format!("{n}"), event, ..samples::notification(facts) };
+        let notification = Notification { key: format!("{n}"), event, may_be_repeat, ..samples::notification(facts) };
         let id = i64::try_from(n).expect("small");
         OutboxRow {
             id,
             n_attempts,
             owed_since: notification.at,
             notification,
+            remaining: Vec::new(),
+            is_overtaken: false,
             is_opening_lost: word.ends_with('!'),
             opening: None,
             behind: Vec::new(),
@@ -185,12 +198,15 @@ mod tests {
             ("O:down", 0, "0 of 1, as it is"),
             ("O:down O:recovered", 0, "1 of 2, passed"),
             ("O:down O:reminder O:reminder O:recovered O:down", 0, "3 of 4, passed"),
-            // It was tried, so it may have arrived.
-            ("O:down*1 O:recovered", 599, "0 of 1, as it is"),
-            ("O:down*1 O:recovered", 600, "1 of 2, passed"),
+            // Every attempt was refused, or never got through: nobody has heard of it.
+            ("O:down*1 O:recovered", 1, "1 of 2, passed"),
+            ("O:down*9 O:reminder*1 O:recovered", 1, "2 of 3, passed"),
+            // One had no answer, so it may have arrived.
+            ("O:down*1? O:recovered", 599, "0 of 1, as it is"),
+            ("O:down*1? O:recovered", 600, "1 of 2, passed"),
             // Once told together, also in the attempts that follow.
-            ("O:down*3 O:recovered*3", 60, "1 of 2, passed"),
-            ("O:down*4 O:recovered*3", 60, "0 of 1, as it is"),
+            ("O:down*3? O:recovered*3?", 60, "1 of 2, passed"),
+            ("O:down*4? O:recovered*3?", 60, "0 of 1, as it is"),
             ("O:certificate O:recovered", 0, "1 of 2, passed"),
             ("O:down O:acknowledged O:recovered", 0, "2 of 3, passed"),
             // What is behind another incident keeps its place.
@@ -224,10 +240,11 @@ mod tests {
         for manner in [Manner::Together, Manner::Apart] {
             assert_told("D:degraded O:down", manner, 0, "1 of 2, as it is");
             assert_told("D:degraded D:reminder O:down O:reminder", manner, 0, "2 of 4, as it is");
-            assert_told("D:degraded*1 O:down", manner, 0, "0 of 1, as it is");
-            assert_told("D:degraded*1 O:down", manner, 600, "1 of 2, as it is");
+            assert_told("D:degraded*1 O:down", manner, 0, "1 of 2, as it is");
+            assert_told("D:degraded*1? O:down", manner, 0, "0 of 1, as it is");
+            assert_told("D:degraded*1? O:down", manner, 600, "1 of 2, as it is");
             // The end of the degradation is told first, if it has one.
-            assert_told("D:degraded*1 D:recovered O:down", manner, 0, "0 of 1, as it is");
+            assert_told("D:degraded*1? D:recovered O:down", manner, 0, "0 of 1, as it is");
         }
         assert_told("D:degraded O:down O:recovered", Manner::Together, 0, "2 of 3, passed");
     }

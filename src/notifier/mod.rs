@@ -82,6 +82,7 @@ pub mod pushbullet;
 pub mod pushover;
 pub mod request;
 pub mod rocketchat;
+pub mod room;
 pub mod sample;
 pub mod shared;
 pub mod shorten;
@@ -279,7 +280,7 @@ pub fn system_chance() -> f64 {
 pub async fn send_test(sink: &impl Sink, channel: &Channel, server: &Server, clock: &Clock) -> Tried {
     let notification = test_notice(channel.name.clone(), clock.now().wall);
     let links = Links::new(server);
-    let envelope = Envelope { channel, notification: &notification, told: &[&notification], links: &links, first: None };
+    let envelope = Envelope { channel, notification: &notification, told: &[&notification], links: &links, first: None, only: &[] };
     let mut tried = attempt(sink, clock, envelope).await;
     if tried.outcome.is_ok() && keeps_open(&channel.spec) {
         let end = test_end(&notification);

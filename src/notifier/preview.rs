@@ -79,7 +79,7 @@ pub fn preview_of(config: &Config, channel: &Channel, event: EventKind, now: Uni
     let notification = sample(channel.name.clone(), event, monitor, now);
     // An incident that does not exist is acknowledged by nobody, whatever signed its links.
     let links = Links::new(&config.server).signed(LinkKeys::new(config, &Secret::new("preview")));
-    let message = Message { notification: &notification, on: &channel.on, links: &links, now, first: None };
+    let message = Message { notification: &notification, on: &channel.on, links: &links, now, first: None, unnamed: None };
     preview(channel, &message).map_err(|error| error.to_string())
 }
 

@@ -20,6 +20,7 @@ use crate::model::channel::WebhookSpec;
 use crate::model::channel::spec::EmailSpec;
 use crate::model::channel::spec::MailTls;
 use crate::model::channel::spec::Mailbox;
+use crate::model::channel::spec::NtfySpec;
 use crate::model::id::ChannelName;
 use crate::model::id::IncidentId;
 use crate::model::id::MonitorId;
@@ -207,6 +208,8 @@ impl World {
                 notification,
                 told: 0,
                 opening: None,
+                remaining: Vec::new(),
+                is_overtaken: false,
             }
         });
         World::new(bundle::of(&tellings))
@@ -229,7 +232,7 @@ impl World {
     /// At the time it was decided.
     pub(super) fn message(&self) -> Message<'_> {
         let now = self.notification.at;
-        Message { notification: &self.notification, on: &self.on, links: &self.links, now, first: self.first.as_ref() }
+        Message { notification: &self.notification, on: &self.on, links: &self.links, now, first: self.first.as_ref(), unnamed: None }
     }
 }
 
@@ -244,6 +247,10 @@ pub(super) fn channel(name: &str, spec: ChannelSpec) -> Channel {
 
 pub(super) fn webhook(url: &str) -> WebhookSpec {
     WebhookSpec { url: Secret::new(url), method: "POST".to_owned(), headers: Vec::new(), secret: None, body: None }
+}
+
+pub(super) fn ntfy() -> NtfySpec {
+    NtfySpec { url: "https://ntfy.sh".to_owned(), topic: Secret::new("topic"), credentials: None, priority: 5 }
 }
 
 pub(super) fn mail_to(host: &str) -> EmailSpec {

@@ -219,6 +219,11 @@ impl Shared {
         (ledger.attempt(key), ledger.sent(key))
     }
 
+    /// Whether a message may have arrived although nobody says so, by what was said of its attempts.
+    pub(super) fn may_have_arrived(&self, key: &str) -> bool {
+        locked(&self.inner.ledger).may_have_arrived(key)
+    }
+
     /// What the service calls a message, whichever node sent it.
     pub(super) fn called(&self, key: &str) -> Option<ServiceId> {
         locked(&self.inner.ledger).called(key).cloned()

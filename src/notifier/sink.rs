@@ -72,13 +72,15 @@ pub struct Envelope<'a> {
     pub links: &'a Links,
     /// What the service calls the message that this one follows, as far as it is known.
     pub first: Option<&'a ServiceId>,
+    /// Of several recipients those that are still to be told; all of them, when none is named.
+    pub only: &'a [String],
 }
 
 impl<'a> Envelope<'a> {
     /// What is to be said, at the time of the attempt.
     #[must_use]
     pub fn message(&self, now: UnixMillis) -> Message<'a> {
-        Message { notification: self.notification, on: &self.channel.on, links: self.links, now, first: self.first }
+        Message { notification: self.notification, on: &self.channel.on, links: self.links, now, first: self.first, unnamed: None }
     }
 }
 
@@ -186,7 +188,11 @@ impl Sink for ChannelSink {
         let message = envelope.message(self.clock.now().wall);
         match way(&envelope.channel.spec) {
             Way::Http(kind) => self.converse(kind, &message, heard).await,
-            Way::Mail(spec) => smtp::send(spec, self.tls_for(spec)?, &email::mail(spec, &message)?, heard).await,
+            Way::Mail(spec) => {
+                let mail = email::mail(spec, &message)?.only_to(envelope.only);
+                // Whoever it is for is not in the config any more.
+                if mail.to.is_empty() { Ok(()) } else { smtp::send(spec, self.tls_for(spec)?, &mail, heard).await }
+            }
             Way::Program(spec) => command::send(spec, &message, heard).await,
         }
     }

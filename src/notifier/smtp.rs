@@ -26,6 +26,7 @@ use crate::notifier::dns::addresses;
 use crate::notifier::email::Mail;
 use crate::notifier::error::SendError;
 use crate::notifier::heard::Heard;
+use crate::notifier::heard::LeftOut;
 use crate::notifier::shorten::fit;
 use crate::store::AnsweredBy;
 
@@ -37,6 +38,9 @@ const ANSWER_BYTES_MAX: usize = 32 << 10;
 
 /// Length of a reason that comes from below, as it is stored and shown.
 const REASON_BYTES_MAX: usize = 300;
+
+/// Length of what is said of recipients that were refused: a few addresses, each with the reason.
+const LEFT_OUT_BYTES_MAX: usize = 1000;
 
 /// Carries bytes, encrypted or not.
 trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -158,6 +162,19 @@ fn meaning(code: u16) -> &'static str {
     }
 }
 
+/// Who of so many recipients was refused. What may pass is tried again, for them alone.
+fn left_out(n: usize, refusals: &[(&String, SendError)]) -> LeftOut {
+    let is_lasting = |error: &SendError| matches!(error, SendError::Permanent(_));
+    let words = refusals.iter().map(|(to, error)| {
+        let what = if is_lasting(error) { "is not told" } else { "is tried again" };
+        format!("`{to}` {what}, {error}")
+    });
+    LeftOut {
+        remaining: refusals.iter().filter(|(_, error)| !is_lasting(error)).map(|(to, _)| (*to).clone()).collect(),
+        said: fit(&format!("taken for {} of {n}; {}", n - refusals.len(), words.collect::<Vec<_>>().join("; ")), LEFT_OUT_BYTES_MAX),
+    }
+}
+
 impl<'a> Talk<'a> {
     fn new(wire: Box<dyn Wire>, notes: &'a Heard) -> Talk<'a> {
         Talk { wire, notes, heard: Vec::new() }
@@ -193,7 +210,7 @@ impl<'a> Talk<'a> {
         Ok(())
     }
 
-    /// Who is refused does not keep the mail from the others; only when all are, it has failed.
+    /// Who is refused does not keep the mail from the others; only when all are, it has failed. Who it is kept from is taken down.
     async fn hand_over(&mut self, mail: &Mail) -> Result<(), SendError> {
         self.say(&format!("MAIL FROM:<{}>", mail.from), "MAIL FROM").await?;
         let mut refusals = Vec::new();
@@ -207,15 +224,15 @@ impl<'a> Talk<'a> {
             let first = refusals.iter().position(|(_, error)| !matches!(error, SendError::Permanent(_))).unwrap_or(0);
             return Err(refusals.swap_remove(first).1);
         }
-        for (to, error) in &refusals {
-            tracing::warn!(%error, "of several recipients `{to}` was refused, and will not get this mail: {error}");
-        }
         self.say("DATA", "DATA").await?;
         self.notes.note_departure();
         self.write(&stuffed(&mail.text)).await?;
         let answer = self.answer("the mail").await?;
         self.notes.note_answered();
         answer.judged("the mail")?;
+        if !refusals.is_empty() {
+            self.notes.note_left_out(left_out(mail.to.len(), &refusals));
+        }
         // It is accepted. Whether the server hears the goodbye changes nothing.
         let _ = self.write(b"QUIT\r\n").await;
         Ok(())

@@ -4,7 +4,8 @@
 //!
 //! The first message of a quiet channel goes out at once, with all that waits beside it. What comes within [`GATHER`] of it waits for the
 //! end of that time and goes out together, and so on as long as more comes: so nobody is kept waiting in quiet times, and a storm is a few
-//! messages. What is told in one is claimed together and noted in one transaction: after a crash in between it is told again, all of it.
+//! messages. Where the names of a bundle have no room in one, they are told in several, as long as the storm has no more than
+//! [`STORM_MESSAGES`]. What is told in one is claimed together and noted in one transaction: after a crash in between it is told again, all of it.
 //! Channels that open and end something at a service get everything by itself and at once, see [`Manner`].
 
 use std::collections::HashMap;
@@ -53,6 +54,7 @@ use crate::notifier::merge::telling;
 use crate::notifier::outbox::Mark;
 use crate::notifier::outbox::Outbox;
 use crate::notifier::payload::Links;
+use crate::notifier::room::fitting;
 use crate::notifier::shared::Shared;
 use crate::notifier::shared::Verdict;
 use crate::notifier::signed::LinkKeys;
@@ -61,13 +63,16 @@ use crate::notifier::sink::Envelope;
 use crate::notifier::sink::Sink;
 use crate::notifier::worker::due::Due;
 use crate::notifier::worker::due::accepted;
+use crate::notifier::worker::due::partly;
 use crate::notifier::worker::due::portion;
+use crate::notifier::worker::due::rest_given_up;
 use crate::notifier::worker::due::steps;
 use crate::notifier::worker::due::with_another;
 use crate::rules::quiet;
 use crate::store::Attempt;
 use crate::store::CommitError;
 use crate::store::OutboxRow;
+use crate::supervise::caught;
 
 mod due;
 
@@ -103,6 +108,9 @@ const FORMER_TRIES: u32 = 4;
 const FORMER_KEY: &str = "sent with the settings by which its beginning was sent, because the channel's were changed since";
 const FORMER_KEY_REFUSED: &str = "sent with the channel's new settings, because those by which its beginning was sent do not work any more: what is open there has to be closed by hand";
 const FORMER_KEY_LOST: &str = "sent with the channel's new settings; its beginning was sent with others that are not known any more, and what is open there has to be closed by hand";
+
+/// Messages that a storm may be told in so that all names have room, the first one included. Beyond that nobody reads names.
+const STORM_MESSAGES: usize = 3;
 
 /// Messages of a channel that left the config that are looked at in one go.
 const BURIED_AT_ONCE: usize = 20;
@@ -163,6 +171,8 @@ pub(super) struct Worker<O, S> {
     n_refused: HashMap<i64, usize>,
     /// Until when messages are gathered.
     gathers_until: Option<UnixMillis>,
+    /// Messages that were taken one after the other, without a time in between in which nothing came.
+    n_in_storm: usize,
     /// How the channel was last spoken to; when that changes, its past says nothing any more.
     spec: Option<ChannelSpec>,
 }
@@ -175,7 +185,7 @@ enum Step {
 
 impl<O: Outbox, S: Sink> Worker<O, S> {
     pub(super) fn new(channel: ChannelName, desk: Desk<O, S>) -> Worker<O, S> {
-        Worker { channel, desk, rest: Rest::default(), n_refused: HashMap::new(), gathers_until: None, spec: None }
+        Worker { channel, desk, rest: Rest::default(), n_refused: HashMap::new(), gathers_until: None, n_in_storm: 0, spec: None }
     }
 
     pub(super) async fn run(mut self) {
@@ -213,6 +223,9 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
         let Some(rows) = self.claim(now, limit).await else { return Step::WaitUntil(now + PAUSE) };
         if rows.is_empty() {
             return self.next_due(now).await;
+        }
+        if self.gathers_until.is_none_or(|until| GATHER <= now.since(until)) {
+            self.n_in_storm = 0;
         }
         let is_full = rows.len() == limit;
         let (rows, quiet) = self.leave_quiet(channel, (rows, is_full), now).await;
@@ -270,16 +283,39 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
 
     /// Looks whose turn these rows are, and tells those that are ours, in one message.
     async fn attend(&mut self, rows: Vec<OutboxRow>, to: &To<'_>) {
-        let (due, mut marks) = self.whose_turn(rows, to);
-        let (due, later) = portion(due, &self.n_refused);
+        let is_full = PARTS_MAX <= rows.len();
+        let (mut due, mut marks) = self.whose_turn(rows, to);
+        due.sort_by_cached_key(|due| bundle::place(&due.telling.notification));
+        let (mut due, mut later) = portion(due, &self.n_refused);
+        // Where more wait than one message tells, the rest of them is a message already.
+        let rest = if is_full { Vec::new() } else { due.split_off(self.n_with_room(&due, to).await) };
+        let goes_on = !rest.is_empty();
+        later.extend(rest);
         let next_at = self.now();
         marks.extend(later.iter().map(|due| (due.telling.rows[0].id, Mark::Waits { next_at })));
         self.settle(marks, None).await;
+        let n_before = self.n_in_storm;
         if due.iter().any(|due| due.attempts.is_some()) {
             self.attempt_for_all(due, to).await;
         } else if !due.is_empty() {
             self.attempt(&due, to).await;
         }
+        if goes_on && self.n_in_storm != n_before {
+            // What had no room is no news to be gathered.
+            self.gathers_until = Some(self.now());
+        }
+    }
+
+    /// How many of these, the first ones, are told in the next message: those whose names have room in it, as long as a storm has messages
+    /// left.
+    async fn n_with_room(&self, due: &[Due], to: &To<'_>) -> usize {
+        if due.len() < 2 || STORM_MESSAGES <= self.n_in_storm + 1 {
+            return due.len();
+        }
+        let tellings: Vec<Telling> = due.iter().map(|due| due.telling.clone()).collect();
+        let now = self.now();
+        // What panics here panics when it is sent, and is told of then.
+        caught(async { fitting(&tellings, to.channel, to.links, now) }).await.unwrap_or(due.len())
     }
 
     /// Sorts rows into those to be told now and those that are somebody else's, with what is to be noted of these.
@@ -287,7 +323,8 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
         let now = self.now();
         let (mut due, mut marks) = (Vec::new(), Vec::new());
         for mut row in rows {
-            let Some(shared) = &self.desk.shared else {
+            // To the other nodes it is sent; whom it has not reached is this one's business.
+            let Some(shared) = self.desk.shared.as_ref().filter(|_| row.remaining.is_empty()) else {
                 due.push(Due { telling: telling(row, to.manner, now), attempts: None });
                 continue;
             };
@@ -297,8 +334,10 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
                     row.behind.retain(|behind| shared.past(&behind.notification.key).1.is_none());
                     // What another node tried may have arrived as well.
                     row.n_attempts = row.n_attempts.max(shared.past(&row.notification.key).0);
+                    row.notification.may_be_repeat |= may_be_repeat;
                     for behind in &mut row.behind {
                         behind.n_attempts = behind.n_attempts.max(shared.past(&behind.notification.key).0);
+                        behind.notification.may_be_repeat |= shared.may_have_arrived(&behind.notification.key);
                     }
                     let mut telling = telling(row, to.manner, now);
                     telling.notification.may_be_repeat |= may_be_repeat;
@@ -335,12 +374,18 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
     }
 
     async fn attempt(&mut self, due: &[Due], to: &To<'_>) {
-        let (key, Tried { outcome, record }) = self.send(due, to).await;
+        let (key, Tried { outcome, record, remaining }) = self.send(due, to).await;
         let now = self.now();
-        self.rest.note(outcome.as_ref().copied(), now, (self.desk.chance)());
+        let before = due[0].telling.remaining.as_slice();
+        // The others have it, so the channel is well.
+        if before.is_empty() {
+            self.rest.note(outcome.as_ref().copied(), now, (self.desk.chance)());
+        }
         let marks = match &outcome {
-            Ok(()) => accepted(due, &key, now),
-            Err(error) => self.not_accepted(due, error, now),
+            Ok(()) => self.arrived(due, (&key, &remaining), &record, now),
+            Err(error) if before.is_empty() => self.not_accepted(due, error, now),
+            Err(error @ SendError::Permanent(_)) => rest_given_up(due, error, now),
+            Err(error) => partly(due, &error.to_string(), before, (now, (self.desk.chance)())),
         };
         self.conclude(due, &key, marks, &record).await;
     }
@@ -354,12 +399,12 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
         if due.is_empty() {
             return;
         }
-        let (key, Tried { outcome, record }) = self.send(&due, to).await;
+        let (key, Tried { outcome, record, remaining }) = self.send(&due, to).await;
         let now = self.now();
         match outcome {
             Ok(()) => {
                 self.rest.note(Ok(()), now, (self.desk.chance)());
-                self.conclude(&due, &key, accepted(&due, &key, now), &record).await;
+                self.conclude(&due, &key, self.arrived(&due, (&key, &remaining), &record, now), &record).await;
                 if let Some(called) = &record.called {
                     shared.note_called(&key, called.clone());
                 }
@@ -388,6 +433,14 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
         }
     }
 
+    /// What becomes of rows that arrived, at all recipients or at some.
+    fn arrived(&self, due: &[Due], (key, remaining): (&str, &[String]), record: &Attempt, now: UnixMillis) -> Vec<(i64, Mark)> {
+        if remaining.is_empty() {
+            return accepted(due, key, now);
+        }
+        partly(due, record.reason.as_deref().unwrap_or_default(), remaining, (now, (self.desk.chance)()))
+    }
+
     /// Waits until the others have heard of our claims, and leaves to them what they claimed as well.
     async fn give_way(&mut self, shared: &Shared, due: Vec<Due>) -> Vec<Due> {
         let ahead = if shared.has_new_order() { CLAIM_FIRST_ANEW } else { CLAIM_FIRST };
@@ -405,7 +458,9 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
         let notification = bundle::of(&tellings);
         let told: Vec<&Notification> = tellings.iter().flat_map(|telling| &telling.rows).map(|row| &row.notification).collect();
         let first = self.first(&tellings);
-        let envelope = Envelope { channel: to.channel, notification: &notification, told: &told, links: to.links, first: first.as_ref() };
+        let only = &due[0].telling.remaining;
+        let envelope =
+            Envelope { channel: to.channel, notification: &notification, told: &told, links: to.links, first: first.as_ref(), only };
         let mut tried = self.attempt_where_it_began(envelope, due[0].telling.rows[0].n_attempts, to).await;
         if tried.outcome.is_ok()
             && notification.event.opens()
@@ -414,8 +469,9 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
             tried.record.called = to.places.mark(&place);
         }
         // Without an answer there is a rest instead, which is longer each time.
-        if matches!(tried.outcome, Ok(()) | Err(SendError::Permanent(_))) {
+        if only.is_empty() && matches!(tried.outcome, Ok(()) | Err(SendError::Permanent(_))) {
             self.gathers_until = Some(self.now() + GATHER);
+            self.n_in_storm += usize::from(tried.outcome.is_ok());
         }
         (notification.key, tried)
     }
@@ -488,7 +544,7 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
         }
         // What is said in the log holds over a crash.
         self.settle(marks.clone(), Some(record)).await;
-        self.log(due, key, &marks);
+        self.log(due, key, (&marks, record));
     }
 
     /// The channel is not in the config: gives up what has waited a day for it, and leaves the rest alone.
@@ -539,11 +595,13 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
         }
     }
 
-    /// One line for each message, however much it tells.
-    fn log(&self, due: &[Due], key: &str, marks: &[(i64, Mark)]) {
+    /// One line for each message, however much it tells. Why it was not accepted is what the attempt says: a row that was told in another
+    /// one's message names that message, which is this one.
+    fn log(&self, due: &[Due], key: &str, (marks, record): (&[(i64, Mark)], &Attempt)) {
+        let error = record.reason.as_deref().unwrap_or_default();
         let channel = &self.channel;
         let (n_messages, n_attempts) = (marks.len(), due[0].telling.rows[0].n_attempts.saturating_add(1));
-        if let Some((_, Mark::Retry { next_at, error })) = marks.iter().find(|(_, mark)| matches!(mark, Mark::Retry { .. })) {
+        if let Some((_, Mark::Retry { next_at, .. })) = marks.iter().find(|(_, mark)| matches!(mark, Mark::Retry { .. })) {
             // With peers the turn goes round at once.
             let next = match spoken(next_at.since(self.now())) {
                 _ if *next_at <= self.now() => "the next node tries".to_owned(),
@@ -551,8 +609,11 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
             };
             tracing::warn!(%channel, key, n_messages, n_attempts, error, "message `{key}` not accepted by channel `{channel}`, {next}: {error}");
         }
-        if let Some((_, Mark::Dead { error, .. })) = marks.iter().find(|(_, mark)| matches!(mark, Mark::Dead { .. })) {
+        if marks.iter().any(|(_, mark)| matches!(mark, Mark::Dead { .. })) {
             tracing::error!(%channel, key, n_messages, n_attempts, error, "message `{key}` given up, channel `{channel}` did not accept it: {error}");
+        }
+        if marks.iter().any(|(_, mark)| matches!(mark, Mark::Partly { .. } | Mark::Enough { .. })) {
+            tracing::warn!(%channel, key, n_messages, n_attempts, error, "message `{key}` did not reach all recipients of channel `{channel}`: {error}");
         }
         if marks.iter().any(|(_, mark)| matches!(mark, Mark::Sent { .. } | Mark::Together { .. })) {
             tracing::info!(%channel, key, n_messages, n_attempts, "message `{key}` accepted by channel `{channel}`");

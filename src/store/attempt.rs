@@ -30,10 +30,10 @@ const SLICE_ROWS: i64 = 500;
 
 /// Keeps an attempt as the newest of a message, which has been marked already as of `ended_at`, and what it says of the channel.
 pub(super) fn put(desk: &Desk, message: i64, attempt: &Attempt, ended_at: UnixMillis) -> rusqlite::Result<()> {
-    let (name, n): (String, u32) = desk
+    let (name, n, is_rest): (String, u32, bool) = desk
         .conn
-        .prepare_cached("SELECT channel, n_attempts FROM outbox WHERE id = ?1")?
-        .query_row([message], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        .prepare_cached("SELECT channel, n_attempts, remaining IS NOT NULL FROM outbox WHERE id = ?1")?
+        .query_row([message], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     let Attempt { at, took, outcome, reason, answer, called: _, is_unanswered: _ } = attempt;
     let until = match outcome {
         AttemptOutcome::Later(until) => Some(until.0),
@@ -56,6 +56,8 @@ pub(super) fn put(desk: &Desk, message: i64, attempt: &Attempt, ended_at: UnixMi
     ))?;
     match outcome {
         AttemptOutcome::Accepted => channel::note_accepted(desk, &name, ended_at),
+        // That one of several recipients is not reached says nothing of the channel, which has reached the others.
+        AttemptOutcome::Refused | AttemptOutcome::Failed | AttemptOutcome::Later(_) if is_rest => Ok(()),
         AttemptOutcome::Refused | AttemptOutcome::Failed | AttemptOutcome::Later(_) => channel::note_failed(desk, &name, ended_at, attempt),
     }
 }

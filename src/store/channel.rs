@@ -106,13 +106,20 @@ pub(super) fn all(conn: &Connection) -> rusqlite::Result<Vec<ChannelFacts>> {
         change(all.entry(name.clone()).or_insert_with(|| ChannelFacts::new(name)));
     };
     let mut waiting = conn.prepare_cached(
-        "SELECT channel, count(*), min(CASE WHEN n_attempts > 0 THEN coalesce(again_at, at) ELSE due_at END), min(due_at)
+        // What only some of several recipients miss is not late.
+        "SELECT channel, count(*),
+             min(CASE WHEN remaining IS NOT NULL THEN NULL WHEN n_attempts > 0 THEN coalesce(again_at, at) ELSE due_at END), min(due_at)
          FROM outbox WHERE state = 'waiting' GROUP BY channel",
     )?;
     for (name, n, oldest, next_at) in readable(&mut waiting.query([])?, "channel", |row| {
-        Ok((ChannelName::parse(&row.get::<_, String>(0)?)?, number(row.get(1)?), UnixMillis(row.get(2)?), UnixMillis(row.get(3)?)))
+        Ok((
+            ChannelName::parse(&row.get::<_, String>(0)?)?,
+            number(row.get(1)?),
+            row.get::<_, Option<i64>>(2)?.map(UnixMillis),
+            UnixMillis(row.get(3)?),
+        ))
     })? {
-        of(name, &|facts| (facts.n_waiting, facts.oldest, facts.next_at) = (n, Some(oldest), Some(next_at)));
+        of(name, &|facts| (facts.n_waiting, facts.oldest, facts.next_at) = (n, oldest, Some(next_at)));
     }
     let mut dead = conn.prepare_cached("SELECT channel, count(*), max(ended_at) FROM outbox WHERE state = 'dead' GROUP BY channel")?;
     for (name, n, at) in readable(&mut dead.query([])?, "channel", |row| {

@@ -1,7 +1,7 @@
 //! Messages owed: written with the change that makes them owed, leased for sending, noted as sent afterwards.
 //!
 //! A crash between sending and noting repeats a message rather than losing it. Within one channel and monitor the oldest unsent
-//! message holds back the later ones, so that a recovery never overtakes its outage.
+//! message holds back the later ones, so that a recovery never overtakes its outage; the same with notices about one thing of vigilmon's own.
 
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ pub(super) fn owe(desk: &Desk, notification: &Notification) -> rusqlite::Result<
     let Notification { key, channel, event, at, subject, may_be_repeat: _ } = notification;
     let (queue, incident) = match subject {
         Subject::Incident(facts) | Subject::Passed(facts) => (facts.monitor.as_str(), Some(facts.incident.as_str())),
-        Subject::SelfNotice { .. } | Subject::Bundle(_) => ("", None),
+        Subject::SelfNotice { .. } | Subject::Bundle(_) => (notice_queue(key), None),
     };
     let json = message::to_json(subject);
     let mut insert = desk.conn.prepare_cached(
@@ -69,7 +69,20 @@ pub(super) fn owe(desk: &Desk, notification: &Notification) -> rusqlite::Result<
         let key = format!("{key}-{}", facts.started_at.0);
         insert.execute((key, channel.as_str(), queue, event.word(), incident, at.0, &json))?;
     }
+    // Whom an older one has not reached is tried once more, and then this one is told: it must not wait for a single recipient.
+    desk.conn
+        .prepare_cached(
+            "UPDATE outbox SET due_at = min(due_at, ?3)
+             WHERE state = 'waiting' AND channel = ?1 AND queue = ?2 AND remaining IS NOT NULL AND leased = 0",
+        )?
+        .execute((channel.as_str(), queue, at.0))?;
     Ok(())
+}
+
+/// The queue of a notice about vigilmon itself: what it is about, which its key begins with. So the end of a trouble does not overtake its
+/// beginning, and what is about something else waits for nothing. No monitor has a colon in its id.
+fn notice_queue(key: &str) -> &str {
+    key.rsplit_once(':').map_or(key, |(about, _)| about)
 }
 
 /// Nodes that see one incident say that it began at slightly different times: they confirm at their own pace. What begins further
@@ -118,7 +131,7 @@ pub(super) fn claim(desk: &Desk, claim: &Claim) -> rusqlite::Result<Vec<OutboxRo
     let sql = format!(
         "UPDATE outbox SET unsure = unsure | leased, leased = 1, due_at = ?3 WHERE state = 'waiting' AND id IN (
              SELECT o.id FROM ({HEADS}) AS head JOIN outbox o ON o.id = head.id WHERE o.due_at <= ?2 ORDER BY o.id LIMIT ?4)
-         RETURNING id, n_attempts, key, event, at, subject, again_at, queue, unsure"
+         RETURNING id, n_attempts, key, event, at, subject, again_at, queue, unsure, remaining"
     );
     let limit = i64::try_from(claim.limit).unwrap_or(i64::MAX);
     let until = claim.now + claim.lease;
@@ -130,6 +143,9 @@ pub(super) fn claim(desk: &Desk, claim: &Claim) -> rusqlite::Result<Vec<OutboxRo
         match outbox_row(&claim.channel, row) {
             Ok(mut found) => {
                 found.notification.may_be_repeat = row.get(8)?;
+                // What cannot be read is told to all once more.
+                let remaining: Option<String> = row.get(9)?;
+                found.remaining = remaining.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default();
                 claimed.push((found, row.get::<_, String>(7)?));
             }
             Err(Unreadable(why)) => unreadable.push((row.get::<_, i64>(0)?, why)),
@@ -148,8 +164,13 @@ pub(super) fn claim(desk: &Desk, claim: &Claim) -> rusqlite::Result<Vec<OutboxRo
 /// What waits behind a row about the same incident, or about the outage that its degradation became; and whether the incident that it
 /// ends was ever told of.
 fn with_company(conn: &Connection, mut row: OutboxRow, queue: &str) -> rusqlite::Result<OutboxRow> {
+    if !row.remaining.is_empty() {
+        row.is_overtaken = conn
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM outbox WHERE state = 'waiting' AND channel = ?1 AND queue = ?2 AND ?3 < id)")?
+            .query_row((row.notification.channel.as_str(), queue, row.id), |row| row.get(0))?;
+    }
     let Notification { channel, event, subject, .. } = &row.notification;
-    // Messages about vigilmon itself have nothing to do with each other.
+    // Of messages about vigilmon itself each is told.
     let Subject::Incident(facts) = subject else { return Ok(row) };
     if !event.opens() {
         row.opening = opening(conn, (facts.incident.as_str(), channel.as_str()))?;
@@ -160,7 +181,7 @@ fn with_company(conn: &Connection, mut row: OutboxRow, queue: &str) -> rusqlite:
         row.is_opening_lost = lost;
     }
     let mut select = conn.prepare_cached(
-        "SELECT id, n_attempts, key, event, at, subject, again_at, incident FROM outbox
+        "SELECT id, n_attempts, key, event, at, subject, again_at, incident, unsure FROM outbox
          WHERE state = 'waiting' AND channel = ?1 AND queue = ?2 AND ?3 < id ORDER BY id LIMIT ?4",
     )?;
     let mut rows = select.query((channel.as_str(), queue, row.id, BEHIND_MAX))?;
@@ -174,8 +195,9 @@ fn with_company(conn: &Connection, mut row: OutboxRow, queue: &str) -> rusqlite:
             (incident, may_get_worse) = (IncidentId::from_derived(&about), false);
         }
         // One that cannot be read is met, and given up, when its turn comes; what is behind it waits until then.
-        let Ok(found) = outbox_row(&row.notification.channel, found) else { break };
-        row.behind.push(found);
+        let Ok(mut behind) = outbox_row(&row.notification.channel, found) else { break };
+        behind.notification.may_be_repeat = found.get(8)?;
+        row.behind.push(behind);
     }
     drop(rows);
     Ok(row)
@@ -205,6 +227,8 @@ fn outbox_row(channel: &ChannelName, row: &Row<'_>) -> Result<OutboxRow, Unreada
             subject: message::from_json(&row.get::<_, String>(5)?)?,
             may_be_repeat: false,
         },
+        remaining: Vec::new(),
+        is_overtaken: false,
         is_opening_lost: false,
         opening: None,
         behind: Vec::new(),
@@ -224,6 +248,12 @@ pub(super) fn mark(desk: &Desk, id: i64, mark: &Mark, attempt: Option<&Attempt>)
         Mark::Sent { at } => sent(desk, id, *at, attempt),
         Mark::Together { at, with } => together(desk, id, *at, (with, attempt)),
         Mark::Retry { next_at, error } => retry(desk, id, *next_at, (error, attempt)),
+        Mark::Partly { next_at, error, remaining } => {
+            let json = serde_json::Value::from(remaining.as_slice()).to_string();
+            desk.conn.prepare_cached("UPDATE outbox SET remaining = ?2 WHERE id = ?1 AND state = 'waiting'")?.execute((id, json))?;
+            retry(desk, id, *next_at, (error, attempt))
+        }
+        Mark::Enough { at, error } => enough(desk, id, *at, (error, attempt)),
         Mark::Waits { next_at } => wait(desk, id, *next_at),
         Mark::Elsewhere { at } => elsewhere(desk, id, *at),
         Mark::Dead { at, error } => dead(desk, id, *at, (error, attempt)),
@@ -251,6 +281,18 @@ fn sent(desk: &Desk, id: i64, at: UnixMillis, attempt: Option<&Attempt>) -> rusq
              WHERE id = ?1 AND state = 'waiting'",
         )?
         .execute((id, at.0, attempt.and_then(|attempt| attempt.called.as_ref()).map(ServiceId::as_str)))?;
+    attempt.filter(|_| n == 1).map_or(Ok(()), |attempt| attempt::put(desk, id, attempt, at))
+}
+
+/// Notes that a message was accepted for some of its recipients, and is not told to the others.
+fn enough(desk: &Desk, id: i64, at: UnixMillis, (error, attempt): (&str, Option<&Attempt>)) -> rusqlite::Result<()> {
+    let n = desk
+        .conn
+        .prepare_cached(
+            "UPDATE outbox SET state = 'sent', ended_at = ?2, leased = 0, n_attempts = n_attempts + 1, last_error = ?3
+             WHERE id = ?1 AND state = 'waiting'",
+        )?
+        .execute((id, at.0, error))?;
     attempt.filter(|_| n == 1).map_or(Ok(()), |attempt| attempt::put(desk, id, attempt, at))
 }
 
@@ -297,7 +339,7 @@ pub(super) fn elsewhere_by_key(desk: &Desk, key: &str, at: UnixMillis) -> rusqli
         .conn
         .prepare_cached(
             "UPDATE outbox SET state = 'sent', ended_at = ?2, leased = 0, last_error = ?3
-             WHERE key = ?1 AND state = 'waiting' AND leased = 0",
+             WHERE key = ?1 AND state = 'waiting' AND leased = 0 AND remaining IS NULL",
         )?
         .execute((key, at.0, ELSEWHERE))?;
     if n == 0 { Ok(()) } else { channel::note_elsewhere(desk, key, at) }
@@ -325,11 +367,10 @@ fn dead(desk: &Desk, id: i64, at: UnixMillis, (error, attempt): (&str, Option<&A
     attempt.map_or(Ok(()), |attempt| attempt::put(desk, id, attempt, at))
 }
 
-/// Of every queue of a channel the newest message that arrived, and rows that were given up after it. Notices about vigilmon itself have
-/// nothing to do with each other.
+/// Of every queue of a channel the newest message that arrived, and rows that were given up after it.
 const REVIVE: &str = "
     WITH arrived AS MATERIALIZED (
-        SELECT queue, max(id) AS id FROM outbox WHERE channel = ?1 AND state = 'sent' AND queue <> '' GROUP BY queue
+        SELECT queue, max(id) AS id FROM outbox WHERE channel = ?1 AND state = 'sent' GROUP BY queue
     )
     UPDATE outbox SET state = 'waiting', due_at = ?2, again_at = ?2, ended_at = NULL, leased = 0
     WHERE state = 'dead' AND channel = ?1 AND coalesce((SELECT arrived.id FROM arrived WHERE arrived.queue = outbox.queue), 0) < id";
@@ -343,11 +384,7 @@ pub(super) fn revive(desk: &Desk, channel: &ChannelName, id: i64, now: UnixMilli
         .query_row((id, channel.as_str()), |row| row.get(0))
         .optional()?;
     let Some(queue) = queue else { return Ok(Revived::NotDead) };
-    let n = if queue.is_empty() {
-        desk.conn.prepare_cached(&format!("{REVIVE} AND id = ?3"))?.execute((channel.as_str(), now.0, id))?
-    } else {
-        desk.conn.prepare_cached(&format!("{REVIVE} AND ?3 <= id AND queue = ?4"))?.execute((channel.as_str(), now.0, id, queue))?
-    };
+    let n = desk.conn.prepare_cached(&format!("{REVIVE} AND ?3 <= id AND queue = ?4"))?.execute((channel.as_str(), now.0, id, queue))?;
     // What was given up later may be up to date when this is not; it is asked for by itself.
     let is_waiting: bool =
         desk.conn.prepare_cached("SELECT state = 'waiting' FROM outbox WHERE id = ?1")?.query_row([id], |row| row.get(0))?;
@@ -386,8 +423,24 @@ pub(super) fn deliveries(conn: &Connection, filter: &DeliveryFilter, limit: usiz
     };
     for delivery in &mut found {
         delivery.attempts = attempt::of(conn, delivery.id)?;
+        if let DeliveryState::Waiting(at) = &mut delivery.state {
+            (delivery.behind, *at) = in_line(conn, delivery.id, *at)?;
+        }
     }
     Ok(found)
+}
+
+/// What a message waits for that is due then: an older one of its queue, and a channel that asked for a rest. Says which message, and when
+/// something happens.
+fn in_line(conn: &Connection, id: i64, due: UnixMillis) -> rusqlite::Result<(Option<i64>, UnixMillis)> {
+    let mut select = conn.prepare_cached(
+        "SELECT min(first.id), max(first.due_at), max(c.rests_until) FROM outbox o
+         JOIN outbox first ON first.state = 'waiting' AND first.channel = o.channel AND first.queue = o.queue AND first.id <= o.id
+         LEFT JOIN channels c ON c.name = o.channel WHERE o.id = ?1",
+    )?;
+    let (first, last_due, rests_until): (Option<i64>, Option<i64>, Option<i64>) =
+        select.query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    Ok((first.filter(|first| *first != id), due.max(UnixMillis(last_due.max(rests_until).unwrap_or(0)))))
 }
 
 fn delivery(row: &Row<'_>) -> Result<Delivery, Unreadable> {
@@ -408,6 +461,7 @@ fn delivery(row: &Row<'_>) -> Result<Delivery, Unreadable> {
         at: UnixMillis(row.get(5)?),
         n_attempts: row.get(6)?,
         attempts: Vec::new(),
+        behind: None,
         state: match state.as_str() {
             "waiting" => DeliveryState::Waiting(UnixMillis(row.get(8)?)),
             "sent" => DeliveryState::Sent(ended_at()?),

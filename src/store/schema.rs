@@ -137,12 +137,16 @@ const V5: &str = "
 ALTER TABLE sessions ADD COLUMN said TEXT;
 ";
 
-/// Threads at services, and repeats that say so.
+/// Threads at services, repeats that say so, and notices that do not wait for each other.
 const V6: &str = "
+-- The queue of a notice about vigilmon itself is what it is about, with which its key begins.
+UPDATE outbox SET queue = key WHERE queue = '';
 -- What the service calls the message, so that what follows can answer it; NULL when it said nothing.
 ALTER TABLE outbox ADD COLUMN called TEXT;
 -- An attempt began of which nobody noted the end: it may have arrived.
 ALTER TABLE outbox ADD COLUMN unsure INTEGER NOT NULL DEFAULT 0;
+-- Of several recipients those that are still to be told, as JSON; NULL when it has not arrived at any, or at all.
+ALTER TABLE outbox ADD COLUMN remaining TEXT;
 ";
 
 /// Subscribers of status pages, and what they are told.

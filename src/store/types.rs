@@ -64,6 +64,10 @@ pub struct OutboxRow {
     pub owed_since: UnixMillis,
     /// What to say.
     pub notification: Notification,
+    /// Of several recipients those that are still to be told; none when it is to be told as a whole.
+    pub remaining: Vec<String>,
+    /// Something newer about the same waits behind it.
+    pub is_overtaken: bool,
     /// It ends an incident of which the beginning was given up.
     pub is_opening_lost: bool,
     /// The message that told of its incident first, when one arrived and this is not one itself.
@@ -93,6 +97,22 @@ pub enum Mark {
         /// When.
         next_at: UnixMillis,
         /// Why it was not accepted.
+        error: String,
+    },
+    /// Accepted for some of its recipients; the others are to be tried again.
+    Partly {
+        /// When.
+        next_at: UnixMillis,
+        /// Why not for all.
+        error: String,
+        /// The others.
+        remaining: Vec<String>,
+    },
+    /// Accepted for some of its recipients, and the others are given up.
+    Enough {
+        /// When.
+        at: UnixMillis,
+        /// Why not for all.
         error: String,
     },
     /// Not tried: it is somebody else's turn. To be looked at again.
@@ -137,6 +157,8 @@ pub struct Delivery {
     pub attempts: Vec<(u32, Attempt)>,
     /// Where it stands.
     pub state: DeliveryState,
+    /// The message of the same monitor that goes first, when this one waits for that.
+    pub behind: Option<i64>,
     /// What went wrong last, secrets masked.
     pub last_error: Option<String>,
     /// What the service calls it, when it was sent from here and the service said so.
@@ -146,7 +168,7 @@ pub struct Delivery {
 /// Where a notification stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeliveryState {
-    /// Waiting; next attempt then.
+    /// Waiting; next attempt then, of this one or of that before it.
     Waiting(UnixMillis),
     /// Accepted then.
     Sent(UnixMillis),

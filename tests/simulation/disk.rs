@@ -169,7 +169,17 @@ fn queue(notification: &Notification) -> String {
 fn claimed_row(at: usize, row: &Row) -> OutboxRow {
     let id = i64::try_from(at).unwrap_or(i64::MAX);
     let (n_attempts, notification) = (row.n_attempts, row.notification.clone());
-    OutboxRow { id, n_attempts, owed_since: notification.at, notification, is_opening_lost: false, opening: None, behind: Vec::new() }
+    OutboxRow {
+        id,
+        n_attempts,
+        owed_since: notification.at,
+        notification,
+        remaining: Vec::new(),
+        is_overtaken: false,
+        is_opening_lost: false,
+        opening: None,
+        behind: Vec::new(),
+    }
 }
 
 impl Kept {
@@ -249,18 +259,25 @@ impl Outbox for Disk {
         Ok(self.with(|kept| kept.heads(channel).into_iter().map(|at| kept.outbox[at].due_at).min()))
     }
 
-    async fn mark(&self, marks: Vec<(i64, Mark)>, _: Option<&Attempt>) -> Result<(), CommitError> {
+    async fn mark(&self, marks: Vec<(i64, Mark)>, record: Option<&Attempt>) -> Result<(), CommitError> {
         self.fsync().await;
+        let is_unanswered = record.is_some_and(|record| record.is_unanswered);
         self.with(|kept| {
             for (id, mark) in marks {
                 let at = usize::try_from(id).unwrap_or(usize::MAX);
                 let Some(row) = kept.outbox.get_mut(at).filter(|row| row.ended.is_none()) else { continue };
                 row.is_leased = false;
                 match mark {
-                    Mark::Sent { .. } | Mark::Together { .. } => (row.ended, row.n_attempts) = (Some("sent"), row.n_attempts + 1),
+                    // Channels here have one recipient each.
+                    Mark::Sent { .. } | Mark::Together { .. } | Mark::Enough { .. } => {
+                        (row.ended, row.n_attempts) = (Some("sent"), row.n_attempts + 1)
+                    }
                     Mark::Elsewhere { .. } => row.ended = Some("elsewhere"),
                     Mark::Dead { .. } => (row.ended, row.n_attempts) = (Some("dead"), row.n_attempts + 1),
-                    Mark::Retry { next_at, .. } => (row.due_at, row.n_attempts) = (next_at, row.n_attempts + 1),
+                    Mark::Retry { next_at, .. } | Mark::Partly { next_at, .. } => {
+                        (row.due_at, row.n_attempts) = (next_at, row.n_attempts + 1);
+                        row.notification.may_be_repeat |= is_unanswered;
+                    }
                     Mark::Waits { next_at } => row.due_at = next_at,
                 }
             }

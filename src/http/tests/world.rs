@@ -308,7 +308,7 @@ impl Post for Mailbox {
         let reason = outcome.as_ref().err().map(ToString::to_string);
         let record =
             Attempt { at: NOON, took: Duration::from_millis(120), outcome: end, reason, answer, called: None, is_unanswered: false };
-        Box::pin(async move { Tried { outcome, record } })
+        Box::pin(async move { Tried { outcome, record, remaining: Vec::new() } })
     }
 }
 

@@ -24,7 +24,7 @@ fn part(n: usize, event: EventKind) -> Telling {
     }
     let notification = Notification { key: format!("key {n}"), event, ..samples::notification(facts) };
     let row = merge::Row { id: 1, n_attempts: 0, owed_since: notification.at, notification: notification.clone() };
-    Telling { notification, rows: vec![row], told: 0, opening: None }
+    Telling { notification, rows: vec![row], told: 0, opening: None, remaining: Vec::new(), is_overtaken: false }
 }
 
 fn parts(bundle: &Notification) -> &[Notification] {
@@ -75,10 +75,10 @@ fn the_headline_counts_what_there_is_and_the_worst_decides_how_bad_it_is() {
 #[test]
 fn a_few_are_a_line_each_and_many_are_sorted_by_group() {
     let bundle = of(&[part(2, EventKind::Recovered), part(0, EventKind::Down)]);
-    let told = lines(parts(&bundle), &MARKDOWN, Limit::chars(4000));
+    let told = lines(parts(&bundle), &MARKDOWN, Limit::chars(4000)).0;
     assert_eq!(told, ["🔴 **shop 0** DOWN since 10:23 UTC: refused", "🟢 **shop 2** is up again after 2 min"]);
     let bundle = of(&storm(12, 1));
-    let told = lines(parts(&bundle), &PLAIN, Limit::chars(4000));
+    let told = lines(parts(&bundle), &PLAIN, Limit::chars(4000)).0;
     assert_eq!(told.len(), 16, "{told:?}");
     assert_eq!(
         told[..6],
@@ -94,16 +94,31 @@ fn a_few_are_a_line_each_and_many_are_sorted_by_group() {
 }
 
 #[test]
+fn names_stand_in_their_order_whatever_came_first() {
+    let mut tellings = storm(5, 0);
+    for (in_order, name) in [("a", "B"), ("a 9", "A 10"), ("x2y", "x10a"), ("7", "a")] {
+        assert!(super::in_order(in_order) < super::in_order(name), "{in_order} {name}");
+    }
+    tellings.reverse();
+    let bundle = of(&tellings);
+    let told = lines(parts(&bundle), &PLAIN, Limit::chars(4000)).0.join("\n");
+    let at = |n: usize| told.find(&format!("shop {n}")).expect("named");
+    assert!([0, 3, 1, 4, 2].map(at).is_sorted(), "by group and name: {told}");
+    assert_eq!(names(parts(&bundle)), "shop 0, shop 3, shop 1, shop 4, shop 2");
+    assert_eq!(bundle.key, of(&storm(5, 0)).key, "the same messages have the same key");
+}
+
+#[test]
 fn where_there_is_less_room_there_are_the_names_and_where_there_is_none_their_number() {
     let bundle = of(&storm(30, 3));
-    let told = lines(parts(&bundle), &PLAIN, Limit::chars(500)).join("\n");
+    let told = lines(parts(&bundle), &PLAIN, Limit::chars(500)).0.join("\n");
     assert!(told.starts_with("🔴 DOWN, group 0: shop 0, shop 3, "), "{told}");
     assert!((0..33).all(|n| told.contains(&format!("shop {n}"))), "{told}");
-    let told = lines(parts(&bundle), &PLAIN, Limit::chars(120)).join("\n");
+    let told = lines(parts(&bundle), &PLAIN, Limit::chars(120)).0.join("\n");
     assert!(told.chars().count() <= 120, "{told}");
     let n_named = told.matches("shop").count();
     assert!(5 < n_named && told.ends_with(&format!("and {} more", 33 - n_named)), "{told}");
-    assert_eq!(lines(parts(&bundle), &PLAIN, Limit::chars(30)).len(), 1, "at least how many there are");
+    assert_eq!(lines(parts(&bundle), &PLAIN, Limit::chars(30)).0.len(), 1, "at least how many there are");
 }
 
 #[test]
@@ -113,7 +128,7 @@ fn no_limit_is_passed_by_any_number_of_parts_and_every_name_is_there_or_counted(
         for unit in [Unit::Chars, Unit::Utf16, Unit::Bytes] {
             for max in [60, 200, 1024, 2000, 4096, 40_000] {
                 for markup in [PLAIN, MARKDOWN] {
-                    let told = lines(parts(&bundle), &markup, Limit { max, unit });
+                    let told = lines(parts(&bundle), &markup, Limit { max, unit }).0;
                     let text = told.join(markup.line_break);
                     assert!(unit.of(&text) <= max, "{n_down} {unit:?} {max}: {text}");
                     let n_more = told.last().and_then(|line| line.strip_prefix("and ")?.strip_suffix(" more")?.parse().ok()).unwrap_or(0);
@@ -128,7 +143,7 @@ fn no_limit_is_passed_by_any_number_of_parts_and_every_name_is_there_or_counted(
 #[test]
 fn a_full_bundle_is_named_in_whole_where_four_thousand_characters_fit() {
     let bundle = of(&storm(PARTS_MAX, 0));
-    let told = lines(parts(&bundle), &PLAIN, Limit::utf16(4000)).join("\n");
+    let told = lines(parts(&bundle), &PLAIN, Limit::utf16(4000)).0.join("\n");
     assert_eq!(told.matches("shop").count(), PARTS_MAX, "{told}");
 }
 

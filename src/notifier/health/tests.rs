@@ -99,6 +99,7 @@ fn a_channel_that_is_down_is_told_of_once_and_once_more_when_it_is_back() {
         "{}",
         text(0)
     );
+    assert!(text(0).ends_with("What waits is sent as soon as it is mended."), "nothing was given up: {}", text(0));
     assert_eq!(text(1), "the channel `a` delivers again: It delivers again after 3 h; 2 messages were late, none was given up.");
 }
 
@@ -118,6 +119,8 @@ fn a_message_that_is_given_up_is_told_at_once() {
         [(5, Event::Owed), (6, Event::Failed), (66, Event::Failed), (300, Event::GivenUp), (400, Event::Owed), (401, Event::Accepted)];
     let told = play(&script, HOUR * 3);
     assert_eq!(words(&told), [(300, "broken", true), (410, "mended", true)]);
+    let began = told[0].2.as_ref().expect("told");
+    assert!(began.contains("At least one was given up.") && began.ends_with("`vigilmon channel retry`."), "{began}");
     assert!(told[1].2.as_ref().is_some_and(|text| text.ends_with("1 message was late, 1 given up.")), "{told:?}");
 }
 

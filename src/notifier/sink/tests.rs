@@ -94,7 +94,8 @@ async fn sent_and_heard(patience: Duration, spec: ChannelSpec) -> (Result<(), Se
     let links = Links::new(&samples::server());
     let (sink, heard) = (sink(), Heard::default());
     let told = [&notification];
-    let attempt = sink.send(Envelope { channel: &channel, notification: &notification, told: &told, links: &links, first: None }, &heard);
+    let attempt =
+        sink.send(Envelope { channel: &channel, notification: &notification, told: &told, links: &links, first: None, only: &[] }, &heard);
     let outcome = tokio::time::timeout(patience, attempt).await;
     (outcome.unwrap_or_else(|_| Err(SendError::Transient("no answer in time".to_owned()))), heard)
 }
@@ -164,7 +165,7 @@ async fn a_conversation_goes_on_until_all_is_said() {
     let world = samples::World::recovered(crate::model::verdict::Verdict::Up);
     let links = Links::new(&samples::server());
     let told = [&world.notification];
-    let envelope = Envelope { channel: &channel, notification: &world.notification, told: &told, links: &links, first: None };
+    let envelope = Envelope { channel: &channel, notification: &world.notification, told: &told, links: &links, first: None, only: &[] };
     let outcome = sink().send(envelope, &Heard::default()).await;
     assert_eq!(outcome, Ok(()));
     let firsts: Vec<String> = hearing.iter().map(|text| text.lines().next().unwrap_or_default().to_owned()).collect();
@@ -341,7 +342,7 @@ async fn end_on_telegram(address: &str) -> (Result<(), SendError>, Heard) {
     let (links, heard) = (Links::new(&samples::server()), Heard::default());
     let told = [&world.notification];
     let first = world.first.as_ref();
-    let envelope = Envelope { channel: &channel, notification: &world.notification, told: &told, links: &links, first };
+    let envelope = Envelope { channel: &channel, notification: &world.notification, told: &told, links: &links, first, only: &[] };
     let outcome = sink().send(envelope, &heard).await;
     (outcome, heard)
 }

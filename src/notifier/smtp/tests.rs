@@ -321,6 +321,33 @@ async fn one_signs_in_as_the_server_wants() {
 }
 
 #[tokio::test]
+async fn who_is_put_off_while_others_are_taken_is_remembered() {
+    let mail = Mail { to: vec!["boss@example.com".to_owned(), "ops@example.com".to_owned()], ..mail() };
+    for (answer, remaining, said) in [
+        (
+            "450 4.2.0 greylisted canary\r\n",
+            vec!["boss@example.com".to_owned()],
+            "taken for 1 of 2; `boss@example.com` is tried again, the mail server answered 450 4.2.0 to RCPT TO",
+        ),
+        (
+            "550 5.1.1 gone canary\r\n",
+            Vec::new(),
+            "taken for 1 of 2; `boss@example.com` is not told, the mail server answered 550 5.1.1 to RCPT TO: it does not take mail from or to \
+             this address",
+        ),
+    ] {
+        let keys = authority("127.0.0.1");
+        let script = vec![GREETING, HELLO, FROM, On("RCPT TO:<boss@example.com>", answer), TO, DATA, DONE];
+        let (port, _hearing) = server(script, keys.server);
+        let heard = Heard::default();
+        assert_eq!(send(&spec(MailTls::None, port), keys.client, &mail, &heard).await, Ok(()));
+        assert_eq!(heard.left_out(), Some(&LeftOut { remaining, said: said.to_owned() }));
+    }
+    assert_eq!(mail.clone().only_to(&["ops@example.com".to_owned(), "gone@example.com".to_owned()]).to, ["ops@example.com"]);
+    assert_eq!(mail.clone().only_to(&[]).to, mail.to);
+}
+
+#[tokio::test]
 async fn a_refused_recipient_does_not_keep_the_mail_from_others() {
     let mail = Mail { to: vec!["boss@example.com".to_owned(), "ops@example.com".to_owned()], ..mail() };
     let gone = On("RCPT TO:<boss@example.com>", "550 5.1.1 gone\r\n");

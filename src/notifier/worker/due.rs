@@ -4,6 +4,9 @@ use std::collections::HashMap;
 
 use crate::model::peer::DeliveryStep;
 use crate::model::time::UnixMillis;
+use crate::notifier::backoff::History;
+use crate::notifier::backoff::Next;
+use crate::notifier::backoff::after_failure;
 use crate::notifier::bundle::PARTS_MAX;
 use crate::notifier::error::SendError;
 use crate::notifier::merge::Row;
@@ -37,6 +40,31 @@ pub(super) fn accepted(due: &[Due], key: &str, at: UnixMillis) -> Vec<(i64, Mark
     rows.map(|row| (row.id, mark(row))).collect()
 }
 
+/// What becomes of rows that arrived at some of their recipients only: the others are told later, unless there is nothing left to wait for.
+pub(super) fn partly(due: &[Due], error: &str, remaining: &[String], (now, chance): (UnixMillis, f64)) -> Vec<(i64, Mark)> {
+    let mut marks = Vec::new();
+    for Due { telling, .. } in due {
+        let first = &telling.rows[0];
+        let history = History { owed_since: first.owed_since, n_attempts: first.n_attempts.saturating_add(1), n_refused: 0 };
+        let next = after_failure(&SendError::Transient(error.to_owned()), history, now, chance);
+        for row in &telling.rows {
+            let error = error.to_owned();
+            let mark = match next {
+                Next::RetryAt(next_at) if !telling.is_overtaken => Mark::Partly { next_at, error, remaining: remaining.to_vec() },
+                Next::RetryAt(_) | Next::GiveUp => Mark::Enough { at: now, error },
+            };
+            marks.push((row.id, mark));
+        }
+    }
+    marks
+}
+
+/// What becomes of rows whose remaining recipients will never be told: the others have them.
+pub(super) fn rest_given_up(due: &[Due], error: &SendError, at: UnixMillis) -> Vec<(i64, Mark)> {
+    let rows = due.iter().flat_map(|due| due.telling.rows.iter().map(|row| (row.id, due.telling.remaining.join("`, `"))));
+    rows.map(|(id, who)| (id, Mark::Enough { at, error: format!("`{who}` is not told, {error}") })).collect()
+}
+
 /// What is noted of a row that is told in another one's message.
 pub(super) fn with_another(key: &str, error: &SendError) -> String {
     format!("to be told together with message `{key}`: {error}")
@@ -49,8 +77,12 @@ const PORTION_AFTER_REFUSAL: usize = 16;
 /// node sends for all. A refusal may be about one of many: those that were refused together are tried again by fewer. `n_refused` says how
 /// often a row was.
 pub(super) fn portion(due: Vec<Due>, n_refused: &HashMap<i64, usize>) -> (Vec<Due>, Vec<Due>) {
-    let is_shared = due.iter().any(|due| due.attempts.is_some());
-    let (same, mut later): (Vec<Due>, Vec<Due>) = due.into_iter().partition(|due| due.attempts.is_some() == is_shared);
+    // What holds back news goes first: it is tried for a few recipients, once. Then what all recipients are to be told.
+    let order = |due: &&Due| (!due.telling.is_overtaken, !due.telling.remaining.is_empty(), due.attempts.is_none());
+    let Some(lead) = due.iter().min_by_key(order) else { return (Vec::new(), Vec::new()) };
+    let (is_shared, to) = (lead.attempts.is_some(), lead.telling.remaining.clone());
+    let goes = |due: &Due| due.attempts.is_some() == is_shared && due.telling.remaining == to;
+    let (same, mut later): (Vec<Due>, Vec<Due>) = due.into_iter().partition(goes);
     let (mut now, mut n_max) = (Vec::new(), PARTS_MAX);
     for due in same {
         let n_refused = n_refused.get(&due.telling.rows[0].id).copied().unwrap_or(0);

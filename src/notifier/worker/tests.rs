@@ -24,6 +24,7 @@ use crate::model::time::Now;
 use crate::notifier::LAST_ATTEMPTS;
 use crate::notifier::Notifier;
 use crate::notifier::heard::Heard;
+use crate::notifier::heard::LeftOut;
 use crate::notifier::kind::MAIL_TIMEOUT;
 use crate::notifier::outbox::LEASE;
 use crate::notifier::samples;
@@ -34,6 +35,7 @@ mod crossing;
 mod keys;
 mod once;
 mod quiet;
+mod rest;
 mod storm;
 mod threads;
 
@@ -52,6 +54,7 @@ struct Row {
     n_attempts: u32,
     state: State,
     called: Option<ServiceId>,
+    remaining: Vec<String>,
 }
 
 /// What goes wrong the next so many times.
@@ -110,7 +113,11 @@ fn failing(count: &mut u32) -> bool {
 }
 
 fn monitor_of(row: &Row) -> Option<MonitorId> {
-    match &row.notification.subject {
+    monitor_of_message(&row.notification)
+}
+
+fn monitor_of_message(notification: &Notification) -> Option<MonitorId> {
+    match &notification.subject {
         Subject::Incident(facts) | Subject::Passed(facts) => Some(facts.monitor.clone()),
         Subject::SelfNotice { .. } | Subject::Bundle(_) => None,
     }
@@ -123,6 +130,8 @@ fn outbox_row(id: i64, row: &Row) -> OutboxRow {
         n_attempts: row.n_attempts,
         owed_since: notification.at,
         notification,
+        remaining: row.remaining.clone(),
+        is_overtaken: false,
         is_opening_lost: false,
         opening: None,
         behind: Vec::new(),
@@ -204,6 +213,8 @@ impl Outbox for FakeOutbox {
                 let same = matches!(&row.notification.subject, Subject::Incident(other) if other.monitor == facts.monitor);
                 same && row.notification.channel == *channel && matches!(row.state, State::Waiting { .. })
             });
+            let is_rest = !claimed.remaining.is_empty();
+            claimed.is_overtaken = is_rest && behind.clone().next().is_some();
             claimed.behind = behind.map(|(i, row)| outbox_row(i64::try_from(i).expect("small"), row)).collect();
         }
         Ok(claimed)
@@ -241,8 +252,12 @@ impl Outbox for FakeOutbox {
             if matches!(mark, Mark::Sent { .. }) {
                 row.called = record.and_then(|record| record.called.clone());
             }
+            if let Mark::Partly { remaining, .. } = &mark {
+                row.remaining.clone_from(remaining);
+            }
             row.state = match mark {
-                Mark::Sent { .. } | Mark::Together { .. } | Mark::Elsewhere { .. } => State::Sent,
+                Mark::Partly { next_at, .. } => State::Waiting { due: next_at, leased_until: None },
+                Mark::Sent { .. } | Mark::Together { .. } | Mark::Elsewhere { .. } | Mark::Enough { .. } => State::Sent,
                 Mark::Waits { next_at } => State::Waiting { due: next_at, leased_until: None },
                 Mark::Retry { next_at, .. } => State::Waiting { due: next_at, leased_until: None },
                 Mark::Dead { error, .. } => State::Dead(error),
@@ -268,7 +283,13 @@ impl FakeOutbox {
         for notification in notifications {
             if memory.rows.iter().all(|row| row.notification.key != notification.key) {
                 let state = State::Waiting { due: notification.at, leased_until: None };
-                memory.rows.push(Row { notification, n_attempts: 0, state, called: None });
+                let monitor = monitor_of_message(&notification);
+                for row in memory.rows.iter_mut().filter(|row| monitor_of(row) == monitor && !row.remaining.is_empty()) {
+                    if let State::Waiting { due, leased_until: None } = &mut row.state {
+                        *due = notification.at.min(*due);
+                    }
+                }
+                memory.rows.push(Row { notification, n_attempts: 0, state, called: None, remaining: Vec::new() });
             }
         }
     }
@@ -279,6 +300,8 @@ enum Reply {
     Accept,
     /// The message is accepted, and then the channel says nothing more.
     AcceptAndHang,
+    /// The message is accepted, but not for these recipients yet.
+    AcceptBut(&'static [&'static str]),
     Fail(SendError),
     Hang,
     Panic,
@@ -306,6 +329,8 @@ struct Told {
     first: Option<String>,
     /// How the channel was spoken to.
     spec: ChannelSpec,
+    /// Whom alone it was for.
+    only: Vec<String>,
 }
 
 impl Sink for FakeSink {
@@ -313,7 +338,7 @@ impl Sink for FakeSink {
         let now = self.clock.now().wall;
         let reply = (self.script.lock().expect("script"))(envelope.notification, now);
         let second = now.since(samples::TEN_TWENTY_THREE).as_secs();
-        let is_accepted = matches!(reply, Reply::Accept | Reply::AcceptAndHang);
+        let is_accepted = matches!(reply, Reply::Accept | Reply::AcceptAndHang | Reply::AcceptBut(_));
         self.log.lock().expect("log").push((second, envelope.notification.key.clone(), is_accepted));
         if is_accepted && envelope.notification.event.opens() && envelope.told.len() == 1 {
             // Of the same message each arrival is another one to the service.
@@ -322,12 +347,21 @@ impl Sink for FakeSink {
         } else if is_accepted {
             heard.note_arrival(None);
         }
+        if matches!(reply, Reply::Hang) {
+            heard.note_departure();
+        }
         let keys = envelope.told.iter().map(|told| told.key.clone()).collect();
         let first = envelope.first.map(|first| first.as_str().to_owned());
         let (notification, spec) = (envelope.notification.clone(), envelope.channel.spec.clone());
-        self.told.lock().expect("told").push(Told { second, notification, keys, is_accepted, first, spec });
+        let only = envelope.only.to_vec();
+        self.told.lock().expect("told").push(Told { second, notification, keys, is_accepted, first, spec, only });
         match reply {
             Reply::Accept => Ok(()),
+            Reply::AcceptBut(who) => {
+                let remaining = who.iter().map(|who| (*who).to_owned()).collect();
+                heard.note_left_out(LeftOut { remaining, said: "taken for 1 of 2".to_owned() });
+                Ok(())
+            }
             Reply::Fail(error) => Err(error),
             Reply::AcceptAndHang | Reply::Hang => std::future::pending().await,
             Reply::Panic => panic!("a bug"),

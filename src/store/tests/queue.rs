@@ -76,6 +76,88 @@ async fn a_recovery_never_overtakes_its_outage() {
 }
 
 #[tokio::test]
+async fn notices_about_vigilmon_wait_only_for_what_is_about_the_same() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    let notice = |what: &str, at_ms: i64| {
+        // As keys of notices are made: what it is about, and what tells it apart from others of the same.
+        let about = what.rsplit_once('/').map_or(what, |(about, _)| about);
+        let key = format!("self:{about}:{}-{at_ms}", what.replace([':', '/'], "-"));
+        let subject = Subject::SelfNotice { title: what.to_owned(), text: "said".to_owned() };
+        Notification { key, event: EventKind::SelfNotice, subject, ..notification("", "mail", "a", EventKind::Down) }
+    };
+    let notices = ["disk/open", "config/open", "channel a:b/broken", "clock-set", "disk/over"].map(|what| notice(what, 1));
+    store.commit(owed(notices.to_vec())).await.expect("commits");
+    let titles = async |now| {
+        let rows = store.outbox_claim(&channel("mail"), now, LEASE, 10).await.expect("claims");
+        rows.into_iter()
+            .map(|row| match row.notification.subject {
+                Subject::SelfNotice { title, .. } => title,
+                Subject::Incident(_) | Subject::Passed(_) | Subject::Bundle(_) => String::new(),
+            })
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(titles(T0).await, ["disk/open", "config/open", "channel a:b/broken", "clock-set"], "at once, and the end waits");
+    // One is refused and waits; nothing about anything else does.
+    let refused = Mark::Retry { next_at: at(600_000), error: "answered 400".to_owned() };
+    store.outbox_mark(vec![(row_of(&store, &notices[1].key).await, refused)], None).await.expect("commits");
+    store.outbox_mark(vec![(row_of(&store, &notices[0].key).await, Mark::Sent { at: at(1) })], None).await.expect("commits");
+    store.commit(owed(vec![notice("uplink/open", 2)])).await.expect("commits");
+    assert_eq!(titles(at(2)).await, ["disk/over", "uplink/open"]);
+}
+
+#[tokio::test]
+async fn what_some_recipients_missed_waits_for_them_and_holds_nothing_back() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    store.commit(owed(vec![notification("down", "mail", "a", EventKind::Down)])).await.expect("commits");
+    assert_eq!(claimed(&store, "mail", T0).await, ["down"]);
+    let id = row_of(&store, "down").await;
+    let remaining = vec!["grey@example.com".to_owned()];
+    let partly = || Mark::Partly { next_at: at(300_000), error: "taken for 1 of 2".to_owned(), remaining: remaining.clone() };
+    store.outbox_mark(vec![(id, partly())], None).await.expect("commits");
+    let rows = store.outbox_claim(&channel("mail"), at(300_000), LEASE, 10).await.expect("claims");
+    assert_eq!((rows[0].remaining.as_slice(), rows[0].is_overtaken, rows[0].n_attempts), (remaining.as_slice(), false, 1));
+    store.outbox_mark(vec![(id, partly())], None).await.expect("commits");
+    // What another node says of it ends nothing, and nobody takes it for late.
+    store.outbox_sent_elsewhere(vec![("down".to_owned(), at(1), None)]).await.expect("commits");
+    let facts = store.channels().await.expect("reads");
+    assert_eq!((facts[0].n_waiting, facts[0].oldest), (1, None));
+    let up = Notification { at: at(2), ..notification("up", "mail", "a", EventKind::Recovered) };
+    store.commit(owed(vec![up])).await.expect("commits");
+    let rows = store.outbox_claim(&channel("mail"), at(2), LEASE, 10).await.expect("claims");
+    let found: Vec<_> = rows.iter().map(|row| (row.notification.key.as_str(), row.is_overtaken)).collect();
+    assert_eq!(found, [("down", true)], "it is tried once more, at once");
+    store.outbox_mark(vec![(id, Mark::Enough { at: at(3), error: "given up for one".to_owned() })], None).await.expect("commits");
+    assert_eq!(claimed(&store, "mail", at(3)).await, ["up"]);
+    let log = store.deliveries(&DeliveryFilter::All, 10).await.expect("reads");
+    let log: Vec<_> = log.into_iter().map(|found| (found.key, found.state, found.last_error)).collect();
+    assert_eq!(log[1], ("down".to_owned(), DeliveryState::Sent(at(3)), Some("given up for one".to_owned())));
+}
+
+#[tokio::test]
+async fn what_waits_behind_another_says_so_and_when_something_happens() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    let messages = vec![
+        notification("down", "mail", "a", EventKind::Down),
+        notification("up", "mail", "a", EventKind::Recovered),
+        notification("other", "mail", "b", EventKind::Down),
+    ];
+    store.commit(owed(messages)).await.expect("commits");
+    let first = row_of(&store, "down").await;
+    store.outbox_mark(vec![(first, Mark::Retry { next_at: at(60_000), error: "no answer".to_owned() })], None).await.expect("commits");
+    let log = store.deliveries(&DeliveryFilter::All, 10).await.expect("reads");
+    let log: Vec<_> = log.iter().map(|found| (found.key.as_str(), found.behind, found.state)).collect();
+    let expected = [
+        ("other", None, DeliveryState::Waiting(T0)),
+        ("up", Some(first), DeliveryState::Waiting(at(60_000))),
+        ("down", None, DeliveryState::Waiting(at(60_000))),
+    ];
+    assert_eq!(log, expected);
+}
+
+#[tokio::test]
 async fn leases_end_with_the_process_and_with_time() {
     let fixture = Fixture::new();
     let store = fixture.open();

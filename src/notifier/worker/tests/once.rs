@@ -33,6 +33,38 @@ async fn an_outage_of_the_channel_that_spans_an_incident_is_one_message_about_bo
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_refused_every_time_is_not_told_as_if_it_went_on() {
+    for error in [SendError::Transient("answered 503".to_owned()), SendError::Later(SECOND * 30, "answered 429".to_owned())] {
+        let world = World::new(&["chat"], move |_, now| {
+            let is_away = now < samples::TEN_TWENTY_THREE + SECOND * 45;
+            if is_away { Reply::Fail(error.clone()) } else { Reply::Accept }
+        });
+        let story = async {
+            world.owe_event("chat", "m", EventKind::Down, "down").await;
+            tokio::time::sleep(Duration::from_millis(10_500)).await;
+            world.owe_event("chat", "m", EventKind::Recovered, "up").await;
+        };
+        tokio::join!(world.live(HOUR), story);
+        assert_eq!(keys(&world), ["down+up"], "{:?}", said(&world));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_had_no_answer_may_have_arrived_and_is_told_again_before_its_end() {
+    let world = World::new(&["chat"], |_, now| {
+        let is_away = now < samples::TEN_TWENTY_THREE + SECOND * 45;
+        if is_away { Reply::Hang } else { Reply::Accept }
+    });
+    let story = async {
+        world.owe_event("chat", "m", EventKind::Down, "down").await;
+        tokio::time::sleep(Duration::from_millis(12_500)).await;
+        world.owe_event("chat", "m", EventKind::Recovered, "up").await;
+    };
+    tokio::join!(world.live(HOUR), story);
+    assert_eq!(keys(&world), ["down", "up"], "{:?}", said(&world));
+}
+
+#[tokio::test(start_paused = true)]
 async fn never_an_end_alone_whenever_the_channel_comes_back() {
     for minutes_away in [0, 1, 2, 4, 6, 9, 12, 20, 33] {
         for minutes in [1, 5, 9, 10, 11, 30] {
@@ -133,4 +165,36 @@ async fn of_three_nodes_one_tells_both_in_one_and_all_know() {
     tokio::join!(nodes.live(&order, 4200), story);
     assert_eq!(keys(worlds[0]), ["down+up"]);
     assert_eq!(nodes.n_waiting(), 0);
+}
+
+/// What was logged, as it is written.
+#[derive(Clone, Default)]
+struct Written(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("no test panics while holding it").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_log_says_why_and_not_that_a_message_is_told_together_with_itself() {
+    let world = World::new(&["chat"], |_, _| down());
+    world.owe_event("chat", "m", EventKind::Down, "down").await;
+    world.owe_event("chat", "m", EventKind::Recovered, "up").await;
+    let written = Written::default();
+    let writer = written.clone();
+    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).finish();
+    {
+        let _guard = tracing::subscriber::set_default(subscriber);
+        world.live(SECOND * 2).await;
+    }
+    let log = String::from_utf8(written.0.lock().expect("written").clone()).expect("text");
+    assert!(log.contains("message `up` not accepted by channel `chat`, next attempt in 5 s: answered 503"), "{log}");
+    assert!(!log.contains("together"), "{log}");
 }

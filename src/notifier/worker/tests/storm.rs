@@ -39,6 +39,64 @@ async fn five_hundred_openings_within_ten_seconds_are_three_messages_and_all_are
     assert_eq!(world.outbox.n_waiting(), 0);
 }
 
+/// A storm on a channel whose service has little room: of each message when it was taken, and how many it told and named.
+async fn storm_with_little_room(n: u64, within: Duration) -> (World, Vec<(u64, usize, usize)>) {
+    let world = World::new(&["chat"], |_, _| Reply::Accept);
+    let channel = samples::channel("chat", ChannelSpec::Ntfy(samples::ntfy()));
+    world.config.send_modify(|config| {
+        let mut changed = Config::clone(config);
+        changed.channels.insert(channel_name("chat"), Arc::new(channel.clone()));
+        *config = Arc::new(changed);
+    });
+    let blow = async {
+        for number in 0..n {
+            let name = format!("m{number}-with-a-long-name");
+            world.owe_event("chat", &name, EventKind::Down, &format!("{number}")).await;
+            tokio::time::sleep(within / u32::try_from(n).expect("small")).await;
+        }
+    };
+    tokio::join!(world.live(SECOND * 60), blow);
+    let links = samples::links();
+    let messages = taken(&world).into_iter().map(|told| {
+        let envelope = Envelope { channel: &channel, notification: &told.notification, told: &[], links: &links, first: None, only: &[] };
+        let message = envelope.message(told.notification.at);
+        let text = message.text(&crate::notifier::compose::PLAIN, crate::notifier::shorten::Limit::bytes(3900));
+        (told.second, told.keys.len(), text.matches("-with-a-long-name").count())
+    });
+    let messages = messages.collect();
+    (world, messages)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_no_room_is_named_in_another_message_and_three_are_enough() {
+    for within in [Duration::ZERO, SECOND] {
+        let (world, messages) = storm_with_little_room(190, within).await;
+        assert!((2..=3).contains(&messages.len()), "{within:?} {messages:?}");
+        assert!(messages.iter().all(|(_, n, n_named)| n == n_named || *n == 1), "{within:?} {messages:?}");
+        assert!(messages.iter().all(|(second, ..)| *second <= 10), "at once after the gathering: {messages:?}");
+        let n = n_taken(&taken(&world));
+        assert!(n.len() == 190 && n.values().all(|n| *n == 1), "{n:?}");
+        assert_eq!(world.outbox.n_waiting(), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_storm_of_more_than_one_message_tells_has_no_more_messages_for_its_names() {
+    let (world, messages) = storm_with_little_room(500, SECOND * 9).await;
+    let told: Vec<(u64, usize)> = messages.iter().map(|(second, n, _)| (*second, *n)).collect();
+    assert_eq!(told, [(0, 1), (10, 250), (20, 249)]);
+    assert_eq!(world.outbox.n_waiting(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_message_of_a_storm_has_a_key_of_its_own_that_stays() {
+    let (world, messages) = storm_with_little_room(190, Duration::ZERO).await;
+    let keys: BTreeSet<String> = taken(&world).iter().map(|told| told.notification.key.clone()).collect();
+    assert_eq!(keys.len(), messages.len());
+    let (again, _) = storm_with_little_room(190, Duration::ZERO).await;
+    assert_eq!(taken(&again).iter().map(|told| told.notification.key.clone()).collect::<BTreeSet<_>>(), keys);
+}
+
 /// The names of monitors in a text.
 fn names_in(text: &str) -> Vec<String> {
     text.split([' ', ',', ';']).filter(|word| word.starts_with('m') && word[1..].parse::<u64>().is_ok()).map(str::to_owned).collect()

@@ -71,7 +71,11 @@ pub(super) const SECTIONS: &[Section] = &[
     },
     Section { path: "channels[].home_assistant", doc: "Calls a service of Home Assistant.", keys: HOME_ASSISTANT },
     Section { path: "channels[].pagerduty", doc: "Triggers and resolves incidents of PagerDuty, one for each monitor.", keys: PAGERDUTY },
-    Section { path: "channels[].opsgenie", doc: "Opens, acknowledges and closes alerts of Opsgenie, one for each monitor.", keys: OPSGENIE },
+    Section {
+        path: "channels[].opsgenie",
+        doc: "Opens, acknowledges and closes alerts of Opsgenie, one for each monitor.",
+        keys: OPSGENIE,
+    },
     Section { path: "channels[].incident_io", doc: "Sends alert events to incident.io.", keys: INCIDENT_IO },
     Section {
         path: "channels[].grafana_oncall",

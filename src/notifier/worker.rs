@@ -496,7 +496,7 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
         }
         // What is said in the log holds over a crash.
         self.settle(marks.clone(), Some(record)).await;
-        self.log(due, key, &marks);
+        self.log(due, key, (&marks, record));
     }
 
     /// The channel is not in the config: gives up what has waited a day for it, and leaves the rest alone.
@@ -547,11 +547,13 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
         }
     }
 
-    /// One line for each message, however much it tells.
-    fn log(&self, due: &[Due], key: &str, marks: &[(i64, Mark)]) {
+    /// One line for each message, however much it tells. Why it was not accepted is what the attempt says: a row that was told in another
+    /// one's message names that message, which is this one.
+    fn log(&self, due: &[Due], key: &str, (marks, record): (&[(i64, Mark)], &Attempt)) {
+        let error = record.reason.as_deref().unwrap_or_default();
         let channel = &self.channel;
         let (n_messages, n_attempts) = (marks.len(), due[0].telling.rows[0].n_attempts.saturating_add(1));
-        if let Some((_, Mark::Retry { next_at, error })) = marks.iter().find(|(_, mark)| matches!(mark, Mark::Retry { .. })) {
+        if let Some((_, Mark::Retry { next_at, .. })) = marks.iter().find(|(_, mark)| matches!(mark, Mark::Retry { .. })) {
             // With peers the turn goes round at once.
             let next = match spoken(next_at.since(self.now())) {
                 _ if *next_at <= self.now() => "the next node tries".to_owned(),
@@ -559,12 +561,10 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
             };
             tracing::warn!(%channel, key, n_messages, n_attempts, error, "message `{key}` not accepted by channel `{channel}`, {next}: {error}");
         }
-        if let Some((_, Mark::Dead { error, .. })) = marks.iter().find(|(_, mark)| matches!(mark, Mark::Dead { .. })) {
+        if marks.iter().any(|(_, mark)| matches!(mark, Mark::Dead { .. })) {
             tracing::error!(%channel, key, n_messages, n_attempts, error, "message `{key}` given up, channel `{channel}` did not accept it: {error}");
         }
-        if let Some((_, Mark::Partly { error, .. } | Mark::Enough { error, .. })) =
-            marks.iter().find(|(_, mark)| matches!(mark, Mark::Partly { .. } | Mark::Enough { .. }))
-        {
+        if marks.iter().any(|(_, mark)| matches!(mark, Mark::Partly { .. } | Mark::Enough { .. })) {
             tracing::warn!(%channel, key, n_messages, n_attempts, error, "message `{key}` did not reach all recipients of channel `{channel}`: {error}");
         }
         if marks.iter().any(|(_, mark)| matches!(mark, Mark::Sent { .. } | Mark::Together { .. })) {

@@ -166,3 +166,35 @@ async fn of_three_nodes_one_tells_both_in_one_and_all_know() {
     assert_eq!(keys(worlds[0]), ["down+up"]);
     assert_eq!(nodes.n_waiting(), 0);
 }
+
+/// What was logged, as it is written.
+#[derive(Clone, Default)]
+struct Written(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("no test panics while holding it").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_log_says_why_and_not_that_a_message_is_told_together_with_itself() {
+    let world = World::new(&["chat"], |_, _| down());
+    world.owe_event("chat", "m", EventKind::Down, "down").await;
+    world.owe_event("chat", "m", EventKind::Recovered, "up").await;
+    let written = Written::default();
+    let writer = written.clone();
+    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).finish();
+    {
+        let _guard = tracing::subscriber::set_default(subscriber);
+        world.live(SECOND * 2).await;
+    }
+    let log = String::from_utf8(written.0.lock().expect("written").clone()).expect("text");
+    assert!(log.contains("message `up` not accepted by channel `chat`, next attempt in 5.0 s: answered 503"), "{log}");
+    assert!(!log.contains("together"), "{log}");
+}

@@ -106,7 +106,10 @@ fn log_text(answer: &Value) -> String {
     let mut out = String::new();
     for delivery in deliveries {
         let when = match text(&delivery["state"]) {
-            "waiting" => format!("waiting, next attempt {}", text(&delivery["next_attempt_at"])),
+            "waiting" => {
+                let behind = delivery["waits_behind"].as_i64().map(|first| format!(" behind {first}")).unwrap_or_default();
+                format!("waiting{behind}, next attempt {}", text(&delivery["next_attempt_at"]))
+            }
             "given_up" => format!("GIVEN UP {}", text(&delivery["ended_at"])),
             word => format!("{word} {}", text(&delivery["ended_at"])),
         };

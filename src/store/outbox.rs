@@ -423,8 +423,24 @@ pub(super) fn deliveries(conn: &Connection, filter: &DeliveryFilter, limit: usiz
     };
     for delivery in &mut found {
         delivery.attempts = attempt::of(conn, delivery.id)?;
+        if let DeliveryState::Waiting(at) = &mut delivery.state {
+            (delivery.behind, *at) = in_line(conn, delivery.id, *at)?;
+        }
     }
     Ok(found)
+}
+
+/// What a message waits for that is due then: an older one of its queue, and a channel that asked for a rest. Says which message, and when
+/// something happens.
+fn in_line(conn: &Connection, id: i64, due: UnixMillis) -> rusqlite::Result<(Option<i64>, UnixMillis)> {
+    let mut select = conn.prepare_cached(
+        "SELECT min(first.id), max(first.due_at), max(c.rests_until) FROM outbox o
+         JOIN outbox first ON first.state = 'waiting' AND first.channel = o.channel AND first.queue = o.queue AND first.id <= o.id
+         LEFT JOIN channels c ON c.name = o.channel WHERE o.id = ?1",
+    )?;
+    let (first, last_due, rests_until): (Option<i64>, Option<i64>, Option<i64>) =
+        select.query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    Ok((first.filter(|first| *first != id), due.max(UnixMillis(last_due.max(rests_until).unwrap_or(0)))))
 }
 
 fn delivery(row: &Row<'_>) -> Result<Delivery, Unreadable> {
@@ -445,6 +461,7 @@ fn delivery(row: &Row<'_>) -> Result<Delivery, Unreadable> {
         at: UnixMillis(row.get(5)?),
         n_attempts: row.get(6)?,
         attempts: Vec::new(),
+        behind: None,
         state: match state.as_str() {
             "waiting" => DeliveryState::Waiting(UnixMillis(row.get(8)?)),
             "sent" => DeliveryState::Sent(ended_at()?),

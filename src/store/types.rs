@@ -157,6 +157,8 @@ pub struct Delivery {
     pub attempts: Vec<(u32, Attempt)>,
     /// Where it stands.
     pub state: DeliveryState,
+    /// The message of the same monitor that goes first, when this one waits for that.
+    pub behind: Option<i64>,
     /// What went wrong last, secrets masked.
     pub last_error: Option<String>,
     /// What the service calls it, when it was sent from here and the service said so.
@@ -166,7 +168,7 @@ pub struct Delivery {
 /// Where a notification stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeliveryState {
-    /// Waiting; next attempt then.
+    /// Waiting; next attempt then, of this one or of that before it.
     Waiting(UnixMillis),
     /// Accepted then.
     Sent(UnixMillis),

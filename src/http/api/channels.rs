@@ -62,6 +62,8 @@ struct OneDelivery {
     /// `waiting`, `sent` or `given_up`.
     state: &'static str,
     next_attempt_at: Option<String>,
+    /// The message of the same monitor that goes first.
+    waits_behind: Option<i64>,
     ended_at: Option<String>,
     error: Option<String>,
     attempts_made: u32,
@@ -153,6 +155,7 @@ pub fn deliveries(channel: &str, page: &[Delivery], next_before: Option<i64>, ma
             decided_at: delivery.at.rfc3339(),
             state,
             next_attempt_at: time(next_attempt_at),
+            waits_behind: delivery.behind,
             ended_at: time(ended_at),
             error: delivery.last_error.clone(),
             attempts_made: delivery.n_attempts,

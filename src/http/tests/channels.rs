@@ -85,6 +85,7 @@ fn delivery(id: i64, state: DeliveryState) -> Delivery {
         attempts: vec![(1, attempt.clone()), (3, attempt)],
         state,
         last_error: Some("answered 401: it does not accept the credentials".to_owned()),
+        behind: None,
         called: None,
     }
 }

@@ -216,6 +216,7 @@ fn delivery(text: &str) -> Delivery {
         n_attempts: 2,
         state: DeliveryState::Waiting(NOON),
         last_error: Some(text.to_owned()),
+        behind: None,
         called: None,
     }
 }

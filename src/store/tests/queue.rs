@@ -136,6 +136,28 @@ async fn what_some_recipients_missed_waits_for_them_and_holds_nothing_back() {
 }
 
 #[tokio::test]
+async fn what_waits_behind_another_says_so_and_when_something_happens() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    let messages = vec![
+        notification("down", "mail", "a", EventKind::Down),
+        notification("up", "mail", "a", EventKind::Recovered),
+        notification("other", "mail", "b", EventKind::Down),
+    ];
+    store.commit(owed(messages)).await.expect("commits");
+    let first = row_of(&store, "down").await;
+    store.outbox_mark(vec![(first, Mark::Retry { next_at: at(60_000), error: "no answer".to_owned() })], None).await.expect("commits");
+    let log = store.deliveries(&DeliveryFilter::All, 10).await.expect("reads");
+    let log: Vec<_> = log.iter().map(|found| (found.key.as_str(), found.behind, found.state)).collect();
+    let expected = [
+        ("other", None, DeliveryState::Waiting(T0)),
+        ("up", Some(first), DeliveryState::Waiting(at(60_000))),
+        ("down", None, DeliveryState::Waiting(at(60_000))),
+    ];
+    assert_eq!(log, expected);
+}
+
+#[tokio::test]
 async fn leases_end_with_the_process_and_with_time() {
     let fixture = Fixture::new();
     let store = fixture.open();

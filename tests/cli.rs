@@ -107,6 +107,15 @@ fn validate_and_schema_speak_to_programs_too() {
     assert_eq!(json["valid"], false);
     assert!(json["problems"].as_array().unwrap().len() >= 2, "all at once: {json}");
     assert_eq!(json["problems"][0]["line"], 2);
+    // What is valid and perhaps not meant is told beside what is not valid.
+    let text = "channels: [{ name: ops, slack: https://hooks.slack.com/services/T/B/x }]\nmonitors: [{ name: a, tcp: \"a:1\", channels: ops }]\n\
+                policies: [{ name: p, monitors: zzz*, steps: [{ after: 0s }] }]\nretention: { nothing: 1d }\n";
+    fs::write(dir.path().join("config.yaml"), text).unwrap();
+    let output = run(dir.path(), &["validate", "--json"]);
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((json["problems"].as_array().map(Vec::len), json["doubts"].as_array().map(Vec::len)), (Some(1), Some(1)), "{json}");
+    let said = stderr(&run(dir.path(), &["validate"]));
+    assert!(said.contains("no monitor has a name like `zzz*`") && said.ends_with("1 problem\n"), "{said}");
     let output = run(dir.path(), &["schema"]);
     let schema: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(schema["properties"]["monitors"].is_object());

@@ -67,6 +67,15 @@ impl Found {
             }
         }
     }
+
+    /// What is perhaps not meant in it, also when it is not valid. Blocks.
+    #[must_use]
+    pub fn doubts(&self) -> Vec<Problem> {
+        match self {
+            Found::Path(path) => reload::doubts(path),
+            Found::Example => Vec::new(),
+        }
+    }
 }
 
 /// The state directory of a config, even of one that is not valid: then a plain `state_dir: …` line is believed, so that the

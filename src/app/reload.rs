@@ -86,6 +86,12 @@ pub fn load(path: &Path, prober: &Prober) -> Result<Loaded, Vec<Problem>> {
     validate(files::read(path)?, path, prober)
 }
 
+/// What is perhaps not meant in the config at `path`, also when it is not valid. Blocks.
+#[must_use]
+pub fn doubts(path: &Path) -> Vec<Problem> {
+    files::read(path).map(|sources| crate::config::doubts(&sources, &System::of_config(path))).unwrap_or_default()
+}
+
 /// Validates texts that were read before. Blocks: secrets and certificates are files.
 ///
 /// # Errors

@@ -26,10 +26,15 @@ pub(super) fn run(common: &Common, options: &ValidateOptions) -> Exit {
             Exit::Fine
         }
         Err(problems) if options.json => {
-            output::json(&serde_json::json!({ "valid": false, "problems": output::problems_json(&problems) }));
+            let doubts = output::problems_json(&found.doubts());
+            output::json(&serde_json::json!({ "valid": false, "problems": output::problems_json(&problems), "doubts": doubts }));
             Exit::Usage
         }
         Err(problems) => {
+            // All at once: nobody wants to hear of a typing error only when everything else is mended.
+            for doubt in found.doubts() {
+                output::say(&format!("{doubt}"));
+            }
             output::problems(&problems);
             Exit::Usage
         }

@@ -24,19 +24,6 @@ pub(super) fn problems(config: &Config) -> Vec<Problem> {
             Some(peers) => together(peers, monitor, &mut found),
         }
     }
-    if !config.instance.allow_commands {
-        for channel in config.channels.values().filter(|channel| matches!(channel.spec, ChannelSpec::Command(_))) {
-            found.push(Problem {
-                file: (*channel.origin.file).clone(),
-                line: channel.origin.line,
-                column: 0,
-                path: format!("channel `{}`: command", channel.name),
-                message: "running programs is not allowed on this instance".to_owned(),
-                hint: "write `instance: { allow_commands: true }` when everybody who may change the config may also run programs"
-                    .to_owned(),
-            });
-        }
-    }
     for page in &config.pages {
         subscribed(config, page, &mut found);
     }

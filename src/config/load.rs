@@ -40,6 +40,14 @@ pub fn load(sources: &[SourceText], around: &dyn Surroundings) -> Result<Config,
     }
 }
 
+/// What is perhaps not meant in a config, also in one that is not valid, as far as that can be said of it.
+#[must_use]
+pub fn doubts(sources: &[SourceText], around: &dyn Surroundings) -> Vec<Problem> {
+    let report = Report::new(Files(sources.iter().map(|source| Arc::new(source.file.clone())).collect()));
+    let _ = read(sources, around, &report);
+    report.take_doubts()
+}
+
 fn read(sources: &[SourceText], around: &dyn Surroundings, report: &Report) -> Option<Config> {
     let mut root = Node { pos: Pos { file: 0, line: 1, column: 1 }, value: Value::Null };
     let mut all_parsed = true;

@@ -60,6 +60,7 @@ pub use crate::config::gather::gather;
 pub use crate::config::gather::includes;
 pub use crate::config::glob::glob_match;
 pub use crate::config::load::digest;
+pub use crate::config::load::doubts;
 pub use crate::config::load::load;
 pub use crate::config::probe_hash::probe_hash;
 pub(crate) use crate::config::readers::parse_size;

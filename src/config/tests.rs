@@ -505,6 +505,25 @@ fn what_is_valid_and_perhaps_not_meant_is_said() {
 }
 
 #[test]
+fn what_tells_nobody_and_what_is_never_reached_is_doubted() {
+    let text = "channels: [{ name: ops, slack: https://hooks.slack.com/services/T/B/x }]\n\
+                monitors:\n  - { name: a, tcp: \"a:1\", channels: ops }\n  - { name: b, tcp: \"b:1\" }\n  - { name: c, tcp: \"c:1\", channels: [] }\n\
+                \x20 - { name: d, tcp: \"d:1\" }\n  - { name: e, tcp: \"e:1\" }\n\
+                policies:\n  - { name: most, monitors: [a, e], steps: [{ channels: ops }] }\n\
+                \x20 - { name: own, monitors: e, steps: [{ channels: ops }] }\n\
+                \x20 - { name: some, monitors: [e, b], steps: [{ after: 0s }] }\n";
+    let said: Vec<String> = load(text).doubts.iter().map(|doubt| format!("{}: {}", doubt.path, doubt.message)).collect();
+    assert_eq!(
+        said,
+        [
+            "monitors[1]: no channel hears of this monitor, nor of another one",
+            "policies[1].name: this policy is never reached: an earlier one, such as `most`, is for each of its monitors",
+        ]
+    );
+    assert!(load("monitors: [{ tcp: \"a:1\" }]\n").doubts.is_empty(), "there is no channel at all");
+}
+
+#[test]
 fn a_window_covers_what_any_part_of_it_names_and_what_matches_nothing_is_doubted() {
     let text = "monitors:\n  - { name: \"[prod] api\", group: prod, tcp: \"a:1\" }\n  - { name: shop, labels: { team: web }, tcp: \"b:1\" }\n\
                 \x20 - { name: db, tcp: \"c:1\" }\n\

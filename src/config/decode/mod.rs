@@ -32,10 +32,12 @@ use crate::config::fields::Fields;
 use crate::config::node::Node;
 use crate::config::node::Pos;
 use crate::config::readers;
+use crate::config::select::selects;
 use crate::model::channel::Channel;
 use crate::model::id::ChannelName;
 use crate::model::monitor::Monitor;
 use crate::model::page::StatusPage;
+use crate::model::policy::Policy;
 
 /// The end of the path of the one field in which variables are left alone until it is decoded: a webhook's own body.
 pub(super) const TEMPLATE_PATH_END: &str = ".webhook.body";
@@ -72,7 +74,7 @@ pub(super) fn document(ctx: &Ctx<'_>, root: &Node, expanded: &Expanded) -> Optio
     let server = instance::server(ctx, server_at.as_ref());
     auth::reachable(ctx, auth_at.as_ref(), server.as_ref());
     let names = channel_names(channels_at.as_ref());
-    let channels = channels(ctx, channels_at.as_ref());
+    let channels = channels(ctx, channels_at.as_ref(), instance.as_ref().is_none_or(|instance| instance.allow_commands));
     if let Some(at) = defaults {
         monitor::defaults(ctx, &at, &names);
     }
@@ -83,6 +85,9 @@ pub(super) fn document(ctx: &Ctx<'_>, root: &Node, expanded: &Expanded) -> Optio
     let (monitors, all_read) = monitors(ctx, expanded, &names);
     let pages = pages(ctx, pages_at.as_ref(), (&monitors, all_read), &names);
     let policies = policy::policies(ctx, policies_at.as_ref(), (&monitors, all_read), &names);
+    if all_read {
+        doubt_what_nobody_hears(ctx, expanded, (&monitors, &policies), !channels.is_empty());
+    }
     let maintenance = maintenance::windows(ctx, maintenance_at.as_ref(), &monitors, all_read);
     let (self_items, self_heartbeat) = self_at.map(|at| instance::itself(ctx, &at)).unwrap_or_default();
     Some(Config {
@@ -111,10 +116,14 @@ fn channel_names(at: Option<&At<'_>>) -> BTreeSet<String> {
     items.iter().filter_map(|item| Some(item.get("name")?.scalar()?.text.clone())).collect()
 }
 
-fn channels(ctx: &Ctx<'_>, at: Option<&At<'_>>) -> BTreeMap<ChannelName, Arc<Channel>> {
+fn channels(ctx: &Ctx<'_>, at: Option<&At<'_>>, may_run_programs: bool) -> BTreeMap<ChannelName, Arc<Channel>> {
     let mut channels = BTreeMap::new();
     let mut seen: HashMap<ChannelName, Pos> = HashMap::new();
     for at in at.map(|at| at.list(ctx)).unwrap_or_default() {
+        if let Some(command) = at.child("command").filter(|_| !may_run_programs) {
+            let hint = "write `instance: { allow_commands: true }` when everybody who may change the config may also run programs";
+            ctx.bad(&command, "running programs is not allowed on this instance", hint);
+        }
         let Some(channel) = channel::channel(ctx, &at) else { continue };
         let pos = at.child("name").map_or(at.node.pos, |name| name.node.pos);
         if let Some(first) = seen.get(&channel.name) {
@@ -167,6 +176,30 @@ fn monitors(ctx: &Ctx<'_>, expanded: &Expanded, channels: &BTreeSet<String>) -> 
     }
     depends::resolve(ctx, &places, &mut monitors, all_read);
     (monitors, all_read)
+}
+
+/// Monitors that tell nobody, in a config in which somebody could be told. Where it says so itself (`channels: []`) it is meant.
+fn doubt_what_nobody_hears(
+    ctx: &Ctx<'_>,
+    expanded: &Expanded,
+    (monitors, policies): (&[Arc<Monitor>], &[Arc<Policy>]),
+    has_channels: bool,
+) {
+    let tells = |monitor: &Monitor| match policies.iter().find(|policy| selects(&policy.wanted, monitor)) {
+        Some(policy) => policy.steps.iter().any(|step| !step.channels.as_ref().unwrap_or(&monitor.channels).is_empty()),
+        None => !monitor.channels.is_empty(),
+    };
+    let silent =
+        expanded.monitors.iter().zip(monitors).filter(|(written, monitor)| written.node.get("channels").is_none() && !tells(monitor));
+    let mut silent = silent.map(|(written, _)| written);
+    let Some(first) = silent.next().filter(|_| has_channels) else { return };
+    let others = match silent.count() {
+        0 => String::new(),
+        1 => ", nor of another one".to_owned(),
+        n => format!(", nor of {n} others"),
+    };
+    let hint = "add `channels` to it or to `defaults`, or a policy; `channels: []` says that it is meant";
+    ctx.report.doubt(first.node.pos, &first.path, format!("no channel hears of this monitor{others}"), hint);
 }
 
 /// Slugs, tokens and UUIDs of heartbeats name exactly one. `seen` has the monitor of each.

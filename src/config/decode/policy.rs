@@ -10,6 +10,7 @@ use crate::config::fields::At;
 use crate::config::fields::Ctx;
 use crate::config::fields::Fields;
 use crate::config::readers;
+use crate::config::select::selects;
 use crate::model::monitor::Monitor;
 use crate::model::monitor::Origin;
 use crate::model::policy::BUNDLE_MAX;
@@ -39,9 +40,27 @@ pub(super) fn policies(
             let message = format!("there is already a policy `{}` in line {}", policy.name, first.origin.line);
             ctx.bad(&name_at, message, "give one of them another `name`");
         }
+        doubt_what_is_never_reached(ctx, &at, &policy, (&policies, monitors));
         policies.push(Arc::new(policy));
     }
     policies
+}
+
+/// Of several policies that name a monitor the first counts: one whose monitors all have an earlier one does nothing.
+fn doubt_what_is_never_reached(ctx: &Ctx<'_>, at: &At<'_>, policy: &Policy, (before, monitors): (&[Arc<Policy>], &[Arc<Monitor>])) {
+    let earlier = |monitor: &Monitor| before.iter().find(|policy| selects(&policy.wanted, monitor));
+    let meant = monitors.iter().filter(|monitor| selects(&policy.wanted, monitor));
+    let taken: Option<Vec<&Arc<Policy>>> = meant.map(|monitor| earlier(monitor)).collect();
+    if let Some(first) = taken.as_deref().and_then(<[_]>::first) {
+        let name_at = at.child("name").unwrap_or_else(|| at.clone());
+        let message = format!("this policy is never reached: an earlier one, such as `{}`, is for each of its monitors", first.name);
+        ctx.report.doubt(
+            name_at.node.pos,
+            &name_at.path,
+            message,
+            "the first policy that names a monitor counts; put the narrower one first",
+        );
+    }
 }
 
 fn policy(ctx: &Ctx<'_>, at: &At<'_>, (monitors, all_read): (&[Arc<Monitor>], bool), channels: &BTreeSet<String>) -> Option<Policy> {

@@ -72,10 +72,14 @@ pub(super) fn grafana_oncall(ctx: &Ctx<'_>, at: &At<'_>) -> Option<ChannelSpec> 
 
 pub(super) fn alertmanager(ctx: &Ctx<'_>, at: &At<'_>) -> Option<ChannelSpec> {
     if at.node.scalar().is_some() {
-        return Some(ChannelSpec::Alertmanager(AlertmanagerSpec { url: server(ctx, at)?, credentials: None, labels: Vec::new() }));
+        return Some(ChannelSpec::Alertmanager(AlertmanagerSpec {
+            url: alertmanager_url(ctx, at)?,
+            credentials: None,
+            labels: Vec::new(),
+        }));
     }
     let mut fields = Fields::open(ctx, at, "channels[].alertmanager")?;
-    let url = fields.must("url", server);
+    let url = fields.must("url", alertmanager_url);
     let (user, password) = (fields.take("user"), fields.take("password"));
     let labels =
         fields.read("labels", |ctx, at| Some(at.free_map(ctx).iter().filter_map(|(entry, at)| label(ctx, &entry.key, at)).collect()));
@@ -89,6 +93,18 @@ pub(super) fn alertmanager(ctx: &Ctx<'_>, at: &At<'_>) -> Option<ChannelSpec> {
         }
     };
     Some(ChannelSpec::Alertmanager(AlertmanagerSpec { url: url?, credentials, labels: labels.unwrap_or_default() }))
+}
+
+/// The path of its API, which is added to the address.
+const ALERTS: &str = "/api/v2/alerts";
+
+fn alertmanager_url(ctx: &Ctx<'_>, at: &At<'_>) -> Option<String> {
+    let url = server(ctx, at)?;
+    if let Some(base) = url.trim_end_matches('/').strip_suffix(ALERTS) {
+        ctx.bad(at, format!("`{ALERTS}` is added to the address by itself"), format!("write `{base}`"));
+        return None;
+    }
+    Some(url)
 }
 
 /// Labels that tell alerts apart; others may not replace them.

@@ -195,6 +195,6 @@ async fn the_log_says_why_and_not_that_a_message_is_told_together_with_itself() 
         world.live(SECOND * 2).await;
     }
     let log = String::from_utf8(written.0.lock().expect("written").clone()).expect("text");
-    assert!(log.contains("message `up` not accepted by channel `chat`, next attempt in 5 s: answered 503"), "{log}");
+    assert!(log.contains("message `up` not accepted by channel `chat`, next attempt in 5.0 s: answered 503"), "{log}");
     assert!(!log.contains("together"), "{log}");
 }

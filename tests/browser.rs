@@ -183,6 +183,9 @@ fn barriers(browser: &Browser, axe: &str) -> Vec<String> {
 /// The key that ends what is typed.
 const ENTER: char = '\u{e007}';
 
+/// The key to the left.
+const LEFT: char = '\u{e012}';
+
 /// Fetches the page again, as when its tab is looked at anew, until it shows this.
 #[track_caller]
 fn renew_until(browser: &Browser, text: &str) {
@@ -516,6 +519,49 @@ fn a_status_page_keeps_what_was_folded_when_more_appears() {
     assert_eq!(worth(&browser, folds), json!([["Web", false], ["Data and jobs", true]]));
     assert_eq!(worth(&browser, "document.activeElement.querySelector('h2')?.textContent"), "Data and jobs");
     assert_clean(&browser);
+}
+
+#[test]
+fn a_day_that_is_looked_at_does_not_keep_a_status_page_from_being_renewed() {
+    let Some(browser) = Browser::open() else { return };
+    let scene = Scene::start();
+    browser.go(&scene.url("/status/shop"));
+    browser.find("svg.days");
+    let told = "[document.querySelector('.tip').hidden, document.querySelector('.tip b')?.textContent]";
+    // A pointer rests on a day of the second bar.
+    browser.execute(
+        "const bar = document.querySelectorAll('svg.days')[1], box = bar.getBoundingClientRect();
+        bar.dispatchEvent(new PointerEvent('pointermove', { bubbles: true, pointerType: 'mouse', clientX: box.left + box.width / 3, clientY: box.top + 2 }));",
+        &json!([]),
+    );
+    let day = worth(&browser, told);
+    assert!(day[0] == false && day[1].as_str().is_some_and(|text| text.contains("20")), "{day}");
+    announce(&scene, "First");
+    renew_until(&browser, "First");
+    assert_eq!(worth(&browser, told), day, "the same day is told of");
+    let gap = "Math.abs(document.querySelector('.tip').getBoundingClientRect().bottom - document.querySelectorAll('svg.days')[1].getBoundingClientRect().top)";
+    assert!(worth(&browser, gap).as_f64().unwrap() < 10.0, "it stands at its bar, which has moved down");
+    browser.execute(
+        "document.querySelector('h1').dispatchEvent(new PointerEvent('pointermove', { bubbles: true, pointerType: 'mouse' }))",
+        &json!([]),
+    );
+    assert_eq!(worth(&browser, told)[0], true);
+    // Now by keys.
+    browser.execute("document.querySelector('svg.days').focus()", &json!([]));
+    browser.press(&LEFT.to_string().repeat(3));
+    let day = worth(&browser, told);
+    assert_eq!(day[0], false);
+    announce(&scene, "Second");
+    renew_until(&browser, "Second");
+    assert_eq!(worth(&browser, told), day);
+    let bar = "document.activeElement === document.querySelector('svg.days') && document.activeElement.getAttribute('aria-valuenow')";
+    assert_eq!(worth(&browser, bar), "86", "it is where the keys had brought it");
+    assert_clean(&browser);
+}
+
+/// Something new on the status page of the shop.
+fn announce(scene: &Scene, title: &str) {
+    told(scene, &["announce", "add", "--title", title, "--text", "so far", "--pages", "shop"]);
 }
 
 #[test]

@@ -589,6 +589,36 @@ fn a_widget_that_cannot_renew_itself_grows_old() {
 }
 
 #[test]
+fn an_overview_without_news_says_so_and_why() {
+    let Some(browser) = Browser::open() else { return };
+    let scene = Scene::start();
+    scene.sign_in(&browser);
+    let look = "[document.querySelector('.no-news').textContent, document.querySelector('.no-news a')?.getAttribute('href') ?? '', getComputedStyle(document.querySelector('main')).filter]";
+    browser.find_saying("a", "Shop");
+    assert_eq!(worth(&browser, look), json!(["", "", "none"]));
+    // The line is cut, and an hour goes by.
+    browser.execute(
+        "window.real = [window.fetch, Date.now]; window.fetch = () => Promise.reject(new TypeError('cut'));
+        const now = Date.now; Date.now = () => now() + 36e5; document.dispatchEvent(new Event('visibilitychange'));",
+        &json!([]),
+    );
+    wait_for("what is said", || browser.text().contains("No news since").then_some(()));
+    assert_eq!(worth(&browser, "getComputedStyle(document.querySelector('main')).filter"), "grayscale(1)");
+    browser.execute("[window.fetch, Date.now] = window.real", &json!([]));
+    renew_until(&browser, "Shop");
+    let calm = json!(["", "", "none"]);
+    wait_for("news", || (worth(&browser, look) == calm).then_some(()));
+    // The session ends; nobody has to wait for two minutes to hear of that.
+    browser.forget_cookies();
+    renew_until(&browser, "You are signed out");
+    let said = worth(&browser, look);
+    assert!(said[1].as_str().is_some_and(|link| link.contains("/sign-in?next=")) && said[2] == "grayscale(1)", "{said}");
+    let again = browser.find(".no-news a");
+    browser.click(&again);
+    browser.find("input[name=password]");
+}
+
+#[test]
 fn a_monitor_is_shown_with_its_charts() {
     let Some(browser) = Browser::open() else { return };
     let scene = Scene::start();

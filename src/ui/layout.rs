@@ -120,7 +120,13 @@ pub fn operator(frame: &Frame, section: Section, title: &str, content: &Markup) 
         frame,
         section,
         title,
-        &html! { main data-refresh=(REFRESH_S) data-live=(frame.revision) data-events=(frame.links.events()) { (banners(frame)) (content) } },
+        &html! {
+            // Outside of what is renewed and grows grey; the script says here why there is no news.
+            p.no-news role="status" {}
+            main data-refresh=(REFRESH_S) data-live=(frame.revision) data-events=(frame.links.events()) data-sign-in=(frame.links.sign_in()) {
+                (banners(frame)) (content)
+            }
+        },
     )
 }
 

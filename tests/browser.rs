@@ -637,6 +637,25 @@ fn a_monitor_is_shown_with_its_charts() {
 }
 
 #[test]
+fn an_incident_is_reached_from_the_lists_on_a_phone() {
+    let Some(browser) = Browser::open() else { return };
+    let scene = Scene::start();
+    let incident = scene.break_shop()["incident_id"].as_str().unwrap().to_owned();
+    scene.sign_in(&browser);
+    browser.look(PHONE, false);
+    for path in ["/incidents", "/monitors/shop"] {
+        browser.go(&scene.url(path));
+        browser.find("table.incidents tbody tr");
+        // Neither the window nor the table has to be moved for any of it.
+        let beyond = "[...document.querySelectorAll('table.incidents tbody :is(td, a)')].filter((each) => each.getBoundingClientRect().right > document.documentElement.clientWidth).length";
+        assert_eq!(worth(&browser, beyond), 0, "{path}");
+        browser.click(&browser.find("table.incidents td:first-child a"));
+        wait_for("the incident", || browser.url().ends_with(&format!("/incidents/{incident}")).then_some(()));
+    }
+    assert_clean(&browser);
+}
+
+#[test]
 fn an_incident_is_acknowledged_and_a_silence_made_and_ended() {
     let Some(browser) = Browser::open() else { return };
     let scene = Scene::start();

@@ -293,7 +293,7 @@ fn public_incident(incident: &Incident, show: Show, snapshot: &Snapshot) -> Publ
     let now_called = snapshot.monitors.get(&incident.monitor).map(|view| view.monitor.name.clone());
     let (updates, postmortem) = timeline::public_of(&incident.id, snapshot);
     PublicIncident {
-        key: version(&digest(&[b"public incident", incident.id.as_str().as_bytes()])),
+        key: key("public incident", incident.id.as_str()),
         service: now_called.unwrap_or_else(|| incident.monitor_name.clone()),
         lane: incident.lane,
         opened_at: incident.opened_at,
@@ -326,6 +326,11 @@ fn is_colour(text: &str) -> bool {
 
 fn is_safe_link(url: &str) -> bool {
     ["https://", "http://", "mailto:"].iter().any(|scheme| url.starts_with(scheme))
+}
+
+/// What tells a thing apart on public pages, and says nothing else of it.
+pub(crate) fn key(kind: &str, id: &str) -> String {
+    version(&digest(&[kind.as_bytes(), id.as_bytes()]))
 }
 
 fn version(bytes: &[u8]) -> String {
@@ -552,7 +557,7 @@ impl<'a> From<&'a PublicIncident> for IncidentJson<'a> {
             diagnosis: incident.diagnosis.map(|diagnosis| diagnosis.sentence()),
             regions_failing: &incident.regions,
             updates: incident.updates.iter().map(UpdateJson::from).collect(),
-            postmortem: incident.postmortem.as_deref(),
+            postmortem: incident.postmortem.as_ref().map(|learnt| learnt.text.as_str()),
         }
     }
 }

@@ -177,6 +177,8 @@ pub struct Phrases {
     pub update_state: fn(UpdateState) -> &'static str,
     /// What was learnt from an incident.
     pub postmortem: &'static str,
+    /// When it began; beside nothing else, unlike on the page.
+    pub began_at: fn(&str) -> String,
     /// It has lasted so long.
     pub lasting: fn(&str) -> String,
     /// It lasted so long.

@@ -92,6 +92,7 @@ pub(super) const PHRASES: Phrases = Phrases {
         Lane::Degradation => "Degraded",
         Lane::Regional => "Regional trouble",
     },
+    began_at: |at| format!("Began at {at}"),
     lasting: |span| format!("for {span}"),
     lasted: |span| format!("lasted {span}"),
     diagnosed: "Diagnosis: ",

@@ -98,6 +98,7 @@ pub(super) const PHRASES: Phrases = Phrases {
         Lane::Degradation => "Dégradation",
         Lane::Regional => "Perturbation régionale",
     },
+    began_at: |at| format!("A commencé le {at}"),
     lasting: |span| format!("depuis {span}"),
     lasted: |span| format!("a duré {span}"),
     diagnosed: "Diagnostic\u{a0}: ",

@@ -93,6 +93,7 @@ pub(super) const PHRASES: Phrases = Phrases {
         Lane::Degradation => "Beeinträchtigung",
         Lane::Regional => "Regionale Störung",
     },
+    began_at: |at| format!("Begann am {at}"),
     lasting: |span| format!("seit {span}"),
     lasted: |span| format!("dauerte {span}"),
     diagnosed: "Befund: ",

@@ -91,6 +91,7 @@ pub(super) const PHRASES: Phrases = Phrases {
         Lane::Degradation => "性能低下",
         Lane::Regional => "一部地域で障害",
     },
+    began_at: |at| format!("{at} に発生"),
     lasting: |span| format!("{span}継続中"),
     lasted: |span| format!("継続時間 {span}"),
     diagnosed: "診断：",

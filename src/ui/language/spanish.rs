@@ -97,6 +97,7 @@ pub(super) const PHRASES: Phrases = Phrases {
         Lane::Degradation => "Degradación",
         Lane::Regional => "Problemas regionales",
     },
+    began_at: |at| format!("Comenzó el {at}"),
     lasting: |span| format!("desde hace {span}"),
     lasted: |span| format!("duró {span}"),
     diagnosed: "Diagnóstico: ",

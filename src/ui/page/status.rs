@@ -188,7 +188,22 @@ pub struct PublicIncident {
     /// What people say of it, newest first.
     pub updates: Vec<UpdateView>,
     /// What was learnt from it.
-    pub postmortem: Option<String>,
+    pub postmortem: Option<LearntText>,
+}
+
+/// What was learnt from an incident, as visitors may read it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LearntText {
+    /// In the small Markdown.
+    pub text: String,
+    /// When it was written last.
+    pub at: UnixMillis,
+}
+
+/// Where on the page an incident or an announcement made at run time is, by its key.
+fn anchor(key: &str) -> String {
+    // Names of elements begin with a letter, so that style sheets can speak of them.
+    format!("e-{key}")
 }
 
 /// Incidents that began on one day.
@@ -356,9 +371,14 @@ fn headline(view: &StatusView, p: &Phrases, now: UnixMillis) -> Markup {
 
 /// A point in time; the script shows it in the reader's zone, and keeps what stands here in the tooltip.
 fn time(at: UnixMillis) -> Markup {
+    html! { time datetime=(at.rfc3339()) { (minute(at)) } }
+}
+
+/// A point in time as text.
+fn minute(at: UnixMillis) -> String {
     let utc = text::utc(at);
     let to_minute = utc.rsplit_once(':').map_or(utc.as_str(), |(to_minute, _)| to_minute);
-    html! { time datetime=(at.rfc3339()) { (to_minute) " UTC" } }
+    format!("{to_minute} UTC")
 }
 
 /// How far away a point in time is; the script keeps it current.

@@ -565,6 +565,31 @@ fn announce(scene: &Scene, title: &str) {
 }
 
 #[test]
+fn the_rows_of_a_status_page_are_in_line_on_a_phone() {
+    let Some(browser) = Browser::open() else { return };
+    let scene = Scene::start();
+    scene.break_shop();
+    browser.look(PHONE, false);
+    browser.go(&scene.url("/status/shop"));
+    renew_until(&browser, "is down");
+    // As wide as a logo may be, whether one is there or not.
+    browser.execute(
+        "const logo = document.createElement('span');
+        logo.className = 'logo'; logo.style.cssText = 'width: 10rem; height: 2rem'; document.querySelector('main > header').prepend(logo);
+        document.querySelector('h1').textContent = 'Status of the shop and of everything around it';",
+        &json!([]),
+    );
+    let found = browser.execute(
+        "const box = (element) => element.getBoundingClientRect(), all = (selector) => [...document.querySelectorAll(selector)];
+        const heads = all('.service-head'), ends = new Set(heads.map((head) => Math.round(box(head.querySelector('.badge')).right - box(head).right)));
+        const out = all('.service-head > *').filter((part) => box(part).left < box(part.parentElement).left - 1).length;
+        return [heads.length, [...ends], out, box(document.querySelector('h1')).width > 160];",
+        &json!([]),
+    );
+    assert_eq!(found, json!([3, [0], 0, true]), "{found}");
+}
+
+#[test]
 fn a_widget_that_cannot_renew_itself_grows_old() {
     let Some(browser) = Browser::open() else { return };
     let scene = Scene::start();

@@ -37,6 +37,7 @@ use crate::model::result::CheckResult;
 use crate::model::result::Outcome;
 use crate::model::time::UnixMillis;
 use crate::model::verdict::Verdict;
+use crate::ui::accent;
 use crate::ui::component::maintenance::WindowView;
 use crate::ui::component::notice::AnnouncementView;
 use crate::ui::component::updates::AnnouncedView;
@@ -192,8 +193,7 @@ fn worst_first(groups: &mut [GroupView]) {
 /// The page's own style sheet: its accent colour and what the operators wrote.
 #[must_use]
 pub fn theme_css(page: &StatusPage) -> Option<String> {
-    let accent =
-        page.theme.accent.as_deref().filter(|accent| is_colour(accent)).map(|accent| format!(":root{{--accent:{accent}!important}}\n"));
+    let accent = page.theme.accent.as_deref().and_then(accent::rules);
     let own = page.theme.css.as_deref();
     (accent.is_some() || own.is_some()).then(|| format!("{}{}", accent.unwrap_or_default(), own.unwrap_or_default()))
 }
@@ -318,10 +318,6 @@ fn past_days(closed: &[Incident], show: Show, snapshot: &Snapshot) -> Vec<PastDa
         }
     }
     days
-}
-
-fn is_colour(text: &str) -> bool {
-    text.strip_prefix('#').is_some_and(|hex| matches!(hex.len(), 3 | 6) && hex.chars().all(|c| c.is_ascii_hexdigit()))
 }
 
 fn is_safe_link(url: &str) -> bool {

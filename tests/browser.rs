@@ -614,6 +614,28 @@ fn a_widget_that_cannot_renew_itself_grows_old() {
 }
 
 #[test]
+fn a_widget_fits_into_the_frame_that_the_manual_gives_it() {
+    let Some(browser) = Browser::open() else { return };
+    let manual = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/status-pages.md")).unwrap();
+    let frame = manual.split("<iframe").nth(1).unwrap();
+    let size = |name: &str| frame.split(&format!("{name}=\"")).nth(1).unwrap().split('"').next().unwrap().parse::<u32>().unwrap();
+    let (width, height) = (size("width"), size("height"));
+    let scene = Scene::start();
+    browser.look(width, false);
+    browser.go(&scene.url("/status/shop/widget"));
+    browser.execute(
+        "document.querySelector('b').textContent = '4 of 39 services are down, 1 is degraded, 1 is in maintenance, also with trouble of some regions';
+        document.querySelector('small span').textContent = 'Everything that the shop and its many branches have';",
+        &json!([]),
+    );
+    let found = worth(&browser, "[document.documentElement.scrollWidth, document.querySelector('main').getBoundingClientRect().height]");
+    assert!(found[0] == width && found[1].as_f64().unwrap() <= f64::from(height), "{found} in {width} × {height}");
+    let age =
+        "document.querySelector('time').getBoundingClientRect().right <= document.querySelector('small').getBoundingClientRect().right";
+    assert_eq!(worth(&browser, age), true, "how old it is is seen whatever the page is called");
+}
+
+#[test]
 fn an_overview_without_news_says_so_and_why() {
     let Some(browser) = Browser::open() else { return };
     let scene = Scene::start();

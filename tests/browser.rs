@@ -183,8 +183,10 @@ fn barriers(browser: &Browser, axe: &str) -> Vec<String> {
 /// The key that ends what is typed.
 const ENTER: char = '\u{e007}';
 
-/// The key to the left.
+/// The keys to the left and down, and the one to the next stop.
 const LEFT: char = '\u{e012}';
+const DOWN: char = '\u{e015}';
+const TAB: char = '\u{e004}';
 
 /// Fetches the page again, as when its tab is looked at anew, until it shows this.
 #[track_caller]
@@ -557,6 +559,58 @@ fn a_day_that_is_looked_at_does_not_keep_a_status_page_from_being_renewed() {
     let bar = "document.activeElement === document.querySelector('svg.days') && document.activeElement.getAttribute('aria-valuenow')";
     assert_eq!(worth(&browser, bar), "86", "it is where the keys had brought it");
     assert_clean(&browser);
+}
+
+#[test]
+fn days_are_told_by_a_tap_and_all_bars_are_one_stop() {
+    let Some(browser) = Browser::open() else { return };
+    let scene = Scene::start();
+    browser.go(&scene.url("/status/shop"));
+    let bars = "[...document.querySelectorAll('svg.days')]";
+    let tap = |target: &str| {
+        let script = format!(
+            "const target = {target}, box = target.getBoundingClientRect(), how = {{ bubbles: true, pointerType: 'touch', clientX: box.left + box.width / 2, clientY: box.top + 2 }};
+            for (const kind of ['pointerdown', 'pointerup', 'pointerout', 'pointerleave'])
+              (kind === 'pointerleave' ? document.documentElement : target).dispatchEvent(new PointerEvent(kind, how));"
+        );
+        browser.execute(&script, &json!([]));
+        worth(&browser, "document.querySelector('.tip').hidden")
+    };
+    browser.find("svg.days");
+    assert_eq!([tap(&format!("{bars}[0]")), tap(&format!("{bars}[1]")), tap("document.querySelector('h1')")], [false, false, true]);
+
+    // By keys: the way past what is above the services, then one stop for all bars.
+    let focused = || {
+        worth(
+            &browser,
+            "[document.activeElement.className.baseVal ?? document.activeElement.className, document.activeElement.ariaLabel, document.activeElement.ariaValueNow]",
+        )
+    };
+    browser.execute("document.activeElement.blur()", &json!([]));
+    browser.press(&TAB.to_string());
+    assert_eq!(focused()[0], "skip");
+    browser.press(&format!("{ENTER}{TAB}{TAB}"));
+    assert_eq!(focused(), json!(["days", "Shop", "45"]), "where it was tapped");
+    browser.press(&format!("{LEFT}{LEFT}{DOWN}"));
+    assert_eq!(focused(), json!(["days", "Cache", "43"]), "the same day of the next one");
+    assert_eq!(worth(&browser, &format!("{bars}.filter((bar) => bar.tabIndex === 0).length")), 1);
+    browser.press(&TAB.to_string());
+    assert_ne!(focused()[0], "days");
+    // What is folded away is no stop.
+    browser.execute(
+        "for (const fold of document.querySelectorAll('details.group')) fold.open = fold.textContent.includes('Cache') === false",
+        &json!([]),
+    );
+    let stops = format!("{bars}.filter((bar) => bar.tabIndex === 0).map((bar) => bar.ariaLabel)");
+    wait_for("the stop that is left", || (worth(&browser, &stops) == json!(["Shop"])).then_some(()));
+    assert_clean(&browser);
+
+    scene.sign_in(&browser);
+    browser.find_saying("a", "Shop");
+    browser.press(&TAB.to_string());
+    assert_eq!(focused()[0], "skip");
+    browser.press(&format!("{ENTER}{TAB}"));
+    assert_eq!(worth(&browser, "document.querySelector('main').contains(document.activeElement)"), true);
 }
 
 /// Something new on the status page of the shop.

@@ -94,24 +94,45 @@ function hide() {
 
 const current = (bar) => +bar.getAttribute("aria-valuenow");
 
+/* All bars are one stop of the Tab key, or there would be as many as services: up and down lead from one to the other. */
+const inSight = () => [...main.querySelectorAll("details[open] svg.days")];
+const stopHere = () => main.querySelector('svg.days[tabindex="0"]');
+
+function makeStop(bar) {
+  const all = inSight(), one = all.includes(bar) ? bar : all[0];
+  for (const each of main.querySelectorAll("svg.days")) each.setAttribute("tabindex", each === one ? 0 : -1);
+}
+
 function bars() {
   for (const bar of main.querySelectorAll("svg.days")) {
     const n = bar.viewBox.baseVal.width / 4, name = bar.closest("li").querySelector(".name").textContent;
-    const attributes = { role: "slider", tabindex: 0, "aria-valuemin": 0, "aria-valuemax": n - 1, "aria-valuenow": n - 1,
+    const attributes = { role: "slider", "aria-valuemin": 0, "aria-valuemax": n - 1, "aria-valuenow": n - 1,
       "aria-valuetext": bar.getAttribute("aria-label"), "aria-label": name };
     for (const [key, value] of Object.entries(attributes)) bar.setAttribute(key, value);
-    bar.addEventListener("focus", () => { if (bar.matches(":focus-visible")) show(bar, current(bar)); });
-    bar.addEventListener("blur", hide);
+    bar.addEventListener("focus", () => {
+      makeStop(bar);
+      if (bar.matches(":focus-visible")) show(bar, current(bar));
+    });
+    // A tap shows the day of another bar before this one is left.
+    bar.addEventListener("blur", () => { if (told === bar) hide(); });
     bar.addEventListener("keydown", (event) => {
-      const to = { ArrowLeft: current(bar) - 1, ArrowDown: current(bar) - 1, ArrowRight: current(bar) + 1, ArrowUp: current(bar) + 1,
-        PageDown: current(bar) - 7, PageUp: current(bar) + 7, Home: 0, End: n - 1 }[event.key];
+      const to = { ArrowLeft: current(bar) - 1, ArrowRight: current(bar) + 1, PageDown: current(bar) - 7, PageUp: current(bar) + 7, Home: 0, End: n - 1 }[event.key];
+      const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
       if (event.key === "Escape") hide();
-      if (to === undefined) return;
+      if (to === undefined && step === undefined) return;
       event.preventDefault();
-      show(bar, to);
+      if (to !== undefined) return show(bar, to);
+      const all = inSight(), next = all[all.indexOf(bar) + step];
+      if (!next) return;
+      tell(next, current(bar));
+      next.focus();
     });
   }
+  makeStop();
 }
+
+// What is folded away cannot be stopped at.
+main.addEventListener("toggle", () => makeStop(stopHere()), true);
 
 // Bars come and go with each renewal, also below a pointer that rests, so that the page is asked where it is.
 
@@ -123,7 +144,10 @@ function point(event) {
 }
 
 document.addEventListener("pointermove", point);
-document.documentElement.addEventListener("pointerleave", hide);
+// A finger does not move before it rests. What it pointed at stays until the next tap; a page that is pushed was not tapped.
+document.addEventListener("pointerdown", point);
+document.addEventListener("pointercancel", hide);
+document.documentElement.addEventListener("pointerleave", (event) => { if (event.pointerType !== "touch") hide(); });
 
 // Renewal. What the reader folded, unfolded, points at or stands on stays as it is.
 
@@ -185,7 +209,7 @@ async function renew() {
     const fresh = page.querySelector("main.status");
     if (!fresh) throw new Error("another page came");
     const before = main.querySelector(".verdict").textContent, turned = [...placed("details")].filter(([, fold]) => fold.open !== wasOpen.get(fold)).map(([key, fold]) => [key, fold.open]);
-    const stop = placeOf(stops, document.activeElement), keep = keepDay();
+    const stop = placeOf(stops, document.activeElement), keep = keepDay(), tabbed = placeOf("svg.days", stopHere());
     main.replaceChildren(...fresh.childNodes);
     Object.assign(main.dataset, { ...fresh.dataset });
     document.title = page.title;
@@ -194,6 +218,7 @@ async function renew() {
     enhance();
     const folds = placed("details");
     for (const [key, isOpen] of turned) if (folds.has(key)) folds.get(key).open = isOpen;
+    makeStop(placed("svg.days").get(tabbed));
     if (stop) placed(stops).get(stop)?.focus({ preventScroll: true });
     keep();
     const after = main.querySelector(".verdict").textContent;

@@ -221,6 +221,8 @@ pub struct Phrases {
     pub show_page: &'static str,
     /// The password was another one.
     pub wrong_password: &'static str,
+    /// The way past what stands above the services, for those who go by keys.
+    pub skip: &'static str,
     /// Days are counted in UTC.
     pub days_in_utc: &'static str,
     /// Who made the page.

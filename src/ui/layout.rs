@@ -123,7 +123,7 @@ pub fn operator(frame: &Frame, section: Section, title: &str, content: &Markup) 
         &html! {
             // Outside of what is renewed and grows grey; the script says here why there is no news.
             p.no-news role="status" {}
-            main data-refresh=(REFRESH_S) data-live=(frame.revision) data-events=(frame.links.events()) data-sign-in=(frame.links.sign_in()) {
+            main #content data-refresh=(REFRESH_S) data-live=(frame.revision) data-events=(frame.links.events()) data-sign-in=(frame.links.sign_in()) {
                 (banners(frame)) (content)
             }
         },
@@ -133,7 +133,7 @@ pub fn operator(frame: &Frame, section: Section, title: &str, content: &Markup) 
 /// A page that is filled in, and stays as it is until it is sent.
 #[must_use]
 pub fn form(frame: &Frame, section: Section, title: &str, content: &Markup) -> Markup {
-    around(frame, section, title, &html! { main { (banners(frame)) (content) } })
+    around(frame, section, title, &html! { main #content { (banners(frame)) (content) } })
 }
 
 fn banners(frame: &Frame) -> Markup {
@@ -147,6 +147,7 @@ fn around(frame: &Frame, section: Section, title: &str, main: &Markup) -> Markup
         html lang="en" {
             (head(links, title, true, &html! { @for name in SCRIPTS { script type="module" src=(links.asset(name)) {} } }))
             body {
+                a.skip href="#content" { "To the content" }
                 header.top {
                     a.brand href=(links.dashboard()) { "vigilmon" }
                     nav aria-label="Sections" {

@@ -118,6 +118,7 @@ pub(super) const PHRASES: Phrases = Phrases {
     password: "Password",
     show_page: "Show the page",
     wrong_password: "This password is not right.",
+    skip: "To the services",
     days_in_utc: "Days are counted in UTC",
     monitored_by: "Monitored by vigilmon",
     feed: "Feed of incidents",

@@ -145,6 +145,7 @@ pub(super) const PHRASES: Phrases = Phrases {
     password: "Mot de passe",
     show_page: "Afficher la page",
     wrong_password: "Ce mot de passe n’est pas le bon.",
+    skip: "Aller aux services",
     days_in_utc: "Les jours sont comptés en UTC",
     monitored_by: "Surveillé par vigilmon",
     feed: "Flux des incidents",

@@ -140,6 +140,7 @@ pub(super) const PHRASES: Phrases = Phrases {
     password: "Passwort",
     show_page: "Seite zeigen",
     wrong_password: "Dieses Passwort stimmt nicht.",
+    skip: "Zu den Diensten",
     days_in_utc: "Tage zählen nach UTC",
     monitored_by: "Überwacht von vigilmon",
     feed: "Feed der Störungen",

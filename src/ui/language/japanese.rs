@@ -126,6 +126,7 @@ pub(super) const PHRASES: Phrases = Phrases {
     password: "パスワード",
     show_page: "ページを表示",
     wrong_password: "パスワードが正しくありません。",
+    skip: "サービス一覧へ",
     days_in_utc: "日付の区切りはUTCです",
     monitored_by: "vigilmonによる監視",
     feed: "障害のフィード",

@@ -138,6 +138,7 @@ pub(super) const PHRASES: Phrases = Phrases {
     password: "Contraseña",
     show_page: "Mostrar la página",
     wrong_password: "Esta contraseña no es correcta.",
+    skip: "Ir a los servicios",
     days_in_utc: "Los días se cuentan en UTC",
     monitored_by: "Supervisado por vigilmon",
     feed: "Canal de incidentes",

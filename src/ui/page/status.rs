@@ -294,6 +294,7 @@ pub fn page(view: &StatusView, p: &Phrases, now: UnixMillis) -> Markup {
         html lang=(p.language.code()) data-theme=[theme(view.dark)] {
             (head(view, p))
             body.public.stale[stale] {
+                @if !view.groups.is_empty() { a.skip href={ "#" (services::PLACE) } { (p.skip) } }
                 main.status data-refresh=(REFRESH_S) data-fresh=[patience] data-days=(days::words(p)) {
                     header {
                         @if let Some(src) = &view.logo { img.logo src=(src) alt=""; }

@@ -135,6 +135,18 @@ pub fn with(mut answer: Answer, name: HeaderName, value: &str) -> Answer {
     answer
 }
 
+/// The answer with one picture from one place that the operators chose, on this page only.
+#[must_use]
+pub fn with_picture_of(origin: Option<&str>, answer: Answer) -> Answer {
+    match origin {
+        Some(origin) => {
+            let policy = CONTENT_SECURITY_POLICY.replace("img-src 'self' data:", &format!("img-src 'self' data: {origin}"));
+            with(answer, header::CONTENT_SECURITY_POLICY, &policy)
+        }
+        None => answer,
+    }
+}
+
 /// Goes over to a WebSocket; `accept` answers the key that was asked with.
 #[must_use]
 pub fn switching(accept: &str) -> Answer {

@@ -123,11 +123,8 @@ pub fn project(page: &StatusPage, snapshot: &Snapshot, past: Option<&PagePast>, 
         title: page.title.clone(),
         indexed: matches!(page.visibility, Visibility::Public),
         dark: page.theme.dark,
-        stylesheet: theme_css(page).map(|css| links.status_theme(&page.slug, &version(css.as_bytes()))),
-        logo: page.theme.logo.as_ref().map(|logo| match logo {
-            Logo::Url(url) => url.clone(),
-            Logo::File { bytes, .. } => links.status_logo(&page.slug, &version(bytes)),
-        }),
+        stylesheet: stylesheet(page, links),
+        logo: logo(page, links),
         headline: if is_stale { Headline::Stale } else { headline(page, snapshot) },
         as_of,
         old_at: as_of.map(|at| at + patience),
@@ -196,6 +193,21 @@ pub fn theme_css(page: &StatusPage) -> Option<String> {
     let accent = page.theme.accent.as_deref().and_then(accent::rules);
     let own = page.theme.css.as_deref();
     (accent.is_some() || own.is_some()).then(|| format!("{}{}", accent.unwrap_or_default(), own.unwrap_or_default()))
+}
+
+/// Where the page's own style sheet is, if it has one.
+#[must_use]
+pub fn stylesheet(page: &StatusPage, links: &Links) -> Option<String> {
+    theme_css(page).map(|css| links.status_theme(&page.slug, &version(css.as_bytes())))
+}
+
+/// Where the page's picture is, if it has one.
+#[must_use]
+pub fn logo(page: &StatusPage, links: &Links) -> Option<String> {
+    page.theme.logo.as_ref().map(|logo| match logo {
+        Logo::Url(url) => url.clone(),
+        Logo::File { bytes, .. } => links.status_logo(&page.slug, &version(bytes)),
+    })
 }
 
 /// Where the page's picture comes from when that is elsewhere, for the content security policy of this page alone.

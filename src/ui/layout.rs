@@ -174,10 +174,16 @@ pub fn plain(links: &Links, title: &str, content: &Markup) -> Markup {
 /// The same in another language.
 #[must_use]
 pub fn plain_in(language: Language, links: &Links, title: &str, content: &Markup) -> Markup {
+    plain_like(language, links, title, (None, &html! {}), content)
+}
+
+/// The same in the look of a status page: light or dark when that is not the reader's to say, and what comes last in the head.
+#[must_use]
+pub fn plain_like(language: Language, links: &Links, title: &str, (theme, more): (Option<&str>, &Markup), content: &Markup) -> Markup {
     html! {
         (DOCTYPE)
-        html lang=(language.code()) {
-            (head(links, title, true, &html! {}))
+        html lang=(language.code()) data-theme=[theme] {
+            (head(links, title, true, more))
             body { main.narrow { (content) } }
         }
     }

@@ -322,7 +322,8 @@ pub fn page(view: &StatusView, p: &Phrases, now: UnixMillis) -> Markup {
 }
 
 /// Light or dark, when it is not the visitor's to say.
-fn theme(dark: DarkMode) -> Option<&'static str> {
+#[must_use]
+pub fn theme(dark: DarkMode) -> Option<&'static str> {
     match dark {
         DarkMode::Auto => None,
         DarkMode::Always => Some("dark"),

@@ -110,7 +110,13 @@ pub fn stream(status: StatusCode, media_type: &'static str, flow: Flow) -> Answe
 /// A page.
 #[must_use]
 pub fn page(status: StatusCode, markup: Markup) -> Answer {
-    bytes(status, "text/html; charset=utf-8", markup.into_string())
+    page_of(status, markup.into_string())
+}
+
+/// A page as bytes.
+#[must_use]
+pub fn page_of(status: StatusCode, page: impl Into<Bytes>) -> Answer {
+    bytes(status, "text/html; charset=utf-8", page)
 }
 
 /// JSON.

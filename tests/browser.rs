@@ -183,6 +183,11 @@ fn barriers(browser: &Browser, axe: &str) -> Vec<String> {
 /// The key that ends what is typed.
 const ENTER: char = '\u{e007}';
 
+/// The keys to the left and down, and the one to the next stop.
+const LEFT: char = '\u{e012}';
+const DOWN: char = '\u{e015}';
+const TAB: char = '\u{e004}';
+
 /// Fetches the page again, as when its tab is looked at anew, until it shows this.
 #[track_caller]
 fn renew_until(browser: &Browser, text: &str) {
@@ -519,6 +524,126 @@ fn a_status_page_keeps_what_was_folded_when_more_appears() {
 }
 
 #[test]
+fn a_day_that_is_looked_at_does_not_keep_a_status_page_from_being_renewed() {
+    let Some(browser) = Browser::open() else { return };
+    let scene = Scene::start();
+    browser.go(&scene.url("/status/shop"));
+    browser.find("svg.days");
+    let told = "[document.querySelector('.tip').hidden, document.querySelector('.tip b')?.textContent]";
+    // A pointer rests on a day of the second bar.
+    browser.execute(
+        "const bar = document.querySelectorAll('svg.days')[1], box = bar.getBoundingClientRect();
+        bar.dispatchEvent(new PointerEvent('pointermove', { bubbles: true, pointerType: 'mouse', clientX: box.left + box.width / 3, clientY: box.top + 2 }));",
+        &json!([]),
+    );
+    let day = worth(&browser, told);
+    assert!(day[0] == false && day[1].as_str().is_some_and(|text| text.contains("20")), "{day}");
+    announce(&scene, "First");
+    renew_until(&browser, "First");
+    assert_eq!(worth(&browser, told), day, "the same day is told of");
+    let gap = "Math.abs(document.querySelector('.tip').getBoundingClientRect().bottom - document.querySelectorAll('svg.days')[1].getBoundingClientRect().top)";
+    assert!(worth(&browser, gap).as_f64().unwrap() < 10.0, "it stands at its bar, which has moved down");
+    browser.execute(
+        "document.querySelector('h1').dispatchEvent(new PointerEvent('pointermove', { bubbles: true, pointerType: 'mouse' }))",
+        &json!([]),
+    );
+    assert_eq!(worth(&browser, told)[0], true);
+    // Now by keys.
+    browser.execute("document.querySelector('svg.days').focus()", &json!([]));
+    browser.press(&LEFT.to_string().repeat(3));
+    let day = worth(&browser, told);
+    assert_eq!(day[0], false);
+    announce(&scene, "Second");
+    renew_until(&browser, "Second");
+    assert_eq!(worth(&browser, told), day);
+    let bar = "document.activeElement === document.querySelector('svg.days') && document.activeElement.getAttribute('aria-valuenow')";
+    assert_eq!(worth(&browser, bar), "86", "it is where the keys had brought it");
+    assert_clean(&browser);
+}
+
+#[test]
+fn days_are_told_by_a_tap_and_all_bars_are_one_stop() {
+    let Some(browser) = Browser::open() else { return };
+    let scene = Scene::start();
+    browser.go(&scene.url("/status/shop"));
+    let bars = "[...document.querySelectorAll('svg.days')]";
+    let tap = |target: &str| {
+        let script = format!(
+            "const target = {target}, box = target.getBoundingClientRect(), how = {{ bubbles: true, pointerType: 'touch', clientX: box.left + box.width / 2, clientY: box.top + 2 }};
+            for (const kind of ['pointerdown', 'pointerup', 'pointerout', 'pointerleave'])
+              (kind === 'pointerleave' ? document.documentElement : target).dispatchEvent(new PointerEvent(kind, how));"
+        );
+        browser.execute(&script, &json!([]));
+        worth(&browser, "document.querySelector('.tip').hidden")
+    };
+    browser.find("svg.days");
+    assert_eq!([tap(&format!("{bars}[0]")), tap(&format!("{bars}[1]")), tap("document.querySelector('h1')")], [false, false, true]);
+
+    // By keys: the way past what is above the services, then one stop for all bars.
+    let focused = || {
+        worth(
+            &browser,
+            "[document.activeElement.className.baseVal ?? document.activeElement.className, document.activeElement.ariaLabel, document.activeElement.ariaValueNow]",
+        )
+    };
+    browser.execute("document.activeElement.blur()", &json!([]));
+    browser.press(&TAB.to_string());
+    assert_eq!(focused()[0], "skip");
+    browser.press(&format!("{ENTER}{TAB}{TAB}"));
+    assert_eq!(focused(), json!(["days", "Shop", "45"]), "where it was tapped");
+    browser.press(&format!("{LEFT}{LEFT}{DOWN}"));
+    assert_eq!(focused(), json!(["days", "Cache", "43"]), "the same day of the next one");
+    assert_eq!(worth(&browser, &format!("{bars}.filter((bar) => bar.tabIndex === 0).length")), 1);
+    browser.press(&TAB.to_string());
+    assert_ne!(focused()[0], "days");
+    // What is folded away is no stop.
+    browser.execute(
+        "for (const fold of document.querySelectorAll('details.group')) fold.open = fold.textContent.includes('Cache') === false",
+        &json!([]),
+    );
+    let stops = format!("{bars}.filter((bar) => bar.tabIndex === 0).map((bar) => bar.ariaLabel)");
+    wait_for("the stop that is left", || (worth(&browser, &stops) == json!(["Shop"])).then_some(()));
+    assert_clean(&browser);
+
+    scene.sign_in(&browser);
+    browser.find_saying("a", "Shop");
+    browser.press(&TAB.to_string());
+    assert_eq!(focused()[0], "skip");
+    browser.press(&format!("{ENTER}{TAB}"));
+    assert_eq!(worth(&browser, "document.querySelector('main').contains(document.activeElement)"), true);
+}
+
+/// Something new on the status page of the shop.
+fn announce(scene: &Scene, title: &str) {
+    told(scene, &["announce", "add", "--title", title, "--text", "so far", "--pages", "shop"]);
+}
+
+#[test]
+fn the_rows_of_a_status_page_are_in_line_on_a_phone() {
+    let Some(browser) = Browser::open() else { return };
+    let scene = Scene::start();
+    scene.break_shop();
+    browser.look(PHONE, false);
+    browser.go(&scene.url("/status/shop"));
+    renew_until(&browser, "is down");
+    // As wide as a logo may be, whether one is there or not.
+    browser.execute(
+        "const logo = document.createElement('span');
+        logo.className = 'logo'; logo.style.cssText = 'width: 10rem; height: 2rem'; document.querySelector('main > header').prepend(logo);
+        document.querySelector('h1').textContent = 'Status of the shop and of everything around it';",
+        &json!([]),
+    );
+    let found = browser.execute(
+        "const box = (element) => element.getBoundingClientRect(), all = (selector) => [...document.querySelectorAll(selector)];
+        const heads = all('.service-head'), ends = new Set(heads.map((head) => Math.round(box(head.querySelector('.badge')).right - box(head).right)));
+        const out = all('.service-head > *').filter((part) => box(part).left < box(part.parentElement).left - 1).length;
+        return [heads.length, [...ends], out, box(document.querySelector('h1')).width > 160];",
+        &json!([]),
+    );
+    assert_eq!(found, json!([3, [0], 0, true]), "{found}");
+}
+
+#[test]
 fn a_widget_that_cannot_renew_itself_grows_old() {
     let Some(browser) = Browser::open() else { return };
     let scene = Scene::start();
@@ -543,6 +668,58 @@ fn a_widget_that_cannot_renew_itself_grows_old() {
 }
 
 #[test]
+fn a_widget_fits_into_the_frame_that_the_manual_gives_it() {
+    let Some(browser) = Browser::open() else { return };
+    let manual = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/status-pages.md")).unwrap();
+    let frame = manual.split("<iframe").nth(1).unwrap();
+    let size = |name: &str| frame.split(&format!("{name}=\"")).nth(1).unwrap().split('"').next().unwrap().parse::<u32>().unwrap();
+    let (width, height) = (size("width"), size("height"));
+    let scene = Scene::start();
+    browser.look(width, false);
+    browser.go(&scene.url("/status/shop/widget"));
+    browser.execute(
+        "document.querySelector('b').textContent = '4 of 39 services are down, 1 is degraded, 1 is in maintenance, also with trouble of some regions';
+        document.querySelector('small span').textContent = 'Everything that the shop and its many branches have';",
+        &json!([]),
+    );
+    let found = worth(&browser, "[document.documentElement.scrollWidth, document.querySelector('main').getBoundingClientRect().height]");
+    assert!(found[0] == width && found[1].as_f64().unwrap() <= f64::from(height), "{found} in {width} × {height}");
+    let age =
+        "document.querySelector('time').getBoundingClientRect().right <= document.querySelector('small').getBoundingClientRect().right";
+    assert_eq!(worth(&browser, age), true, "how old it is is seen whatever the page is called");
+}
+
+#[test]
+fn an_overview_without_news_says_so_and_why() {
+    let Some(browser) = Browser::open() else { return };
+    let scene = Scene::start();
+    scene.sign_in(&browser);
+    let look = "[document.querySelector('.no-news').textContent, document.querySelector('.no-news a')?.getAttribute('href') ?? '', getComputedStyle(document.querySelector('main')).filter]";
+    browser.find_saying("a", "Shop");
+    assert_eq!(worth(&browser, look), json!(["", "", "none"]));
+    // The line is cut, and an hour goes by.
+    browser.execute(
+        "window.real = [window.fetch, Date.now]; window.fetch = () => Promise.reject(new TypeError('cut'));
+        const now = Date.now; Date.now = () => now() + 36e5; document.dispatchEvent(new Event('visibilitychange'));",
+        &json!([]),
+    );
+    wait_for("what is said", || browser.text().contains("No news since").then_some(()));
+    assert_eq!(worth(&browser, "getComputedStyle(document.querySelector('main')).filter"), "grayscale(1)");
+    browser.execute("[window.fetch, Date.now] = window.real", &json!([]));
+    renew_until(&browser, "Shop");
+    let calm = json!(["", "", "none"]);
+    wait_for("news", || (worth(&browser, look) == calm).then_some(()));
+    // The session ends; nobody has to wait for two minutes to hear of that.
+    browser.forget_cookies();
+    renew_until(&browser, "You are signed out");
+    let said = worth(&browser, look);
+    assert!(said[1].as_str().is_some_and(|link| link.contains("/sign-in?next=")) && said[2] == "grayscale(1)", "{said}");
+    let again = browser.find(".no-news a");
+    browser.click(&again);
+    browser.find("input[name=password]");
+}
+
+#[test]
 fn a_monitor_is_shown_with_its_charts() {
     let Some(browser) = Browser::open() else { return };
     let scene = Scene::start();
@@ -557,6 +734,25 @@ fn a_monitor_is_shown_with_its_charts() {
     assert!(browser.text().contains("Availability"), "{}", browser.text());
     browser.click(&browser.find_saying("summary", "Transcript"));
     wait_for("the transcript", || browser.text().contains("connect").then_some(()));
+    assert_clean(&browser);
+}
+
+#[test]
+fn an_incident_is_reached_from_the_lists_on_a_phone() {
+    let Some(browser) = Browser::open() else { return };
+    let scene = Scene::start();
+    let incident = scene.break_shop()["incident_id"].as_str().unwrap().to_owned();
+    scene.sign_in(&browser);
+    browser.look(PHONE, false);
+    for path in ["/incidents", "/monitors/shop"] {
+        browser.go(&scene.url(path));
+        browser.find("table.incidents tbody tr");
+        // Neither the window nor the table has to be moved for any of it.
+        let beyond = "[...document.querySelectorAll('table.incidents tbody :is(td, a)')].filter((each) => each.getBoundingClientRect().right > document.documentElement.clientWidth).length";
+        assert_eq!(worth(&browser, beyond), 0, "{path}");
+        browser.click(&browser.find("table.incidents td:first-child a"));
+        wait_for("the incident", || browser.url().ends_with(&format!("/incidents/{incident}")).then_some(()));
+    }
     assert_clean(&browser);
 }
 

@@ -27,7 +27,8 @@ fn start(shop: &Server, mailer: &Mailer, subscriptions: &str) -> Instance {
          channels:\n  - {{ name: ops, webhook: {{ url: \"http://127.0.0.1:{}\" }} }}\n  \
          - {{ name: mail, email: {{ server: \"127.0.0.1:{}\", from: Acme <status@example.com>, to: ops@example.com }} }}\n\
          monitors: [{{ name: shop <b>, id: shop, http: \"{}\" }}]\n\
-         status_pages:\n  - {{ slug: main, title: Acme, groups: [{{ name: All, monitors: \"*\" }}], subscriptions: {subscriptions} }}\n  \
+         status_pages:\n  - {{ slug: main, title: Acme, theme: {{ accent: '#0a7', dark: always, logo: 'https://pictures.example/mark.svg' }},\n      \
+         groups: [{{ name: All, monitors: \"*\" }}], subscriptions: {subscriptions} }}\n  \
          - {{ slug: quiet, groups: [{{ name: All, monitors: \"*\" }}] }}\n",
         // Alerts fail all the while, and keep nobody from being told.
         common::closed_port(),
@@ -60,8 +61,11 @@ fn from_signing_up_over_an_outage_to_leaving() {
 
     let (status, _, page) = request(&instance.address, "GET", "/status/main", &[], "");
     assert!(status == 200 && page.contains("href=\"/status/main/subscribe\""), "{page}");
-    let (status, _, forms) = request(&instance.address, "GET", "/status/main/subscribe", &[("accept-language", "de")], "");
-    assert!(status == 200 && forms.contains("<html lang=\"de\">") && forms.contains("type=\"email\""), "{forms}");
+    let (status, headers, forms) = request(&instance.address, "GET", "/status/main/subscribe", &[("accept-language", "de")], "");
+    // It looks like the page, and may show its picture.
+    assert!(forms.contains("/status/main/theme.css?v=") && forms.contains("src=\"https://pictures.example/mark.svg\""), "{forms}");
+    assert!(format!("{headers:?}").contains("img-src 'self' data: https://pictures.example;"), "{headers:?}");
+    assert!(status == 200 && forms.contains("<html lang=\"de\" data-theme=\"dark\">") && forms.contains("type=\"email\""), "{forms}");
     assert_eq!(sign_up(&instance, "email=nonsense").0, 400);
     let (status, answer) = sign_up(&instance, "email=jo%40Example.org");
     assert_eq!(status, 200, "{answer}");

@@ -76,10 +76,33 @@ const patience = 30_000;
 
 let lastFetch = Date.now(), nAsked = 0;
 
+const said = document.querySelector(".no-news");
+const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+
+/* Old data must look old, and say why: here, and what follows as a link. */
+function growOld(text, ...rest) {
+  document.body.classList.add("stale");
+  // Said anew it would be read out anew.
+  if (said.firstChild?.data === text) return;
+  said.replaceChildren(text, ...rest);
+}
+
+/* The way back in, and from there to this page. */
+function signIn(address) {
+  const link = document.createElement("a");
+  link.href = address;
+  link.textContent = "Sign in again";
+  growOld("You are signed out. ", link);
+}
+
+/* That the server sends whoever asks to the form for signing in. */
+class SignedOut extends Error {}
+
 /* Fetches a page and blends its main part into this one; of several that are under way the last one counts. */
 async function bring(url) {
   const mine = ++nAsked;
   const answer = await fetch(url, { headers: { accept: "text/html" }, signal: AbortSignal.timeout(patience) });
+  if (answer.redirected && new URL(answer.url).pathname === main.dataset.signIn) throw new SignedOut(answer.url);
   if (!answer.ok || answer.redirected) throw new Error(`status ${answer.status}`);
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const fresh = page.querySelector("main[data-live]");
@@ -92,6 +115,7 @@ async function bring(url) {
   if (focused !== document.activeElement && focused?.isConnected) focused.focus({ preventScroll: true });
   document.title = page.title;
   document.body.className = page.body.className;
+  said.replaceChildren();
   lastFetch = Date.now();
   note(main);
   main.dispatchEvent(new CustomEvent("vigilmon:fresh", { bubbles: true }));
@@ -123,9 +147,10 @@ async function refresh() {
   }
   try {
     await bring(location.href);
-  } catch {
-    // Old data must look old, also when it is the way to us that is broken.
-    if (Date.now() - lastFetch > 2 * minute) document.body.classList.add("stale");
+  } catch (error) {
+    if (error instanceof SignedOut) signIn(error.message);
+    // Also when it is the way to us that is broken.
+    else if (Date.now() - lastFetch > 2 * minute) growOld(`No news since ${clock.format(lastFetch)}.`);
   }
 }
 

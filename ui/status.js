@@ -42,9 +42,11 @@ document.body.append(tip);
 
 const span = (n) => (n < 60 ? minutes.format(n) : hours.format(Math.floor(n / 60)) + (n % 60 ? ` ${minutes.format(n % 60)}` : ""));
 
+const dayOf = (bar, i) => new Date(Date.parse(bar.dataset.from) + i * 864e5);
+
 function day(bar, i) {
   const [fine, unknown, paused, degraded, up, down, planned] = main.dataset.days.split("|");
-  const at = new Date(Date.parse(bar.dataset.from) + i * 864e5);
+  const at = dayOf(bar, i);
   const entry = bar.dataset.days.split(" ").map((text) => /^(\d+)(?:-(\d+))?([a-z])([\d.]*)$/.exec(text))
     .find((found) => found && +found[1] <= i && i <= +(found[2] ?? found[1]));
   const parts = [], [percent, minutesDown, minutesPlanned] = (entry?.[4] ?? "").split(".");
@@ -60,49 +62,94 @@ function day(bar, i) {
   return [date.format(at), parts.join(" · ")];
 }
 
-function show(bar, i) {
-  const n = +bar.getAttribute("aria-valuemax") + 1, box = bar.getBoundingClientRect();
-  i = Math.max(0, Math.min(n - 1, i));
+/* Says of which day a bar tells; what it says of it. */
+function tell(bar, i) {
+  i = Math.max(0, Math.min(+bar.getAttribute("aria-valuemax"), i));
   const [head, text] = day(bar, i);
   bar.setAttribute("aria-valuenow", i);
   bar.setAttribute("aria-valuetext", `${head}: ${text}`);
+  return [head, text];
+}
+
+function show(bar, i) {
+  const [head, text] = tell(bar, i), n = +bar.getAttribute("aria-valuemax") + 1, box = bar.getBoundingClientRect();
+  i = current(bar);
   const bold = document.createElement("b");
   bold.textContent = head;
   tip.replaceChildren(bold, text);
   tip.hidden = false;
+  told = bar;
   const x = box.left + (i + .5) * box.width / n, half = tip.offsetWidth / 2, room = document.documentElement.clientWidth;
   tip.style.left = `${Math.max(half + 4, Math.min(room - half - 4, x)) + scrollX}px`;
   tip.style.top = `${box.top + scrollY - tip.offsetHeight - 6}px`;
 }
 
-const hide = () => { tip.hidden = true; };
+/* The bar of whose day the tip tells. */
+let told = null;
+
+function hide() {
+  tip.hidden = true;
+  told = null;
+}
+
 const current = (bar) => +bar.getAttribute("aria-valuenow");
+
+/* All bars are one stop of the Tab key, or there would be as many as services: up and down lead from one to the other. */
+const inSight = () => [...main.querySelectorAll("details[open] svg.days")];
+const stopHere = () => main.querySelector('svg.days[tabindex="0"]');
+
+function makeStop(bar) {
+  const all = inSight(), one = all.includes(bar) ? bar : all[0];
+  for (const each of main.querySelectorAll("svg.days")) each.setAttribute("tabindex", each === one ? 0 : -1);
+}
 
 function bars() {
   for (const bar of main.querySelectorAll("svg.days")) {
     const n = bar.viewBox.baseVal.width / 4, name = bar.closest("li").querySelector(".name").textContent;
-    const attributes = { role: "slider", tabindex: 0, "aria-valuemin": 0, "aria-valuemax": n - 1, "aria-valuenow": n - 1,
+    const attributes = { role: "slider", "aria-valuemin": 0, "aria-valuemax": n - 1, "aria-valuenow": n - 1,
       "aria-valuetext": bar.getAttribute("aria-label"), "aria-label": name };
     for (const [key, value] of Object.entries(attributes)) bar.setAttribute(key, value);
-    bar.addEventListener("pointermove", (event) => {
-      const box = bar.getBoundingClientRect();
-      show(bar, Math.floor((event.clientX - box.left) / box.width * n));
+    bar.addEventListener("focus", () => {
+      makeStop(bar);
+      if (bar.matches(":focus-visible")) show(bar, current(bar));
     });
-    bar.addEventListener("pointerleave", hide);
-    bar.addEventListener("focus", () => { if (bar.matches(":focus-visible")) show(bar, current(bar)); });
-    bar.addEventListener("blur", hide);
+    // A tap shows the day of another bar before this one is left.
+    bar.addEventListener("blur", () => { if (told === bar) hide(); });
     bar.addEventListener("keydown", (event) => {
-      const to = { ArrowLeft: current(bar) - 1, ArrowDown: current(bar) - 1, ArrowRight: current(bar) + 1, ArrowUp: current(bar) + 1,
-        PageDown: current(bar) - 7, PageUp: current(bar) + 7, Home: 0, End: n - 1 }[event.key];
+      const to = { ArrowLeft: current(bar) - 1, ArrowRight: current(bar) + 1, PageDown: current(bar) - 7, PageUp: current(bar) + 7, Home: 0, End: n - 1 }[event.key];
+      const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
       if (event.key === "Escape") hide();
-      if (to === undefined) return;
+      if (to === undefined && step === undefined) return;
       event.preventDefault();
-      show(bar, to);
+      if (to !== undefined) return show(bar, to);
+      const all = inSight(), next = all[all.indexOf(bar) + step];
+      if (!next) return;
+      tell(next, current(bar));
+      next.focus();
     });
   }
+  makeStop();
 }
 
-// Renewal. What the reader folded, unfolded or stands on stays as it is.
+// What is folded away cannot be stopped at.
+main.addEventListener("toggle", () => makeStop(stopHere()), true);
+
+// Bars come and go with each renewal, also below a pointer that rests, so that the page is asked where it is.
+
+function point(event) {
+  const bar = event.target.closest("svg.days");
+  if (!bar) return told?.matches(":focus-visible") || hide();
+  const box = bar.getBoundingClientRect();
+  show(bar, Math.floor((event.clientX - box.left) / box.width * (+bar.getAttribute("aria-valuemax") + 1)));
+}
+
+document.addEventListener("pointermove", point);
+// A finger does not move before it rests. What it pointed at stays until the next tap; a page that is pushed was not tapped.
+document.addEventListener("pointerdown", point);
+document.addEventListener("pointercancel", hide);
+document.documentElement.addEventListener("pointerleave", (event) => { if (event.pointerType !== "touch") hide(); });
+
+// Renewal. What the reader folded, unfolded, points at or stands on stays as it is.
 
 /* Where something is, by the names of what it is in: numbers change when a group or an incident comes, goes or moves. */
 function place(element) {
@@ -127,6 +174,23 @@ function placed(selector) {
   return all;
 }
 
+const placeOf = (selector, wanted) => [...placed(selector)].find(([, element]) => element === wanted)?.[0];
+
+/* A pointer that rests on a day, and a day that was reached by keys, would else be lost with the bar they are on. */
+function keepDay() {
+  const bar = told ?? document.activeElement?.closest("svg.days");
+  if (!bar) return () => {};
+  const [key, date, isTold] = [placeOf("svg.days", bar), dayOf(bar, current(bar)), bar === told];
+  hide();
+  return () => {
+    const fresh = placed("svg.days").get(key);
+    if (!fresh) return;
+    // The bar may have moved on by a day since.
+    const i = Math.round((date - dayOf(fresh, 0)) / 864e5);
+    if (isTold) show(fresh, i); else tell(fresh, i);
+  };
+}
+
 const stops = "a, summary, [tabindex]";
 let wasOpen = new WeakMap(), renewedAt = performance.now();
 
@@ -137,7 +201,7 @@ function enhance() {
 }
 
 async function renew() {
-  if (document.hidden || !tip.hidden) return;
+  if (document.hidden) return;
   try {
     const answer = await fetch(location.href, { headers: { accept: "text/html" } });
     if (!answer.ok || answer.redirected) throw new Error(`status ${answer.status}`);
@@ -145,7 +209,7 @@ async function renew() {
     const fresh = page.querySelector("main.status");
     if (!fresh) throw new Error("another page came");
     const before = main.querySelector(".verdict").textContent, turned = [...placed("details")].filter(([, fold]) => fold.open !== wasOpen.get(fold)).map(([key, fold]) => [key, fold.open]);
-    const stop = [...placed(stops)].find(([, element]) => element === document.activeElement)?.[0];
+    const stop = placeOf(stops, document.activeElement), keep = keepDay(), tabbed = placeOf("svg.days", stopHere());
     main.replaceChildren(...fresh.childNodes);
     Object.assign(main.dataset, { ...fresh.dataset });
     document.title = page.title;
@@ -154,7 +218,9 @@ async function renew() {
     enhance();
     const folds = placed("details");
     for (const [key, isOpen] of turned) if (folds.has(key)) folds.get(key).open = isOpen;
+    makeStop(placed("svg.days").get(tabbed));
     if (stop) placed(stops).get(stop)?.focus({ preventScroll: true });
+    keep();
     const after = main.querySelector(".verdict").textContent;
     if (before !== after) said.textContent = after;
   } catch {

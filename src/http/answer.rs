@@ -110,7 +110,13 @@ pub fn stream(status: StatusCode, media_type: &'static str, flow: Flow) -> Answe
 /// A page.
 #[must_use]
 pub fn page(status: StatusCode, markup: Markup) -> Answer {
-    bytes(status, "text/html; charset=utf-8", markup.into_string())
+    page_of(status, markup.into_string())
+}
+
+/// A page as bytes.
+#[must_use]
+pub fn page_of(status: StatusCode, page: impl Into<Bytes>) -> Answer {
+    bytes(status, "text/html; charset=utf-8", page)
 }
 
 /// JSON.
@@ -133,6 +139,18 @@ pub fn with(mut answer: Answer, name: HeaderName, value: &str) -> Answer {
         answer.headers_mut().append(name, value);
     }
     answer
+}
+
+/// The answer with one picture from one place that the operators chose, on this page only.
+#[must_use]
+pub fn with_picture_of(origin: Option<&str>, answer: Answer) -> Answer {
+    match origin {
+        Some(origin) => {
+            let policy = CONTENT_SECURITY_POLICY.replace("img-src 'self' data:", &format!("img-src 'self' data: {origin}"));
+            with(answer, header::CONTENT_SECURITY_POLICY, &policy)
+        }
+        None => answer,
+    }
 }
 
 /// Goes over to a WebSocket; `accept` answers the key that was asked with.

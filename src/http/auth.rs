@@ -1,6 +1,7 @@
 //! Who is asking, and the proofs that handlers take. A proof can be made in this file only, so a handler that wants one cannot be
 //! called without the check having been made.
 
+use data_encoding::BASE64URL_NOPAD;
 use ring::hmac;
 use subtle::ConstantTimeEq;
 
@@ -30,6 +31,40 @@ use crate::store::SessionRow;
 /// Header that carries the form token where there is no form.
 const FORM_HEADER: &str = "x-vigilmon-form";
 
+/// Bytes of what proves that a form came from one of our pages: a tag of SHA-256.
+const PROOF_BYTES: usize = 32;
+
+/// What the forms of a browser prove, and how that is written on the pages of this one answer.
+#[derive(Debug)]
+struct FormProof {
+    bytes: [u8; PROOF_BYTES],
+    masked: String,
+}
+
+impl FormProof {
+    /// Pages of operators are compressed, and how long they get then tells whoever can count bytes and choose a text of the page what else
+    /// stands on it (BREACH). So no two answers have the same token: in front there is a pad, and the proof comes mixed with it.
+    fn new(bytes: [u8; PROOF_BYTES]) -> FormProof {
+        // Without randomness there is no token, and what is sent without one is refused.
+        let masked = key().map(|pad| BASE64URL_NOPAD.encode(&[pad, mixed(pad, bytes)].concat())).unwrap_or_default();
+        FormProof { bytes, masked }
+    }
+
+    fn is(&self, sent: &str) -> bool {
+        let Ok(sent) = BASE64URL_NOPAD.decode(sent.as_bytes()) else { return false };
+        let (pad, rest) = sent.split_at_checked(PROOF_BYTES).unwrap_or_default();
+        let (Ok(pad), Ok(rest)) = (pad.try_into(), rest.try_into()) else { return false };
+        mixed(pad, rest).ct_eq(&self.bytes).into()
+    }
+}
+
+fn mixed(mut one: [u8; PROOF_BYTES], other: [u8; PROOF_BYTES]) -> [u8; PROOF_BYTES] {
+    for (byte, other) in one.iter_mut().zip(other) {
+        *byte ^= other;
+    }
+    one
+}
+
 /// Someone who may look.
 #[derive(Debug)]
 pub struct Viewer {
@@ -40,10 +75,10 @@ pub struct Viewer {
     means: Means,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 enum Means {
     /// By a cookie, or by a proxy: the browser sends it along whoever makes it do so, hence the form token.
-    Browser { form_token: String },
+    Browser(FormProof),
     /// By an API token, which no browser sends by itself.
     Token,
 }
@@ -89,7 +124,7 @@ impl Viewer {
     #[must_use]
     pub fn form_token(&self) -> &str {
         match &self.means {
-            Means::Browser { form_token } => form_token,
+            Means::Browser(proof) => &proof.masked,
             Means::Token => "",
         }
     }
@@ -144,21 +179,21 @@ impl Auth {
             return (by_token(token, &config.auth), Upkeep::default());
         }
         if let Some((name, role)) = by_proxy(visit, &config.auth) {
-            let form_token = self.form_token("proxy", &name);
+            let proof = self.form_proof("proxy", &name);
             let subject = format!("proxy {name}");
-            return (Some(Viewer { name, subject, role, means: Means::Browser { form_token } }), Upkeep::default());
+            return (Some(Viewer { name, subject, role, means: Means::Browser(proof) }), Upkeep::default());
         }
         let Some(token) = visit.cookie(cookie_name(visit)) else { return (None, Upkeep::default()) };
         match self.sessions.find(token, |who| credential_of(who, &config.auth), visit.now.wall) {
             Found::Nothing => (None, Upkeep::default()),
             Found::Ended(key) => (None, Upkeep { ended: Some(key), save: None }),
             Found::Live { who, save } => {
-                let form_token = self.form_token("session", token);
+                let proof = self.form_proof("session", token);
                 // Asked with every request: a role that changes in the config changes for whoever is signed in.
                 let role = role_of(&who, &config.auth);
                 let Some(role) = role else { return (None, Upkeep::default()) };
                 let (name, subject) = (who.user.clone(), subject_of(&who));
-                (Some(Viewer { name, subject, role, means: Means::Browser { form_token } }), Upkeep { save, ended: None })
+                (Some(Viewer { name, subject, role, means: Means::Browser(proof) }), Upkeep { save, ended: None })
             }
         }
     }
@@ -207,9 +242,11 @@ impl Auth {
     }
 
     /// Bound to the session and to this run: nobody can make one up, and one that leaks does not last.
-    fn form_token(&self, kind: &str, of: &str) -> String {
+    fn form_proof(&self, kind: &str, of: &str) -> FormProof {
         let tag = hmac::sign(&self.form_key, &digest(&[kind.as_bytes(), of.as_bytes()]));
-        data_encoding::BASE64URL_NOPAD.encode(tag.as_ref())
+        let mut bytes = [0; PROOF_BYTES];
+        bytes.copy_from_slice(tag.as_ref());
+        FormProof::new(bytes)
     }
 }
 
@@ -218,13 +255,12 @@ impl Auth {
 fn meant(viewer: Viewer, visit: &Visit, needed: Role, too_low: (&'static str, &'static str)) -> Result<Viewer, Refusal> {
     match &viewer.means {
         Means::Token if viewer.role < needed => Err(Refusal::Forbidden(too_low.0)),
-        Means::Browser { .. } if viewer.role < needed => Err(Refusal::Forbidden(too_low.1)),
+        Means::Browser(_) if viewer.role < needed => Err(Refusal::Forbidden(too_low.1)),
         Means::Token => Ok(viewer),
-        Means::Browser { form_token } => {
+        Means::Browser(proof) => {
             let sent = visit.field("form").or_else(|| visit.header(FORM_HEADER)).unwrap_or_default();
-            let fits: bool = sent.as_bytes().ct_eq(form_token.as_bytes()).into();
             let stale = Refusal::Forbidden("This page is out of date. Go back, reload it and try again.");
-            if fits { Ok(viewer) } else { Err(stale) }
+            if proof.is(sent) { Ok(viewer) } else { Err(stale) }
         }
     }
 }

@@ -198,7 +198,7 @@ pub fn sign_in_url(links: &OneTimeLinks, server: &Server, own_url: &str, now: Mo
 }
 
 /// The whole address of `path`, which begins with the base path; a public URL may end with the base path too.
-fn absolute(public_url: &str, base_path: &str, path: &str) -> String {
+pub(crate) fn absolute(public_url: &str, base_path: &str, path: &str) -> String {
     let origin = if base_path.is_empty() { public_url } else { public_url.strip_suffix(base_path).unwrap_or(public_url) };
     format!("{}{path}", origin.trim_end_matches('/'))
 }

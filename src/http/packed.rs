@@ -1,4 +1,4 @@
-//! Bytes that are compressed once and then sent many times, each form with an entity tag of its own.
+//! Bytes that are compressed once and then sent many times, each form with an entity tag of its own; and pages that are sent once.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -10,6 +10,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use hyper::StatusCode;
 use hyper::header;
+use maud::Markup;
 
 use crate::http::answer;
 use crate::http::answer::Answer;
@@ -70,6 +71,23 @@ impl Packed {
             full = answer::with(full, header::CONTENT_ENCODING, "gzip");
         }
         answer::with(answer::with(full, header::ETAG, &form.tag), header::VARY, "accept-encoding")
+    }
+}
+
+/// A page for one reader, compressed if it may be, which gives something of it away, and the visitor takes that.
+pub async fn page_once(visit: &Visit, markup: Markup, may_be_packed: bool) -> Answer {
+    let bytes = Bytes::from(markup.into_string());
+    let plain = answer::page_of(StatusCode::OK, bytes.clone());
+    if !may_be_packed || bytes.len() < WORTH_PACKING || !accepts_gzip(visit.header("accept-encoding").unwrap_or_default()) {
+        return plain;
+    }
+    // A long one takes milliseconds, which are not taken from the threads that send messages.
+    match tokio::task::spawn_blocking(move || gzip(&bytes)).await {
+        Ok(Some(packed)) => {
+            let answer = answer::with(answer::page_of(StatusCode::OK, packed), header::CONTENT_ENCODING, "gzip");
+            answer::with(answer, header::VARY, "accept-encoding")
+        }
+        Ok(None) | Err(_) => plain,
     }
 }
 

@@ -24,6 +24,7 @@ use crate::http::error::Refusal;
 use crate::http::history::Book;
 use crate::http::limits::FRESH_FOR;
 use crate::http::limits::PAGE_PASS_AGE;
+use crate::http::local::absolute;
 use crate::http::packed::Packed;
 use crate::http::planned;
 use crate::http::planned::Covering;
@@ -71,6 +72,8 @@ pub struct Made {
     key: Key,
     page: Arc<StatusPage>,
     view: StatusView,
+    /// What stands before our paths in links that are read elsewhere; empty where no public address is configured.
+    origin: String,
     /// For the calendar, which looks further ahead than the page, and for which few ask.
     covering: Vec<Covering>,
     at: UnixMillis,
@@ -392,7 +395,7 @@ impl Made {
     /// Its feed of incidents.
     fn feed(&self) -> &Packed {
         let id = |of: &str| format!("urn:uuid:{}", self.id(of));
-        self.feed.get_or_init(|| Packed::new(feed::feed(&self.view, self.phrases(), &id).into_string()))
+        self.feed.get_or_init(|| Packed::new(feed::feed(&self.view, self.phrases(), &id, &self.origin).into_string()))
     }
 
     /// Its calendar of maintenance.
@@ -444,6 +447,7 @@ async fn in_background<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'sta
 
 fn make(page: &Arc<StatusPage>, (snapshot, book): (&Snapshot, &Book), key: Key, before: Option<&Made>, now: UnixMillis) -> Made {
     let view = public::project(page, snapshot, book.pages.get(&page.slug), &key.links, now);
+    let server = &snapshot.config.server;
     let covering = planned::covering(page, snapshot);
     let is_same = |before: &&Made| Arc::ptr_eq(&before.page, page) && before.key.minute == key.minute && before.covering == covering;
     Made {
@@ -461,6 +465,7 @@ fn make(page: &Arc<StatusPage>, (snapshot, book): (&Snapshot, &Book), key: Key, 
         is_restricted: matches!(page.visibility, Visibility::Private | Visibility::Password(_)),
         is_indexed: view.indexed,
         is_by_wish: page.language == PageLanguage::Auto,
+        origin: server.public_url.as_deref().map(|url| absolute(url, &server.base_path, "")).unwrap_or_default(),
         view,
         key,
     }

@@ -37,6 +37,7 @@ use crate::model::result::CheckResult;
 use crate::model::result::Outcome;
 use crate::model::time::UnixMillis;
 use crate::model::verdict::Verdict;
+use crate::ui::accent;
 use crate::ui::component::maintenance::WindowView;
 use crate::ui::component::notice::AnnouncementView;
 use crate::ui::component::updates::AnnouncedView;
@@ -122,11 +123,8 @@ pub fn project(page: &StatusPage, snapshot: &Snapshot, past: Option<&PagePast>, 
         title: page.title.clone(),
         indexed: matches!(page.visibility, Visibility::Public),
         dark: page.theme.dark,
-        stylesheet: theme_css(page).map(|css| links.status_theme(&page.slug, &version(css.as_bytes()))),
-        logo: page.theme.logo.as_ref().map(|logo| match logo {
-            Logo::Url(url) => url.clone(),
-            Logo::File { bytes, .. } => links.status_logo(&page.slug, &version(bytes)),
-        }),
+        stylesheet: stylesheet(page, links),
+        logo: logo(page, links),
         headline: if is_stale { Headline::Stale } else { headline(page, snapshot) },
         as_of,
         old_at: as_of.map(|at| at + patience),
@@ -192,10 +190,24 @@ fn worst_first(groups: &mut [GroupView]) {
 /// The page's own style sheet: its accent colour and what the operators wrote.
 #[must_use]
 pub fn theme_css(page: &StatusPage) -> Option<String> {
-    let accent =
-        page.theme.accent.as_deref().filter(|accent| is_colour(accent)).map(|accent| format!(":root{{--accent:{accent}!important}}\n"));
+    let accent = page.theme.accent.as_deref().and_then(accent::rules);
     let own = page.theme.css.as_deref();
     (accent.is_some() || own.is_some()).then(|| format!("{}{}", accent.unwrap_or_default(), own.unwrap_or_default()))
+}
+
+/// Where the page's own style sheet is, if it has one.
+#[must_use]
+pub fn stylesheet(page: &StatusPage, links: &Links) -> Option<String> {
+    theme_css(page).map(|css| links.status_theme(&page.slug, &version(css.as_bytes())))
+}
+
+/// Where the page's picture is, if it has one.
+#[must_use]
+pub fn logo(page: &StatusPage, links: &Links) -> Option<String> {
+    page.theme.logo.as_ref().map(|logo| match logo {
+        Logo::Url(url) => url.clone(),
+        Logo::File { bytes, .. } => links.status_logo(&page.slug, &version(bytes)),
+    })
 }
 
 /// Where the page's picture comes from when that is elsewhere, for the content security policy of this page alone.
@@ -293,7 +305,7 @@ fn public_incident(incident: &Incident, show: Show, snapshot: &Snapshot) -> Publ
     let now_called = snapshot.monitors.get(&incident.monitor).map(|view| view.monitor.name.clone());
     let (updates, postmortem) = timeline::public_of(&incident.id, snapshot);
     PublicIncident {
-        key: version(&digest(&[b"public incident", incident.id.as_str().as_bytes()])),
+        key: key("public incident", incident.id.as_str()),
         service: now_called.unwrap_or_else(|| incident.monitor_name.clone()),
         lane: incident.lane,
         opened_at: incident.opened_at,
@@ -320,12 +332,13 @@ fn past_days(closed: &[Incident], show: Show, snapshot: &Snapshot) -> Vec<PastDa
     days
 }
 
-fn is_colour(text: &str) -> bool {
-    text.strip_prefix('#').is_some_and(|hex| matches!(hex.len(), 3 | 6) && hex.chars().all(|c| c.is_ascii_hexdigit()))
-}
-
 fn is_safe_link(url: &str) -> bool {
     ["https://", "http://", "mailto:"].iter().any(|scheme| url.starts_with(scheme))
+}
+
+/// What tells a thing apart on public pages, and says nothing else of it.
+pub(crate) fn key(kind: &str, id: &str) -> String {
+    version(&digest(&[kind.as_bytes(), id.as_bytes()]))
 }
 
 fn version(bytes: &[u8]) -> String {
@@ -552,7 +565,7 @@ impl<'a> From<&'a PublicIncident> for IncidentJson<'a> {
             diagnosis: incident.diagnosis.map(|diagnosis| diagnosis.sentence()),
             regions_failing: &incident.regions,
             updates: incident.updates.iter().map(UpdateJson::from).collect(),
-            postmortem: incident.postmortem.as_deref(),
+            postmortem: incident.postmortem.as_ref().map(|learnt| learnt.text.as_str()),
         }
     }
 }

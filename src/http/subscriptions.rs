@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use hyper::StatusCode;
 use hyper::header;
+use maud::Markup;
 use serde::Serialize;
 use url::Host;
 use url::Url;
@@ -32,10 +33,12 @@ use crate::http::error::Refusal;
 use crate::http::heartbeat::misses::Misses;
 use crate::http::limits::BUCKETS_MAX;
 use crate::http::pages::language_of;
+use crate::http::public;
 use crate::http::random;
 use crate::http::random::digest;
 use crate::http::visit::Visit;
 use crate::model::id::PageSlug;
+use crate::model::page::DarkMode;
 use crate::model::page::Language;
 use crate::model::page::StatusPage;
 use crate::model::secret::Secret;
@@ -56,6 +59,7 @@ use crate::ui::language::subscribing::subscribing;
 use crate::ui::language::wished;
 use crate::ui::page::subscribe;
 use crate::ui::page::subscribe::Around;
+use crate::ui::page::subscribe::Look;
 use crate::ui::page::subscribe::SignUpView;
 
 /// Sign-ups from one address within [`WINDOW`]: a family behind one connection, and too few to annoy a list of people with letters.
@@ -195,14 +199,14 @@ impl Subscribing {
     fn forms(snapshot: &Snapshot, visit: &Visit, slug: &PageSlug) -> Result<Answer, Refusal> {
         let (page, offer) = offering(snapshot, slug).ok_or(Refusal::NotFound)?;
         let place = Place::new(page, visit);
-        Ok(answer::page(StatusCode::OK, place.around(visit).sign_up(&place.view(offer, visit, None))))
+        Ok(place.answer(StatusCode::OK, place.around(visit).sign_up(&place.view(offer, visit, None))))
     }
 
     async fn sign_up(&self, snapshot: &Snapshot, visit: &Visit, slug: &PageSlug) -> Result<Answer, Refusal> {
         let (page, offer) = offering(snapshot, slug).ok_or(Refusal::NotFound)?;
         let place = Place::new(page, visit);
         let words = subscribing(place.language);
-        let complain = |status, text| answer::page(status, place.around(visit).sign_up(&place.view(offer, visit, Some(text))));
+        let complain = |status, text| place.answer(status, place.around(visit).sign_up(&place.view(offer, visit, Some(text))));
         if let Err(wait) = self.gate.enter(visit.client, visit.now.mono) {
             let refused = complain(StatusCode::TOO_MANY_REQUESTS, words.too_many);
             return Ok(answer::with(refused, header::RETRY_AFTER, &wait.as_secs().max(1).to_string()));
@@ -226,7 +230,7 @@ impl Subscribing {
         let new = SignUp { name, page, way, address, language, at, home, limits };
         match self.store.subscriber_sign_up(new).await.map_err(|_| Refusal::Busy)? {
             SignedUp::Full => Ok(complain(StatusCode::CONFLICT, words.full)),
-            SignedUp::Taken => Ok(answer::page(StatusCode::OK, place.around(visit).said(words.subscribe, said))),
+            SignedUp::Taken => Ok(place.answer(StatusCode::OK, place.around(visit).said(words.subscribe, said))),
         }
     }
 
@@ -240,7 +244,7 @@ impl Subscribing {
             None => around.question(&(words.is_it_you)(&place.title), &action, (words.confirm, CONFIRM)),
             Some(_) => around.question(&(words.leave_question)(&place.title), &action, (words.unsubscribe, LEAVE)),
         };
-        Ok(answer::page(StatusCode::OK, page))
+        Ok(place.answer(StatusCode::OK, page))
     }
 
     async fn act(&self, snapshot: &Snapshot, visit: &Visit, token: &str) -> Result<Answer, Refusal> {
@@ -262,7 +266,7 @@ impl Subscribing {
         if !is_there {
             return Ok(gone(visit));
         }
-        Ok(answer::page(StatusCode::OK, place.around(visit).said(heading, &text)))
+        Ok(place.answer(StatusCode::OK, place.around(visit).said(heading, &text)))
     }
 
     async fn find(&self, snapshot: &Snapshot, visit: &Visit, token: &str) -> Result<Option<Subscriber>, Refusal> {
@@ -346,12 +350,16 @@ fn web_address(text: &str, allow_private: bool) -> Option<String> {
     fits.then(|| url.into())
 }
 
-/// What the pages around a subscription name.
+/// What the pages around a subscription name, and how they look.
 struct Place {
     language: Language,
     title: String,
     slug: PageSlug,
     page: String,
+    dark: DarkMode,
+    stylesheet: Option<String>,
+    logo: Option<String>,
+    logo_origin: Option<String>,
 }
 
 impl Place {
@@ -361,23 +369,39 @@ impl Place {
             title: page.title.clone(),
             slug: page.slug.clone(),
             page: visit.links.status(&page.slug),
+            dark: page.theme.dark,
+            stylesheet: public::stylesheet(page, &visit.links),
+            logo: public::logo(page, &visit.links),
+            logo_origin: public::logo_origin(page),
         }
     }
 
-    /// The same for somebody who came by a link: in the language that they signed up in. A page that has left the config has no title any
-    /// more, and can be left all the same.
+    /// The same for somebody who came by a link: in the language that they signed up in. A page that has left the config has no title and no
+    /// look any more, and can be left all the same.
     fn of(snapshot: &Snapshot, subscriber: &Subscriber, visit: &Visit) -> Place {
-        let page = snapshot.config.pages.iter().find(|page| page.slug == subscriber.page);
-        Place {
-            language: subscriber.language,
-            title: page.map_or_else(|| subscriber.page.to_string(), |page| page.title.clone()),
-            slug: subscriber.page.clone(),
-            page: visit.links.status(&subscriber.page),
+        match snapshot.config.pages.iter().find(|page| page.slug == subscriber.page) {
+            Some(page) => Place { language: subscriber.language, ..Place::new(page, visit) },
+            None => Place {
+                language: subscriber.language,
+                title: subscriber.page.to_string(),
+                slug: subscriber.page.clone(),
+                page: visit.links.status(&subscriber.page),
+                dark: DarkMode::default(),
+                stylesheet: None,
+                logo: None,
+                logo_origin: None,
+            },
         }
     }
 
     fn around<'a>(&'a self, visit: &'a Visit) -> Around<'a> {
-        Around { links: &visit.links, language: self.language, title: &self.title, page: &self.page }
+        let look = Look { dark: self.dark, stylesheet: self.stylesheet.as_deref(), logo: self.logo.as_deref() };
+        Around { links: &visit.links, language: self.language, title: &self.title, page: &self.page, look }
+    }
+
+    /// The answer with one of these pages.
+    fn answer(&self, status: StatusCode, page: Markup) -> Answer {
+        answer::with_picture_of(self.logo_origin.as_deref(), answer::page(status, page))
     }
 
     fn view(&self, offer: &Subscriptions, visit: &Visit, complaint: Option<&'static str>) -> SignUpView {

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use crate::engine::snapshot::Snapshot;
 use crate::http::alert_views;
+use crate::http::public;
 use crate::http::writings::is_for;
 use crate::model::id::IncidentId;
 use crate::model::incident::Incident;
 use crate::model::page::StatusPage;
 use crate::model::time::UnixMillis;
+use crate::model::update::AnnouncementId;
 use crate::model::update::AnnouncementTexts;
 use crate::model::update::Posted;
 use crate::model::update::UpdateState;
@@ -23,6 +25,7 @@ use crate::ui::component::updates::LearntView;
 use crate::ui::component::updates::UpdateView;
 use crate::ui::page::announcements::AnnouncementCard;
 use crate::ui::page::announcements::AnnouncementsView;
+use crate::ui::page::status::LearntText;
 
 /// The last word of an announcement is for those who read the others: it stays for a long weekend.
 const ENDED_SHOWN_FOR: Duration = Duration::from_secs(3 * 86_400);
@@ -89,29 +92,32 @@ fn public_updates(updates: &[Posted]) -> Vec<UpdateView> {
 
 /// What visitors may read of an incident.
 #[must_use]
-pub fn public_of(id: &IncidentId, snapshot: &Snapshot) -> (Vec<UpdateView>, Option<String>) {
+pub fn public_of(id: &IncidentId, snapshot: &Snapshot) -> (Vec<UpdateView>, Option<LearntText>) {
     let Some(texts) = snapshot.texts.incidents.get(id) else { return (Vec::new(), None) };
-    let learnt = texts.postmortem.as_ref().filter(|postmortem| postmortem.is_public).map(|postmortem| postmortem.text.clone());
+    let learnt = texts.postmortem.as_ref().filter(|postmortem| postmortem.is_public);
+    let learnt = learnt.map(|postmortem| LearntText { text: postmortem.text.clone(), at: postmortem.at });
     (public_updates(&texts.updates), learnt)
 }
 
 /// What a page announces, newest first: what holds, and what ended lately.
 #[must_use]
 pub fn announced(page: &StatusPage, snapshot: &Snapshot, now: UnixMillis) -> (Vec<AnnouncedView>, Vec<AnnouncedView>) {
-    let has_begun = |texts: &&AnnouncementTexts| texts.announced.from <= now && is_for(&texts.announced, page, snapshot);
-    let mut all: Vec<&AnnouncementTexts> = snapshot.texts.announcements.values().filter(has_begun).collect();
-    all.sort_by_key(|texts| std::cmp::Reverse(texts.announced.from));
-    let (over, open): (Vec<_>, Vec<_>) = all.into_iter().partition(|texts| texts.is_over(now));
-    let is_recent = |texts: &&AnnouncementTexts| texts.ends().is_some_and(|end| now.since(end) < ENDED_SHOWN_FOR);
-    let view = |texts: &AnnouncementTexts, until| AnnouncedView {
+    type Named<'a> = (&'a AnnouncementId, &'a AnnouncementTexts);
+    let has_begun = |(_, texts): &Named<'_>| texts.announced.from <= now && is_for(&texts.announced, page, snapshot);
+    let mut all: Vec<Named<'_>> = snapshot.texts.announcements.iter().filter(has_begun).collect();
+    all.sort_by_key(|(_, texts)| std::cmp::Reverse(texts.announced.from));
+    let (over, open): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, texts)| texts.is_over(now));
+    let is_recent = |(_, texts): &Named<'_>| texts.ends().is_some_and(|end| now.since(end) < ENDED_SHOWN_FOR);
+    let view = |(id, texts): Named<'_>, until| AnnouncedView {
+        key: public::key("public announcement", id.as_str()),
         title: texts.announced.title.clone(),
         state: texts.state(),
         from: texts.announced.from,
         until,
         updates: public_updates(&texts.updates),
     };
-    let over = over.into_iter().filter(is_recent).map(|texts| view(texts, texts.ends()));
-    (open.into_iter().map(|texts| view(texts, texts.announced.until)).collect(), over.collect())
+    let over = over.into_iter().filter(is_recent).map(|named| view(named, named.1.ends()));
+    (open.into_iter().map(|named| view(named, named.1.announced.until)).collect(), over.collect())
 }
 
 /// The page of announcements. A template may be asked for: for the update of one, or for the next one.

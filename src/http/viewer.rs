@@ -36,6 +36,7 @@ use crate::http::local::addresses_of;
 use crate::http::local::public_base;
 use crate::http::overview;
 use crate::http::overview::Wanted;
+use crate::http::packed;
 use crate::http::peer_views;
 use crate::http::peer_views::LinkReport;
 use crate::http::planned;
@@ -55,6 +56,7 @@ use crate::model::rollup::Resolution;
 use crate::model::rollup::Rollup;
 use crate::model::secret::Secret;
 use crate::model::time::UnixMillis;
+use crate::model::verdict::Verdict;
 use crate::peer::results::Results;
 use crate::peer::results::SEARCHED_MAX;
 use crate::peer::results::Then;
@@ -195,7 +197,7 @@ impl Desk {
                 return Ok(answer::json(StatusCode::OK, &api_regions::monitor(view, wants_results.then_some(&told), snapshot.at)));
             }
         };
-        Ok(answer::page(StatusCode::OK, page))
+        Ok(packed::page_once(visit, page, may_be_packed(route, &snapshot, &visit.query)).await)
     }
 
     /// Everything at hand for a question about channels.
@@ -399,6 +401,21 @@ impl Desk {
         let own = own.inspect_err(unreadable).unwrap_or_default();
         regions::then_rows(view, &told, &Results::failed(&own, then.lane))
     }
+}
+
+/// Whether a page may be compressed. How long it gets tells something of what stands on it (BREACH), so that it must neither carry a secret,
+/// as a heartbeat's does, nor repeat a text of its address, as searches and templates do; what is chosen from a list is no text. The token of
+/// its forms is another one each time.
+fn may_be_packed(route: &ViewerRoute, snapshot: &Snapshot, query: &str) -> bool {
+    let is_checked = |id: &MonitorId| snapshot.monitors.get(id).is_some_and(|view| view.heartbeat.is_none());
+    let has_no_secret = matches!(route, ViewerRoute::Dashboard | ViewerRoute::Incidents | ViewerRoute::Incident(_))
+        || matches!(route, ViewerRoute::Monitor(id) if is_checked(id));
+    let is_choice = |name: &str, value: &str| match name {
+        "show" | "range" => true,
+        "state" => Verdict::ALL.iter().any(|state| state.word() == value),
+        _ => false,
+    };
+    has_no_secret && url::form_urlencoded::parse(query.as_bytes()).all(|(name, value)| is_choice(&name, &value))
 }
 
 fn asked(query: &str, name: &str) -> Option<String> {

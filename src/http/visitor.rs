@@ -48,7 +48,9 @@ pub async fn status(pages: &Pages, visit: &Visit, slug: &PageSlug, part: Part, i
     let answer = cached(&made, body.answer(visit, media_type));
     Ok(match part {
         Part::Widget => answer::with(answer, header::CONTENT_SECURITY_POLICY, answer::FRAMED_SECURITY_POLICY),
-        Part::Page | Part::Json | Part::Feed | Part::Calendar | Part::Theme | Part::Logo => with_logo(&made, answer),
+        Part::Page | Part::Json | Part::Feed | Part::Calendar | Part::Theme | Part::Logo => {
+            answer::with_picture_of(made.logo_origin.as_deref(), answer)
+        }
     })
 }
 
@@ -62,17 +64,6 @@ fn cached(made: &Made, answer: Answer) -> Answer {
         answer = answer::with(answer, header::HeaderName::from_static("x-robots-tag"), "noindex");
     }
     answer
-}
-
-/// One picture from one place that the operators chose, on this page only.
-fn with_logo(made: &Made, answer: Answer) -> Answer {
-    match &made.logo_origin {
-        Some(origin) => {
-            let policy = answer::CONTENT_SECURITY_POLICY.replace("img-src 'self' data:", &format!("img-src 'self' data: {origin}"));
-            answer::with(answer, header::CONTENT_SECURITY_POLICY, &policy)
-        }
-        None => answer,
-    }
 }
 
 /// An embedded file.

@@ -177,6 +177,8 @@ pub struct Phrases {
     pub update_state: fn(UpdateState) -> &'static str,
     /// What was learnt from an incident.
     pub postmortem: &'static str,
+    /// When it began; beside nothing else, unlike on the page.
+    pub began_at: fn(&str) -> String,
     /// It has lasted so long.
     pub lasting: fn(&str) -> String,
     /// It lasted so long.
@@ -219,6 +221,8 @@ pub struct Phrases {
     pub show_page: &'static str,
     /// The password was another one.
     pub wrong_password: &'static str,
+    /// The way past what stands above the services, for those who go by keys.
+    pub skip: &'static str,
     /// Days are counted in UTC.
     pub days_in_utc: &'static str,
     /// Who made the page.

@@ -120,14 +120,20 @@ pub fn operator(frame: &Frame, section: Section, title: &str, content: &Markup) 
         frame,
         section,
         title,
-        &html! { main data-refresh=(REFRESH_S) data-live=(frame.revision) data-events=(frame.links.events()) { (banners(frame)) (content) } },
+        &html! {
+            // Outside of what is renewed and grows grey; the script says here why there is no news.
+            p.no-news role="status" {}
+            main #content data-refresh=(REFRESH_S) data-live=(frame.revision) data-events=(frame.links.events()) data-sign-in=(frame.links.sign_in()) {
+                (banners(frame)) (content)
+            }
+        },
     )
 }
 
 /// A page that is filled in, and stays as it is until it is sent.
 #[must_use]
 pub fn form(frame: &Frame, section: Section, title: &str, content: &Markup) -> Markup {
-    around(frame, section, title, &html! { main { (banners(frame)) (content) } })
+    around(frame, section, title, &html! { main #content { (banners(frame)) (content) } })
 }
 
 fn banners(frame: &Frame) -> Markup {
@@ -141,6 +147,7 @@ fn around(frame: &Frame, section: Section, title: &str, main: &Markup) -> Markup
         html lang="en" {
             (head(links, title, true, &html! { @for name in SCRIPTS { script type="module" src=(links.asset(name)) {} } }))
             body {
+                a.skip href="#content" { "To the content" }
                 header.top {
                     a.brand href=(links.dashboard()) { "vigilmon" }
                     nav aria-label="Sections" {
@@ -167,10 +174,16 @@ pub fn plain(links: &Links, title: &str, content: &Markup) -> Markup {
 /// The same in another language.
 #[must_use]
 pub fn plain_in(language: Language, links: &Links, title: &str, content: &Markup) -> Markup {
+    plain_like(language, links, title, (None, &html! {}), content)
+}
+
+/// The same in the look of a status page: light or dark when that is not the reader's to say, and what comes last in the head.
+#[must_use]
+pub fn plain_like(language: Language, links: &Links, title: &str, (theme, more): (Option<&str>, &Markup), content: &Markup) -> Markup {
     html! {
         (DOCTYPE)
-        html lang=(language.code()) {
-            (head(links, title, true, &html! {}))
+        html lang=(language.code()) data-theme=[theme] {
+            (head(links, title, true, more))
             body { main.narrow { (content) } }
         }
     }

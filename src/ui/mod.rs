@@ -5,6 +5,7 @@
 //! repeats it. The content security policy forbids inline styles and scripts: drawings use SVG attributes, looks are classes of
 //! `ui/style.css` and `ui/status.css`, and `ui/app.js` and `ui/status.js` only enhance pages that are complete without them.
 
+pub mod accent;
 pub mod assets;
 pub mod component;
 pub mod language;

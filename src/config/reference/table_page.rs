@@ -105,7 +105,13 @@ const SHOW: &[Key] = &[
 
 const THEME: &[Key] = &[
     key("logo", Kind::Shape("a path, or an https URL"), "", "A picture: SVG, PNG, JPEG, WebP or GIF.", "/etc/vigilmon/logo.svg"),
-    key("accent", Kind::Shape("`#rgb` or `#rrggbb`, in quotes"), "", "Colour of links and headings.", "\"#0a7\""),
+    key(
+        "accent",
+        Kind::Shape("`#rgb` or `#rrggbb`, in quotes"),
+        "",
+        "Colour of links, made darker or lighter as far as it takes to be read.",
+        "\"#0a7\"",
+    ),
     key("dark", Kind::Word(&["auto", "always", "never"]), "auto", "Dark, light, or what the visitor's system says.", "always"),
     key("css", Kind::File, "", "A further style sheet.", "/etc/vigilmon/page.css"),
 ];

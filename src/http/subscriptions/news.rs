@@ -241,6 +241,7 @@ mod tests {
     use crate::ui::component::maintenance::WindowView;
     use crate::ui::component::notice::AnnouncementView;
     use crate::ui::component::updates::AnnouncedView;
+    use crate::ui::page::status::LearntText;
 
     const NOON: UnixMillis = UnixMillis(1_782_820_800_000);
 
@@ -255,7 +256,7 @@ mod tests {
             diagnosis: None,
             regions: Vec::new(),
             updates: Vec::new(),
-            postmortem: Some("Not for subscribers by itself.".to_owned()),
+            postmortem: Some(LearntText { text: "Not for subscribers by itself.".to_owned(), at: NOON }),
         }
     }
 
@@ -307,6 +308,7 @@ mod tests {
         let bulletin = Bulletin {
             announcements: vec![AnnouncementView { at: NOON, kind: AnnouncementKind::Warning, text: "We move.".repeat(1000) }],
             announced: vec![AnnouncedView {
+                key: "a".to_owned(),
                 title: "Payments".to_owned(),
                 state: UpdateState::Resolved,
                 from: NOON,
@@ -325,6 +327,7 @@ mod tests {
         let update = |text: &str, at| UpdateView { state: UpdateState::Identified, text: text.to_owned(), at };
         let written_at = NOON.minus(Duration::from_secs(3 * 86_400));
         let announced = AnnouncedView {
+            key: "a".to_owned(),
             title: "Move".to_owned(),
             state: UpdateState::Identified,
             from: NOON,
@@ -358,6 +361,7 @@ mod tests {
         let open = PublicIncident { updates: vec![update("slip", at), update("fine", at + Duration::from_secs(1))], ..incident(None) };
         let notice = AnnouncementView { at: NOON, kind: AnnouncementKind::Info, text: "We move.".to_owned() };
         let announced = AnnouncedView {
+            key: "a".to_owned(),
             title: "Move".to_owned(),
             state: UpdateState::Identified,
             from: NOON,

@@ -92,6 +92,7 @@ use crate::ui::page::status::PublicIncident;
 use crate::ui::page::status::calendar;
 use crate::ui::page::status::calendar::Calendar;
 use crate::ui::page::subscribe::Around;
+use crate::ui::page::subscribe::Look;
 use crate::ui::page::subscribe::SignUpView;
 
 /// How many strings are on one set of pages.
@@ -542,7 +543,7 @@ fn letters_to_subscribers_have_the_fields_they_should_whatever_is_in_them() {
 fn pages_of_subscriptions_are_text_in_every_language() {
     let pages = |text: &str, language| {
         let links = Links::new("");
-        let around = Around { links: &links, language, title: text, page: "/status/main" };
+        let around = Around { links: &links, language, title: text, page: "/status/main", look: Look::default() };
         let view = SignUpView { action: "/x".to_owned(), mail: true, hook: true, complaint: Some("no"), typed: text.to_owned() };
         let all = [around.sign_up(&view), around.said(text, text), around.question(text, "/x", ("yes", "confirm"))];
         all.map(|page| elements(&page.into_string()))

@@ -204,7 +204,9 @@ async fn everything_lies_below_the_base_path() {
     let html = world.get("/watch/status/prod", &[]).await.body;
     for attribute in ["href=\"", "src=\"", "action=\""] {
         for (at, _) in html.match_indices(attribute) {
-            assert!(html[at + attribute.len()..].starts_with("/watch/"), "{}", &html[at..at + 40]);
+            // What begins with a number sign stays on the page.
+            let address = &html[at + attribute.len()..];
+            assert!(address.starts_with("/watch/") || address.starts_with('#'), "{}", &html[at..at + 40]);
         }
     }
     for path in ["/watch", "/watch/", "/watch/healthz"] {
@@ -357,7 +359,7 @@ async fn the_feed_tells_of_beginnings_and_ends_and_announcements() {
     for said in [
         "<updated>2026-06-30T11:59:00Z</updated>",
         "We are &lt;moving&gt;\u{fffd}.",
-        "lasted 1 h",
+        "Began at 2026-06-30 10:00 UTC\nlasted 1 h",
         "<link rel=\"self\" href=\"/status/prod.atom\"></link>",
     ] {
         assert!(feed.body.contains(said), "{said}: {}", feed.body);
@@ -373,6 +375,22 @@ async fn the_feed_tells_of_beginnings_and_ends_and_announcements() {
         german.contains("Ausfall: api – beendet") && ids.iter().all(|id| german.contains(id)),
         "the same entries in other words: {german}"
     );
+    // Where the public address is known, links mean something outside of the page, too, and lead to what they are about.
+    world.show(|snapshot| {
+        let mut config = snapshot.config.as_ref().clone();
+        config.server.public_url = Some("https://up.example/".to_owned());
+        config.pages[0] = Arc::new(config.pages[0].as_ref().clone());
+        snapshot.config = Arc::new(config);
+    });
+    let own = [("host", "up.example")];
+    let feed = world.get("/status/prod.atom", &own).await.body;
+    let page = world.get("/status/prod", &own).await.body;
+    assert!(feed.contains("<link rel=\"self\" href=\"https://up.example/status/prod.atom\"></link>"), "{feed}");
+    let links: Vec<&str> = feed.split("href=\"https://up.example/status/prod#").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    assert_eq!(links.len(), 4, "{feed}");
+    for place in links {
+        assert_eq!(page.matches(&format!(" id=\"{place}\"")).count(), 1, "{place}: {page}");
+    }
 }
 
 #[tokio::test]

@@ -367,3 +367,20 @@ async fn health_follows_the_engine() {
     let stalled = world.get("/healthz", &[]).await;
     assert_eq!((stalled.status.as_u16(), stalled.body.as_str()), (503, r#"{"status":"stalled"}"#));
 }
+
+#[tokio::test]
+async fn the_token_of_forms_is_another_one_each_time_and_counts_each_time() {
+    let world = World::new(usual()).await;
+    let cookie = world.sign_in().await;
+    let (first, second) = (world.form_token(&cookie).await, world.form_token(&cookie).await);
+    let halves = |token: &str| -> (String, String) { (token[..43].to_owned(), token[43..].to_owned()) };
+    let ((pad, rest), (other_pad, other_rest)) = (halves(&first), halves(&second));
+    assert!(pad != other_pad && rest != other_rest, "{first} {second}");
+    let check = async |token: &str| world.post("/monitors/api/check", &cookie, &format!("form={token}")).await.status;
+    assert_eq!([check(&first).await, check(&second).await, check(&first).await], [StatusCode::SEE_OTHER; 3]);
+    // Neither a half, nor the halves of two, nor one of somebody else.
+    let stranger = world.form_token(&world.sign_in().await).await;
+    for token in ["", &pad, &format!("{pad}{other_rest}"), &format!("{first}AAAA"), &stranger] {
+        assert_eq!(check(token).await, StatusCode::FORBIDDEN, "{token}");
+    }
+}

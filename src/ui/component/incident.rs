@@ -65,21 +65,22 @@ pub fn table(rows: &[IncidentRow], links: &Links, now: UnixMillis) -> Markup {
         return html! { p.quiet { "No incidents." } };
     }
     html! {
-        div.scroll { table.list {
+        div.scroll { table.list.incidents {
             thead { tr { th { "State" } th { "Monitor" } th { "Cause" } th { "Began" } th.num { "Lasted" } } }
             tbody {
                 @for row in rows { tr data-key=(row.id) {
-                    td { @match row.closed {
+                    // As a card it is the state that one sees and taps first.
+                    td { a.plain href=(links.incident(&row.id)) { @match row.closed {
                         None => (open_badge(row.lane)),
                         Some((_, how)) => span.quiet { (row.lane.word()) ", " (how.replace('_', " ")) },
-                    } }
+                    } } }
                     td { @match &row.monitor {
                         Some(id) => a href=(links.monitor(id)) { (row.monitor_name) },
                         None => { (row.monitor_name) },
                     } }
                     td.wide { a href=(links.incident(&row.id)) { (row.cause) } @if !row.regions.is_empty() { p.quiet { "from " (row.regions.join(", ")) } } }
-                    td { (text::short(row.opened_at, now)) }
-                    td.num { (text::coarse(row.duration)) }
+                    td data-label="Began" { (text::short(row.opened_at, now)) }
+                    td.num data-label="Lasted" { (text::coarse(row.duration)) }
                 } }
             }
         } }

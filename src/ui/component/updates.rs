@@ -32,6 +32,8 @@ pub struct UpdateView {
 /// An announcement made at run time, as visitors may see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnnouncedView {
+    /// Tells it apart from others, and stays.
+    pub key: String,
     /// In a line.
     pub title: String,
     /// How far people have got.

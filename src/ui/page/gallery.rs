@@ -82,6 +82,7 @@ use crate::ui::page::peers::RefusedRow;
 use crate::ui::page::status;
 use crate::ui::page::status::GroupView;
 use crate::ui::page::status::Headline;
+use crate::ui::page::status::LearntText;
 use crate::ui::page::status::PastDay;
 use crate::ui::page::status::PublicIncident;
 use crate::ui::page::status::RegionCell;
@@ -127,7 +128,14 @@ fn said() -> Vec<UpdateView> {
 
 fn announced() -> AnnouncedView {
     let from = NOON.minus(Duration::from_secs(7200));
-    AnnouncedView { title: "Slow logins".to_owned(), state: UpdateState::Monitoring, from, until: None, updates: said() }
+    AnnouncedView {
+        key: "open".to_owned(),
+        title: "Slow logins".to_owned(),
+        state: UpdateState::Monitoring,
+        from,
+        until: None,
+        updates: said(),
+    }
 }
 
 fn moments() -> Vec<Moment> {
@@ -190,6 +198,7 @@ pub fn status(links: &Links, p: &Phrases) -> Markup {
         announcements: announcements(),
         announced: vec![announced()],
         past_announced: vec![AnnouncedView {
+            key: "over".to_owned(),
             state: UpdateState::Resolved,
             until: Some(NOON.minus(Duration::from_secs(3600))),
             ..announced()
@@ -227,7 +236,7 @@ fn service(state: Verdict) -> ServiceView {
 
 fn public_incident(lane: Lane, is_open: bool) -> PublicIncident {
     PublicIncident {
-        key: lane.word().to_owned(),
+        key: format!("{lane:?}-{is_open}"),
         service: "Payments API".to_owned(),
         lane,
         opened_at: NOON.minus(Duration::from_secs(4000)),
@@ -236,7 +245,7 @@ fn public_incident(lane: Lane, is_open: bool) -> PublicIncident {
         diagnosis: Some(Diagnosis::Transit),
         regions: vec!["us-east".to_owned()],
         updates: if lane == Lane::Outage { said() } else { Vec::new() },
-        postmortem: (!is_open).then(|| "It was the **disk**.".to_owned()),
+        postmortem: (!is_open).then(|| LearntText { text: "It was the **disk**.".to_owned(), at: NOON }),
     }
 }
 

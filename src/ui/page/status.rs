@@ -188,7 +188,22 @@ pub struct PublicIncident {
     /// What people say of it, newest first.
     pub updates: Vec<UpdateView>,
     /// What was learnt from it.
-    pub postmortem: Option<String>,
+    pub postmortem: Option<LearntText>,
+}
+
+/// What was learnt from an incident, as visitors may read it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LearntText {
+    /// In the small Markdown.
+    pub text: String,
+    /// When it was written last.
+    pub at: UnixMillis,
+}
+
+/// Where on the page an incident or an announcement made at run time is, by its key.
+fn anchor(key: &str) -> String {
+    // Names of elements begin with a letter, so that style sheets can speak of them.
+    format!("e-{key}")
 }
 
 /// Incidents that began on one day.
@@ -279,6 +294,7 @@ pub fn page(view: &StatusView, p: &Phrases, now: UnixMillis) -> Markup {
         html lang=(p.language.code()) data-theme=[theme(view.dark)] {
             (head(view, p))
             body.public.stale[stale] {
+                @if !view.groups.is_empty() { a.skip href={ "#" (services::PLACE) } { (p.skip) } }
                 main.status data-refresh=(REFRESH_S) data-fresh=[patience] data-days=(days::words(p)) {
                     header {
                         @if let Some(src) = &view.logo { img.logo src=(src) alt=""; }
@@ -306,7 +322,8 @@ pub fn page(view: &StatusView, p: &Phrases, now: UnixMillis) -> Markup {
 }
 
 /// Light or dark, when it is not the visitor's to say.
-fn theme(dark: DarkMode) -> Option<&'static str> {
+#[must_use]
+pub fn theme(dark: DarkMode) -> Option<&'static str> {
     match dark {
         DarkMode::Auto => None,
         DarkMode::Always => Some("dark"),
@@ -356,9 +373,14 @@ fn headline(view: &StatusView, p: &Phrases, now: UnixMillis) -> Markup {
 
 /// A point in time; the script shows it in the reader's zone, and keeps what stands here in the tooltip.
 fn time(at: UnixMillis) -> Markup {
+    html! { time datetime=(at.rfc3339()) { (minute(at)) } }
+}
+
+/// A point in time as text.
+fn minute(at: UnixMillis) -> String {
     let utc = text::utc(at);
     let to_minute = utc.rsplit_once(':').map_or(utc.as_str(), |(to_minute, _)| to_minute);
-    html! { time datetime=(at.rfc3339()) { (to_minute) " UTC" } }
+    format!("{to_minute} UTC")
 }
 
 /// How far away a point in time is; the script keeps it current.

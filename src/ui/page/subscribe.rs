@@ -6,12 +6,14 @@
 use maud::Markup;
 use maud::html;
 
+use crate::model::page::DarkMode;
 use crate::model::page::Language;
 use crate::model::subscription::ADDRESS_CHARS_MAX;
 use crate::ui::language::subscribing::Subscribing;
 use crate::ui::language::subscribing::subscribing;
 use crate::ui::layout;
 use crate::ui::links::Links;
+use crate::ui::page::status::theme;
 
 /// What the pages have in common.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +26,19 @@ pub struct Around<'a> {
     pub title: &'a str,
     /// The address of the status page.
     pub page: &'a str,
+    /// How the status page looks.
+    pub look: Look<'a>,
+}
+
+/// What a status page has of its own, as far as these pages have it, too.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Look<'a> {
+    /// Light, dark, or what the visitor's system says.
+    pub dark: DarkMode,
+    /// Address of its own style sheet.
+    pub stylesheet: Option<&'a str>,
+    /// Address of its picture.
+    pub logo: Option<&'a str>,
 }
 
 /// The forms to sign up.
@@ -48,11 +63,13 @@ impl Around<'_> {
 
     fn made(&self, heading: &str, content: &Markup) -> Markup {
         let content = html! {
+            @if let Some(src) = self.look.logo { p { img.logo src=(src) alt=""; } }
             h1 { (heading) }
             (content)
             p.back { a href=(self.page) { (self.words().to_page) } }
         };
-        layout::plain_in(self.language, self.links, &format!("{} – {}", heading, self.title), &content)
+        let sheet = html! { @if let Some(href) = self.look.stylesheet { link rel="stylesheet" href=(href); } };
+        layout::plain_like(self.language, self.links, &format!("{} – {}", heading, self.title), (theme(self.look.dark), &sheet), &content)
     }
 
     /// The forms to sign up.
@@ -117,7 +134,13 @@ mod tests {
     #[test]
     fn a_hostile_title_and_address_are_only_text() {
         let links = Links::default();
-        let around = Around { links: &links, language: Language::French, title: "<script>alert(1)</script>", page: "/status/a" };
+        let around = Around {
+            links: &links,
+            language: Language::French,
+            title: "<script>alert(1)</script>",
+            page: "/status/a",
+            look: Look::default(),
+        };
         let view = SignUpView {
             action: "/status/a/subscribe".to_owned(),
             mail: true,
@@ -128,6 +151,15 @@ mod tests {
         let page = around.sign_up(&view).into_string();
         assert!(!page.contains("<script>alert") && !page.contains("<img"), "{page}");
         assert!(page.contains("<html lang=\"fr\">") && page.contains("name=\"email\"") && page.contains("name=\"webhook\""), "{page}");
+        assert!(!page.contains("data-theme") && !page.contains("class=\"logo\""), "{page}");
+        let look = Look { dark: DarkMode::Always, stylesheet: Some("/status/a/theme.css?v=1"), logo: Some("/status/a/logo?v=2") };
+        let page = Around { look, ..around }.sign_up(&view).into_string();
+        assert!(
+            page.contains("<html lang=\"fr\" data-theme=\"dark\">") && page.contains("<img class=\"logo\" src=\"/status/a/logo?v=2\""),
+            "{page}"
+        );
+        let sheets: Vec<&str> = page.split("rel=\"stylesheet\" href=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        assert_eq!((sheets.len(), sheets.last()), (2, Some(&"/status/a/theme.css?v=1")), "its own one wins");
         let page = around.sign_up(&SignUpView { hook: false, ..view }).into_string();
         assert!(!page.contains("name=\"webhook\""), "{page}");
     }

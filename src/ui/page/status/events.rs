@@ -19,6 +19,7 @@ use crate::ui::language::Phrases;
 use crate::ui::markdown::markdown;
 use crate::ui::page::status::PastDay;
 use crate::ui::page::status::PublicIncident;
+use crate::ui::page::status::anchor;
 use crate::ui::page::status::time;
 
 /// Services that a window names; of more only the number is said.
@@ -30,13 +31,20 @@ const MANY_INCIDENTS: usize = 5;
 /// Messages of the operators. Plain text: line breaks stay, nothing else is interpreted.
 pub(super) fn announcements(all: &[AnnouncementView], p: &Phrases) -> Markup {
     html! {
-        @for view in all {
-            article.announcement.(announcement_class(view.kind)) {
+        @for (i, view) in all.iter().enumerate() {
+            // Of several of one moment the first has the name.
+            @let is_first = !all.iter().take(i).any(|before| before.at == view.at);
+            article.announcement.(announcement_class(view.kind)) id=[is_first.then(|| anchor(&key_of(view)))] {
                 h2 { ((p.announcement)(view.kind)) " " span.quiet { (time(view.at)) } }
                 p.as-written { (view.text) }
             }
         }
     }
+}
+
+/// The key of a message from the config, which has no name.
+pub(super) fn key_of(view: &AnnouncementView) -> String {
+    view.at.0.to_string()
 }
 
 fn announcement_class(kind: AnnouncementKind) -> &'static str {
@@ -52,7 +60,7 @@ fn announcement_class(kind: AnnouncementKind) -> &'static str {
 pub(super) fn announced(all: &[AnnouncedView], p: &Phrases) -> Markup {
     html! {
         @for view in all {
-            article.announcement.(class(look(view.state))) {
+            article.announcement.(class(look(view.state))) id=(anchor(&view.key)) {
                 h2 { (view.title) }
                 p.when { (time(view.from)) @if let Some(until) = view.until { (p.until) (time(until)) } }
                 (updates(&view.updates, p))
@@ -68,7 +76,7 @@ pub(super) fn past_announced(all: &[AnnouncedView], p: &Phrases) -> Markup {
             section {
                 h2 { (p.past_announcements) }
                 @for view in all {
-                    article.announcement.over {
+                    article.announcement.over id=(anchor(&view.key)) {
                         h3 { (view.title) }
                         p.when { (time(view.from)) @if let Some(until) = view.until { (p.until) (time(until)) } }
                         (updates(&view.updates, p))
@@ -116,14 +124,14 @@ fn incident(incident: &PublicIncident, p: &Phrases, now: UnixMillis) -> Markup {
     let state = state_of(incident.lane);
     let span = p.span(incident.closed_at.unwrap_or(now).since(incident.opened_at));
     html! {
-        article.incident.over[is_over].(class(state)) {
+        article.incident.over[is_over].(class(state)) id=(anchor(&incident.key)) {
             h3 { (shape(state)) " " (incident.service) " " span.kind { ((p.lane)(incident.lane)) } }
             p.when { (time(incident.opened_at)) (p.comma) @if is_over { ((p.lasted)(&span)) } @else { ((p.lasting)(&span)) } }
             @if !incident.regions.is_empty() { p { ((p.failing_from)(&incident.regions.join(p.comma))) } }
             @if let Some(cause) = &incident.cause { p.cause { (cause) } }
             @if let Some(diagnosis) = incident.diagnosis { p.quiet { (p.diagnosed) ((p.diagnosis)(diagnosis)) "." } }
             (updates(&incident.updates, p))
-            @if let Some(text) = &incident.postmortem { details.postmortem { summary { (p.postmortem) } div.written { (markdown(text)) } } }
+            @if let Some(learnt) = &incident.postmortem { details.postmortem { summary { (p.postmortem) } div.written { (markdown(&learnt.text)) } } }
         }
     }
 }

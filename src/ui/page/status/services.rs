@@ -28,10 +28,13 @@ const SPARK_CHECKS: usize = 40;
 /// Fewer answers than that are no line.
 const SPARK_CHECKS_MIN: usize = 4;
 
+/// Where on the page they are.
+pub(super) const PLACE: &str = "services";
+
 /// All groups.
 pub(super) fn groups(groups: &[GroupView], p: &Phrases) -> Markup {
     let is_small = groups.len() == 1 || groups.iter().map(|group| group.services.len()).sum::<usize>() <= SMALL_PAGE;
-    html! { @for item in groups { (group(item, is_small, p)) } }
+    html! { div #(PLACE) { @for item in groups { (group(item, is_small, p)) } } }
 }
 
 fn group(group: &GroupView, is_small: bool, p: &Phrases) -> Markup {

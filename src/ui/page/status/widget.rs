@@ -41,7 +41,7 @@ pub fn widget(view: &StatusView, p: &Phrases, now: UnixMillis) -> Markup {
                 main data-refresh=(REFRESH_S) data-fresh=(patience) data-old=(p.no_current_data) {
                     a.(class(state)) href=(view.address) target="_top" rel="noopener" {
                         (shape(state))
-                        span { b { (view.summary(p)) } small { (view.title) @if let Some(at) = view.as_of { " · " (distance(at, p, now)) } } }
+                        span { b { (view.summary(p)) } small { span { (view.title) } @if let Some(at) = view.as_of { " · " (distance(at, p, now)) } } }
                     }
                 }
             }

@@ -7,6 +7,7 @@ mod channels;
 mod drafts;
 mod healthchecks;
 mod hooks;
+mod incidents;
 mod injection;
 mod live;
 mod monitor;

@@ -189,7 +189,7 @@ impl Auth {
     pub fn operator(&self, viewer: Viewer, visit: &Visit) -> Result<Operator, Refusal> {
         let too_low = (
             "This token may only read; give it `scope: write`.",
-            "You may look here, and change nothing. Who may do what is said below `auth` in the config.",
+            "Your role is viewer: you may look here, and change nothing. Who may do what is said below `auth` in the config.",
         );
         meant(viewer, visit, Role::Operator, too_low).map(Operator)
     }

@@ -158,7 +158,11 @@ impl Drafts {
 /// # Errors
 /// [`Refusal::Forbidden`] for those who may not change anything.
 pub fn blank(frame: &Frame, config: &Config, query: &str) -> Result<Markup, Refusal> {
-    require(frame.may_operate && !frame.form_token.is_empty())?;
+    require(!frame.form_token.is_empty())?;
+    if !frame.may_operate {
+        let why = "Your role is viewer: you may look here, and add nothing. Who may do what is said below `auth` in the config.";
+        return Err(Refusal::Forbidden(why));
+    }
     let asked = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "kind").map(|(_, value)| value.into_owned());
     let draft = Draft { kind: kind(asked.as_deref()), ..Draft::default() };
     Ok(new_monitor::page(frame, &NewMonitorView { draft, channels: channels(config), shown: Shown::Nothing }))
@@ -304,7 +308,7 @@ fn page(desk: &Desk, visit: &Visit, viewer: &Viewer, (draft, shown): (Draft, Sho
 }
 
 fn require(may: bool) -> Result<(), Refusal> {
-    if may { Ok(()) } else { Err(Refusal::Forbidden("New monitors are for people who are signed in and may change things.")) }
+    if may { Ok(()) } else { Err(Refusal::Forbidden("This form is for people in front of a page; programs write into the config.")) }
 }
 
 /// Host and port; what else an address has may be secret, and is not for the log.

@@ -296,6 +296,13 @@ impl Links {
         self.to("/sign-in")
     }
 
+    /// The same, and then to one of our own pages.
+    #[must_use]
+    pub fn sign_in_for(&self, next: Option<&str>) -> String {
+        let query = next.map(|path| format!("?next={}", query_path(path))).unwrap_or_default();
+        format!("{}{query}", self.sign_in())
+    }
+
     /// Signing in by a one-time link.
     #[must_use]
     pub fn sign_in_link(&self, token: &str) -> String {

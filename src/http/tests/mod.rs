@@ -15,6 +15,7 @@ mod overview;
 mod pages;
 mod peers;
 mod planned;
+mod refused;
 mod regions;
 mod rights;
 mod sign_in;

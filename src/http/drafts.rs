@@ -23,6 +23,8 @@ use crate::config::Config;
 use crate::config::Problem;
 use crate::config::draft::Draft;
 use crate::config::draft::DraftKind;
+use crate::config::draft::PLACE;
+use crate::config::draft::field_of;
 use crate::http::Reloads;
 use crate::http::answer;
 use crate::http::answer::Answer;
@@ -47,10 +49,12 @@ use crate::model::monitor::ProbeSpec;
 use crate::model::result::CheckResult;
 use crate::model::result::Failure;
 use crate::model::time::Mono;
+use crate::ui::component::notice::ProblemView;
 use crate::ui::layout::Frame;
 use crate::ui::page::monitor::LastCheck;
 use crate::ui::page::new_monitor;
 use crate::ui::page::new_monitor::Add;
+use crate::ui::page::new_monitor::FieldProblem;
 use crate::ui::page::new_monitor::NewMonitorView;
 use crate::ui::page::new_monitor::Shown;
 
@@ -299,7 +303,18 @@ fn of_person<'a>(desk: &'a Desk, viewer: &Viewer) -> Result<&'a Drafts, Refusal>
 }
 
 fn wrong(problems: &[Problem]) -> Shown {
-    Shown::Problems(problems.iter().map(views::problem).collect())
+    let (mut of_fields, mut others) = (Vec::new(), Vec::new());
+    for problem in problems {
+        let ProblemView { place, path, message, hint } = views::problem(problem);
+        let is_of_draft = problem.file.as_os_str() == PLACE;
+        match field_of(&path).filter(|_| is_of_draft) {
+            Some(field) => of_fields.push(FieldProblem { field, message, hint }),
+            // Nobody has seen the text in which that place is.
+            None if is_of_draft => others.push(ProblemView { place: String::new(), path: String::new(), message, hint }),
+            None => others.push(ProblemView { place, path, message, hint }),
+        }
+    }
+    Shown::Problems { of_fields, others }
 }
 
 fn page(desk: &Desk, visit: &Visit, viewer: &Viewer, (draft, shown): (Draft, Shown)) -> Markup {

@@ -107,10 +107,13 @@ pub fn stream(status: StatusCode, media_type: &'static str, flow: Flow) -> Answe
     answer
 }
 
+/// The media type of pages.
+pub const HTML: &str = "text/html; charset=utf-8";
+
 /// A page.
 #[must_use]
 pub fn page(status: StatusCode, markup: Markup) -> Answer {
-    bytes(status, "text/html; charset=utf-8", markup.into_string())
+    bytes(status, HTML, markup.into_string())
 }
 
 /// JSON.

@@ -1,6 +1,9 @@
 //! Who is asking, and the proofs that handlers take. A proof can be made in this file only, so a handler that wants one cannot be
 //! called without the check having been made.
 
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
+
 use ring::hmac;
 use subtle::ConstantTimeEq;
 
@@ -27,6 +30,9 @@ use crate::http::visit::is_listed;
 use crate::model::id::check_name;
 use crate::store::SessionRow;
 
+/// Bytes of what a form proves, and of what it is hidden by.
+const TAG_BYTES: usize = 32;
+
 /// Header that carries the form token where there is no form.
 const FORM_HEADER: &str = "x-vigilmon-form";
 
@@ -43,7 +49,12 @@ pub struct Viewer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Means {
     /// By a cookie, or by a proxy: the browser sends it along whoever makes it do so, hence the form token.
-    Browser { form_token: String },
+    Browser {
+        /// What a form has to prove that it knows.
+        tag: [u8; TAG_BYTES],
+        /// The same as forms carry it.
+        form_token: String,
+    },
     /// By an API token, which no browser sends by itself.
     Token,
 }
@@ -89,7 +100,7 @@ impl Viewer {
     #[must_use]
     pub fn form_token(&self) -> &str {
         match &self.means {
-            Means::Browser { form_token } => form_token,
+            Means::Browser { form_token, .. } => form_token,
             Means::Token => "",
         }
     }
@@ -117,6 +128,8 @@ pub struct Auth {
     /// Who is signed in.
     pub sessions: Sessions,
     form_key: hmac::Key,
+    /// Counts how often one was written.
+    n_forms: AtomicU64,
 }
 
 /// What to note in the store about the session that was used.
@@ -134,7 +147,7 @@ impl Auth {
     /// # Errors
     /// The system has no randomness to give.
     pub fn new(sessions: Sessions) -> Result<Auth, getrandom::Error> {
-        Ok(Auth { sessions, form_key: hmac::Key::new(hmac::HMAC_SHA256, &key()?) })
+        Ok(Auth { sessions, form_key: hmac::Key::new(hmac::HMAC_SHA256, &key()?), n_forms: AtomicU64::new(0) })
     }
 
     /// Who is asking; `None` for strangers.
@@ -144,21 +157,21 @@ impl Auth {
             return (by_token(token, &config.auth), Upkeep::default());
         }
         if let Some((name, role)) = by_proxy(visit, &config.auth) {
-            let form_token = self.form_token("proxy", &name);
+            let means = self.by_browser("proxy", &name);
             let subject = format!("proxy {name}");
-            return (Some(Viewer { name, subject, role, means: Means::Browser { form_token } }), Upkeep::default());
+            return (Some(Viewer { name, subject, role, means }), Upkeep::default());
         }
         let Some(token) = visit.cookie(cookie_name(visit)) else { return (None, Upkeep::default()) };
         match self.sessions.find(token, |who| credential_of(who, &config.auth), visit.now.wall) {
             Found::Nothing => (None, Upkeep::default()),
             Found::Ended(key) => (None, Upkeep { ended: Some(key), save: None }),
             Found::Live { who, save } => {
-                let form_token = self.form_token("session", token);
+                let means = self.by_browser("session", token);
                 // Asked with every request: a role that changes in the config changes for whoever is signed in.
                 let role = role_of(&who, &config.auth);
                 let Some(role) = role else { return (None, Upkeep::default()) };
                 let (name, subject) = (who.user.clone(), subject_of(&who));
-                (Some(Viewer { name, subject, role, means: Means::Browser { form_token } }), Upkeep { save, ended: None })
+                (Some(Viewer { name, subject, role, means }), Upkeep { save, ended: None })
             }
         }
     }
@@ -206,10 +219,34 @@ impl Auth {
         meant(viewer, visit, Role::Admin, too_low).map(Admin)
     }
 
-    /// Bound to the session and to this run: nobody can make one up, and one that leaks does not last.
-    fn form_token(&self, kind: &str, of: &str) -> String {
-        let tag = hmac::sign(&self.form_key, &digest(&[kind.as_bytes(), of.as_bytes()]));
-        data_encoding::BASE64URL_NOPAD.encode(tag.as_ref())
+    /// What forms prove is bound to the session and to this run: nobody can make it up, and it does not last when it leaks. It is written in
+    /// another way each time, because pages are compressed: what never stands twice in the same letters cannot be guessed by how much shorter a
+    /// page becomes that repeats a part of it (BREACH).
+    fn by_browser(&self, kind: &str, of: &str) -> Means {
+        let tag = self.derived(&[kind.as_bytes(), of.as_bytes()]);
+        let n = self.n_forms.fetch_add(1, Ordering::Relaxed);
+        let pad = self.derived(&[b"pad", &n.to_be_bytes()]);
+        let hidden = xor(&tag, &pad);
+        Means::Browser { tag, form_token: data_encoding::BASE64URL_NOPAD.encode(&[pad, hidden].concat()) }
+    }
+
+    fn derived(&self, parts: &[&[u8]]) -> [u8; TAG_BYTES] {
+        let mut out = [0; TAG_BYTES];
+        out.copy_from_slice(hmac::sign(&self.form_key, &digest(parts)).as_ref());
+        out
+    }
+}
+
+fn xor(a: &[u8; TAG_BYTES], b: &[u8; TAG_BYTES]) -> [u8; TAG_BYTES] {
+    std::array::from_fn(|i| a[i] ^ b[i])
+}
+
+/// What a form proves, from how it is written there; zeros, which nothing is, for what is not written so.
+fn unhidden(sent: &str) -> [u8; TAG_BYTES] {
+    let bytes = data_encoding::BASE64URL_NOPAD.decode(sent.as_bytes()).unwrap_or_default();
+    match bytes.split_first_chunk() {
+        Some((pad, hidden)) => <[u8; TAG_BYTES]>::try_from(hidden).map_or([0; TAG_BYTES], |hidden| xor(pad, &hidden)),
+        None => [0; TAG_BYTES],
     }
 }
 
@@ -220,9 +257,9 @@ fn meant(viewer: Viewer, visit: &Visit, needed: Role, too_low: (&'static str, &'
         Means::Token if viewer.role < needed => Err(Refusal::Forbidden(too_low.0)),
         Means::Browser { .. } if viewer.role < needed => Err(Refusal::Forbidden(too_low.1)),
         Means::Token => Ok(viewer),
-        Means::Browser { form_token } => {
+        Means::Browser { tag, .. } => {
             let sent = visit.field("form").or_else(|| visit.header(FORM_HEADER)).unwrap_or_default();
-            let fits: bool = sent.as_bytes().ct_eq(form_token.as_bytes()).into();
+            let fits: bool = unhidden(sent).ct_eq(tag).into();
             let stale = Refusal::Forbidden("This page is out of date. Go back, reload it and try again.");
             if fits { Ok(viewer) } else { Err(stale) }
         }

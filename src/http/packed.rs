@@ -8,13 +8,19 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use http_body_util::BodyExt;
+use http_body_util::Collected;
 use hyper::StatusCode;
 use hyper::header;
+use tokio::task::spawn_blocking;
 
 use crate::http::answer;
 use crate::http::answer::Answer;
+use crate::http::answer::Content;
 use crate::http::random::sha256;
+use crate::http::ranges::Range;
 use crate::http::visit::Visit;
+use crate::model::verdict::Verdict;
 use crate::ui::assets;
 use crate::ui::assets::Asset;
 
@@ -73,6 +79,44 @@ impl Packed {
     }
 }
 
+/// A page of operators, compressed for those who can read it, if it repeats nothing that stands in its address.
+///
+/// Pages of operators hold what is not for everybody, and how long a compressed page is tells whoever listens and can choose a part of it
+/// about the rest (BREACH). So a page that repeats what was asked for, such as a search, stays as it is; it is short anyway. The proof that
+/// forms carry is written anew each time, see [`crate::http::auth`].
+pub async fn once(page: Answer, visit: &Visit) -> Answer {
+    let is_page = page.status() == StatusCode::OK && page.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == answer::HTML);
+    if !is_page {
+        return page;
+    }
+    let page = answer::with(page, header::VARY, "accept-encoding");
+    if !accepts_gzip(visit.header("accept-encoding").unwrap_or_default()) || !is_closed(&visit.query) {
+        return page;
+    }
+    let (mut parts, body) = page.into_parts();
+    let Ok(plain) = body.collect().await.map(Collected::to_bytes);
+    let given = plain.clone();
+    // It takes a few milliseconds, which others should not wait for.
+    let packed = spawn_blocking(move || if given.len() < WORTH_PACKING { None } else { gzip(&given) }).await.ok().flatten();
+    let Some(packed) = packed.filter(|packed| packed.len() < plain.len()) else {
+        return Answer::from_parts(parts, Content::Whole(plain.into()));
+    };
+    parts.headers.insert(header::CONTENT_ENCODING, header::HeaderValue::from_static("gzip"));
+    Answer::from_parts(parts, Content::Whole(Bytes::from(packed).into()))
+}
+
+/// Whether a query consists of words that the pages know, so that nothing can be put onto a page by it.
+fn is_closed(query: &str) -> bool {
+    let is_known = |name: &str, value: &str| match name {
+        "show" => value == "all",
+        "state" => Verdict::ALL.into_iter().any(|state| state.word() == value),
+        "by" => ["group", "state", "none"].contains(&value),
+        "range" => Range::ALL.into_iter().any(|range| range.word() == value),
+        _ => false,
+    };
+    url::form_urlencoded::parse(query.as_bytes()).all(|(name, value)| value.is_empty() || is_known(&name, &value))
+}
+
 fn gzip(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 4), Compression::new(LEVEL));
     // Into memory this does not fail; if it did, the plain form would do.
@@ -116,7 +160,7 @@ pub fn pack_assets() -> &'static Assets {
 pub async fn asset(hashed_name: &str) -> Option<(&'static Asset, &'static Packed)> {
     let all = match ASSETS.get() {
         Some(all) => all,
-        None => tokio::task::spawn_blocking(pack_assets).await.ok()?,
+        None => spawn_blocking(pack_assets).await.ok()?,
     };
     all.get(hashed_name).map(|(asset, packed)| (*asset, packed))
 }
@@ -138,6 +182,26 @@ mod tests {
             ("gzipped", false),
         ] {
             assert_eq!(accepts_gzip(accept), takes, "{accept}");
+        }
+    }
+
+    #[test]
+    fn only_words_that_pages_know_are_compressed_with_them() {
+        for (query, is) in [
+            ("", true),
+            ("show=all", true),
+            ("q=&state=down&group=&by=group", true),
+            ("range=7d", true),
+            ("q=x", false),
+            ("group=x", false),
+            ("label=team%3Dweb", false),
+            ("by=label:team", false),
+            ("state=nonsense", false),
+            ("show=al", false),
+            ("unknown=x", false),
+            ("template=x", false),
+        ] {
+            assert_eq!(is_closed(query), is, "{query}");
         }
     }
 

@@ -46,12 +46,13 @@ use crate::http::local;
 use crate::http::local::Control;
 use crate::http::next;
 use crate::http::operator;
+use crate::http::packed;
 use crate::http::pages::Pages;
 use crate::http::pages::Part;
 use crate::http::peer_views::LinkReport;
 use crate::http::peers;
-use crate::http::route::Deed;
 use crate::http::refused;
+use crate::http::route::Deed;
 use crate::http::route::LocalRoute;
 use crate::http::route::PublicRoute;
 use crate::http::route::Route;
@@ -112,9 +113,9 @@ struct Asked {
     path: String,
     wire: Wire,
     links: Links,
-}
     /// Names the request in the log.
     id: String,
+}
 
 impl Site {
     /// Answers a request. Never fails: what goes wrong is an answer too.
@@ -138,8 +139,8 @@ impl Site {
         let is_out_of_reach = is_local(path) && peer != Peer::Control;
         let wire = if is_out_of_reach { Wire::Page } else { wire_of(path) };
         let id = format!("{:08x}", self.n_requests.fetch_add(1, Ordering::Relaxed));
-        let answered = tokio::time::timeout(REQUEST_TIMEOUT, self.try_answer(request, &asked, peer, &config)).await;
         let asked = Asked { method: request.method().clone(), path: path.to_owned(), wire, links: links.clone(), id };
+        let answered = tokio::time::timeout(REQUEST_TIMEOUT, self.try_answer(request, &asked, peer, &config)).await;
         let answer = answered.unwrap_or(Err(Refusal::Busy)).unwrap_or_else(|refusal| refusal.answer(&links, asked.wire, &asked.id));
         answer::finish(answer)
     }
@@ -219,11 +220,11 @@ impl Site {
             Err(Refusal::TooLong) if is_writing && !is_known && asked.wire == Wire::Page => {
                 return Err(Refusal::SignedOut { is_unread: true });
             }
-        }
             read => read?,
         };
         if visit.header("content-type").is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded")) {
             visit.form = parse_form(&visit.body);
+        }
         Ok(())
     }
 
@@ -241,7 +242,8 @@ impl Site {
                 if route == ViewerRoute::ApiEvents {
                     return live::open(self, visit, &viewer);
                 }
-                self.desk.answer(&route, visit, &viewer, &LinkReport::of(self.peers.as_ref())).await
+                let page = self.desk.answer(&route, visit, &viewer, &LinkReport::of(self.peers.as_ref())).await?;
+                Ok(packed::once(page, visit).await)
             }
             Route::Operator(route) => {
                 let viewer = self.identify(visit, config).await.ok_or_else(|| stranger(route.wire))?;

@@ -367,3 +367,19 @@ async fn health_follows_the_engine() {
     let stalled = world.get("/healthz", &[]).await;
     assert_eq!((stalled.status.as_u16(), stalled.body.as_str()), (503, r#"{"status":"stalled"}"#));
 }
+
+#[tokio::test]
+async fn what_forms_prove_is_never_written_twice_in_the_same_letters() {
+    let world = World::new(usual()).await;
+    let (cookie, other) = (world.sign_in().await, world.sign_in().await);
+    let (first, second) = (world.form_token(&cookie).await, world.form_token(&cookie).await);
+    assert!(first.as_bytes()[..43] != second.as_bytes()[..43] && first.as_bytes()[43..] != second.as_bytes()[43..], "{first} {second}");
+    for token in [&first, &second] {
+        assert_eq!(world.post("/monitors/api/check", &cookie, &format!("form={token}")).await.status, StatusCode::SEE_OTHER);
+        assert_eq!(world.post("/monitors/api/check", &other, &format!("form={token}")).await.status, StatusCode::FORBIDDEN);
+    }
+    let mixed = format!("{}{}", &first[..43], &second[43..]);
+    for wrong in ["", "A", &first[..85], &format!("{first}A"), &"A".repeat(86), &mixed] {
+        assert_eq!(world.post("/monitors/api/check", &cookie, &format!("form={wrong}")).await.status, StatusCode::FORBIDDEN, "{wrong}");
+    }
+}

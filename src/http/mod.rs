@@ -31,6 +31,7 @@ use crate::http::limits::HISTORY_EVERY;
 use crate::http::live::Streams;
 use crate::http::oidc::Oidc;
 use crate::http::pages::Pages;
+use crate::http::repeats::Repeats;
 use crate::http::server::Bound;
 use crate::http::sessions::Sessions;
 use crate::http::sessions::Who;
@@ -71,8 +72,8 @@ pub mod hooks;
 pub mod limits;
 pub mod live;
 pub mod local;
-pub mod oidc;
 pub mod next;
+pub mod oidc;
 pub mod one_time;
 pub mod operator;
 pub mod overview;
@@ -87,8 +88,9 @@ pub mod planned;
 pub mod public;
 pub mod random;
 pub mod ranges;
-pub mod regions;
 pub mod refused;
+pub mod regions;
+pub mod repeats;
 pub mod route;
 pub mod server;
 pub mod sessions;
@@ -256,6 +258,7 @@ async fn site(
             channels,
             colleagues: None,
             drafts: None,
+            repeats: Repeats::default(),
             secret: own.secret.clone(),
             own_url: own.url.clone(),
         },

@@ -42,6 +42,7 @@ use crate::http::planned;
 use crate::http::ranges;
 use crate::http::ranges::Range;
 use crate::http::regions;
+use crate::http::repeats::Repeats;
 use crate::http::route::ViewerRoute;
 use crate::http::timeline;
 use crate::http::views;
@@ -115,6 +116,8 @@ pub struct Desk {
     pub colleagues: Option<Arc<dyn Colleagues>>,
     /// What people try before they write it into the config; `None` until there is a config that it would belong to.
     pub drafts: Option<Drafts>,
+    /// What people just wrote.
+    pub repeats: Repeats,
     /// From which names of heartbeats are derived.
     pub secret: Secret,
     /// An address of this instance, for when no public one is configured.

@@ -74,7 +74,7 @@ fn refused(view: &RefusedView) -> Markup {
         @if !view.typed.is_empty() {
             section {
                 h2 { "What you typed" }
-                div.stacked { @for (label, value) in &view.typed { label { (label) textarea readonly rows=(rows(value)) { "\n" (value) } } } }
+                @for (label, value) in &view.typed { p { label { (label) textarea readonly rows=(rows(value)) { "\n" (value) } } } }
             }
         }
     }

@@ -797,7 +797,10 @@ fn a_new_monitor_is_filled_in_tried_and_taken_by_the_config() {
             browser.find_saying("#preview", "name: \"[prod] new: \\\"one\\\"\"");
             browser.fill(&browser.find("input[name=interval]"), "soon");
             browser.find_saying("#preview", "soon");
+            browser.find("input[name=interval][aria-invalid=true]");
+            browser.find_saying("#wrong-interval", "soon");
             browser.fill(&browser.find("input[name=interval]"), "1s");
+            browser.find("input[name=interval]:not([aria-invalid])");
         }
         let before = target.asked().len();
         browser.fill(&browser.find("input[name=body_contains]"), "goodbye");

@@ -30,7 +30,7 @@ use crate::probe::Prober;
 use crate::rules::judge::judge;
 
 /// Stands for the file that a draft would be in.
-const DRAFT: &str = "new monitor";
+const DRAFT: &str = crate::config::draft::PLACE;
 
 /// Looks at drafts beside the config.
 #[derive(Debug)]

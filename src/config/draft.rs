@@ -8,6 +8,31 @@ use crate::model::expect::StatusRange;
 use crate::model::id::is_deceptive;
 use crate::model::time::parse_duration;
 
+/// What problems name as the file of an item that is not in one.
+pub const PLACE: &str = "new monitor";
+
+/// The field of the form in which a problem of an item lies, by its path in the config; `None` for what is in no field or in another item.
+#[must_use]
+pub fn field_of(path: &str) -> Option<&'static str> {
+    let (_, within) = path.strip_prefix("monitors[")?.split_once("].")?;
+    let within = within.split('[').next().unwrap_or_default();
+    Some(match within {
+        "http" | "http.url" | "tcp" | "tcp.address" => "target",
+        "name" => "name",
+        "id" => "id",
+        "group" => "group",
+        // Without anything in it nobody knows when it is expected.
+        "interval" | "heartbeat" | "heartbeat.interval" => "interval",
+        "expect.status" => "status",
+        "expect.body_contains" => "body_contains",
+        "expect.response_time" => "response_time",
+        "heartbeat.cron" => "cron",
+        "heartbeat.timezone" => "timezone",
+        "heartbeat.grace" => "grace",
+        _ => return None,
+    })
+}
+
 /// What is watched, and so what is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DraftKind {
@@ -393,6 +418,34 @@ mod tests {
         for draft in [&tcp, &job] {
             assert!(load(draft, &[]).is_ok(), "{}", draft.yaml());
         }
+    }
+
+    #[test]
+    fn what_is_wrong_is_found_in_its_field() {
+        let job = || Draft { kind: DraftKind::Heartbeat, name: "x".to_owned(), ..Draft::default() };
+        let site = || http("https://example.com");
+        for (draft, field) in [
+            (http(""), Some("target")),
+            (http("localhost:18490/ok"), Some("target")),
+            (Draft { kind: DraftKind::Tcp, ..http("nowhere") }, Some("target")),
+            (Draft { name: "x".repeat(300), ..site() }, Some("name")),
+            (Draft { id: "A B".to_owned(), ..site() }, Some("id")),
+            (Draft { group: "x".repeat(300), ..site() }, Some("group")),
+            (Draft { interval: "soon".to_owned(), ..site() }, Some("interval")),
+            (Draft { status: "200,2000".to_owned(), ..site() }, Some("status")),
+            (Draft { response_time: "soon".to_owned(), ..site() }, Some("response_time")),
+            (job(), Some("interval")),
+            (Draft { interval: "soon".to_owned(), ..job() }, Some("interval")),
+            (Draft { cron: "soon".to_owned(), ..job() }, Some("cron")),
+            (Draft { cron: "0 2 * * *".to_owned(), timezone: "Nowhere".to_owned(), ..job() }, Some("timezone")),
+            (Draft { interval: "1h".to_owned(), grace: "soon".to_owned(), ..job() }, Some("grace")),
+            (Draft { channels: vec!["nobody".to_owned()], ..site() }, None),
+        ] {
+            let problems = load(&draft, &[]).expect_err("it is wrong");
+            let found: Vec<_> = problems.iter().map(|problem| field_of(&problem.path)).collect();
+            assert_eq!(found.first(), Some(&field), "{problems:?}");
+        }
+        assert_eq!(field_of("channels[0].webhook.url"), None);
     }
 
     #[test]

@@ -229,10 +229,18 @@ pub(super) fn choice<T: Copy>(ctx: &Ctx<'_>, at: &At<'_>, choices: &[(&str, T)])
 /// Why a text is not a URL that can be called.
 pub(super) fn parse_web_url(text: &str) -> Result<url::Url, (String, String)> {
     let example = "write `https://host/path`".to_owned();
-    let url = match url::Url::parse(text.trim()) {
-        Ok(url) => url,
-        Err(url::ParseError::RelativeUrlWithoutBase) => {
-            return Err(("is not a URL".to_owned(), format!("begin it with `https://`: `https://{}`", text.trim_start_matches('/'))));
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(("is no URL".to_owned(), example));
+    }
+    let url = match url::Url::parse(text) {
+        // What stands before a port is a host.
+        Ok(url) if !is_host_and_port(text, &url) => url,
+        Ok(_) | Err(url::ParseError::RelativeUrlWithoutBase) => {
+            let rest = text.trim_start_matches('/');
+            // With a port it is most often a service at home, which has no certificate.
+            let begin = if has_other_port(rest) { "http" } else { "https" };
+            return Err(("is not a URL".to_owned(), format!("begin it with `{begin}://`: `{begin}://{rest}`")));
         }
         Err(error) => return Err((format!("is not a URL: {error}"), example)),
     };
@@ -245,9 +253,26 @@ pub(super) fn parse_web_url(text: &str) -> Result<url::Url, (String, String)> {
     Ok(url)
 }
 
+/// Whether `localhost:8080/x`, in which the host looks like a scheme, was meant.
+fn is_host_and_port(text: &str, url: &url::Url) -> bool {
+    let rest = text.get(url.scheme().len() + 1..).unwrap_or_default();
+    let port = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    !matches!(url.scheme(), "http" | "https") && port.parse::<u16>().is_ok()
+}
+
+/// Whether an address without a scheme names a port that is not the one of https.
+fn has_other_port(text: &str) -> bool {
+    let host = text.split(['/', '?', '#']).next().unwrap_or_default();
+    host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok_and(|port| port != 443))
+}
+
 /// A URL with `http` or `https` and a host.
 pub(super) fn web_url(ctx: &Ctx<'_>, at: &At<'_>) -> Option<url::Url> {
     let scalar = text_ref(ctx, at)?;
+    if scalar.text.trim().is_empty() {
+        ctx.bad(at, "there is no address", "write `https://host/path`");
+        return None;
+    }
     match parse_web_url(&scalar.text) {
         Ok(url) => Some(url),
         Err((message, hint)) => {

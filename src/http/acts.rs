@@ -22,6 +22,9 @@ use crate::model::time::parse_duration;
 /// When "tomorrow" begins to be told of again: nine o'clock, by UTC, because a server knows no other clock that is everybody's.
 const MORNING: Duration = Duration::from_secs(9 * 3600);
 
+/// Said where a time is needed and there is none.
+const NO_TIME: &str = "Say for how long, such as `2h`, or until when.";
+
 const DAY_MS: i64 = 86_400_000;
 
 /// What somebody wants, as written.
@@ -65,7 +68,13 @@ impl Wish {
     pub fn of_form(visit: &Visit) -> Result<Wish, Refusal> {
         let text = |name: &str| visit.field(name).map(str::trim).filter(|text| !text.is_empty()).map(ToOwned::to_owned);
         // The button that was pressed says for how long; without one, or with the one that says so, what was typed does.
-        let lasts = text("for").filter(|lasts| lasts != "own").or_else(|| text("own"));
+        let asked = text("for");
+        let is_own = asked.as_deref() == Some("own");
+        let lasts = asked.filter(|lasts| lasts != "own").or_else(|| text("own"));
+        // Without a time it would hold until the end, and whoever wanted to hear of it again would not.
+        if is_own && lasts.is_none() && text("until").is_none() {
+            return Err(Refusal::Malformed(NO_TIME.to_owned()));
+        }
         Ok(Wish {
             lasts,
             until: text("until"),
@@ -94,7 +103,7 @@ impl Wish {
     /// # Errors
     /// [`Refusal::Malformed`] when a time is not one or there is none, or a pattern is too long.
     pub fn silence(&self, by: &str, now: UnixMillis) -> Result<Silence, Refusal> {
-        let until = self.end(now)?.ok_or_else(|| Refusal::Malformed("Say for how long, such as `2h`, or until when.".to_owned()))?;
+        let until = self.end(now)?.ok_or_else(|| Refusal::Malformed(NO_TIME.to_owned()))?;
         let wanted = Selection { names: self.monitors.clone(), groups: self.groups.clone(), labels: self.labels.clone() };
         let texts = wanted.names.iter().chain(&wanted.groups).chain(wanted.labels.keys()).chain(wanted.labels.values());
         if texts.clone().any(|text| NAME_CHARS_MAX < text.chars().count() || text.chars().any(is_deceptive) || text.trim().is_empty()) {

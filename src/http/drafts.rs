@@ -23,6 +23,8 @@ use crate::config::Config;
 use crate::config::Problem;
 use crate::config::draft::Draft;
 use crate::config::draft::DraftKind;
+use crate::config::draft::PLACE;
+use crate::config::draft::field_of;
 use crate::http::Reloads;
 use crate::http::answer;
 use crate::http::answer::Answer;
@@ -47,10 +49,12 @@ use crate::model::monitor::ProbeSpec;
 use crate::model::result::CheckResult;
 use crate::model::result::Failure;
 use crate::model::time::Mono;
+use crate::ui::component::notice::ProblemView;
 use crate::ui::layout::Frame;
 use crate::ui::page::monitor::LastCheck;
 use crate::ui::page::new_monitor;
 use crate::ui::page::new_monitor::Add;
+use crate::ui::page::new_monitor::FieldProblem;
 use crate::ui::page::new_monitor::NewMonitorView;
 use crate::ui::page::new_monitor::Shown;
 
@@ -158,7 +162,11 @@ impl Drafts {
 /// # Errors
 /// [`Refusal::Forbidden`] for those who may not change anything.
 pub fn blank(frame: &Frame, config: &Config, query: &str) -> Result<Markup, Refusal> {
-    require(frame.may_operate && !frame.form_token.is_empty())?;
+    require(!frame.form_token.is_empty())?;
+    if !frame.may_operate {
+        let why = "Your role is viewer: you may look here, and add nothing. Who may do what is said below `auth` in the config.";
+        return Err(Refusal::Forbidden(why));
+    }
     let asked = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "kind").map(|(_, value)| value.into_owned());
     let draft = Draft { kind: kind(asked.as_deref()), ..Draft::default() };
     Ok(new_monitor::page(frame, &NewMonitorView { draft, channels: channels(config), shown: Shown::Nothing }))
@@ -295,7 +303,18 @@ fn of_person<'a>(desk: &'a Desk, viewer: &Viewer) -> Result<&'a Drafts, Refusal>
 }
 
 fn wrong(problems: &[Problem]) -> Shown {
-    Shown::Problems(problems.iter().map(views::problem).collect())
+    let (mut of_fields, mut others) = (Vec::new(), Vec::new());
+    for problem in problems {
+        let ProblemView { place, path, message, hint } = views::problem(problem);
+        let is_of_draft = problem.file.as_os_str() == PLACE;
+        match field_of(&path).filter(|_| is_of_draft) {
+            Some(field) => of_fields.push(FieldProblem { field, message, hint }),
+            // Nobody has seen the text in which that place is.
+            None if is_of_draft => others.push(ProblemView { place: String::new(), path: String::new(), message, hint }),
+            None => others.push(ProblemView { place, path, message, hint }),
+        }
+    }
+    Shown::Problems { of_fields, others }
 }
 
 fn page(desk: &Desk, visit: &Visit, viewer: &Viewer, (draft, shown): (Draft, Shown)) -> Markup {
@@ -304,7 +323,7 @@ fn page(desk: &Desk, visit: &Visit, viewer: &Viewer, (draft, shown): (Draft, Sho
 }
 
 fn require(may: bool) -> Result<(), Refusal> {
-    if may { Ok(()) } else { Err(Refusal::Forbidden("New monitors are for people who are signed in and may change things.")) }
+    if may { Ok(()) } else { Err(Refusal::Forbidden("This form is for people in front of a page; programs write into the config.")) }
 }
 
 /// Host and port; what else an address has may be secret, and is not for the log.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use hyper::StatusCode;
 use hyper::header;
+use maud::Markup;
 use serde::Serialize;
 
 use crate::http::answer;
@@ -11,7 +12,6 @@ use crate::http::answer::Answer;
 use crate::http::route::NoRoute;
 use crate::http::route::Wire;
 use crate::ui::links::Links;
-use crate::ui::links::query_path;
 use crate::ui::page::error;
 use crate::ui::page::error::ErrorView;
 
@@ -26,6 +26,11 @@ pub enum Refusal {
     SignInNeeded(Option<String>),
     /// Signed in and not allowed, or not sent by one of our pages.
     Forbidden(&'static str),
+    /// Whoever wants to change something by a page is not signed in, or not any more.
+    SignedOut {
+        /// What they sent was too long to be read.
+        is_unread: bool,
+    },
     /// The request cannot be understood.
     Bad(&'static str),
     /// The same, with what exactly is wrong.
@@ -84,27 +89,30 @@ impl Refusal {
     /// Writes the answer, and the log entry if there is something to say.
     #[must_use]
     pub fn answer(self, links: &Links, wire: Wire, request_id: &str) -> Answer {
-        if let (Refusal::SignInNeeded(next), Wire::Page) = (&self, wire) {
-            let query = next.as_ref().map_or_else(String::new, |path| format!("?next={}", query_path(path)));
-            return answer::see_other(&format!("{}{query}", links.sign_in()));
+        if wire == Wire::Page {
+            return self.page(links, request_id, |view| error::page(links, &view));
+        }
+        let (outside, named) = (self.outside(), self.noted(request_id));
+        let detail = Detail { code: outside.code, message: &outside.text, request: named.as_deref() };
+        self.with_headers(answer::json(outside.status, &Body { error: detail }))
+    }
+
+    /// The same as a page that is drawn by `draw`.
+    #[must_use]
+    pub fn page(self, links: &Links, request_id: &str, draw: impl FnOnce(ErrorView) -> Markup) -> Answer {
+        if let Refusal::SignInNeeded(next) = &self {
+            return answer::see_other(&links.sign_in_for(next.as_deref()));
         }
         let outside = self.outside();
-        let named = if let Refusal::Internal(inside) = &self {
-            tracing::error!(request = request_id, error = %inside, "a request failed: {inside}");
-            Some(request_id)
-        } else {
-            None
-        };
-        let body = match wire {
-            Wire::Page => {
-                let view = ErrorView { title: outside.title.to_owned(), text: outside.text, request_id: named.map(ToOwned::to_owned) };
-                answer::page(outside.status, error::page(links, &view))
-            }
-            Wire::Json => {
-                answer::json(outside.status, &Body { error: Detail { code: outside.code, message: &outside.text, request: named } })
-            }
-        };
-        self.with_headers(body)
+        let view = ErrorView { title: outside.title.to_owned(), text: outside.text, request_id: self.noted(request_id) };
+        self.with_headers(answer::page(outside.status, draw(view)))
+    }
+
+    /// Writes what is for the log, and says under which name.
+    fn noted(&self, request_id: &str) -> Option<String> {
+        let Refusal::Internal(inside) = self else { return None };
+        tracing::error!(request = request_id, error = %inside, "a request failed: {inside}");
+        Some(request_id.to_owned())
     }
 
     fn with_headers(&self, body: Answer) -> Answer {
@@ -117,6 +125,7 @@ impl Refusal {
             Refusal::LengthRequired | Refusal::TooLong | Refusal::TooSlow => answer::with(body, header::CONNECTION, "close"),
             Refusal::NotFound
             | Refusal::Forbidden(_)
+            | Refusal::SignedOut { .. }
             | Refusal::Bad(_)
             | Refusal::Malformed(_)
             | Refusal::WrongHost
@@ -136,6 +145,9 @@ impl Refusal {
                 say(StatusCode::UNAUTHORIZED, "sign_in_needed", "Sign in first", "Send an API token as `Authorization: Bearer …`.")
             }
             Refusal::Forbidden(why) => say(StatusCode::FORBIDDEN, "forbidden", "Not allowed", why),
+            Refusal::SignedOut { .. } => {
+                say(StatusCode::FORBIDDEN, "forbidden", "You are not signed in", "Sign in first. Nothing was changed.")
+            }
             Refusal::Bad(why) => say(StatusCode::BAD_REQUEST, "bad_request", "Not understood", why),
             Refusal::Malformed(why) => say(StatusCode::BAD_REQUEST, "bad_request", "Not understood", why),
             Refusal::LengthRequired => {
@@ -166,6 +178,7 @@ impl Refusal {
     }
 }
 
-fn whole_seconds(wait: Duration) -> u64 {
+/// Rounded up, as a header wants it.
+pub(super) fn whole_seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }

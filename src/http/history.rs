@@ -188,7 +188,8 @@ pub async fn read(archive: &dyn Archive, pages: &[Arc<StatusPage>], generation: 
         for change in archive.verdicts(&ids, from.min(now.minus(longest)), now).await? {
             changes.entry(change.monitor.clone()).or_default().push(change);
         }
-        let filter = IncidentFilter { monitors: Some(ids.clone()), since: Some(from), limit: PUBLIC_INCIDENTS_MAX };
+        let filter =
+            IncidentFilter { monitors: Some(ids.clone()), since: Some(from), limit: PUBLIC_INCIDENTS_MAX, ..IncidentFilter::default() };
         let closed = archive.incidents(&filter).await?.into_iter().filter(|incident| incident.closed.is_some()).collect();
         let mut together: BTreeMap<Stretch, Totals> = BTreeMap::new();
         let mut monitors = BTreeMap::new();

@@ -108,7 +108,7 @@ pub async fn answer(control: &Control<'_>, route: LocalRoute, visit: &Visit, _pr
         }
         LocalRoute::Announcements => Ok(answer::json(StatusCode::OK, &api::writings::announcements(&snapshot, visit.now.wall))),
         LocalRoute::Write(writing) => {
-            let written = writings::write(control.desk, &writing, Draft::of_form(visit), by(visit), visit.now.wall).await?;
+            let written = writings::write(control.desk, &writing, Draft::of_form(visit), by(visit), visit.now).await?;
             Ok(answer::json(StatusCode::OK, &written))
         }
         LocalRoute::Subscribers => Ok(answer::json(StatusCode::OK, &control.subscribing.ok_or(Refusal::NotFound)?.list().await?)),

@@ -31,6 +31,7 @@ use crate::http::limits::HISTORY_EVERY;
 use crate::http::live::Streams;
 use crate::http::oidc::Oidc;
 use crate::http::pages::Pages;
+use crate::http::repeats::Repeats;
 use crate::http::server::Bound;
 use crate::http::sessions::Sessions;
 use crate::http::sessions::Who;
@@ -74,6 +75,7 @@ pub mod hooks;
 pub mod limits;
 pub mod live;
 pub mod local;
+pub mod next;
 pub mod oidc;
 pub mod one_time;
 pub mod operator;
@@ -89,7 +91,9 @@ pub mod planned;
 pub mod public;
 pub mod random;
 pub mod ranges;
+pub mod refused;
 pub mod regions;
+pub mod repeats;
 pub mod route;
 pub mod server;
 pub mod sessions;
@@ -276,6 +280,7 @@ async fn site(
             channels,
             colleagues: None,
             drafts: None,
+            repeats: Repeats::default(),
             secret: own.secret.clone(),
             own_url: own.url.clone(),
         },

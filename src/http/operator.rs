@@ -80,7 +80,7 @@ pub async fn act(desk: &Desk, route: &OperatorRoute, visit: &Visit, operator: &O
             end_silence(engine, id, who).await?;
             visit.links.silences()
         }
-        Deed::Write(writing) => match writings::write(desk, writing, Draft::of(visit, route.wire), who, visit.now.wall).await? {
+        Deed::Write(writing) => match writings::write(desk, writing, Draft::of(visit, route.wire), who, visit.now).await? {
             written if is_json => return Ok(answer::json(StatusCode::OK, &written)),
             _ => writings::back(writing, &visit.links),
         },

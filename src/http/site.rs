@@ -44,11 +44,13 @@ use crate::http::live;
 use crate::http::live::Streams;
 use crate::http::local;
 use crate::http::local::Control;
+use crate::http::next;
 use crate::http::operator;
 use crate::http::pages::Pages;
 use crate::http::pages::Part;
 use crate::http::peer_views::LinkReport;
 use crate::http::peers;
+use crate::http::refused;
 use crate::http::route::Deed;
 use crate::http::route::LocalRoute;
 use crate::http::route::PublicRoute;
@@ -110,6 +112,8 @@ struct Asked {
     path: String,
     wire: Wire,
     links: Links,
+    /// Names the request in the log.
+    id: String,
 }
 
 impl Site {
@@ -133,10 +137,10 @@ impl Site {
         // On the network the control socket's paths are refused like any other that nobody thought of.
         let is_out_of_reach = is_local(path) && peer != Peer::Control;
         let wire = if is_out_of_reach { Wire::Page } else { wire_of(path) };
-        let asked = Asked { method: request.method().clone(), path: path.to_owned(), wire, links: links.clone() };
         let id = format!("{:08x}", self.n_requests.fetch_add(1, Ordering::Relaxed));
+        let asked = Asked { method: request.method().clone(), path: path.to_owned(), wire, links: links.clone(), id };
         let answered = tokio::time::timeout(REQUEST_TIMEOUT, self.try_answer(request, &asked, peer, &config)).await;
-        let answer = answered.unwrap_or(Err(Refusal::Busy)).unwrap_or_else(|refusal| refusal.answer(&links, asked.wire, &id));
+        let answer = answered.unwrap_or(Err(Refusal::Busy)).unwrap_or_else(|refusal| refusal.answer(&links, asked.wire, &asked.id));
         answer::finish(answer)
     }
 
@@ -175,21 +179,52 @@ impl Site {
         if let Some(upgrade) = upgrade {
             return peers::let_in(self.peers.as_ref(), &visit, upgrade);
         }
-        if asked.method == Method::POST || asked.method == Method::DELETE {
-            // What a link in a message does is allowed by its address alone, which no other site can make a browser know.
-            let is_by_address =
-                matches!(found, Route::Public(PublicRoute::ActUse(_) | PublicRoute::Subscribe(subscriptions::Asked::Use(_))));
-            if visit.bearer().is_none() && peer != Peer::Control && !is_by_address {
-                visit.require_same_site(config.server.public_url.as_deref())?;
+        let is_of_operators = matches!(found, Route::Viewer(_) | Route::Operator(_) | Route::Admin(_)) && asked.wire == Wire::Page;
+        let answered = match self.read_form(&found, &mut visit, (asked, config), body).await {
+            Ok(()) => self.dispatch(found, &visit, config).await,
+            Err(refusal) => Err(refusal),
+        };
+        match answered {
+            // Strangers who only look are led to sign in, in the same way wherever they came.
+            Err(refusal) if is_of_operators && !matches!(refusal, Refusal::SignInNeeded(_)) => {
+                let viewer = self.identify(&visit, config).await;
+                let asked = refused::Asked { method: &asked.method, path: &asked.path, id: &asked.id };
+                Ok(refused::page(refusal, asked, &visit, viewer.as_ref(), &self.desk.engine.snapshot()))
             }
-            let is_long = is_long(&found) && (peer == Peer::Control || self.identify(&visit, config).await.is_some());
-            let bytes_max = if is_long { WRITING_BYTES_MAX } else { FORM_BYTES_MAX };
-            visit.body = read_body(&visit, body, (bytes_max, BODY_TIMEOUT)).await?;
-            if visit.header("content-type").is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded")) {
-                visit.form = parse_form(&visit.body);
-            }
+            other => other,
         }
-        self.dispatch(found, &visit, config).await
+    }
+
+    /// Reads what a request that changes something brings along, if one of our own pages or a program sent it.
+    async fn read_form<B>(&self, found: &Route, visit: &mut Visit, (asked, config): (&Asked, &Config), body: B) -> Result<(), Refusal>
+    where
+        B: Body + Send,
+        B::Data: Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        if asked.method != Method::POST && asked.method != Method::DELETE {
+            return Ok(());
+        }
+        let peer = visit.peer;
+        // What a link in a message does is allowed by its address alone, which no other site can make a browser know.
+        let is_by_address = matches!(found, Route::Public(PublicRoute::ActUse(_) | PublicRoute::Subscribe(subscriptions::Asked::Use(_))));
+        if visit.bearer().is_none() && peer != Peer::Control && !is_by_address {
+            visit.require_same_site(config.server.public_url.as_deref())?;
+        }
+        let is_writing = is_long(found);
+        let is_known = is_writing && (peer == Peer::Control || self.identify(visit, config).await.is_some());
+        let bytes_max = if is_known { WRITING_BYTES_MAX } else { FORM_BYTES_MAX };
+        visit.body = match read_body(visit, body, (bytes_max, BODY_TIMEOUT)).await {
+            // It is not the length that is wrong.
+            Err(Refusal::TooLong) if is_writing && !is_known && asked.wire == Wire::Page => {
+                return Err(Refusal::SignedOut { is_unread: true });
+            }
+            read => read?,
+        };
+        if visit.header("content-type").is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded")) {
+            visit.form = parse_form(&visit.body);
+        }
+        Ok(())
     }
 
     /// The one place where rights are turned into proofs.
@@ -202,7 +237,7 @@ impl Site {
                 self.public(route, visit, config, viewer.is_some()).await
             }
             Route::Viewer(route) => {
-                let viewer = self.identify(visit, config).await.ok_or_else(|| sign_in_needed(&route))?;
+                let viewer = self.identify(visit, config).await.ok_or_else(|| sign_in_needed(&route, &visit.query))?;
                 if route == ViewerRoute::ApiEvents {
                     return live::open(self, visit, &viewer);
                 }
@@ -354,13 +389,13 @@ impl Site {
 /// What is said to strangers who want to change something.
 fn stranger(wire: Wire) -> Refusal {
     match wire {
-        Wire::Page => Refusal::Forbidden("Sign in first."),
+        Wire::Page => Refusal::SignedOut { is_unread: false },
         Wire::Json => Refusal::SignInNeeded(None),
     }
 }
 
-fn sign_in_needed(route: &ViewerRoute) -> Refusal {
-    Refusal::SignInNeeded(route.page_path())
+fn sign_in_needed(route: &ViewerRoute, query: &str) -> Refusal {
+    Refusal::SignInNeeded(next::address(route, query))
 }
 
 /// Whether it may bring a long text along.

@@ -43,6 +43,7 @@ use crate::http::planned;
 use crate::http::ranges;
 use crate::http::ranges::Range;
 use crate::http::regions;
+use crate::http::repeats::Repeats;
 use crate::http::route::ViewerRoute;
 use crate::http::timeline;
 use crate::http::views;
@@ -66,7 +67,6 @@ use crate::store::ReadError;
 use crate::ui::component::bar::Uptime;
 use crate::ui::component::chart::Sample;
 use crate::ui::component::heartbeat::BeatSection;
-use crate::ui::component::incident::IncidentRow;
 use crate::ui::component::regions::RegionRow;
 use crate::ui::layout::Frame;
 use crate::ui::links::Links;
@@ -118,6 +118,8 @@ pub struct Desk {
     pub colleagues: Option<Arc<dyn Colleagues>>,
     /// What people try before they write it into the config; `None` until there is a config that it would belong to.
     pub drafts: Option<Drafts>,
+    /// What people just wrote.
+    pub repeats: Repeats,
     /// From which names of heartbeats are derived.
     pub secret: Secret,
     /// An address of this instance, for when no public one is configured.
@@ -146,7 +148,7 @@ impl Desk {
             ViewerRoute::Monitor(id) => monitor::page(&frame, &self.monitor(&snapshot, id, &frame, Range::read(&visit.query)).await?),
             ViewerRoute::NewMonitor => drafts::blank(&frame, &snapshot.config, &visit.query)?,
             ViewerRoute::Heartbeats => heartbeats::page(&frame, &beat_views::list(&snapshot, now)),
-            ViewerRoute::Incidents => incidents::list(&frame, &self.incidents(&snapshot, now).await),
+            ViewerRoute::Incidents => incidents::list(&frame, &self.incidents(&snapshot, visit).await),
             ViewerRoute::Incident(id) => self.incident(&frame, &snapshot, (id, &visit.query)).await?,
             ViewerRoute::Silences => silences::page(&frame, &alert_views::silences(&snapshot)),
             ViewerRoute::Maintenance => maintenance::page(&frame, &planned::of_operators(&snapshot.config, now)),
@@ -314,8 +316,11 @@ impl Desk {
         };
         let rollups = within(self.archive.rollups(id, range.resolution(), (now.minus(range.length()), now))).await?;
         let results = within(self.archive.results(id, (UnixMillis(0), now + Duration::from_millis(1)), RESULTS_SHOWN)).await?;
-        let filter = IncidentFilter { monitors: Some(vec![id.clone()]), since: None, limit: MONITOR_INCIDENTS };
-        let incidents = within(self.archive.incidents(&filter)).await?;
+        let filter =
+            IncidentFilter { monitors: Some(vec![id.clone()]), is_over: true, limit: MONITOR_INCIDENTS, ..IncidentFilter::default() };
+        let over = within(self.archive.incidents(&filter)).await?;
+        let open = view.incidents.iter().filter(|open| over.iter().all(|over| over.id != open.id));
+        let incidents = open.chain(&over).map(|incident| views::incident_row(incident, snapshot, now)).collect();
         let over = |stretch: Duration| -> Uptime { history::uptime(&changes, now.minus(stretch), now) };
         Ok(Past {
             uptimes: [("24 h", 1), ("7 d", 7), ("30 d", 30), ("90 d", 90)].into_iter().map(|(label, n)| (label, over(DAY * n))).collect(),
@@ -331,21 +336,29 @@ impl Desk {
             latency: ranges::latencies(range, &rollups, now),
             results: results.iter().map(views::last_check).collect(),
             chart_span: (chart_from, now),
-            incidents: incidents.iter().map(|incident| views::incident_row(incident, snapshot, now)).collect(),
+            incidents,
         })
     }
 
-    async fn incidents(&self, snapshot: &Snapshot, now: UnixMillis) -> IncidentsView {
-        let filter = IncidentFilter { monitors: None, since: None, limit: ROWS_SHOWN };
-        let (found, is_unreadable) = match within(self.archive.incidents(&filter)).await {
-            Ok(found) => (found, false),
-            Err(error) => {
-                unreadable(&error);
-                (views::open_incidents(snapshot), true)
-            }
-        };
-        let rows: Vec<IncidentRow> = found.iter().map(|incident| views::incident_row(incident, snapshot, now)).collect();
-        IncidentsView { rows, unreadable: is_unreadable }
+    /// What is open is known to the engine, however much happened since it began; what is over is read from the store, a page at a time.
+    async fn incidents(&self, snapshot: &Snapshot, visit: &Visit) -> IncidentsView {
+        let before = asked(&visit.query, "before").and_then(|text| mark_of(&text));
+        let (is_newest, now) = (before.is_none(), visit.now.wall);
+        let filter = IncidentFilter { is_over: true, before, limit: ROWS_SHOWN + 1, ..IncidentFilter::default() };
+        let read = within(self.archive.incidents(&filter)).await.inspect_err(unreadable);
+        let row = |incident: &Incident| views::incident_row(incident, snapshot, now);
+        let unreadable = read.is_err();
+        let mut past = read.unwrap_or_default();
+        let has_more = ROWS_SHOWN < past.len();
+        past.truncate(ROWS_SHOWN);
+        let last = past.last().filter(|_| has_more);
+        IncidentsView {
+            open: if is_newest { open_beside(&past, snapshot).iter().map(row).collect() } else { Vec::new() },
+            older: last.map(|last| visit.links.incidents_before(last.opened_at, &last.id)),
+            past: past.iter().map(row).collect(),
+            is_newest,
+            unreadable,
+        }
     }
 
     /// An incident that is open or was kept.
@@ -360,13 +373,13 @@ impl Desk {
         }
     }
 
-    /// The newest incidents; while the database cannot be read, the open ones.
+    /// All that are open and the newest that are over, newest first; while the database cannot be read, the open ones.
     pub async fn newest_incidents(&self, snapshot: &Snapshot) -> Vec<Incident> {
-        let filter = IncidentFilter { monitors: None, since: None, limit: ROWS_SHOWN };
-        within(self.archive.incidents(&filter)).await.unwrap_or_else(|error| {
-            unreadable(&error);
-            views::open_incidents(snapshot)
-        })
+        let filter = IncidentFilter { is_over: true, limit: ROWS_SHOWN, ..IncidentFilter::default() };
+        let mut all = within(self.archive.incidents(&filter)).await.inspect_err(unreadable).unwrap_or_default();
+        all.extend(open_beside(&all, snapshot));
+        all.sort_by(|a, b| (b.opened_at, &b.id).cmp(&(a.opened_at, &a.id)));
+        all
     }
 
     async fn incident(&self, frame: &Frame, snapshot: &Snapshot, (id, query): (&IncidentId, &str)) -> Result<maud::Markup, Refusal> {
@@ -420,6 +433,17 @@ fn may_be_packed(route: &ViewerRoute, snapshot: &Snapshot, query: &str) -> bool 
 
 fn asked(query: &str, name: &str) -> Option<String> {
     url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+}
+
+/// Those that are open. What ended between the two looks is told of as it ended.
+fn open_beside(past: &[Incident], snapshot: &Snapshot) -> Vec<Incident> {
+    views::open_incidents(snapshot).into_iter().filter(|open| past.iter().all(|past| past.id != open.id)).collect()
+}
+
+/// Where a page of incidents begins, as [`Links::incidents_before`] writes it.
+fn mark_of(text: &str) -> Option<(UnixMillis, IncidentId)> {
+    let (at, id) = text.split_once('-')?;
+    Some((UnixMillis(at.parse().ok()?), IncidentId::from_derived(id)))
 }
 
 fn unreadable(error: &ReadError) {

@@ -47,6 +47,8 @@ pub async fn status(pages: &Pages, visit: &Visit, slug: &PageSlug, part: Part, i
     let (media_type, body) = made.part(part).await?.ok_or(Refusal::NotFound)?;
     let answer = cached(&made, body.answer(visit, media_type));
     Ok(match part {
+        // Pages of other sites may read what everybody may read. Of what is not for everybody they learn nothing, whoever the browser is of.
+        Part::Json if !made.is_restricted => answer::with(answer, header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
         Part::Widget => answer::with(answer, header::CONTENT_SECURITY_POLICY, answer::FRAMED_SECURITY_POLICY),
         Part::Page | Part::Json | Part::Feed | Part::Calendar | Part::Theme | Part::Logo => {
             answer::with_picture_of(made.logo_origin.as_deref(), answer)

@@ -29,6 +29,7 @@ use crate::model::id::NAME_CHARS_MAX;
 use crate::model::id::is_deceptive;
 use crate::model::maintenance::Selection;
 use crate::model::page::StatusPage;
+use crate::model::time::Now;
 use crate::model::time::UnixMillis;
 use crate::model::time::parse_duration;
 use crate::model::update::About;
@@ -209,14 +210,20 @@ fn new_id<T>(parse: fn(&str) -> Result<T, String>) -> Result<T, Refusal> {
 ///
 /// # Errors
 /// [`Refusal`].
-pub async fn write(desk: &Desk, writing: &Writing, draft: Result<Draft, Refusal>, who: &str, now: UnixMillis) -> Result<Written, Refusal> {
-    let snapshot = desk.engine.snapshot();
+pub async fn write(desk: &Desk, writing: &Writing, draft: Result<Draft, Refusal>, who: &str, at: Now) -> Result<Written, Refusal> {
+    let (snapshot, now) = (desk.engine.snapshot(), at.wall);
     let known = |id: &IncidentId| desk.known_incident(&snapshot, id.clone());
     let update_of = |about: About, update: Update| -> Result<(String, Operation), Refusal> {
         let id = new_id(UpdateId::parse)?;
         Ok((id.to_string(), Operation::Post(about, id, update)))
     };
     let draft = draft.and_then(|draft| draft.begun(&snapshot.config.incident_templates));
+    let mut newest = desk.repeats.lock().await;
+    let (about, text) = (subject(writing, who), format!("{who:?} {writing:?} {draft:?}"));
+    if let Some(written) = about.as_ref().and_then(|about| newest.find(about, &text, at.mono)) {
+        tracing::info!(user = who, id = written.id, "`{who}` sent the same twice; it is written once");
+        return Ok(written);
+    }
     let mut monitor = None;
     let (id, operation) = match writing {
         Writing::Update(incident) => {
@@ -253,7 +260,27 @@ pub async fn write(desk: &Desk, writing: &Writing, draft: Result<Draft, Refusal>
     desk.engine.ask(operation).await.map_err(refusal)?;
     let said = words(writing);
     tracing::info!(user = who, id, "`{who}` {said}");
-    Ok(Written { done: true, id, pages })
+    let written = Written { done: true, id, pages };
+    match (about, writing) {
+        (Some(about), Writing::TakeBack(..)) => newest.forget(&about),
+        (Some(about), _) => newest.note(&about, &text, at.mono, written.clone()),
+        (None, _) => {}
+    }
+    Ok(written)
+}
+
+/// On what a text is; `None` for what replaces the text before and so is never there twice.
+fn subject(writing: &Writing, who: &str) -> Option<String> {
+    match writing {
+        Writing::Update(incident) | Writing::Note(incident) | Writing::TakeBack(About::Incident(incident), _) => {
+            Some(format!("incident {incident}"))
+        }
+        Writing::AnnouncementUpdate(announcement) | Writing::TakeBack(About::Announcement(announcement), _) => {
+            Some(format!("announcement {announcement}"))
+        }
+        Writing::Announcement => Some(format!("a new announcement of {who}")),
+        Writing::Postmortem(_) => None,
+    }
 }
 
 fn words(writing: &Writing) -> String {

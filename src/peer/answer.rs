@@ -154,7 +154,7 @@ impl Desk {
         let now = snapshot.at;
         let since = since.max(now.minus(SINCE_MAX));
         let me = snapshot.cluster.as_ref().map(|cluster| cluster.me.clone()).ok_or("there is no cluster")?;
-        let filter = IncidentFilter { monitors: None, since: Some(since), limit: INCIDENTS_MAX };
+        let filter = IncidentFilter { since: Some(since), limit: INCIDENTS_MAX, ..IncidentFilter::default() };
         let incidents = self.store.incidents(&filter).await.map_err(|error| error.to_string())?;
         let ids: Vec<MonitorId> = snapshot.config.monitors.iter().map(|monitor| monitor.id.clone()).collect();
         let mut verdicts = self.store.verdicts(&ids, since, now).await.map_err(|error| error.to_string())?;

@@ -249,19 +249,22 @@ pub(super) fn incidents(conn: &Connection, filter: &IncidentFilter) -> rusqlite:
     let limit = if filter.limit == 0 { INCIDENTS_DEFAULT } else { filter.limit };
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let since = filter.since.map_or(i64::MIN, |at| at.0);
-    let beyond = "(i.closed_at IS NULL OR ?1 < i.closed_at)";
+    let (before, before_id) = filter.before.as_ref().map_or((i64::MAX, ""), |(at, id)| (at.0, id.as_str()));
+    let wanted = (since, limit, filter.is_over, before, before_id);
+    let beyond = "(i.closed_at IS NULL OR ?1 < i.closed_at) AND (NOT ?3 OR i.closed_at IS NOT NULL) AND (i.opened_at, i.id) < (?4, ?5)";
     let order = "ORDER BY i.opened_at DESC, i.id DESC LIMIT ?2";
     let Some(monitors) = &filter.monitors else {
         let sql = format!("SELECT {COLUMNS} FROM incidents i JOIN monitors m ON m.key = i.monitor WHERE {beyond} {order}");
-        return readable(&mut conn.prepare_cached(&sql)?.query((since, limit))?, "incident", incident_of);
+        return readable(&mut conn.prepare_cached(&sql)?.query(wanted)?, "incident", incident_of);
     };
     // One walk of the monitor's index each: monitors of a page are few, incidents of years are many.
-    let sql = format!("SELECT {COLUMNS} FROM incidents i JOIN monitors m ON m.key = i.monitor WHERE i.monitor = ?3 AND {beyond} {order}");
+    let sql = format!("SELECT {COLUMNS} FROM incidents i JOIN monitors m ON m.key = i.monitor WHERE i.monitor = ?6 AND {beyond} {order}");
     let mut select = conn.prepare_cached(&sql)?;
     let mut found = Vec::new();
     for monitor in monitors {
         let Some(key) = key_of(conn, monitor)? else { continue };
-        found.extend(readable(&mut select.query((since, limit, key))?, "incident", incident_of)?);
+        let (since, limit, is_over, before, before_id) = wanted;
+        found.extend(readable(&mut select.query((since, limit, is_over, before, before_id, key))?, "incident", incident_of)?);
     }
     found.sort_by(|a, b| (b.opened_at, &b.id).cmp(&(a.opened_at, &a.id)));
     found.dedup_by(|a, b| a.id == b.id);

@@ -372,6 +372,10 @@ pub struct IncidentFilter {
     pub monitors: Option<Vec<MonitorId>>,
     /// Only those that lasted beyond this time.
     pub since: Option<UnixMillis>,
+    /// Only those that are over.
+    pub is_over: bool,
+    /// Only those that stand below this one: where it began, and its id for those that began in the same moment.
+    pub before: Option<(UnixMillis, IncidentId)>,
     /// At most so many; 0 means 100.
     pub limit: usize,
 }

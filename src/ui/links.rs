@@ -9,6 +9,7 @@ use crate::model::id::MonitorId;
 use crate::model::id::NodeName;
 use crate::model::id::PageSlug;
 use crate::model::policy::SilenceId;
+use crate::model::time::UnixMillis;
 use crate::model::update::AnnouncementId;
 use crate::model::update::UpdateId;
 
@@ -118,6 +119,12 @@ impl Links {
     #[must_use]
     pub fn incidents(&self) -> String {
         self.to("/incidents")
+    }
+
+    /// Incidents that are over and stand below this one.
+    #[must_use]
+    pub fn incidents_before(&self, began: UnixMillis, id: &IncidentId) -> String {
+        format!("{}?before={}-{id}", self.incidents(), began.0)
     }
 
     /// One incident.
@@ -287,6 +294,13 @@ impl Links {
     #[must_use]
     pub fn sign_in(&self) -> String {
         self.to("/sign-in")
+    }
+
+    /// The same, and then to one of our own pages.
+    #[must_use]
+    pub fn sign_in_for(&self, next: Option<&str>) -> String {
+        let query = next.map(|path| format!("?next={}", query_path(path))).unwrap_or_default();
+        format!("{}{query}", self.sign_in())
     }
 
     /// Signing in by a one-time link.

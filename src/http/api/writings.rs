@@ -12,7 +12,7 @@ use crate::model::update::Posted;
 use crate::model::update::UpdateState;
 
 /// Answer to something that was written.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Written {
     /// Always true; failures have another body and status.
     pub done: bool,

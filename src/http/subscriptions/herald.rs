@@ -332,7 +332,7 @@ impl Herald {
         }
         if seen.read_until > now || seen.last.is_none() || READ_AT_LEAST <= now.since(seen.read_at) {
             let monitors = Some(monitors.into_iter().cloned().collect());
-            let filter = IncidentFilter { monitors, since: Some(now.minus(NEWS_GOOD_FOR)), limit: ENDED_MAX };
+            let filter = IncidentFilter { monitors, since: Some(now.minus(NEWS_GOOD_FOR)), limit: ENDED_MAX, ..IncidentFilter::default() };
             match self.store.incidents(&filter).await {
                 Ok(found) => {
                     seen.ended = found.into_iter().filter(|incident| incident.closed.is_some()).collect();

@@ -164,7 +164,7 @@ async fn buttons_of_our_pages_ask_the_engine_and_forms_of_others_do_not() {
         labels: [("team".to_owned(), "web".to_owned())].into(),
     };
     assert_eq!((&made[1].wanted, made[1].until, made[1].note.as_str()), (&wanted, NOON + HOUR * 6, "x"));
-    for wrong in ["own=soon", "own=1h&until=2026-07-01T09:00:00Z", "labels=web&own=1h"] {
+    for wrong in ["own=soon", "for=own&own=", "for=own", "for=own&own=+", "own=1h&until=2026-07-01T09:00:00Z", "labels=web&own=1h"] {
         assert_eq!(
             world.post("/silences", &cookie, &format!("form={token}&monitors=x&{wrong}")).await.status,
             StatusCode::BAD_REQUEST,

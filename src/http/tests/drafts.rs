@@ -138,6 +138,11 @@ async fn what_was_filled_in_is_shown_as_yaml_and_tried_out() {
 
     let wrong = world.post("/new-monitor", &cookie, &format!("{form}&group=!&do=try")).await;
     assert!(wrong.status == 200 && wrong.body.contains("&lt;b&gt;not an address") && !wrong.body.contains("Tried now"), "{}", wrong.body);
+    let at_field = "aria-invalid=\"true\" aria-describedby=\"wrong-target\"><span class=\"cause\" id=\"wrong-target\">&lt;b&gt;not an address&lt;/b&gt;; write one</span></label>";
+    assert!(wrong.body.contains(at_field) && wrong.body.matches("aria-invalid").count() == 1, "{}", wrong.body);
+    for place in ["new monitor:", "monitors[1]"] {
+        assert!(!wrong.body.contains(place), "nobody has seen what `{place}` names: {}", wrong.body);
+    }
     assert_eq!(noted.checks.lock().unwrap().len(), 1);
     assert!(world.asked.lock().unwrap().is_empty(), "the engine hears nothing of it");
 }

@@ -165,3 +165,25 @@ async fn the_page_works_without_a_script() {
     assert!(html.contains("<title>1 down · Monitors</title>") && html.contains("<h1>1 of 2 monitors is down</h1>"), "{html}");
     assert!(html.contains("<a href=\"/incidents/incapi\">"), "the cause leads to the incident: {html}");
 }
+
+#[tokio::test]
+async fn a_page_that_repeats_what_was_asked_for_is_not_compressed() {
+    let world = World::new(usual()).await;
+    let cookie = world.sign_in().await;
+    for (path, encoding) in [
+        ("/monitors", "gzip"),
+        ("/monitors?q=&state=down&group=&label=&by=", "gzip"),
+        ("/monitors/api?range=7d", "gzip"),
+        ("/incidents/incapi", "gzip"),
+        ("/monitors?q=guess", ""),
+        ("/monitors?state=guess", ""),
+        ("/monitors?group=guess", ""),
+        ("/api/v1/status", ""),
+        ("/monitors/nope", ""),
+    ] {
+        let answer = world.get(path, &[("cookie", &cookie), ("accept-encoding", "gzip")]).await;
+        assert_eq!(answer.header("content-encoding"), encoding, "{path}");
+        let plain = world.get(path, &[("cookie", &cookie)]).await;
+        assert_eq!(plain.header("content-encoding"), "", "{path}");
+    }
+}

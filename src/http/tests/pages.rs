@@ -109,6 +109,18 @@ async fn what_a_page_shows_is_there() {
 }
 
 #[tokio::test]
+async fn pages_of_other_sites_read_what_everybody_may_and_nothing_else() {
+    let world = World::new(usual()).await;
+    let json = world.get("/status/prod.json", &[("origin", "https://other.example")]).await;
+    assert_eq!((json.status, json.header("access-control-allow-origin")), (StatusCode::OK, "*"));
+    let cookie = world.sign_in().await;
+    for path in ["/status/inside.json", "/status/partners.json", "/status/inside", "/status/prod", "/api/v1/status", "/status/none.json"] {
+        let answer = world.get(path, &[("cookie", &cookie), ("origin", "https://other.example")]).await;
+        assert_eq!(answer.header("access-control-allow-origin"), "", "{path}");
+    }
+}
+
+#[tokio::test]
 async fn hidden_and_unknown_pages_are_the_same_404() {
     let world = World::new(usual()).await;
     let unknown = world.get("/status/none", &[]).await;

@@ -87,6 +87,7 @@ async fn guessing_is_slowed_down_and_sessions_go_on() {
     assert_eq!(n_checked, 5);
     let refused = world.post("/sign-in", "", "name=ops&password=correct+horse").await;
     assert_eq!((refused.status, refused.header("retry-after")), (StatusCode::TOO_MANY_REQUESTS, "1"));
+    assert!(refused.body.contains("Try again in 1 s.") && refused.body.contains("name=\"password\""), "one can: {}", refused.body);
     assert_eq!(world.get("/monitors", &[("cookie", &cookie)]).await.status, StatusCode::OK);
     assert!(world.sign_in().await.starts_with("vigilmon="), "a one-time link is not held up");
     world.clock.advance(Duration::from_secs(1));

@@ -50,6 +50,10 @@ async fn a_thousand_monitors_fit_into_400_kilobytes() {
     eprintln!("all of a thousand monitors: {} bytes", html.len());
     assert_eq!(html.matches("<tr class=\"is-").count(), 1000);
     assert!(html.len() < 400_000, "{} bytes", html.len());
+    let wire = world.get("/monitors?show=all", &[("cookie", &cookie), ("accept-encoding", "gzip")]).await;
+    eprintln!("on the wire: {} bytes", wire.n_bytes);
+    assert_eq!((wire.header("content-encoding"), wire.header("vary")), ("gzip", "accept-encoding"));
+    assert!(wire.n_bytes < 40_000, "{} bytes on the wire", wire.n_bytes);
     let html = world.get("/monitors", &[("cookie", &cookie)]).await.body;
     // Live pages fetch themselves again and again. What may stand in an address is not compressed with what others must not know.
     let weight = async |path: &str| world.get(path, &[("cookie", &cookie), ("accept-encoding", "gzip")]).await;

@@ -236,8 +236,14 @@ impl Archive for Shelf {
     }
 
     fn incidents<'a>(&'a self, filter: &'a IncidentFilter) -> Later<'a, Result<Vec<Incident>, ReadError>> {
-        let wanted = |i: &&Incident| filter.monitors.as_ref().is_none_or(|ids| ids.contains(&i.monitor));
-        self.read(self.incidents.lock().unwrap().iter().filter(wanted).cloned().collect())
+        let wanted = |i: &&Incident| {
+            let is_before = filter.before.as_ref().is_none_or(|(at, id)| (i.opened_at, i.id.as_str()) < (*at, id.as_str()));
+            filter.monitors.as_ref().is_none_or(|ids| ids.contains(&i.monitor)) && is_before && (i.closed.is_some() || !filter.is_over)
+        };
+        let mut found: Vec<Incident> = self.incidents.lock().unwrap().iter().filter(wanted).cloned().collect();
+        found.sort_by(|a, b| (b.opened_at, b.id.as_str()).cmp(&(a.opened_at, a.id.as_str())));
+        found.truncate(if filter.limit == 0 { 100 } else { filter.limit });
+        self.read(found)
     }
 
     fn incident<'a>(&'a self, id: &'a IncidentId) -> Later<'a, Result<Option<Incident>, ReadError>> {

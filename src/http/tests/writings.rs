@@ -313,7 +313,9 @@ async fn forms_of_our_pages_write_and_those_of_others_do_not() {
     assert_eq!(asked[3], Operation::Unpost(About::Incident(incident()), UpdateId::parse("uuuuuuu2").unwrap()));
     // A stranger's long body is cut off before anybody reads it.
     let body = format!("form=x&text={long}");
-    assert_eq!(world.post("/incidents/incapi/postmortem", "", &body).await.status, StatusCode::PAYLOAD_TOO_LARGE);
+    let refused = world.post("/incidents/incapi/postmortem", "", &body).await;
+    assert_eq!((refused.status, refused.header("connection")), (StatusCode::FORBIDDEN, "close"));
+    assert!(refused.body.len() < 4000, "nothing of it is repeated: {}", refused.body);
 }
 
 #[tokio::test]
@@ -379,4 +381,36 @@ async fn the_control_socket_lists_and_writes() {
     assert_eq!((about, update.by.as_str(), update.kind), (&incident(), "ada", UpdateKind::Note));
     let answer = world.ask_from(Peer::Control, "POST /local/announcements/slowlogi/updates/uuuuuuu4/remove", &form, "by=ada").await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+}
+
+#[tokio::test]
+async fn what_is_sent_twice_is_written_once_unless_it_is_meant() {
+    let world = World::new(written(false)).await;
+    let cookie = world.sign_in().await;
+    let form = format!("form={}&state=monitoring&text=", world.form_token(&cookie).await);
+    let post = async |path: &str, text: &str| {
+        let answer = world.post(path, &cookie, &format!("{form}{text}")).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{path} {text}: {}", answer.body);
+        asked(&world).len()
+    };
+    let (incident, announcement) = ("/incidents/incapi/updates", "/announcements/slowlogi/updates");
+    assert_eq!((post(incident, "same").await, post(incident, "same").await), (1, 0));
+    assert_eq!(post(announcement, "same").await, 1, "on another thing");
+    assert_eq!((post(incident, "other").await, post(incident, "same").await), (1, 1), "something else was said in between");
+    world.clock.advance(Duration::from_secs(59));
+    assert_eq!(post(incident, "same").await, 0);
+    world.clock.advance(Duration::from_secs(1));
+    assert_eq!(post(incident, "same").await, 1, "a minute later it is meant");
+    assert_eq!(post("/incidents/incapi/updates/uuuuuuu1/remove", "").await, 1);
+    assert_eq!(post(incident, "same").await, 1, "what was taken back can be said again");
+
+    // Two presses at once, and the same by a program.
+    let (first, second) = tokio::join!(post(announcement, "at+once"), post(announcement, "at+once"));
+    assert_eq!(first + second, 1);
+    let headers = [("authorization", "Bearer writer")];
+    let json = r#"{"state":"monitoring","text":"by a program"}"#;
+    let first = world.ask("POST", "/api/v1/incidents/incapi/updates", &headers, json).await;
+    let again = world.ask("POST", "/api/v1/incidents/incapi/updates", &headers, json).await;
+    assert_eq!((first.status, &first.body), (StatusCode::OK, &again.body), "with the same id");
+    assert_eq!(asked(&world).len(), 1);
 }

@@ -70,6 +70,16 @@ async fn incidents_are_found_by_monitor_time_and_id() {
     assert_eq!(ids(IncidentFilter { monitors: Some(vec![id("a"), id("x")]), ..IncidentFilter::default() }).await, ["three", "one"]);
     assert_eq!(ids(IncidentFilter { since: Some(at(8)), ..IncidentFilter::default() }).await, ["three", "two"]);
     assert_eq!(ids(IncidentFilter { since: Some(at(7)), ..IncidentFilter::default() }).await, ["three", "two", "one"]);
+    let before = |ms, id: &str| Some((at(ms), IncidentId::from_derived(id)));
+    assert_eq!(ids(IncidentFilter { is_over: true, ..IncidentFilter::default() }).await, ["one"], "the others are open");
+    assert_eq!(ids(IncidentFilter { before: before(10, "three"), ..IncidentFilter::default() }).await, ["two", "one"]);
+    assert_eq!(
+        ids(IncidentFilter { before: before(5, "two-more"), ..IncidentFilter::default() }).await,
+        ["two", "one"],
+        "by id within a moment"
+    );
+    let all = IncidentFilter { monitors: Some(vec![id("a")]), before: before(10, "three"), is_over: true, ..IncidentFilter::default() };
+    assert_eq!(ids(all).await, ["one"]);
     let one = store.incident(&IncidentId::from_derived("one")).await.expect("reads").expect("is there");
     assert_eq!(one, Incident { closed: Some(end), ..incident("one", "a", at(0)) });
     assert_eq!(store.incident(&IncidentId::from_derived("none")).await, Ok(None));

@@ -158,7 +158,7 @@ fn forms(frame: &Frame, view: &AlertSection) -> Markup {
         div.acts {
             form.act method="post" action=(frame.links.acknowledge(&view.incident)) {
                 (layout::form_token(frame))
-                label { "Note for the others" input name="note" maxlength=(NOTE_CHARS_MAX) placeholder="what you know, what you do" autocomplete="off"; }
+                label { "Note for the others" input name="note" maxlength=(NOTE_CHARS_MAX) placeholder="what you know, what you do"; }
                 div.choices {
                     button.main type="submit" { @if view.acknowledged.is_some() { "Acknowledge again" } @else { "Acknowledge" } }
                     span.quiet { "or snooze" }

@@ -34,7 +34,7 @@ pub fn banner(banner: &Banner) -> Markup {
 /// Something wrong with the config, in the words of `vigilmon validate`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProblemView {
-    /// `config.yaml:14:3`; without line and column when the whole file is meant.
+    /// `config.yaml:14:3`; without line and column when the whole file is meant, and empty when it is in no file.
     pub place: String,
     /// `monitors[2].timeout`; empty for the document itself.
     pub path: String,
@@ -51,7 +51,7 @@ pub fn problems(problems: &[ProblemView]) -> Markup {
         ul.problems {
             @for problem in problems {
                 li {
-                    code { (problem.place) @if !problem.path.is_empty() { ": " (problem.path) } }
+                    @if !problem.place.is_empty() { code { (problem.place) @if !problem.path.is_empty() { ": " (problem.path) } } }
                     p { (problem.message) }
                     @if !problem.hint.is_empty() { p.quiet { "Hint: " (problem.hint) } }
                 }

@@ -107,7 +107,7 @@ fn new(frame: &Frame, view: &AnnouncementsView) -> Markup {
             (updates::templates(&view.draft, &|name| frame.links.announcement_template(name)))
             form.stacked method="post" action=(frame.links.announcements()) {
                 (layout::form_token(frame))
-                label { "Title" input name="title" maxlength=(TITLE_CHARS_MAX) required placeholder="Logins are slow" autocomplete="off"; }
+                label { "Title" input name="title" maxlength=(TITLE_CHARS_MAX) required placeholder="Logins are slow"; }
                 (updates::state_and_text(&view.draft))
                 p.quiet #markdown-help { "*emphasis*, **strong**, `code`, lists and [links](https://example.com) are understood." }
                 div.columns {

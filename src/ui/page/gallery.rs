@@ -74,6 +74,7 @@ use crate::ui::page::dashboard::Summary;
 use crate::ui::page::monitor::LastCheck;
 use crate::ui::page::new_monitor;
 use crate::ui::page::new_monitor::Add;
+use crate::ui::page::new_monitor::FieldProblem;
 use crate::ui::page::new_monitor::Shown;
 use crate::ui::page::peers;
 use crate::ui::page::peers::LinkCard;
@@ -261,6 +262,8 @@ fn new_monitors() -> [Shown; 3] {
             complaint: Some("`web.yaml` was changed meanwhile, and nothing was added.".to_owned()),
         },
     };
+    let (message, hint) = ("`soon` is not a duration".to_owned(), "write `30s`, `5m` or `1h30m`".to_owned());
+    let wrong = vec![FieldProblem { field: "interval", message, hint }];
     let check = LastCheck {
         at: NOON,
         outcome: Outcome::Down,
@@ -272,7 +275,7 @@ fn new_monitors() -> [Shown; 3] {
         transcript: vec!["connect 192.0.2.7:443 (24 ms)".to_owned()],
         n_dropped: 1,
     };
-    [Shown::Problems(vec![problem()]), item("Shop", None), item("Tried", Some(Box::new(check)))]
+    [Shown::Problems { of_fields: wrong, others: vec![problem()] }, item("Shop", None), item("Tried", Some(Box::new(check)))]
 }
 
 fn finished() -> Vec<FinishedRun> {

@@ -29,8 +29,14 @@ use crate::ui::text;
 /// The list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct IncidentsView {
-    /// Newest first.
-    pub rows: Vec<IncidentRow>,
+    /// Those that are open, newest first; none on pages of older ones.
+    pub open: Vec<IncidentRow>,
+    /// Those that are over, newest first.
+    pub past: Vec<IncidentRow>,
+    /// Where those are that began before these.
+    pub older: Option<String>,
+    /// This is the first page.
+    pub is_newest: bool,
     /// The database could not be read: only open incidents are shown.
     pub unreadable: bool,
 }
@@ -93,10 +99,25 @@ pub fn list(frame: &Frame, view: &IncidentsView) -> Markup {
     let content = html! {
         h1 { "Incidents" }
         p { a href=(frame.links.announcements()) { "Announcements" } " tell visitors what no check says." }
-        @if view.unreadable { p.cause { "Past incidents cannot be read at the moment; these are the open ones." } }
-        (incident::table(&view.rows, &frame.links, frame.now))
+        @if view.is_newest {
+            section { h2 { "Open" } @if view.open.is_empty() { p.quiet { "No incident is open." } } @else { (incident::table(&view.open, &frame.links, frame.now)) } }
+        } @else {
+            p { a href=(frame.links.incidents()) { "Open and newest incidents" } }
+        }
+        section { h2 { "Past" } (past(frame, view)) }
     };
     layout::operator(frame, Section::Incidents, "Incidents", &content)
+}
+
+fn past(frame: &Frame, view: &IncidentsView) -> Markup {
+    html! {
+        @if view.unreadable {
+            p.cause { "Past incidents cannot be read at the moment." }
+        } @else {
+            (incident::table(&view.past, &frame.links, frame.now))
+        }
+        @if let Some(href) = &view.older { p { a rel="next" href=(href) { "Older incidents" } } }
+    }
 }
 
 /// One incident.

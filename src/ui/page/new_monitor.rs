@@ -36,7 +36,12 @@ pub enum Shown {
     /// Nothing was sent yet.
     Nothing,
     /// The config would refuse it.
-    Problems(Vec<ProblemView>),
+    Problems {
+        /// What is wrong with what stands in a field.
+        of_fields: Vec<FieldProblem>,
+        /// The rest.
+        others: Vec<ProblemView>,
+    },
     /// The config would take it.
     Item {
         /// What to copy.
@@ -48,6 +53,17 @@ pub enum Shown {
         /// Whether it can be added from here.
         add: Add,
     },
+}
+
+/// Something wrong with what stands in a field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldProblem {
+    /// The name of the field.
+    pub field: &'static str,
+    /// What is wrong.
+    pub message: String,
+    /// What to do; may be empty.
+    pub hint: String,
 }
 
 /// Whether a button writes the item into the config.
@@ -107,13 +123,13 @@ fn form(frame: &Frame, view: &NewMonitorView) -> Markup {
             (layout::form_token(frame))
             input type="hidden" name="kind" value=(draft.kind.word());
             @match draft.kind {
-                DraftKind::Http => (http(draft)),
-                DraftKind::Tcp => (tcp(draft)),
-                DraftKind::Heartbeat => (heartbeat(draft)),
+                DraftKind::Http => (http(view)),
+                DraftKind::Tcp => (tcp(view)),
+                DraftKind::Heartbeat => (heartbeat(view)),
             }
             div.columns {
-                (field("group", "Group", &draft.group, "none"))
-                (field("id", "Id", &draft.id, "made of the name"))
+                (field(view, "group", "Group", &view.draft.group, "none"))
+                (field(view, "id", "Id", &view.draft.id, "made of the name"))
             }
             (channels(view))
             div.buttons {
@@ -124,48 +140,88 @@ fn form(frame: &Frame, view: &NewMonitorView) -> Markup {
     }
 }
 
-fn http(draft: &Draft) -> Markup {
+fn http(view: &NewMonitorView) -> Markup {
     html! {
-        (field("target", "Address", &draft.target, "https://shop.example.com/health"))
-        (field("name", "Name", &draft.name, "the address"))
-        (field("interval", "Check every", &draft.interval, "what the config says, or 1m"))
+        (field(view, "target", "Address", &view.draft.target, "https://shop.example.com/health"))
+        (field(view, "name", "Name", &view.draft.name, "the address"))
+        (field(view, "interval", "Check every", &view.draft.interval, "what the config says, or 1m"))
         fieldset {
             legend { "It is up when" }
             div.columns {
-                (field("status", "the status is", &draft.status, "2xx"))
-                (field("body_contains", "the body contains", &draft.body_contains, "anything"))
+                (field(view, "status", "the status is", &view.draft.status, "2xx"))
+                (field(view, "body_contains", "the body contains", &view.draft.body_contains, "anything"))
             }
-            (field("response_time", "and it is degraded when it takes longer than", &draft.response_time, "2s"))
+            (field(view, "response_time", "and it is degraded when it takes longer than", &view.draft.response_time, "2s"))
         }
     }
 }
 
-fn tcp(draft: &Draft) -> Markup {
+fn tcp(view: &NewMonitorView) -> Markup {
     html! {
-        (field("target", "Host and port", &draft.target, "db.example.com:5432"))
-        (field("name", "Name", &draft.name, "host and port"))
-        (field("interval", "Check every", &draft.interval, "what the config says, or 1m"))
-        (field("response_time", "It is degraded when connecting takes longer than", &draft.response_time, "1s"))
+        (field(view, "target", "Host and port", &view.draft.target, "db.example.com:5432"))
+        (field(view, "name", "Name", &view.draft.name, "host and port"))
+        (field(view, "interval", "Check every", &view.draft.interval, "what the config says, or 1m"))
+        (field(view, "response_time", "It is degraded when connecting takes longer than", &view.draft.response_time, "1s"))
     }
 }
 
-fn heartbeat(draft: &Draft) -> Markup {
+fn heartbeat(view: &NewMonitorView) -> Markup {
     html! {
-        (field("name", "Name", &draft.name, "Nightly backup"))
+        (field(view, "name", "Name", &view.draft.name, "Nightly backup"))
         fieldset {
             legend { "When it reports" }
-            (field("interval", "every", &draft.interval, "1d"))
+            (field(view, "interval", "every", &view.draft.interval, "1d"))
             div.columns {
-                (field("cron", "or as cron says", &draft.cron, "0 2 * * *"))
-                (field("timezone", "in the time zone", &draft.timezone, "UTC"))
+                (field(view, "cron", "or as cron says", &view.draft.cron, "0 2 * * *"))
+                (field(view, "timezone", "in the time zone", &view.draft.timezone, "UTC"))
             }
-            (field("grace", "How late it may be", &draft.grace, "5m, or half of the interval"))
+            (field(view, "grace", "How late it may be", &view.draft.grace, "5m, or half of the interval"))
         }
     }
 }
 
-fn field(name: &str, label: &str, value: &str, placeholder: &str) -> Markup {
-    html! { label { (label) input name=(name) value=(value) placeholder=(placeholder) maxlength=(FIELD_CHARS_MAX) autocomplete="off" spellcheck="false"; } }
+fn field(view: &NewMonitorView, name: &'static str, label: &str, value: &str, placeholder: &str) -> Markup {
+    let wrong = view.shown.wrong(name);
+    let id = format!("wrong-{name}");
+    html! {
+        label {
+            (label)
+            input name=(name) value=(value) placeholder=(placeholder) maxlength=(FIELD_CHARS_MAX) autocomplete="off" spellcheck="false" aria-invalid=[wrong.map(|_| "true")] aria-describedby=[wrong.map(|_| &id)];
+            @if let Some(wrong) = wrong { span.cause id=(id) { (wrong.message) @if !wrong.hint.is_empty() { "; " (wrong.hint) } } }
+        }
+    }
+}
+
+impl Shown {
+    fn wrong(&self, field: &str) -> Option<&FieldProblem> {
+        match self {
+            Shown::Problems { of_fields, .. } => of_fields.iter().find(|wrong| wrong.field == field),
+            Shown::Nothing | Shown::Item { .. } => None,
+        }
+    }
+}
+
+/// What a field is called where it is spoken of.
+fn spoken(field: &str) -> &'static str {
+    match field {
+        "target" => "Address",
+        "name" => "Name",
+        "id" => "Id",
+        "group" => "Group",
+        "interval" => "Interval",
+        "status" => "Status",
+        "body_contains" => "Body",
+        "response_time" => "Response time",
+        "cron" => "Cron",
+        "timezone" => "Time zone",
+        "grace" => "How late it may be",
+        _ => "Form",
+    }
+}
+
+/// What is wrong with fields; what to do stands at each of them.
+fn of_fields(problems: &[FieldProblem]) -> Markup {
+    html! { @if !problems.is_empty() { ul.problems { @for wrong in problems { li { p { b { (spoken(wrong.field)) } ": " (wrong.message) } @if !wrong.hint.is_empty() { p.quiet { "Hint: " (wrong.hint) } } } } } } }
 }
 
 fn channels(view: &NewMonitorView) -> Markup {
@@ -187,7 +243,7 @@ pub fn preview(frame: &Frame, draft: &Draft, shown: &Shown) -> Markup {
         div.preview #preview aria-live="polite" {
             @match shown {
                 Shown::Nothing => { h2 { "The YAML" } p.quiet { "What you fill in is shown here as it would stand in the config. Nothing is saved." } },
-                Shown::Problems(problems) => { h2 { "Not complete yet" } (notice::problems(problems)) },
+                Shown::Problems { of_fields: wrong, others } => { h2 { "Not complete yet" } (of_fields(wrong)) @if !others.is_empty() { (notice::problems(others)) } },
                 Shown::Item { yaml, name, tried, add } => {
                     h2 { "The YAML of " (name) }
                     pre.snippet data-copy tabindex="0" { (yaml) }

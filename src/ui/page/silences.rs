@@ -87,9 +87,9 @@ fn new(frame: &Frame) -> Markup {
                     label { "Labels, one in each line" textarea name="labels" rows="3" placeholder="team=web" {} }
                 }
                 div.columns {
-                    label { "For how long" input name="own" placeholder="2h" list="durations" autocomplete="off"; }
+                    label { "For how long" input name="own" placeholder="2h" list="durations"; }
                     label { "or until when, UTC" input type="datetime-local" name="until"; }
-                    label { "Note" input name="note" maxlength=(NOTE_CHARS_MAX) placeholder="why" autocomplete="off"; }
+                    label { "Note" input name="note" maxlength=(NOTE_CHARS_MAX) placeholder="why"; }
                 }
                 datalist id="durations" { @for text in ["30m", "1h", "2h", "4h", "8h", "1d", "7d"] { option value=(text) {} } }
                 button type="submit" { "Silence" }

@@ -424,11 +424,14 @@ fn may_be_packed(route: &ViewerRoute, snapshot: &Snapshot, query: &str) -> bool 
     let has_no_secret = matches!(route, ViewerRoute::Dashboard | ViewerRoute::Incidents | ViewerRoute::Incident(_))
         || matches!(route, ViewerRoute::Monitor(id) if is_checked(id));
     let is_choice = |name: &str, value: &str| match name {
-        "show" | "range" => true,
+        "show" => value == "all",
+        "range" => Range::ALL.into_iter().any(|range| range.word() == value),
         "state" => Verdict::ALL.iter().any(|state| state.word() == value),
+        "by" => ["group", "state", "none"].contains(&value),
         _ => false,
     };
-    has_no_secret && url::form_urlencoded::parse(query.as_bytes()).all(|(name, value)| is_choice(&name, &value))
+    // A form sends along what was left empty.
+    has_no_secret && url::form_urlencoded::parse(query.as_bytes()).all(|(name, value)| value.is_empty() || is_choice(&name, &value))
 }
 
 fn asked(query: &str, name: &str) -> Option<String> {

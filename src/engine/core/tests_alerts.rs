@@ -136,6 +136,9 @@ fn a_service_that_said_so_itself_is_not_told_so() {
     let incident = world.open("m");
     world.ask(Operation::Acknowledge(incident, ack));
     assert_eq!(world.messages(), ["ops m acknowledged down"]);
+    let incident = world.open("m");
+    world.ask(Operation::Withdraw(incident));
+    assert_eq!(world.messages(), ["ops m reminder down"], "nor that it was taken back");
     world.acknowledge("m", None);
     assert_eq!(world.messages(), ["oncall m acknowledged down", "ops m acknowledged down"], "somebody else may be news there");
 }

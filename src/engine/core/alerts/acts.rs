@@ -162,11 +162,15 @@ impl Core {
         let progress = machine.and_then(|machine| machine.state.alerts.iter().find(|progress| progress.lane == incident.lane));
         let told: Vec<ChannelName> = progress.map(|known| known.told.iter().cloned().collect()).unwrap_or_default();
         let what = format!("{} {} {}", fact.stamp.wall.0, fact.stamp.counter, fact.stamp.by);
+        // A service that said so itself would say it once more when it is told, and so on for ever; and it says itself that it was taken back.
+        let said_before = was_there.map(|before| before.said).filter(|_| !fact.holds);
+        let by_channel = match said_before.as_ref().unwrap_or(&fact.said) {
+            Said::Acknowledgement(acknowledgement) => acknowledgement.by_channel.clone(),
+            Said::Nothing | Said::Silence(_) | Said::Update(_) | Said::Postmortem(_) | Said::Announcement(_) | Said::Over => None,
+        };
+        let told: Vec<ChannelName> = told.into_iter().filter(|name| by_channel.as_ref() != Some(name)).collect();
         match &fact.said {
             Said::Acknowledgement(acknowledgement) => {
-                // A service that said so itself would say it once more when it is told, and so on for ever.
-                let is_to_hear = |name: &ChannelName| acknowledgement.by_channel.as_ref() != Some(name);
-                let told: Vec<_> = told.into_iter().filter(is_to_hear).collect();
                 let message = Message { incident: &incident, acknowledged: Some(acknowledgement.clone()), n_flaps: None, now };
                 self.owe_again(&message, (&told, EventKind::Acknowledged, &what), None, change);
             }

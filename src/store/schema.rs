@@ -137,16 +137,10 @@ const V5: &str = "
 ALTER TABLE sessions ADD COLUMN said TEXT;
 ";
 
-/// Threads at services, repeats that say so, and notices that do not wait for each other.
+/// Threads at services.
 const V6: &str = "
--- The queue of a notice about vigilmon itself is what it is about, with which its key begins.
-UPDATE outbox SET queue = key WHERE queue = '';
 -- What the service calls the message, so that what follows can answer it; NULL when it said nothing.
 ALTER TABLE outbox ADD COLUMN called TEXT;
--- An attempt began of which nobody noted the end: it may have arrived.
-ALTER TABLE outbox ADD COLUMN unsure INTEGER NOT NULL DEFAULT 0;
--- Of several recipients those that are still to be told, as JSON; NULL when it has not arrived at any, or at all.
-ALTER TABLE outbox ADD COLUMN remaining TEXT;
 ";
 
 /// Subscribers of status pages, and what they are told.
@@ -172,8 +166,16 @@ CREATE TABLE page_news (
 CREATE INDEX page_news_of ON page_news (page, id);
 ";
 
-/// Subscribers are known on all nodes.
+/// Subscribers are known on all nodes, repeats say so, recipients are told one by one, and notices do not wait for each other.
 const V8: &str = "
+-- An attempt began of which nobody noted the end, or had no answer: it may have arrived.
+ALTER TABLE outbox ADD COLUMN unsure INTEGER NOT NULL DEFAULT 0;
+UPDATE outbox SET unsure = 1 WHERE state <> 'sent' AND n_attempts > 0;
+-- Of several recipients those that are still to be told, as JSON; NULL when it has not arrived at any, or at all.
+ALTER TABLE outbox ADD COLUMN remaining TEXT;
+-- The queue of a notice about vigilmon itself is what it is about, with which its key begins.
+UPDATE outbox SET queue = key WHERE queue = '';
+
 -- `home` is the node at which somebody signed up; empty: there were no peers then. `changed` is the number of the newest change that other
 -- nodes have to hear of, counted in `subscribers_clock`; no two rows have the same. `told_from` is what was noted here before somebody
 -- confirmed at another node: up to it nothing was told. `telling` are the keys of what an attempt tells that has begun, as JSON.

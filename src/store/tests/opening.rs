@@ -11,7 +11,15 @@ use crate::store::schema::Migrated;
 use crate::store::work::Duty;
 
 /// The schema as released, so that later migrations are tried on it and not on what the code says by then.
-const RELEASED: &[&str] = &[include_str!("schema-1.sql"), include_str!("schema-2.sql")];
+const RELEASED: &[&str] = &[
+    include_str!("schema-1.sql"),
+    include_str!("schema-2.sql"),
+    include_str!("schema-3.sql"),
+    include_str!("schema-4.sql"),
+    include_str!("schema-5.sql"),
+    include_str!("schema-6.sql"),
+    include_str!("schema-7.sql"),
+];
 
 #[tokio::test]
 async fn files_are_private_and_the_directory_is_made() {
@@ -139,6 +147,30 @@ async fn a_database_from_before_there_were_peers_is_read_whole() {
         ..state_change("a", 1)
     };
     store.commit(change).await.expect("commits");
+}
+
+#[tokio::test]
+async fn what_the_released_version_owed_is_told_after_an_upgrade() {
+    let fixture = Fixture::new();
+    let mut conn = Connection::open(fixture.db()).expect("opens");
+    schema::migrate(&mut conn, fixture.dir.path(), RELEASED, 5).expect("is new");
+    let owe = "INSERT INTO outbox (key, channel, queue, event, incident, at, subject, due_at, n_attempts) VALUES (?1, 'mail', ?2, ?3, ?4, 1, ?5, 1, ?6)";
+    let json = |subject: &Subject| crate::store::row::message::to_json(subject);
+    let down = json(&notification("k", "mail", "a", EventKind::Down).subject);
+    let notice = json(&Subject::SelfNotice { title: "Disk".to_owned(), text: "full".to_owned() });
+    for (key, queue, n_attempts) in [("tried", "a", 3), ("fresh", "b", 0)] {
+        conn.execute(owe, (key, queue, "down", Some("i"), &down, n_attempts)).expect("writes");
+    }
+    for key in ["self:disk:1", "self:clock:1"] {
+        conn.execute(owe, (key, "", "self", None::<&str>, &notice, 0)).expect("writes");
+    }
+    drop(conn);
+    let (store, opened) = fixture.try_open().expect("opens");
+    assert_eq!(opened.migrated_from.map(|(version, _)| version), i64::try_from(RELEASED.len()).ok());
+    let claimed = store.outbox_claim(&channel("mail"), at(10), Duration::from_secs(60), 10).await.expect("claims");
+    // Of attempts from before nobody knows whether one had no answer; and notices wait for each other no more.
+    let said: Vec<_> = claimed.iter().map(|row| (row.notification.key.as_str(), row.notification.may_be_repeat)).collect();
+    assert_eq!(said, [("tried", true), ("fresh", false), ("self:disk:1", false), ("self:clock:1", false)]);
 }
 
 /// An open incident as the first schema kept it.

@@ -83,7 +83,10 @@ impl Again {
         let links = Links::new(&config.server).signed(LinkKeys::new(config, &self.secret));
         let Some(said) = self.going_on(channel, &links).await else { return };
         for some in said.chunks(ALERTS_AT_ONCE) {
-            self.push(channel, spec.again(&self.messages(channel, &links, some))).await;
+            // What one request does not reach the others would not either, and other channels wait.
+            if !self.push(channel, spec.again(&self.messages(channel, &links, some))).await {
+                break;
+            }
         }
         if said.is_empty() {
             return;
@@ -93,7 +96,9 @@ impl Again {
         let still: BTreeSet<IncidentId> = still.into_iter().map(|(incident, _)| incident).collect();
         let over: Vec<(IncidentId, Notification)> = said.into_iter().filter(|(incident, _)| !still.contains(incident)).collect();
         for some in over.chunks(ALERTS_AT_ONCE) {
-            self.push(channel, spec.take_back(&self.messages(channel, &links, some))).await;
+            if !self.push(channel, spec.take_back(&self.messages(channel, &links, some))).await {
+                break;
+            }
         }
     }
 
@@ -125,17 +130,19 @@ impl Again {
         Message { notification, on: &channel.on, links, now: self.clock.now().wall, first: None, unnamed: None }
     }
 
-    async fn push(&self, channel: &Channel, request: Option<Request>) {
-        let Some(request) = request else { return };
+    /// Says whether it was taken, or there was nothing to say.
+    async fn push(&self, channel: &Channel, request: Option<Request>) -> bool {
+        let Some(request) = request else { return true };
         let name = &channel.name;
         let pushed = tokio::time::timeout(SEND_TIMEOUT, self.sink.hand(request)).await;
         let trouble = match pushed {
-            Ok(Ok(answer)) if answer.status < 300 => return,
+            Ok(Ok(answer)) if answer.status < 300 => return true,
             Ok(Ok(answer)) => format!("it answered {}", answer.status),
             Ok(Err(SendError::Permanent(why) | SendError::Transient(why) | SendError::Later(_, why))) => why,
             Err(_) => "no answer".to_owned(),
         };
         tracing::debug!(channel = %name, "what goes on could not be told to `{name}` again: {trouble}");
+        false
     }
 }
 

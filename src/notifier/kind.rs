@@ -149,6 +149,14 @@ pub fn keeps_open(spec: &ChannelSpec) -> bool {
     former::place(spec).is_some() || matches!(spec, ChannelSpec::Github(_) | ChannelSpec::Gitlab(_))
 }
 
+/// How long other nodes are held back by a claim: as long as what is tried in one go may take. What follows an alarm whose key was changed
+/// meanwhile is tried at two places.
+#[must_use]
+pub fn patience_of_all(spec: &ChannelSpec) -> Duration {
+    let n_places = if former::place(spec).is_some() { 2 } else { 1 };
+    patience(spec) * n_places
+}
+
 /// How long one attempt may take in all. Whoever takes longer is treated like one that is down, and gets the message again under the
 /// same key.
 #[must_use]

@@ -48,7 +48,7 @@ use crate::notifier::former::Goes;
 use crate::notifier::kind::GATHER;
 use crate::notifier::kind::Manner;
 use crate::notifier::kind::manner;
-use crate::notifier::kind::patience;
+use crate::notifier::kind::patience_of_all;
 use crate::notifier::merge::Telling;
 use crate::notifier::merge::telling;
 use crate::notifier::outbox::Mark;
@@ -328,7 +328,7 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
                 due.push(Due { telling: telling(row, to.manner, now), attempts: None });
                 continue;
             };
-            match shared.verdict(&row.notification, patience(&to.channel.spec)) {
+            match shared.verdict(&row.notification, patience_of_all(&to.channel.spec)) {
                 Verdict::Own => due.push(Due { telling: telling(row, to.manner, now), attempts: None }),
                 Verdict::Ours { may_be_repeat, .. } => {
                     row.behind.retain(|behind| shared.past(&behind.notification.key).1.is_none());

@@ -246,29 +246,29 @@ pub(super) fn next_due(conn: &Connection, channel: &ChannelName) -> rusqlite::Re
 pub(super) fn mark(desk: &Desk, id: i64, mark: &Mark, attempt: Option<&Attempt>) -> rusqlite::Result<()> {
     match mark {
         Mark::Sent { at } => sent(desk, id, *at, attempt),
-        Mark::Together { at, with } => together(desk, id, *at, (with, attempt)),
+        Mark::Together { at, with } => arrived(desk, id, *at, (&format!("told together with others, in message `{with}`"), attempt)),
         Mark::Retry { next_at, error } => retry(desk, id, *next_at, (error, attempt)),
         Mark::Partly { next_at, error, remaining } => {
             let json = serde_json::Value::from(remaining.as_slice()).to_string();
             desk.conn.prepare_cached("UPDATE outbox SET remaining = ?2 WHERE id = ?1 AND state = 'waiting'")?.execute((id, json))?;
             retry(desk, id, *next_at, (error, attempt))
         }
-        Mark::Enough { at, error } => enough(desk, id, *at, (error, attempt)),
+        Mark::Enough { at, error } => arrived(desk, id, *at, (error, attempt)),
         Mark::Waits { next_at } => wait(desk, id, *next_at),
         Mark::Elsewhere { at } => elsewhere(desk, id, *at),
         Mark::Dead { at, error } => dead(desk, id, *at, (error, attempt)),
     }
 }
 
-/// Notes that a message was accepted as a part of another one.
-fn together(desk: &Desk, id: i64, at: UnixMillis, (with, attempt): (&str, Option<&Attempt>)) -> rusqlite::Result<()> {
+/// Notes that a message arrived, and what there is to say of how: as a part of another one, or not at all of its recipients.
+fn arrived(desk: &Desk, id: i64, at: UnixMillis, (said, attempt): (&str, Option<&Attempt>)) -> rusqlite::Result<()> {
     let n = desk
         .conn
         .prepare_cached(
             "UPDATE outbox SET state = 'sent', ended_at = ?2, leased = 0, n_attempts = n_attempts + 1, last_error = ?3
              WHERE id = ?1 AND state = 'waiting'",
         )?
-        .execute((id, at.0, format!("told together with others, in message `{with}`")))?;
+        .execute((id, at.0, said))?;
     attempt.filter(|_| n == 1).map_or(Ok(()), |attempt| attempt::put(desk, id, attempt, at))
 }
 
@@ -281,18 +281,6 @@ fn sent(desk: &Desk, id: i64, at: UnixMillis, attempt: Option<&Attempt>) -> rusq
              WHERE id = ?1 AND state = 'waiting'",
         )?
         .execute((id, at.0, attempt.and_then(|attempt| attempt.called.as_ref()).map(ServiceId::as_str)))?;
-    attempt.filter(|_| n == 1).map_or(Ok(()), |attempt| attempt::put(desk, id, attempt, at))
-}
-
-/// Notes that a message was accepted for some of its recipients, and is not told to the others.
-fn enough(desk: &Desk, id: i64, at: UnixMillis, (error, attempt): (&str, Option<&Attempt>)) -> rusqlite::Result<()> {
-    let n = desk
-        .conn
-        .prepare_cached(
-            "UPDATE outbox SET state = 'sent', ended_at = ?2, leased = 0, n_attempts = n_attempts + 1, last_error = ?3
-             WHERE id = ?1 AND state = 'waiting'",
-        )?
-        .execute((id, at.0, error))?;
     attempt.filter(|_| n == 1).map_or(Ok(()), |attempt| attempt::put(desk, id, attempt, at))
 }
 

@@ -27,6 +27,15 @@ fn row(message: &str, key: &str, is_accepted: bool) -> (String, String, bool) {
     (message.to_owned(), key.to_owned(), is_accepted)
 }
 
+/// From now on the first `n` attempts fail so, and all later ones are accepted.
+fn fail_first(world: &World, n: u32, error: &SendError) {
+    let (n_asked, error) = (std::sync::atomic::AtomicU32::new(0), error.clone());
+    world.replay(move |_, _| {
+        let n_before = n_asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        if n_before < n { Reply::Fail(error.clone()) } else { Reply::Accept }
+    });
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_end_goes_out_with_the_key_of_the_beginning_and_what_is_new_with_the_new_one() {
     let world = World::new(&[], |_, _| Reply::Accept);
@@ -56,11 +65,7 @@ async fn a_key_that_was_withdrawn_keeps_no_end_from_being_told() {
     let story = async {
         tokio::time::sleep(SECOND * 10).await;
         set_key(&world, "new");
-        let n_asked = std::sync::atomic::AtomicU32::new(0);
-        world.replay(move |_, _| match n_asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
-            0 => Reply::Fail(SendError::Permanent("no such key".to_owned())),
-            _ => Reply::Accept,
-        });
+        fail_first(&world, 1, &SendError::Permanent("no such key".to_owned()));
         world.owe_event("ops", "m", EventKind::Recovered, "up").await;
         tokio::time::sleep(SECOND * 10).await;
     };
@@ -77,11 +82,7 @@ async fn a_place_that_is_gone_holds_nothing_back_for_long() {
     let story = async {
         tokio::time::sleep(SECOND * 10).await;
         set_key(&world, "new");
-        let n_asked = std::sync::atomic::AtomicU32::new(0);
-        world.replay(move |_, _| match n_asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
-            0..=4 => Reply::Fail(SendError::Transient("no connection".to_owned())),
-            _ => Reply::Accept,
-        });
+        fail_first(&world, 5, &SendError::Transient("no connection".to_owned()));
         world.owe_event("ops", "m", EventKind::Recovered, "up").await;
         world.owe_event("ops", "m", EventKind::Down, "again").await;
         tokio::time::sleep(HOUR).await;

@@ -158,10 +158,7 @@ fn a_restart_neither_forgets_nor_repeats_that_a_channel_does_not_deliver() {
     drop(database);
     let told = wait_for("a notice", || notices(&second).into_iter().next());
     assert!(told.contains("the channel `ops` does not deliver"), "{told}");
-    // A kill between the answer and its note would rightly bring a repeat; here that is over.
-    wait_for("the note that it came", || {
-        (api(&instance, "GET", "/api/v1/channels/second/deliveries").1["deliveries"][0]["state"] == "sent").then_some(())
-    });
+    instance.wait_until_nothing_is_on_its_way();
     instance.kill_and_restart();
     broken.set(Answer::Status(200, "ok"));
     let told = wait_for("the end of it", || notices(&second).into_iter().nth(1));

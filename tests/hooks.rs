@@ -123,6 +123,7 @@ fn a_button_in_slack_acknowledges_once_and_only_when_slack_proves_it() {
     let whispered = said(&slack, "chat.postEphemeral");
     assert!(whispered.len() == 1 && whispered[0]["user"] == "U1" && whispered[0]["channel"] == "C1", "{whispered:?}");
     assert_eq!(send(&instance.address, &now, &signature, &body), 200);
+    instance.wait_until_nothing_is_on_its_way();
     instance.kill_and_restart();
     wait_for("what was said", || (acknowledged_by(&instance)? == "ada in Slack").then_some(()));
     assert_eq!(send(&instance.address, &now, &signature, &body), 200);

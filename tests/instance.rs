@@ -103,6 +103,7 @@ fn an_outage_of_nginx_is_one_incident_one_alert_and_one_recovery() {
     assert!(body["text"].as_str().unwrap().contains("[prod-us] api /health is DOWN since"), "{}", body["text"]);
     instance.wait_for_verdict("prod-us-api-health", "down");
     // A restart in the middle tells nothing twice.
+    instance.wait_until_nothing_is_on_its_way();
     instance.kill_and_restart();
     instance.wait_for_verdict("prod-us-api-health", "down");
     assert_eq!(instance.run(&["status"]).status.code(), Some(1));

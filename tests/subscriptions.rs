@@ -99,6 +99,7 @@ fn from_signing_up_over_an_outage_to_leaving() {
         assert!(!told.contains(hidden) && !began.to_string().contains(hidden), "`{hidden}` is not on the page: {told} {began}");
     }
 
+    instance.wait_until_nothing_is_on_its_way();
     instance.kill_and_restart();
     let update = instance.run(&["incident", "update", "shop", "--state", "identified", "--text", "A *cable*.", "--public"]);
     assert!(update.status.success(), "{}", common::stderr(&update));

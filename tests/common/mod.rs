@@ -139,6 +139,16 @@ impl Instance {
         }
     }
 
+    /// Waits until no message is on its way, nor the note that it arrived: a kill in between rightly brings it again.
+    #[track_caller]
+    pub fn wait_until_nothing_is_on_its_way(&self) {
+        let database = rusqlite::Connection::open(self.path().join("state/vigilmon.db")).unwrap();
+        database.busy_timeout(PATIENCE).unwrap();
+        let count = "SELECT (SELECT count(*) FROM outbox WHERE state = 'waiting' AND (leased = 1 OR n_attempts = 0)) \
+                     + (SELECT count(*) FROM subscribers WHERE telling_to IS NOT NULL)";
+        wait_for("what is on its way", || (database.query_row(count, [], |row| row.get(0)) == Ok(0)).then_some(()));
+    }
+
     /// Kills it without warning and starts it again.
     pub fn kill_and_restart(&mut self) {
         self.kill();

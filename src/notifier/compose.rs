@@ -10,6 +10,7 @@ use ring::digest;
 
 use crate::model::id::MonitorId;
 use crate::model::incident::Lane;
+use crate::model::notification::Again;
 use crate::model::notification::EventKind;
 use crate::model::notification::IncidentFacts;
 use crate::model::notification::Notification;
@@ -144,6 +145,13 @@ impl<'a> Message<'a> {
             Subject::Incident(facts) | Subject::Passed(facts) => Some(facts),
             Subject::SelfNotice { .. } | Subject::Bundle(_) => None,
         }
+    }
+
+    /// Nobody is at work on it any more, or the time of a snooze is over: whoever was acknowledged to has to be called again.
+    #[must_use]
+    pub fn calls_again(&self) -> bool {
+        self.notification.event == EventKind::Reminder
+            && self.facts().is_some_and(|facts| matches!(facts.alert.again, Some(Again::SnoozeOver | Again::Withdrawn)))
     }
 
     /// The messages that are told in this one; none when it is about one thing.

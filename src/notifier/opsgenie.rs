@@ -1,4 +1,5 @@
 //! The `opsgenie` channel: an alert under the monitor's alias, acknowledged when somebody is at work on it, closed when it is over.
+//! A snooze is one there too, and when nobody is at work on it any more the alert is not acknowledged any more either.
 
 use serde_json::Value;
 use serde_json::json;
@@ -36,18 +37,32 @@ const SOURCE: &str = "vigilmon";
 impl Kind for OpsgenieSpec {
     fn request(&self, message: &Message<'_>) -> Request {
         let alias = within(&message.alarm(), ALIAS, escape::plain);
-        let authorization = format!("GenieKey {}", self.api_key.reveal_for_use());
         let (path, body) = match message.phase() {
             Phase::Over => {
                 let note = within(&message.payload().text, TEXT, escape::plain);
                 (format!("alerts/{}/close?identifierType=alias", encoded(&alias)), json!({"source": SOURCE, "note": note}))
             }
             Phase::Firing if message.notification.event == EventKind::Acknowledged => {
-                (format!("alerts/{}/acknowledge?identifierType=alias", encoded(&alias)), acknowledgement(message))
+                let (action, body) = acknowledgement(message);
+                (format!("alerts/{}/{action}?identifierType=alias", encoded(&alias)), body)
             }
             Phase::Firing | Phase::Notice => ("alerts".to_owned(), self.alert(message, &alias)),
         };
-        Request::json("POST", format!("{}/v2/{path}", self.api_url), &body).with("authorization", authorization)
+        self.post(&path, &body)
+    }
+
+    fn next(&self, message: &Message<'_>, answers: &[Answer]) -> Result<Option<Request>, SendError> {
+        match answers {
+            // While an alert is acknowledged Opsgenie counts what comes to it, and calls nobody.
+            [] if message.calls_again() => {
+                let alias = within(&message.alarm(), ALIAS, escape::plain);
+                let body = json!({"source": SOURCE, "note": within(&message.payload().text, TEXT, escape::plain)});
+                Ok(Some(self.post(&format!("alerts/{}/unacknowledge?identifierType=alias", encoded(&alias)), &body)))
+            }
+            [] => Ok(Some(self.request(message))),
+            [first] if message.calls_again() => self.judge(first, message.now).map(|()| Some(self.request(message))),
+            [.., last] => self.judge(last, message.now).map(|()| None),
+        }
     }
 
     fn manner(&self) -> Manner {
@@ -66,6 +81,11 @@ impl Kind for OpsgenieSpec {
 }
 
 impl OpsgenieSpec {
+    fn post(&self, path: &str, body: &Value) -> Request {
+        let authorization = format!("GenieKey {}", self.api_key.reveal_for_use());
+        Request::json("POST", format!("{}/v2/{path}", self.api_url), body).with("authorization", authorization)
+    }
+
     fn alert(&self, message: &Message<'_>, alias: &str) -> Value {
         let payload = message.payload();
         let priority = match message.tone() {
@@ -88,13 +108,14 @@ impl OpsgenieSpec {
     }
 }
 
-/// Who is at work on it, so that Opsgenie calls nobody else.
-fn acknowledgement(message: &Message<'_>) -> Value {
+/// Who is at work on it, so that Opsgenie calls nobody else; or until when nobody wants to hear of it, after which Opsgenie calls again.
+fn acknowledgement(message: &Message<'_>) -> (&'static str, Value) {
     let mut body = json!({"source": SOURCE, "note": within(&message.payload().text, TEXT, escape::plain)});
-    if let Some(by) = message.facts().and_then(|facts| facts.alert.acknowledged.as_ref()).map(|known| &known.by) {
-        body["user"] = within(by, USER, escape::plain).into();
-    }
-    body
+    let Some(known) = message.facts().and_then(|facts| facts.alert.acknowledged.as_ref()) else { return ("acknowledge", body) };
+    body["user"] = within(&known.by, USER, escape::plain).into();
+    let Some(until) = known.until else { return ("acknowledge", body) };
+    body["endTime"] = until.rfc3339().into();
+    ("snooze", body)
 }
 
 /// Opsgenie's words for refusals.
@@ -109,6 +130,7 @@ const KNOWN: &[(&str, &str)] = &[
 mod tests {
     use super::*;
     use crate::model::channel::ChannelSpec;
+    use crate::model::notification::Again;
     use crate::model::secret::Secret;
     use crate::notifier::samples;
 
@@ -134,6 +156,31 @@ mod tests {
         assert!(request.url.reveal_for_use().ends_with("/v2/alerts/vigilmon%3Aprod-us-api-health/acknowledge?identifierType=alias"));
         let body: Value = serde_json::from_str(&request.body).expect("JSON");
         assert_eq!((&body["user"], &body["source"]), (&"ada".into(), &"vigilmon".into()));
+    }
+
+    #[test]
+    fn a_snooze_has_an_end_and_an_acknowledgement_that_is_over_is_taken_back() {
+        for (name, world, actions) in [
+            ("opsgenie-snooze", samples::World::snoozed(), &["snooze"][..]),
+            ("opsgenie-snooze-over", samples::World::again(Again::SnoozeOver), &["unacknowledge", "alerts"]),
+            ("opsgenie-withdrawn", samples::World::again(Again::Withdrawn), &["unacknowledge", "alerts"]),
+            ("opsgenie-again", samples::World::again(Again::Escalation), &["alerts"]),
+        ] {
+            let answers = vec![samples::answer(202, "{}", None); actions.len()];
+            for (n, action) in actions.iter().enumerate() {
+                let request = spec().next(&world.message(), &answers[..n]).expect("accepted").expect("a request");
+                let path = request.url.reveal_for_use().split('?').next().unwrap_or_default().to_owned();
+                assert!(path.ends_with(action), "{name}: {path}");
+            }
+            assert_eq!(spec().next(&world.message(), &answers), Ok(None), "{name}");
+            samples::assert_conversation(name, &ChannelSpec::Opsgenie(spec()), &world, &answers);
+        }
+        // Opsgenie has forgotten it, so that it is a new one.
+        let world = samples::World::again(Again::Withdrawn);
+        let gone = samples::answer(404, r#"{"message":"Alert does not exist"}"#, None);
+        assert!(spec().next(&world.message(), &[gone]).expect("no failure").is_some());
+        let busy = samples::answer(503, "", None);
+        assert!(spec().next(&world.message(), &[busy]).is_err());
     }
 
     #[test]

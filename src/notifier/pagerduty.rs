@@ -28,9 +28,20 @@ const KEY: Limit = Limit::chars(255);
 
 impl Kind for PagerDutySpec {
     fn request(&self, message: &Message<'_>) -> Request {
-        let mut body = body(message);
-        body["routing_key"] = self.routing_key.reveal_for_use().into();
-        Request::json("POST", format!("{}/v2/enqueue", self.api_url), &body)
+        self.event(body(message))
+    }
+
+    fn next(&self, message: &Message<'_>, answers: &[Answer]) -> Result<Option<Request>, SendError> {
+        match answers {
+            // Events can acknowledge an incident, but not take that back, and what is acknowledged calls nobody. A new one does.
+            [] if message.calls_again() => {
+                let key = within(&message.alarm(), KEY, escape::plain);
+                Ok(Some(self.event(json!({"event_action": "resolve", "dedup_key": key}))))
+            }
+            [] => Ok(Some(self.request(message))),
+            [first] if message.calls_again() => self.judge(first, message.now).map(|()| Some(self.request(message))),
+            [.., last] => self.judge(last, message.now).map(|()| None),
+        }
     }
 
     fn manner(&self) -> Manner {
@@ -41,6 +52,13 @@ impl Kind for PagerDutySpec {
         let body = answer.json();
         let word = body["errors"][0].as_str().unwrap_or_default();
         judge_said(answer, &Said { service: "PagerDuty", wait: None, word, known: KNOWN }, now)
+    }
+}
+
+impl PagerDutySpec {
+    fn event(&self, mut body: Value) -> Request {
+        body["routing_key"] = self.routing_key.reveal_for_use().into();
+        Request::json("POST", format!("{}/v2/enqueue", self.api_url), &body)
     }
 }
 
@@ -94,6 +112,7 @@ fn body(message: &Message<'_>) -> Value {
 mod tests {
     use super::*;
     use crate::model::channel::ChannelSpec;
+    use crate::model::notification::Again;
     use crate::model::secret::Secret;
     use crate::notifier::samples;
 
@@ -108,6 +127,26 @@ mod tests {
     #[test]
     fn messages_read_exactly_so() {
         samples::assert_golden(&ChannelSpec::PagerDuty(spec()));
+    }
+
+    #[test]
+    fn who_is_not_at_work_on_it_any_more_is_called_by_a_new_incident() {
+        let accepted = samples::answer(202, r#"{"status":"success"}"#, None);
+        for (world, expected) in [
+            (samples::World::acknowledged(), &["acknowledge"][..]),
+            (samples::World::again(Again::Reminder(2)), &["trigger"]),
+            (samples::World::again(Again::SnoozeOver), &["resolve", "trigger"]),
+            (samples::World::again(Again::Withdrawn), &["resolve", "trigger"]),
+        ] {
+            let mut answers = Vec::new();
+            while let Some(request) = spec().next(&world.message(), &answers).expect("accepted") {
+                let body: Value = serde_json::from_str(&request.body).expect("JSON");
+                assert_eq!((&body["event_action"], &body["routing_key"]), (&expected[answers.len()].into(), &"canary".into()));
+                assert_eq!(body["dedup_key"], "vigilmon:prod-us-api-health");
+                answers.push(accepted.clone());
+            }
+            assert_eq!(answers.len(), expected.len());
+        }
     }
 
     #[test]

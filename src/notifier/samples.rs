@@ -29,6 +29,7 @@ use crate::model::incident::CloseReason;
 use crate::model::incident::Lane;
 use crate::model::monitor::Origin;
 use crate::model::net::HostPort;
+use crate::model::notification::Again;
 use crate::model::notification::AlertFacts;
 use crate::model::notification::EventKind;
 use crate::model::notification::IncidentFacts;
@@ -181,6 +182,26 @@ impl World {
         if let Subject::Incident(facts) = &mut world.notification.subject {
             let note = "the database has no room left".to_owned();
             facts.alert.acknowledged = Some(Acknowledgement { by: "ada".to_owned(), at, until: None, note, by_channel: None });
+        }
+        world
+    }
+
+    /// Somebody wants to be reminded of it in an hour.
+    pub(super) fn snoozed() -> World {
+        let mut world = World::acknowledged();
+        if let Subject::Incident(facts) = &mut world.notification.subject
+            && let Some(acknowledged) = &mut facts.alert.acknowledged
+        {
+            acknowledged.until = Some(world.notification.at + Duration::from_secs(3600));
+        }
+        world
+    }
+
+    /// It is told again for this reason.
+    pub(super) fn again(why: Again) -> World {
+        let mut world = World::reminder();
+        if let Subject::Incident(facts) = &mut world.notification.subject {
+            facts.alert.again = Some(why);
         }
         world
     }

@@ -53,6 +53,7 @@ use crate::model::secret::Secret;
 use crate::model::time::UnixMillis;
 use crate::notifier::Notifier;
 use crate::notifier::again::Again;
+use crate::notifier::former::Former;
 use crate::notifier::lookout::Lookout;
 use crate::notifier::shared::Shared;
 use crate::notifier::sink::ChannelSink;
@@ -258,17 +259,25 @@ fn notifier(
     (secret, shared): (Secret, Option<Shared>),
 ) -> Result<Notifier<Store, ChannelSink>, StartError> {
     let sink = ChannelSink::new(clock.clone()).map_err(|error| StartError::System(error.to_string()))?;
-    Ok(Notifier { outbox: store.clone(), sink, clock: clock.clone(), config, owed, secret, shared, chance: crate::notifier::system_chance })
+    let (outbox, clock, former) = (store.clone(), clock.clone(), Former::default());
+    Ok(Notifier { outbox, sink, clock, config, owed, secret, shared, former, chance: crate::notifier::system_chance })
 }
 
 /// Looks after the channels, and lets people see and test them.
 fn channels(notifier: &Notifier<Store, ChannelSink>, supervisor: &mut Supervisor) -> ChannelDesk {
-    let Notifier { outbox, sink, clock, config, owed, secret, shared, chance: _ } = notifier;
+    let Notifier { outbox, sink, clock, config, owed, secret, shared, former, chance: _ } = notifier;
     let (show, shown) = watch::channel(Arc::default());
     let lookout = Lookout { store: outbox.clone(), clock: clock.clone(), config: config.clone(), owed: Arc::clone(owed), shown: show };
     supervisor.task("channels", lookout.run(supervisor.stopping()));
-    let (store, sink_too, clock_too) = (outbox.clone(), sink.clone(), clock.clone());
-    let again = Again { store, sink: sink_too, clock: clock_too, config: config.clone(), secret: secret.clone(), shared: shared.clone() };
+    let again = Again {
+        store: outbox.clone(),
+        sink: sink.clone(),
+        clock: clock.clone(),
+        config: config.clone(),
+        secret: secret.clone(),
+        shared: shared.clone(),
+        former: former.clone(),
+    };
     supervisor.task("again", again.run(supervisor.stopping()));
     let mail = Mail { sink: sink.clone(), clock: clock.clone() };
     ChannelDesk { shown, courier: Courier::new(Arc::new(mail), Arc::clone(owed)) }

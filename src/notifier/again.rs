@@ -17,15 +17,19 @@ use crate::model::channel::ChannelSpec;
 use crate::model::channel::spec::AlertmanagerSpec;
 use crate::model::id::IncidentId;
 use crate::model::notification::Notification;
+use crate::model::notification::Opening;
 use crate::model::secret::Secret;
 use crate::notifier::alertmanager::going_on;
 use crate::notifier::compose::Message;
 use crate::notifier::error::SendError;
+use crate::notifier::former::Former;
+use crate::notifier::former::Goes;
 use crate::notifier::kind::SEND_TIMEOUT;
 use crate::notifier::payload::Links;
 use crate::notifier::request::Request;
 use crate::notifier::shared::Shared;
 use crate::notifier::signed::LinkKeys;
+use crate::notifier::signed::PlaceKeys;
 use crate::notifier::sink::ChannelSink;
 use crate::store::Ongoing;
 use crate::store::Store;
@@ -51,6 +55,29 @@ pub struct Again {
     pub secret: Secret,
     /// What the notifiers of a cluster share; `None` when watching alone.
     pub shared: Option<Shared>,
+    /// Where alarms were opened.
+    pub former: Former,
+}
+
+/// An open incident of which a channel was told.
+struct GoingOn {
+    incident: IncidentId,
+    told: Notification,
+    /// Where it was opened.
+    spec: AlertmanagerSpec,
+}
+
+/// What goes into one request each.
+fn portions(all: &[GoingOn]) -> Vec<(&AlertmanagerSpec, Vec<&GoingOn>)> {
+    let mut found: Vec<(&AlertmanagerSpec, Vec<&GoingOn>)> = Vec::new();
+    for going_on in all {
+        let has_room = |(spec, some): &&mut (&AlertmanagerSpec, Vec<&GoingOn>)| **spec == going_on.spec && some.len() < ALERTS_AT_ONCE;
+        match found.iter_mut().find(has_room) {
+            Some((_, some)) => some.push(going_on),
+            None => found.push((&going_on.spec, vec![going_on])),
+        }
+    }
+    found
 }
 
 impl Again {
@@ -72,19 +99,20 @@ impl Again {
     async fn round(&self) {
         let config = Arc::clone(&self.config.borrow());
         for channel in config.channels.values() {
-            let ChannelSpec::Alertmanager(spec) = &channel.spec else { continue };
-            if self.shared.as_ref().is_none_or(|shared| shared.goes_first(&channel.name)) {
-                self.tell(channel, spec, &config).await;
+            let is_one = matches!(channel.spec, ChannelSpec::Alertmanager(_));
+            if is_one && self.shared.as_ref().is_none_or(|shared| shared.goes_first(&channel.name)) {
+                self.tell(channel, &config).await;
             }
         }
     }
 
-    async fn tell(&self, channel: &Channel, spec: &AlertmanagerSpec, config: &Config) {
+    async fn tell(&self, channel: &Channel, config: &Config) {
         let links = Links::new(&config.server).signed(LinkKeys::new(config, &self.secret));
-        let Some(said) = self.going_on(channel, &links).await else { return };
-        for some in said.chunks(ALERTS_AT_ONCE) {
+        let places = PlaceKeys::new(config, &self.secret);
+        let Some(said) = self.going_on(channel, &links, &places).await else { return };
+        for (spec, some) in portions(&said) {
             // What one request does not reach the others would not either, and other channels wait.
-            if !self.push(channel, spec.again(&self.messages(channel, &links, some))).await {
+            if !self.push(channel, spec.again(&self.messages(channel, &links, &some))).await {
                 break;
             }
         }
@@ -92,18 +120,18 @@ impl Again {
             return;
         }
         // What ended meanwhile was perhaps said to be over before this arrived.
-        let Some(still) = self.going_on(channel, &links).await else { return };
-        let still: BTreeSet<IncidentId> = still.into_iter().map(|(incident, _)| incident).collect();
-        let over: Vec<(IncidentId, Notification)> = said.into_iter().filter(|(incident, _)| !still.contains(incident)).collect();
-        for some in over.chunks(ALERTS_AT_ONCE) {
-            if !self.push(channel, spec.take_back(&self.messages(channel, &links, some))).await {
+        let Some(still) = self.going_on(channel, &links, &places).await else { return };
+        let still: BTreeSet<IncidentId> = still.into_iter().map(|going_on| going_on.incident).collect();
+        let over: Vec<GoingOn> = said.into_iter().filter(|going_on| !still.contains(&going_on.incident)).collect();
+        for (spec, some) in portions(&over) {
+            if !self.push(channel, spec.take_back(&self.messages(channel, &links, &some))).await {
                 break;
             }
         }
     }
 
     /// Open incidents and the message that says so, of each the newest; `None` when that cannot be seen.
-    async fn going_on(&self, channel: &Channel, links: &Links) -> Option<Vec<(IncidentId, Notification)>> {
+    async fn going_on(&self, channel: &Channel, links: &Links, places: &PlaceKeys) -> Option<Vec<GoingOn>> {
         let all = match self.store.ongoing(&channel.name).await {
             Ok(all) => all,
             Err(error) => {
@@ -113,17 +141,34 @@ impl Again {
         };
         let mut seen = BTreeSet::new();
         let mut found = Vec::new();
-        for Ongoing { incident, lane, told } in all {
+        for Ongoing { incident, lane, told, opening } in all {
             let is_it = going_on(&self.message(channel, links, &told)) == Some(lane);
-            if is_it && seen.insert(incident.clone()) {
-                found.push((incident, told));
+            if is_it
+                && seen.insert(incident.clone())
+                && let Some(spec) = self.place(channel, opening, places)
+            {
+                found.push(GoingOn { incident, told, spec });
             }
         }
         Some(found)
     }
 
-    fn messages<'a>(&self, channel: &'a Channel, links: &'a Links, said: &'a [(IncidentId, Notification)]) -> Vec<Message<'a>> {
-        said.iter().map(|(_, told)| self.message(channel, links, told)).collect()
+    /// Where it was opened, which is where it will be ended: elsewhere it would fire on.
+    fn place(&self, channel: &Channel, opening: Option<Opening>, places: &PlaceKeys) -> Option<AlertmanagerSpec> {
+        let heard = |opening: Opening| opening.called.or_else(|| self.shared.as_ref().and_then(|shared| shared.called(&opening.key)));
+        let spec = match self.former.goes(channel, opening.and_then(heard).as_ref(), places) {
+            Goes::Here => channel.spec.clone(),
+            Goes::There(before) => before.spec,
+            Goes::Lost => return None,
+        };
+        match spec {
+            ChannelSpec::Alertmanager(spec) => Some(spec),
+            _ => None,
+        }
+    }
+
+    fn messages<'a>(&self, channel: &'a Channel, links: &'a Links, said: &[&'a GoingOn]) -> Vec<Message<'a>> {
+        said.iter().map(|going_on| self.message(channel, links, &going_on.told)).collect()
     }
 
     fn message<'a>(&self, channel: &'a Channel, links: &'a Links, notification: &'a Notification) -> Message<'a> {

@@ -134,6 +134,8 @@ pub struct Notifier<O, S> {
     pub secret: Secret,
     /// What the notifiers of a cluster share; `None` when watching alone.
     pub shared: Option<Shared>,
+    /// Where alarms were opened, for everybody who tells of them.
+    pub former: Former,
     /// Draws a number from 0 (inclusive) to 1, for jitter; [`system_chance`] except in tests.
     pub chance: fn() -> f64,
 }
@@ -167,7 +169,7 @@ impl<O: Outbox, S: Sink> Notifier<O, S> {
             shared: self.shared,
             chance: self.chance,
             stop: stop.clone(),
-            former: Former::default(),
+            former: self.former,
         };
         let mut rosters = desk.shared.as_ref().map(Shared::rosters);
         while !stop.is_cancelled() {

@@ -208,7 +208,8 @@ const OPENING: &str = "SELECT key, called FROM outbox
     WHERE incident = ?1 AND channel = ?2 AND state = 'sent' AND event IN ('down', 'degraded', 'regional', 'certificate')
     ORDER BY called IS NULL, id LIMIT 1";
 
-fn opening(conn: &Connection, of: (&str, &str)) -> rusqlite::Result<Option<Opening>> {
+/// The message that told of an incident first, of those that arrived at a channel.
+pub(super) fn opening(conn: &Connection, of: (&str, &str)) -> rusqlite::Result<Option<Opening>> {
     let found = conn.prepare_cached(OPENING)?.query_row(of, |row| Ok((row.get(0)?, row.get::<_, Option<String>>(1)?))).optional()?;
     Ok(found.map(|(key, called)| Opening { key, called: called.as_deref().and_then(ServiceId::parse) }))
 }

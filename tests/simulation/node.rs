@@ -51,6 +51,7 @@ use vigilmon::model::time::Now;
 use vigilmon::model::time::UnixMillis;
 use vigilmon::notifier::Notifier;
 use vigilmon::notifier::error::SendError;
+use vigilmon::notifier::former::Former;
 use vigilmon::notifier::heard::Heard;
 use vigilmon::notifier::shared::Shared;
 use vigilmon::notifier::sink::Envelope;
@@ -370,7 +371,17 @@ pub async fn run(place: Place) -> turmoil::Result {
     supervisor.task("committer", committer::run(jobs, disk.clone(), Arc::clone(&owed), cluster.voice(), supervisor.stopping()));
     let sink = Caller { world: Arc::clone(&disk.world), node: place.node };
     let (secret, shared_too) = (Secret::new("simulated"), Some(shared.clone()));
-    let notifier = Notifier { outbox: disk.clone(), sink, clock, config: active, owed, secret, shared: shared_too, chance: || 0.5 };
+    let notifier = Notifier {
+        outbox: disk.clone(),
+        sink,
+        clock,
+        config: active,
+        owed,
+        secret,
+        shared: shared_too,
+        former: Former::default(),
+        chance: || 0.5,
+    };
     supervisor.task("notifier", notifier.run(supervisor.stopping()));
     let listener = turmoil::net::TcpListener::bind(("0.0.0.0", PORT)).await?;
     supervisor.task("listener", let_in(listener, cluster.links(), supervisor.stopping()));

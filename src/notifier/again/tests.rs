@@ -29,8 +29,11 @@ use crate::model::time::Now;
 use crate::model::time::UnixMillis;
 use crate::model::verdict::Confidence;
 use crate::model::verdict::RegionView;
+use crate::notifier::former;
 use crate::notifier::samples;
 use crate::notifier::samples::channel_name;
+use crate::store::Attempt;
+use crate::store::AttemptOutcome;
 use crate::store::Mark;
 use crate::store::OpenOptions;
 
@@ -80,6 +83,7 @@ fn alertmanager(gate: Option<Gate>) -> (String, Heard) {
 
 struct World {
     again: Again,
+    active: watch::Sender<Arc<Config>>,
     heard: Heard,
     _dir: tempfile::TempDir,
 }
@@ -97,15 +101,18 @@ impl World {
         let mut config = Config::clone(&samples::config(&["chat"]));
         let spec = ChannelSpec::Alertmanager(AlertmanagerSpec { url, credentials: None, labels: Vec::new() });
         config.channels.insert(channel_name("am"), Arc::new(samples::channel("am", spec)));
+        let (former, active) = (Former::default(), watch::Sender::new(Arc::new(config)));
+        former.note(&active.borrow());
         let again = Again {
             store,
             sink: ChannelSink::new(clock.clone()).expect("set up"),
             clock,
-            config: watch::Sender::new(Arc::new(config)).subscribe(),
+            config: active.subscribe(),
             secret: Secret::new("secret"),
             shared: None,
+            former,
         };
-        World { again, heard, _dir: dir }
+        World { again, active, heard, _dir: dir }
     }
 
     async fn commit(&self, change: StateChange) {
@@ -123,15 +130,30 @@ impl World {
         self.commit(StateChange { closed: vec![(incident(monitor, lane).id, closed)], ..StateChange::default() }).await;
     }
 
-    /// All that waits arrives.
+    /// The channel gets this label on all alerts.
+    fn label(&self, team: &str) {
+        let mut config = Config::clone(&self.active.borrow());
+        let channel = config.channels.get_mut(&channel_name("am")).expect("it is there");
+        let ChannelSpec::Alertmanager(spec) = &mut Arc::make_mut(channel).spec else { panic!("it is one") };
+        spec.labels = vec![("team".to_owned(), team.to_owned())];
+        self.again.former.note(&config);
+        self.active.send_replace(Arc::new(config));
+    }
+
+    /// All that waits arrives, where the channel goes now.
     async fn deliver(&self) {
+        let config = Arc::clone(&self.active.borrow());
+        let place = former::place(&config.channels[&channel_name("am")].spec).expect("a place");
+        let called = PlaceKeys::new(&config, &self.again.secret).mark(&place);
+        let (took, outcome) = (Duration::ZERO, AttemptOutcome::Accepted);
+        let attempt = Attempt { at: T0, took, outcome, reason: None, answer: None, called, is_unanswered: false };
         loop {
             let rows = self.again.store.outbox_claim(&channel_name("am"), T0, Duration::from_secs(30), 100).await.expect("claims");
             if rows.is_empty() {
                 return;
             }
             let marks = rows.iter().map(|row| (row.id, Mark::Sent { at: T0 })).collect();
-            self.again.store.outbox_mark(marks, None).await.expect("commits");
+            self.again.store.outbox_mark(marks, Some(&attempt)).await.expect("commits");
         }
     }
 
@@ -230,6 +252,29 @@ async fn what_ends_while_it_is_told_again_is_taken_back() {
     let (said, taken_back) = (&heard[0][0], &heard[1][0]);
     assert_eq!((&said["endsAt"], &taken_back["endsAt"]), (&"2026-06-30T11:23:00Z".into(), &"2026-06-30T10:23:00Z".into()));
     assert_eq!(taken_back["annotations"]["summary"], "[prod-us] api /health is no longer DOWN");
+}
+
+#[tokio::test]
+async fn it_is_told_again_where_it_will_be_ended() {
+    let world = World::new();
+    world.label("a");
+    world.open("shop", Lane::Outage, EventKind::Down).await;
+    world.deliver().await;
+    world.label("b");
+    world.open("mail", Lane::Outage, EventKind::Down).await;
+    world.deliver().await;
+    world.round().await;
+    let heard = world.heard.lock().expect("log").clone();
+    let mut labels: Vec<(&str, &str)> = heard
+        .iter()
+        .flat_map(|alerts| alerts.as_array().expect("a list"))
+        .map(|alert| (alert["labels"]["monitor"].as_str().expect("a name"), alert["labels"]["team"].as_str().expect("a team")))
+        .collect();
+    labels.sort_unstable();
+    assert_eq!(labels, [("mail", "b"), ("shop", "a")]);
+    // Of a place that is not known any more nobody could say that it is over.
+    let world = World { again: Again { former: Former::default(), ..world.again }, ..world };
+    assert_eq!(world.round().await, [["VigilmonDown mail"]]);
 }
 
 #[tokio::test]

@@ -429,6 +429,7 @@ impl World {
             owed: Arc::clone(&self.owed),
             secret: crate::model::secret::Secret::new("secret"),
             shared: self.shared.clone(),
+            former: Former::default(),
             chance: || 1.0,
         };
         let time = async {
@@ -861,6 +862,7 @@ impl Nodes {
                 owed: Arc::clone(&world.owed),
                 secret: crate::model::secret::Secret::new("secret"),
                 shared: world.shared.clone(),
+                former: Former::default(),
                 chance: || 1.0,
             };
             notifier.run(CancellationToken::new())

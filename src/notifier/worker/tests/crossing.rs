@@ -185,6 +185,7 @@ async fn story(first: First, crash: Crash) -> Vec<Made> {
             owed: Arc::clone(&owed),
             secret: crate::model::secret::Secret::new("secret"),
             shared: None,
+            former: Former::default(),
             chance: || 0.0,
         };
         notifier.run(CancellationToken::new())

@@ -118,10 +118,10 @@ fn choose(rows: &[Row], manner: Manner, now: UnixMillis) -> Choice {
             | EventKind::SelfNotice => 1,
         });
     }
-    if let Some(end) = end.filter(|end| manner == Manner::Together && may_wait(first, &rows[*end], now)) {
+    if let Some(end) = end.filter(|_| manner == Manner::Together && may_wait(first, now)) {
         return Choice { is_passed: true, ..Choice::last_of(end + 1) };
     }
-    let worse = rows.get(n_same).filter(|next| end.is_none() && is_worse(facts, next) && may_wait(first, next, now));
+    let worse = rows.get(n_same).filter(|next| end.is_none() && is_worse(facts, next) && may_wait(first, now));
     if worse.is_some() {
         let rest = choose(&rows[n_same..], manner, now);
         return Choice { n_rows: n_same + rest.n_rows, told: n_same + rest.told, is_passed: rest.is_passed };
@@ -129,10 +129,10 @@ fn choose(rows: &[Row], manner: Manner, now: UnixMillis) -> Choice {
     Choice { n_rows: 1 + n_reminders, told: 0, is_passed: false }
 }
 
-/// Whether `opening` need not be told by itself any more: nobody can have heard of it, or it was never tried without `later`, or long ago.
-fn may_wait(opening: &Row, later: &Row, now: UnixMillis) -> bool {
-    let may_have_arrived = opening.notification.may_be_repeat;
-    !may_have_arrived || opening.n_attempts <= later.n_attempts || MERGE_AFTER <= now.since(opening.notification.at)
+/// Whether `opening` need not be told by itself any more: nobody can have heard of it, other than together with what waits behind it, or long
+/// ago.
+fn may_wait(opening: &Row, now: UnixMillis) -> bool {
+    !opening.notification.may_be_repeat || MERGE_AFTER <= now.since(opening.notification.at)
 }
 
 /// Whether the degradation became this outage.
@@ -204,8 +204,8 @@ mod tests {
             // One had no answer, so it may have arrived.
             ("O:down*1? O:recovered", 599, "0 of 1, as it is"),
             ("O:down*1? O:recovered", 600, "1 of 2, passed"),
-            // Once told together, also in the attempts that follow.
-            ("O:down*3? O:recovered*3?", 60, "1 of 2, passed"),
+            // Once told together, also in the attempts that follow: what had no answer then was the end.
+            ("O:down*4 O:recovered*3?", 60, "1 of 2, passed"),
             ("O:down*4? O:recovered*3?", 60, "0 of 1, as it is"),
             ("O:certificate O:recovered", 0, "1 of 2, passed"),
             ("O:down O:acknowledged O:recovered", 0, "2 of 3, passed"),

@@ -45,6 +45,10 @@ pub trait Outbox: Send + Sync + 'static {
     /// When the next row is due; `None` when nothing is owed.
     fn next_due(&self, channel: &ChannelName) -> impl Future<Output = Result<Option<UnixMillis>, ReadError>> + Send;
 
+    /// Notes before an attempt which claimed rows (the first of each pair) are told under the key of one behind them (the second): after a crash
+    /// that one may have arrived.
+    fn tells(&self, pairs: Vec<(i64, i64)>) -> impl Future<Output = Result<(), CommitError>> + Send;
+
     /// Notes what became of claimed rows and, in the same transaction, the record of the attempt that settled them if there was one: of all of
     /// them or, when that fails, of none.
     fn mark(&self, marks: Vec<(i64, Mark)>, record: Option<&Attempt>) -> impl Future<Output = Result<(), CommitError>> + Send;
@@ -76,6 +80,10 @@ impl Outbox for Store {
 
     async fn next_due(&self, channel: &ChannelName) -> Result<Option<UnixMillis>, ReadError> {
         self.outbox_next_due(channel).await
+    }
+
+    async fn tells(&self, pairs: Vec<(i64, i64)>) -> Result<(), CommitError> {
+        self.outbox_tells(pairs).await
     }
 
     async fn mark(&self, marks: Vec<(i64, Mark)>, record: Option<&Attempt>) -> Result<(), CommitError> {

@@ -67,6 +67,7 @@ use crate::notifier::worker::due::partly;
 use crate::notifier::worker::due::portion;
 use crate::notifier::worker::due::rest_given_up;
 use crate::notifier::worker::due::steps;
+use crate::notifier::worker::due::under_another_key;
 use crate::notifier::worker::due::with_another;
 use crate::rules::quiet;
 use crate::store::Attempt;
@@ -294,6 +295,9 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
         let next_at = self.now();
         marks.extend(later.iter().map(|due| (due.telling.rows[0].id, Mark::Waits { next_at })));
         self.settle(marks, None).await;
+        if !self.note_keys(&due).await {
+            return;
+        }
         let n_before = self.n_in_storm;
         if due.iter().any(|due| due.attempts.is_some()) {
             self.attempt_for_all(due, to).await;
@@ -304,6 +308,20 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
             // What had no room is no news to be gathered.
             self.gathers_until = Some(self.now());
         }
+    }
+
+    /// Notes under which keys these are told, where that is not the key of what was claimed, so that after a crash the right ones are doubted.
+    /// Says whether that worked; nothing is sent otherwise.
+    async fn note_keys(&mut self, due: &[Due]) -> bool {
+        let pairs = under_another_key(due);
+        if pairs.is_empty() {
+            return true;
+        }
+        let Err(error) = self.desk.outbox.tells(pairs).await else { return true };
+        tracing::error!(channel = %self.channel, %error, "cannot note what is to be sent: {error}");
+        let next_at = self.now() + PAUSE;
+        self.settle(due.iter().map(|due| (due.telling.rows[0].id, Mark::Waits { next_at })).collect(), None).await;
+        false
     }
 
     /// How many of these, the first ones, are told in the next message: those whose names have room in it, as long as a storm has messages
@@ -383,7 +401,7 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
         }
         let marks = match &outcome {
             Ok(()) => self.arrived(due, (&key, &remaining), &record, now),
-            Err(error) if before.is_empty() => self.not_accepted(due, error, now),
+            Err(error) if before.is_empty() => self.not_accepted(due, (error, record.is_unanswered), now),
             Err(error @ SendError::Permanent(_)) => rest_given_up(due, error, now),
             Err(error) => partly(due, &error.to_string(), before, (now, (self.desk.chance)())),
         };
@@ -416,7 +434,7 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
                 shared.say(sent);
             }
             Err(error) => {
-                let mut marks = self.not_accepted(&due, &error, now);
+                let mut marks = self.not_accepted(&due, (&error, record.is_unanswered), now);
                 if matches!(error, SendError::Later(..)) {
                     self.rest.note(Err(&error), now, (self.desk.chance)());
                 } else {
@@ -510,7 +528,7 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
     }
 
     /// What becomes of rows whose attempt failed.
-    fn not_accepted(&mut self, due: &[Due], error: &SendError, now: UnixMillis) -> Vec<(i64, Mark)> {
+    fn not_accepted(&mut self, due: &[Due], (error, is_unanswered): (&SendError, bool), now: UnixMillis) -> Vec<(i64, Mark)> {
         // What failed together is tried again together.
         let chance = (self.desk.chance)();
         let mut marks = Vec::new();
@@ -524,10 +542,12 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
             let history = History { owed_since: first.owed_since, n_attempts, n_refused: *n_refused };
             let next = after_failure(error, history, now, chance);
             for (place, row) in telling.rows.iter().enumerate() {
-                let error = if place == telling.told { error.to_string() } else { with_another(&telling.notification.key, error) };
+                let is_told = place == telling.told;
+                let error = if is_told { error.to_string() } else { with_another(&telling.notification.key, error) };
+                let may_have_arrived = is_told && is_unanswered;
                 let mark = match next {
-                    Next::RetryAt(next_at) => Mark::Retry { next_at, error },
-                    Next::GiveUp => Mark::Dead { at: now, error },
+                    Next::RetryAt(next_at) => Mark::Retry { next_at, error, may_have_arrived },
+                    Next::GiveUp => Mark::Dead { at: now, error, may_have_arrived },
                 };
                 marks.push((row.id, mark));
             }
@@ -555,7 +575,12 @@ impl<O: Outbox, S: Sink> Worker<O, S> {
         let n_buried = rows.iter().filter(|row| is_over(row)).count();
         let mark = |row: &OutboxRow| {
             let error = error.clone();
-            if is_over(row) { Mark::Dead { at: now, error } } else { Mark::Retry { next_at: now, error } }
+            let may_have_arrived = false;
+            if is_over(row) {
+                Mark::Dead { at: now, error, may_have_arrived }
+            } else {
+                Mark::Retry { next_at: now, error, may_have_arrived }
+            }
         };
         for row in rows.iter().filter(|row| is_over(row)) {
             let key = &row.notification.key;

@@ -442,6 +442,15 @@ impl Store {
         self.read(move |conn| outbox::next_due(conn, &channel)).await
     }
 
+    /// Notes before an attempt which claimed rows (the first of each pair) are told under the key of one behind them (the second), so that
+    /// after a crash it is known which message may have arrived.
+    ///
+    /// # Errors
+    /// [`CommitError`].
+    pub async fn outbox_tells(&self, pairs: Vec<(i64, i64)>) -> Result<(), CommitError> {
+        self.write(Duty::Unpromised, move |desk| outbox::tells(desk, &pairs)).await
+    }
+
     /// Notes what became of claimed rows, and the attempt that settled them if there was one: of all of them or of none. Durable, unless
     /// nothing was tried.
     ///

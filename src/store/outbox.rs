@@ -101,9 +101,13 @@ fn is_another(conn: &Connection, key: &str, started_at: UnixMillis) -> rusqlite:
     Ok(matches!(message::from_json(&there), Ok(Subject::Incident(facts)) if !is_same_beginning(facts.started_at, started_at)))
 }
 
+/// What leased rows were about to say may have arrived: under their own keys, or that of a row behind them.
+const DOUBT_LEASED: &str = "UPDATE outbox SET unsure = 1 WHERE id IN (SELECT coalesce(told, id) FROM outbox WHERE leased = 1";
+
 /// Voids all leases.
 pub(super) fn reset_leases(desk: &Desk) -> rusqlite::Result<()> {
-    desk.step("UPDATE outbox SET leased = 0, unsure = 1, due_at = at WHERE leased = 1")
+    desk.step(&format!("{DOUBT_LEASED})"))?;
+    desk.step("UPDATE outbox SET leased = 0, told = NULL, due_at = at WHERE leased = 1")
 }
 
 /// Of every queue of a channel the oldest unsent row.
@@ -129,10 +133,14 @@ pub(super) struct Claim {
 /// Leases due rows.
 pub(super) fn claim(desk: &Desk, claim: &Claim) -> rusqlite::Result<Vec<OutboxRow>> {
     let sql = format!(
-        "UPDATE outbox SET unsure = unsure | leased, leased = 1, due_at = ?3 WHERE state = 'waiting' AND id IN (
+        "UPDATE outbox SET leased = 1, told = NULL, due_at = ?3 WHERE state = 'waiting' AND id IN (
              SELECT o.id FROM ({HEADS}) AS head JOIN outbox o ON o.id = head.id WHERE o.due_at <= ?2 ORDER BY o.id LIMIT ?4)
          RETURNING id, n_attempts, key, event, at, subject, again_at, queue, unsure, remaining"
     );
+    // Whoever held a lease that is over may have sent it.
+    desk.conn
+        .prepare_cached(&format!("{DOUBT_LEASED} AND channel = ?1 AND due_at <= ?2)"))?
+        .execute((claim.channel.as_str(), claim.now.0))?;
     let limit = i64::try_from(claim.limit).unwrap_or(i64::MAX);
     let until = claim.now + claim.lease;
     let mut update = desk.conn.prepare_cached(&sql)?;
@@ -155,7 +163,7 @@ pub(super) fn claim(desk: &Desk, claim: &Claim) -> rusqlite::Result<Vec<OutboxRo
     for (id, why) in unreadable {
         // It would hold back all later ones for ever.
         tracing::error!(error = why, "a stored message to `{}` cannot be read and is given up: {why}", claim.channel);
-        dead(desk, id, claim.now, (&format!("the stored message cannot be read: {why}"), None))?;
+        dead(desk, id, claim.now, (&format!("the stored message cannot be read: {why}"), false, None))?;
     }
     claimed.sort_by_key(|(row, _)| row.id);
     claimed.into_iter().map(|(row, queue)| with_company(&desk.conn, row, &queue)).collect()
@@ -243,22 +251,56 @@ pub(super) fn next_due(conn: &Connection, channel: &ChannelName) -> rusqlite::Re
     Ok(due.map(UnixMillis))
 }
 
+/// Notes of claimed rows, before an attempt, which ones behind them it tells under their own keys.
+pub(super) fn tells(desk: &Desk, pairs: &[(i64, i64)]) -> rusqlite::Result<()> {
+    let mut update = desk.conn.prepare_cached("UPDATE outbox SET told = ?2 WHERE id = ?1 AND leased = 1")?;
+    pairs.iter().try_for_each(|pair| update.execute(*pair).map(|_| ()))
+}
+
 /// Notes what became of a claimed row.
 pub(super) fn mark(desk: &Desk, id: i64, mark: &Mark, attempt: Option<&Attempt>) -> rusqlite::Result<()> {
     match mark {
         Mark::Sent { at } => sent(desk, id, *at, attempt),
         Mark::Together { at, with } => arrived(desk, id, *at, (&format!("told together with others, in message `{with}`"), attempt)),
-        Mark::Retry { next_at, error } => retry(desk, id, *next_at, (error, attempt)),
-        Mark::Partly { next_at, error, remaining } => {
+        Mark::Retry { next_at, error, may_have_arrived } => retry(desk, id, *next_at, (error, *may_have_arrived, attempt)),
+        Mark::Partly { at, next_at, error, remaining } => {
+            let next_at = match newer(&desk.conn, id)? {
+                // Whom it has not reached has heard what is newer, and must not hear this after it.
+                Newer::Told => return arrived(desk, id, *at, (error, attempt)),
+                Newer::Waits => *at,
+                Newer::Nothing => *next_at,
+            };
             let json = serde_json::Value::from(remaining.as_slice()).to_string();
             desk.conn.prepare_cached("UPDATE outbox SET remaining = ?2 WHERE id = ?1 AND state = 'waiting'")?.execute((id, json))?;
-            retry(desk, id, *next_at, (error, attempt))
+            retry(desk, id, next_at, (error, false, attempt))
         }
         Mark::Enough { at, error } => arrived(desk, id, *at, (error, attempt)),
         Mark::Waits { next_at } => wait(desk, id, *next_at),
         Mark::Elsewhere { at } => elsewhere(desk, id, *at),
-        Mark::Dead { at, error } => dead(desk, id, *at, (error, attempt)),
+        Mark::Dead { at, error, may_have_arrived } => dead(desk, id, *at, (error, *may_have_arrived, attempt)),
     }
+}
+
+/// What there is in the queue of a row that is newer than it.
+enum Newer {
+    Nothing,
+    Waits,
+    /// Another node sent it.
+    Told,
+}
+
+fn newer(conn: &Connection, id: i64) -> rusqlite::Result<Newer> {
+    let (is_told, waits): (Option<bool>, Option<bool>) = conn
+        .prepare_cached(
+            "SELECT max(o.state = 'sent'), max(o.state = 'waiting') FROM outbox o
+             JOIN outbox this ON this.id = ?1 AND o.channel = this.channel AND o.queue = this.queue WHERE ?1 < o.id",
+        )?
+        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(match (is_told, waits) {
+        (Some(true), _) => Newer::Told,
+        (_, Some(true)) => Newer::Waits,
+        _ => Newer::Nothing,
+    })
 }
 
 /// Notes that a message arrived, and what there is to say of how: as a part of another one, or not at all of its recipients.
@@ -286,19 +328,20 @@ fn sent(desk: &Desk, id: i64, at: UnixMillis, attempt: Option<&Attempt>) -> rusq
 }
 
 /// Notes a failed attempt.
-fn retry(desk: &Desk, id: i64, next_at: UnixMillis, (error, attempt): (&str, Option<&Attempt>)) -> rusqlite::Result<()> {
+fn retry(
+    desk: &Desk,
+    id: i64,
+    next_at: UnixMillis,
+    (error, may_have_arrived, attempt): (&str, bool, Option<&Attempt>),
+) -> rusqlite::Result<()> {
     let n = desk
         .conn
         .prepare_cached(
             "UPDATE outbox SET due_at = ?2, last_error = ?3, leased = 0, n_attempts = n_attempts + 1, unsure = unsure | ?4
              WHERE id = ?1 AND state = 'waiting'",
         )?
-        .execute((id, next_at.0, error, is_unanswered(attempt)))?;
+        .execute((id, next_at.0, error, may_have_arrived))?;
     attempt.filter(|_| n == 1).map_or(Ok(()), |attempt| attempt::put(desk, id, attempt, attempt.at + attempt.took))
-}
-
-fn is_unanswered(attempt: Option<&Attempt>) -> bool {
-    attempt.is_some_and(|attempt| attempt.is_unanswered)
 }
 
 /// Lets a row go that is not to be sent now; that is no attempt.
@@ -324,31 +367,41 @@ fn elsewhere(desk: &Desk, id: i64, at: UnixMillis) -> rusqlite::Result<()> {
 
 /// The same, by key.
 pub(super) fn elsewhere_by_key(desk: &Desk, key: &str, at: UnixMillis) -> rusqlite::Result<()> {
-    let n = desk
+    let settled: Option<i64> = desk
         .conn
         .prepare_cached(
             "UPDATE outbox SET state = 'sent', ended_at = ?2, leased = 0, last_error = ?3
-             WHERE key = ?1 AND state = 'waiting' AND leased = 0 AND remaining IS NULL",
+             WHERE key = ?1 AND state = 'waiting' AND leased = 0 AND remaining IS NULL RETURNING id",
         )?
-        .execute((key, at.0, ELSEWHERE))?;
-    if n == 0 { Ok(()) } else { channel::note_elsewhere(desk, key, at) }
+        .query_row((key, at.0, ELSEWHERE), |row| row.get(0))
+        .optional()?;
+    let Some(id) = settled else { return Ok(()) };
+    // What did not reach everybody is overtaken: all of them have heard what is newer.
+    desk.conn
+        .prepare_cached(
+            "UPDATE outbox SET state = 'sent', ended_at = ?2 WHERE state = 'waiting' AND leased = 0 AND remaining IS NOT NULL AND id < ?1
+             AND (channel, queue) = (SELECT channel, queue FROM outbox WHERE id = ?1)",
+        )?
+        .execute((id, at.0))?;
+    channel::note_elsewhere(desk, key, at)
 }
 
 /// Rows that were leased become due then.
 pub(super) fn hold_leases(desk: &Desk, until: UnixMillis) -> rusqlite::Result<()> {
-    desk.conn.prepare_cached("UPDATE outbox SET leased = 0, unsure = 1, due_at = max(at, ?1) WHERE leased = 1")?.execute([until.0])?;
+    desk.step(&format!("{DOUBT_LEASED})"))?;
+    desk.conn.prepare_cached("UPDATE outbox SET leased = 0, told = NULL, due_at = max(at, ?1) WHERE leased = 1")?.execute([until.0])?;
     Ok(())
 }
 
 /// Gives a message up.
-fn dead(desk: &Desk, id: i64, at: UnixMillis, (error, attempt): (&str, Option<&Attempt>)) -> rusqlite::Result<()> {
+fn dead(desk: &Desk, id: i64, at: UnixMillis, (error, may_have_arrived, attempt): (&str, bool, Option<&Attempt>)) -> rusqlite::Result<()> {
     let n = desk
         .conn
         .prepare_cached(
             "UPDATE outbox SET state = 'dead', ended_at = ?2, last_error = ?3, leased = 0, n_attempts = n_attempts + 1, unsure = unsure | ?4
              WHERE id = ?1 AND state = 'waiting'",
         )?
-        .execute((id, at.0, error, is_unanswered(attempt)))?;
+        .execute((id, at.0, error, may_have_arrived))?;
     if n == 0 {
         return Ok(());
     }

@@ -173,8 +173,11 @@ ALTER TABLE outbox ADD COLUMN unsure INTEGER NOT NULL DEFAULT 0;
 UPDATE outbox SET unsure = 1 WHERE state <> 'sent' AND n_attempts > 0;
 -- Of several recipients those that are still to be told, as JSON; NULL when it has not arrived at any, or at all.
 ALTER TABLE outbox ADD COLUMN remaining TEXT;
--- The queue of a notice about vigilmon itself is what it is about, with which its key begins.
-UPDATE outbox SET queue = key WHERE queue = '';
+-- Of a leased row the one whose key the attempt uses, when that is one behind it; NULL: its own.
+ALTER TABLE outbox ADD COLUMN told INTEGER;
+-- The queue of a notice about vigilmon itself is what it is about, with which its key begins. Those that wait do not know their end any more,
+-- so that they go before it can come.
+UPDATE outbox SET queue = key, due_at = at WHERE queue = '';
 
 -- `home` is the node at which somebody signed up; empty: there were no peers then. `changed` is the number of the newest change that other
 -- nodes have to hear of, counted in `subscribers_clock`; no two rows have the same. `told_from` is what was noted here before somebody

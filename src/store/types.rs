@@ -98,9 +98,14 @@ pub enum Mark {
         next_at: UnixMillis,
         /// Why it was not accepted.
         error: String,
+        /// There was no answer to what it says: the next attempt has to say that it may be a repeat.
+        may_have_arrived: bool,
     },
-    /// Accepted for some of its recipients; the others are to be tried again.
+    /// Accepted for some of its recipients; the others are to be tried again. At once and for the last time when something newer about the
+    /// same waits, and not at all when that was told already.
     Partly {
+        /// When it was accepted.
+        at: UnixMillis,
         /// When.
         next_at: UnixMillis,
         /// Why not for all.
@@ -131,6 +136,8 @@ pub enum Mark {
         at: UnixMillis,
         /// Why.
         error: String,
+        /// There was no answer to what it says.
+        may_have_arrived: bool,
     },
 }
 
@@ -191,7 +198,7 @@ pub struct Attempt {
     pub answer: Option<Answered>,
     /// What the service calls the message, when it was accepted and the service said so. It is kept with the message.
     pub called: Option<ServiceId>,
-    /// It failed without an answer, so that the message may have arrived: the next attempt says so. Kept with the message rather than here.
+    /// It failed without an answer, so that the message may have arrived: the next attempt says so. Kept with the message, by its [`Mark`], rather than here.
     pub is_unanswered: bool,
 }
 

@@ -259,9 +259,14 @@ impl Outbox for Disk {
         Ok(self.with(|kept| kept.heads(channel).into_iter().map(|at| kept.outbox[at].due_at).min()))
     }
 
-    async fn mark(&self, marks: Vec<(i64, Mark)>, record: Option<&Attempt>) -> Result<(), CommitError> {
+    async fn tells(&self, _pairs: Vec<(i64, i64)>) -> Result<(), CommitError> {
+        // After a crash the peers say what may have arrived.
         self.fsync().await;
-        let is_unanswered = record.is_some_and(|record| record.is_unanswered);
+        Ok(())
+    }
+
+    async fn mark(&self, marks: Vec<(i64, Mark)>, _record: Option<&Attempt>) -> Result<(), CommitError> {
+        self.fsync().await;
         self.with(|kept| {
             for (id, mark) in marks {
                 let at = usize::try_from(id).unwrap_or(usize::MAX);
@@ -274,9 +279,10 @@ impl Outbox for Disk {
                     }
                     Mark::Elsewhere { .. } => row.ended = Some("elsewhere"),
                     Mark::Dead { .. } => (row.ended, row.n_attempts) = (Some("dead"), row.n_attempts + 1),
-                    Mark::Retry { next_at, .. } | Mark::Partly { next_at, .. } => {
+                    Mark::Partly { next_at, .. } => (row.due_at, row.n_attempts) = (next_at, row.n_attempts + 1),
+                    Mark::Retry { next_at, may_have_arrived, .. } => {
                         (row.due_at, row.n_attempts) = (next_at, row.n_attempts + 1);
-                        row.notification.may_be_repeat |= is_unanswered;
+                        row.notification.may_be_repeat |= may_have_arrived;
                     }
                     Mark::Waits { next_at } => row.due_at = next_at,
                 }

@@ -47,10 +47,12 @@ pub(super) fn partly(due: &[Due], error: &str, remaining: &[String], (now, chanc
         let first = &telling.rows[0];
         let history = History { owed_since: first.owed_since, n_attempts: first.n_attempts.saturating_add(1), n_refused: 0 };
         let next = after_failure(&SendError::Transient(error.to_owned()), history, now, chance);
-        for row in &telling.rows {
+        for (place, row) in telling.rows.iter().enumerate() {
             let error = error.to_owned();
             let mark = match next {
-                Next::RetryAt(next_at) if !telling.is_overtaken => Mark::Partly { next_at, error, remaining: remaining.to_vec() },
+                // The others are told what was told, and not apart what was told together.
+                _ if place != telling.told => Mark::Together { at: now, with: telling.notification.key.clone() },
+                Next::RetryAt(next_at) if !telling.is_overtaken => Mark::Partly { at: now, next_at, error, remaining: remaining.to_vec() },
                 Next::RetryAt(_) | Next::GiveUp => Mark::Enough { at: now, error },
             };
             marks.push((row.id, mark));
@@ -63,6 +65,12 @@ pub(super) fn partly(due: &[Due], error: &str, remaining: &[String], (now, chanc
 pub(super) fn rest_given_up(due: &[Due], error: &SendError, at: UnixMillis) -> Vec<(i64, Mark)> {
     let rows = due.iter().flat_map(|due| due.telling.rows.iter().map(|row| (row.id, due.telling.remaining.join("`, `"))));
     rows.map(|(id, who)| (id, Mark::Enough { at, error: format!("`{who}` is not told, {error}") })).collect()
+}
+
+/// Claimed rows that are told under the key of one behind them, with that one.
+pub(super) fn under_another_key(due: &[Due]) -> Vec<(i64, i64)> {
+    let tellings = due.iter().map(|due| &due.telling).filter(|telling| telling.told != 0);
+    tellings.map(|telling| (telling.rows[0].id, telling.rows[telling.told].id)).collect()
 }
 
 /// What is noted of a row that is told in another one's message.

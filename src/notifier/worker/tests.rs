@@ -55,6 +55,8 @@ struct Row {
     state: State,
     called: Option<ServiceId>,
     remaining: Vec<String>,
+    /// Of a leased row the one whose key is used.
+    told: Option<usize>,
 }
 
 /// What goes wrong the next so many times.
@@ -148,23 +150,47 @@ fn opening(rows: &[Row], notification: &Notification) -> Option<Opening> {
     Some(Opening { key: row.notification.key.clone(), called: row.called.clone() })
 }
 
+/// What leased rows were about to say may have arrived.
+fn doubt_leased(rows: &mut [Row], which: impl Fn(&Row, UnixMillis) -> bool) {
+    let is_leased = |row: &Row| matches!(row.state, State::Waiting { leased_until: Some(until), .. } if which(row, until));
+    let told: Vec<usize> = rows.iter().enumerate().filter(|(_, row)| is_leased(row)).map(|(i, row)| row.told.unwrap_or(i)).collect();
+    told.into_iter().for_each(|i| rows[i].notification.may_be_repeat = true);
+}
+
+/// What did not reach everybody, when something newer about the same is there.
+fn overtaken(rows: &[Row], index: usize, mark: Mark) -> Mark {
+    let Mark::Partly { at, next_at, error, remaining } = mark else { return mark };
+    let this = &rows[index];
+    let newer = || {
+        rows[index + 1..].iter().filter(|row| row.notification.channel == this.notification.channel && monitor_of(row) == monitor_of(this))
+    };
+    if newer().any(|row| row.state == State::Sent) {
+        return Mark::Enough { at, error };
+    }
+    let next_at = if newer().any(|row| matches!(row.state, State::Waiting { .. })) { at } else { next_at };
+    Mark::Partly { at, next_at, error, remaining }
+}
+
 impl Outbox for FakeOutbox {
     async fn reset_leases(&self) -> Result<(), CommitError> {
-        for row in &mut self.lock().rows {
+        let rows = &mut self.lock().rows;
+        doubt_leased(rows, |_, _| true);
+        for row in rows {
             if let State::Waiting { leased_until, .. } = &mut row.state {
-                row.notification.may_be_repeat |= leased_until.take().is_some();
+                *leased_until = None;
             }
         }
         Ok(())
     }
 
     async fn hold_leases(&self, until: UnixMillis) -> Result<(), CommitError> {
-        for row in &mut self.lock().rows {
+        let rows = &mut self.lock().rows;
+        doubt_leased(rows, |_, _| true);
+        for row in rows {
             if let State::Waiting { due, leased_until } = &mut row.state
                 && leased_until.take().is_some()
             {
                 *due = (*due).max(until);
-                row.notification.may_be_repeat = true;
             }
         }
         Ok(())
@@ -192,6 +218,7 @@ impl Outbox for FakeOutbox {
         if failing(&mut memory.faults.claims_fail) {
             return Err(CommitError::Failed("disk full".to_owned()));
         }
+        doubt_leased(&mut memory.rows, |row, until| row.notification.channel == *channel && until <= now);
         let mut seen = BTreeSet::new();
         let mut claimed = Vec::new();
         for (i, row) in memory.rows.iter_mut().enumerate() {
@@ -199,8 +226,8 @@ impl Outbox for FakeOutbox {
             let State::Waiting { due, leased_until } = &mut row.state else { continue };
             let first = row.notification.channel == *channel && monitor.is_none_or(|monitor| seen.insert(monitor));
             if first && *due <= now && leased_until.is_none_or(|until| until <= now) && claimed.len() < limit {
-                row.notification.may_be_repeat |= leased_until.is_some();
                 *leased_until = Some(now + LEASE);
+                row.told = None;
                 let id = i64::try_from(i).expect("small");
                 claimed.push(outbox_row(id, row));
             }
@@ -229,6 +256,14 @@ impl Outbox for FakeOutbox {
         Ok(due.min())
     }
 
+    async fn tells(&self, pairs: Vec<(i64, i64)>) -> Result<(), CommitError> {
+        for pair in pairs {
+            let [claimed, told] = [pair.0, pair.1].map(|id| usize::try_from(id).expect("an index"));
+            self.lock().rows[claimed].told = Some(told);
+        }
+        Ok(())
+    }
+
     async fn mark(&self, marks: Vec<(i64, Mark)>, record: Option<&Attempt>) -> Result<(), CommitError> {
         let (hang, fail) = {
             let faults = &mut self.lock().faults;
@@ -244,9 +279,12 @@ impl Outbox for FakeOutbox {
             self.lock().said.extend(reason.reason.clone());
         }
         for (id, mark) in marks {
-            let row = &mut self.lock().rows[usize::try_from(id).expect("an index")];
-            if matches!(mark, Mark::Retry { .. } | Mark::Dead { .. }) {
-                row.notification.may_be_repeat |= record.is_some_and(|record| record.is_unanswered);
+            let index = usize::try_from(id).expect("an index");
+            let mut memory = self.lock();
+            let mark = overtaken(&memory.rows, index, mark);
+            let row = &mut memory.rows[index];
+            if let Mark::Retry { may_have_arrived, .. } | Mark::Dead { may_have_arrived, .. } = mark {
+                row.notification.may_be_repeat |= may_have_arrived;
             }
             row.n_attempts += u32::from(!matches!(mark, Mark::Waits { .. } | Mark::Elsewhere { .. }));
             if matches!(mark, Mark::Sent { .. }) {
@@ -289,7 +327,7 @@ impl FakeOutbox {
                         *due = notification.at.min(*due);
                     }
                 }
-                memory.rows.push(Row { notification, n_attempts: 0, state, called: None, remaining: Vec::new() });
+                memory.rows.push(Row { notification, n_attempts: 0, state, called: None, remaining: Vec::new(), told: None });
             }
         }
     }

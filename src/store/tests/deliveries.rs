@@ -70,10 +70,14 @@ async fn the_first_and_the_last_attempts_of_a_message_are_kept() {
     let id = row_of(&store, "k").await;
     for n in 1..=40 {
         let attempt = refused(n);
-        mark(&store, id, Mark::Retry { next_at: at(n), error: "answered 401".to_owned() }, Some(&attempt)).await.expect("commits");
+        mark(&store, id, Mark::Retry { next_at: at(n), error: "answered 401".to_owned(), may_have_arrived: false }, Some(&attempt))
+            .await
+            .expect("commits");
     }
     let asked_for_time = Attempt { outcome: AttemptOutcome::Later(at(900)), reason: Some("busy".to_owned()), answer: None, ..refused(41) };
-    mark(&store, id, Mark::Retry { next_at: at(900), error: "busy".to_owned() }, Some(&asked_for_time)).await.expect("commits");
+    mark(&store, id, Mark::Retry { next_at: at(900), error: "busy".to_owned(), may_have_arrived: false }, Some(&asked_for_time))
+        .await
+        .expect("commits");
     mark(&store, id, Mark::Sent { at: at(42) }, Some(&accepted(42))).await.expect("commits");
     let found = store.deliveries(&DeliveryFilter::All, 10).await.expect("reads").remove(0);
     assert_eq!((found.n_attempts, found.about.as_str()), (42, "a"));
@@ -95,8 +99,12 @@ async fn attempts_go_with_their_message_and_beyond_their_number() {
         let key = format!("k{n}");
         store.commit(owed(vec![notification(&key, "mail", &format!("m{n}"), EventKind::Down)])).await.expect("commits");
         let id = row_of(&store, &key).await;
-        mark(&store, id, Mark::Retry { next_at: T0, error: "no".to_owned() }, Some(&refused(n))).await.expect("commits");
-        mark(&store, id, Mark::Dead { at: at(n * 1000), error: "no".to_owned() }, Some(&refused(n))).await.expect("commits");
+        mark(&store, id, Mark::Retry { next_at: T0, error: "no".to_owned(), may_have_arrived: false }, Some(&refused(n)))
+            .await
+            .expect("commits");
+        mark(&store, id, Mark::Dead { at: at(n * 1000), error: "no".to_owned(), may_have_arrived: false }, Some(&refused(n)))
+            .await
+            .expect("commits");
     }
     let count = || store.read(|conn| conn.query_row("SELECT count(*) FROM attempts", [], |row| row.get::<_, i64>(0)));
     assert_eq!(count().await, Ok(8));
@@ -120,9 +128,13 @@ async fn what_is_known_of_a_channel_follows_its_attempts() {
     let blank = ChannelFacts::new(channel("mail"));
     assert_eq!(facts(&store, "mail").await, ChannelFacts { n_waiting: 4, oldest: Some(T0), next_at: Some(T0), ..blank.clone() });
     mark(&store, k1, Mark::Sent { at: at(5) }, Some(&accepted(5))).await.expect("commits");
-    mark(&store, k2, Mark::Retry { next_at: at(90), error: "no".to_owned() }, Some(&refused(10))).await.expect("commits");
+    mark(&store, k2, Mark::Retry { next_at: at(90), error: "no".to_owned(), may_have_arrived: false }, Some(&refused(10)))
+        .await
+        .expect("commits");
     let later = Attempt { outcome: AttemptOutcome::Later(at(700)), ..refused(20) };
-    mark(&store, k3, Mark::Retry { next_at: at(700), error: "later".to_owned() }, Some(&later)).await.expect("commits");
+    mark(&store, k3, Mark::Retry { next_at: at(700), error: "later".to_owned(), may_have_arrived: false }, Some(&later))
+        .await
+        .expect("commits");
     let found = facts(&store, "mail").await;
     assert_eq!(
         (found.accepted_at, found.failing_since, found.rests_until),
@@ -136,7 +148,9 @@ async fn what_is_known_of_a_channel_follows_its_attempts() {
     assert_eq!(log_of(&store, "chat").await, []);
     assert_eq!(store.channel_mark(&channel("mail"), broken(since), vec![notice]).await, Ok(true));
     assert_eq!(log_of(&store, "chat").await.len(), 1);
-    mark(&store, k2, Mark::Dead { at: at(800), error: "no".to_owned() }, Some(&refused(800))).await.expect("commits");
+    mark(&store, k2, Mark::Dead { at: at(800), error: "no".to_owned(), may_have_arrived: false }, Some(&refused(800)))
+        .await
+        .expect("commits");
     let found = facts(&store, "mail").await;
     assert_eq!((found.broken_since, found.told_at, found.n_lost, found.n_dead), (Some(since), Some(at(600)), 1, 1));
     assert_eq!(
@@ -158,9 +172,14 @@ async fn a_restart_forgets_nothing_of_a_channel() {
     let fixture = Fixture::new();
     let store = fixture.open();
     store.commit(owed(vec![notification("k", "mail", "a", EventKind::Down)])).await.expect("commits");
-    mark(&store, row_of(&store, "k").await, Mark::Retry { next_at: at(90), error: "no".to_owned() }, Some(&refused(10)))
-        .await
-        .expect("commits");
+    mark(
+        &store,
+        row_of(&store, "k").await,
+        Mark::Retry { next_at: at(90), error: "no".to_owned(), may_have_arrived: false },
+        Some(&refused(10)),
+    )
+    .await
+    .expect("commits");
     let since = facts(&store, "mail").await.failing_since.expect("it fails");
     let mark = ChannelMark::Broken { since, told_at: Some(at(600)) };
     assert_eq!(store.channel_mark(&channel("mail"), mark, Vec::new()).await, Ok(true));
@@ -185,7 +204,9 @@ async fn what_was_given_up_is_tried_again_under_its_key_and_in_order() {
     store.commit(owed(messages)).await.expect("commits");
     let ids = async |key: &'static str| row_of(&store, key).await;
     for key in ["a-down", "a-up", "b-down", "c-down"] {
-        mark(&store, ids(key).await, Mark::Dead { at: at(50), error: "gone".to_owned() }, Some(&refused(50))).await.expect("commits");
+        mark(&store, ids(key).await, Mark::Dead { at: at(50), error: "gone".to_owned(), may_have_arrived: false }, Some(&refused(50)))
+            .await
+            .expect("commits");
     }
     mark(&store, ids("b-up").await, Mark::Sent { at: at(60) }, Some(&accepted(60))).await.expect("commits");
     let mail = channel("mail");
@@ -212,7 +233,9 @@ async fn a_log_is_read_in_pages() {
     let store = fixture.open();
     let messages: Vec<_> = (0..7).map(|n| notification(&format!("k{n}"), "mail", &format!("m{n}"), EventKind::Down)).collect();
     store.commit(owed(messages)).await.expect("commits");
-    mark(&store, row_of(&store, "k2").await, Mark::Dead { at: at(1), error: "gone".to_owned() }, None).await.expect("commits");
+    mark(&store, row_of(&store, "k2").await, Mark::Dead { at: at(1), error: "gone".to_owned(), may_have_arrived: false }, None)
+        .await
+        .expect("commits");
     let page = async |before, dead| {
         let filter = DeliveryFilter::Channel { name: channel("mail"), before, dead };
         store.deliveries(&filter, 3).await.expect("reads").into_iter().map(|found| (found.id, found.key)).collect::<Vec<_>>()

@@ -51,13 +51,19 @@ async fn a_recovery_never_overtakes_its_outage() {
     assert_eq!(claimed(&store, "mail", T0).await, Vec::<String>::new(), "leased");
     assert_eq!(store.outbox_next_due(&channel("mail")).await, Ok(Some(T0 + LEASE)));
     let a_down = row_of(&store, "a-down").await;
-    store.outbox_mark(vec![(a_down, Mark::Retry { next_at: at(5_000), error: "no answer".to_owned() })], None).await.expect("commits");
+    store
+        .outbox_mark(vec![(a_down, Mark::Retry { next_at: at(5_000), error: "no answer".to_owned(), may_have_arrived: false })], None)
+        .await
+        .expect("commits");
     store.outbox_mark(vec![(row_of(&store, "b-down").await, Mark::Sent { at: at(1) })], None).await.expect("commits");
     assert_eq!(claimed(&store, "mail", at(4_999)).await, Vec::<String>::new(), "a-up waits behind a-down");
     assert_eq!(store.outbox_next_due(&channel("mail")).await, Ok(Some(at(5_000))));
     let rows = store.outbox_claim(&channel("mail"), at(5_000), LEASE, 10).await.expect("claims");
     assert_eq!(rows.iter().map(|row| (row.id, row.n_attempts)).collect::<Vec<_>>(), [(a_down, 1)]);
-    store.outbox_mark(vec![(a_down, Mark::Dead { at: at(6_000), error: "gone".to_owned() })], None).await.expect("commits");
+    store
+        .outbox_mark(vec![(a_down, Mark::Dead { at: at(6_000), error: "gone".to_owned(), may_have_arrived: false })], None)
+        .await
+        .expect("commits");
     assert_eq!(claimed(&store, "mail", at(6_000)).await, ["a-up"]);
     store.outbox_mark(vec![(row_of(&store, "a-up").await, Mark::Sent { at: at(7_000) })], None).await.expect("commits");
     assert_eq!(store.outbox_next_due(&channel("mail")).await, Ok(None));
@@ -99,7 +105,7 @@ async fn notices_about_vigilmon_wait_only_for_what_is_about_the_same() {
     };
     assert_eq!(titles(T0).await, ["disk/open", "config/open", "channel a:b/broken", "clock-set"], "at once, and the end waits");
     // One is refused and waits; nothing about anything else does.
-    let refused = Mark::Retry { next_at: at(600_000), error: "answered 400".to_owned() };
+    let refused = Mark::Retry { next_at: at(600_000), error: "answered 400".to_owned(), may_have_arrived: false };
     store.outbox_mark(vec![(row_of(&store, &notices[1].key).await, refused)], None).await.expect("commits");
     store.outbox_mark(vec![(row_of(&store, &notices[0].key).await, Mark::Sent { at: at(1) })], None).await.expect("commits");
     store.commit(owed(vec![notice("uplink/open", 2)])).await.expect("commits");
@@ -114,7 +120,7 @@ async fn what_some_recipients_missed_waits_for_them_and_holds_nothing_back() {
     assert_eq!(claimed(&store, "mail", T0).await, ["down"]);
     let id = row_of(&store, "down").await;
     let remaining = vec!["grey@example.com".to_owned()];
-    let partly = || Mark::Partly { next_at: at(300_000), error: "taken for 1 of 2".to_owned(), remaining: remaining.clone() };
+    let partly = || Mark::Partly { at: at(10), next_at: at(300_000), error: "taken for 1 of 2".to_owned(), remaining: remaining.clone() };
     store.outbox_mark(vec![(id, partly())], None).await.expect("commits");
     let rows = store.outbox_claim(&channel("mail"), at(300_000), LEASE, 10).await.expect("claims");
     assert_eq!((rows[0].remaining.as_slice(), rows[0].is_overtaken, rows[0].n_attempts), (remaining.as_slice(), false, 1));
@@ -136,6 +142,59 @@ async fn what_some_recipients_missed_waits_for_them_and_holds_nothing_back() {
 }
 
 #[tokio::test]
+async fn who_was_put_off_hears_nothing_that_is_older_than_what_the_others_heard() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    let partly =
+        || Mark::Partly { at: at(10), next_at: at(300_000), error: "taken for 1 of 2".to_owned(), remaining: vec!["grey".to_owned()] };
+    let state = async |key: &str| {
+        let log = store.deliveries(&DeliveryFilter::All, 10).await.expect("reads");
+        log.into_iter().find(|found| found.key == key).expect("it is there").state
+    };
+    for monitor in ["a", "b", "c"] {
+        let of = |word: &str, event| notification(&format!("{monitor}-{word}"), "mail", monitor, event);
+        store.commit(owed(vec![of("up", EventKind::Recovered), of("down", EventKind::Down)])).await.expect("commits");
+    }
+    assert_eq!(claimed(&store, "mail", T0).await, ["a-up", "b-up", "c-up"]);
+    // News waits: what is missing is tried at once.
+    store.outbox_mark(vec![(row_of(&store, "a-up").await, partly())], None).await.expect("commits");
+    let rows = store.outbox_claim(&channel("mail"), at(10), LEASE, 10).await.expect("claims");
+    assert_eq!((rows.len(), rows[0].notification.key.as_str(), rows[0].is_overtaken), (1, "a-up", true));
+    // Another node told it, before or after this one was accepted.
+    store.outbox_sent_elsewhere(vec![("b-down".to_owned(), at(20), None)]).await.expect("commits");
+    assert_eq!(state("b-up").await, DeliveryState::Waiting(at(0) + LEASE), "it is on its way");
+    store.outbox_mark(vec![(row_of(&store, "b-up").await, partly())], None).await.expect("commits");
+    assert_eq!(state("b-up").await, DeliveryState::Sent(at(10)));
+    store.outbox_mark(vec![(row_of(&store, "c-up").await, partly())], None).await.expect("commits");
+    store.outbox_sent_elsewhere(vec![("c-down".to_owned(), at(20), None)]).await.expect("commits");
+    assert_eq!(state("c-up").await, DeliveryState::Sent(at(20)));
+}
+
+#[tokio::test]
+async fn after_a_crash_that_is_doubted_whose_key_was_used() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    let of = |monitor: &str, word: &str, event| notification(&format!("{monitor}-{word}"), "mail", monitor, event);
+    let both = |monitor: &str| vec![of(monitor, "down", EventKind::Down), of(monitor, "up", EventKind::Recovered)];
+    store.commit(owed([both("a"), both("b")].concat())).await.expect("commits");
+    assert_eq!(claimed(&store, "mail", T0).await, ["a-down", "b-down"]);
+    store.outbox_tells(vec![(row_of(&store, "a-down").await, row_of(&store, "a-up").await)]).await.expect("commits");
+    let doubts = async |now| {
+        let rows = store.outbox_claim(&channel("mail"), now, LEASE, 10).await.expect("claims");
+        let all = rows.iter().flat_map(|row| std::iter::once(row).chain(&row.behind));
+        let doubted = all.filter(|row| row.notification.may_be_repeat).map(|row| row.notification.key.clone());
+        doubted.collect::<Vec<_>>()
+    };
+    store.outbox_reset_leases().await.expect("commits");
+    assert_eq!(doubts(at(1)).await, ["a-up", "b-down"]);
+    // A lease that is over says the same.
+    store.outbox_tells(vec![(row_of(&store, "b-down").await, row_of(&store, "b-up").await)]).await.expect("commits");
+    assert_eq!(doubts(at(1) + LEASE).await, ["a-down", "a-up", "b-down", "b-up"]);
+    store.outbox_hold_leases(at(100_000)).await.expect("commits");
+    assert!(doubts(at(99_999)).await.is_empty());
+}
+
+#[tokio::test]
 async fn what_waits_behind_another_says_so_and_when_something_happens() {
     let fixture = Fixture::new();
     let store = fixture.open();
@@ -146,7 +205,10 @@ async fn what_waits_behind_another_says_so_and_when_something_happens() {
     ];
     store.commit(owed(messages)).await.expect("commits");
     let first = row_of(&store, "down").await;
-    store.outbox_mark(vec![(first, Mark::Retry { next_at: at(60_000), error: "no answer".to_owned() })], None).await.expect("commits");
+    store
+        .outbox_mark(vec![(first, Mark::Retry { next_at: at(60_000), error: "no answer".to_owned(), may_have_arrived: false })], None)
+        .await
+        .expect("commits");
     let log = store.deliveries(&DeliveryFilter::All, 10).await.expect("reads");
     let log: Vec<_> = log.iter().map(|found| (found.key.as_str(), found.behind, found.state)).collect();
     let expected = [
@@ -178,7 +240,13 @@ async fn a_message_that_a_wrong_clock_put_far_away_becomes_due() {
     let store = fixture.open();
     store.commit(owed(vec![notification("k", "mail", "a", EventKind::Down)])).await.expect("commits");
     store
-        .outbox_mark(vec![(row_of(&store, "k").await, Mark::Retry { next_at: at(365 * 86_400_000), error: "no answer".to_owned() })], None)
+        .outbox_mark(
+            vec![(
+                row_of(&store, "k").await,
+                Mark::Retry { next_at: at(365 * 86_400_000), error: "no answer".to_owned(), may_have_arrived: false },
+            )],
+            None,
+        )
         .await
         .expect("commits");
     store.maintain(at(1), RETENTION).await.expect("maintains");
@@ -269,7 +337,10 @@ async fn what_was_being_sent_when_the_program_ended_may_be_a_repeat_and_nothing_
     let [(_, first, false), (b, second, false)] = rows.as_slice() else { panic!("{rows:?}") };
     assert_eq!((first.as_str(), second.as_str()), ("a", "b"));
     // One attempt has an end, the other never had.
-    store.outbox_mark(vec![(*b, Mark::Retry { next_at: at(1), error: "answered 503".to_owned() })], None).await.expect("commits");
+    store
+        .outbox_mark(vec![(*b, Mark::Retry { next_at: at(1), error: "answered 503".to_owned(), may_have_arrived: false })], None)
+        .await
+        .expect("commits");
     store.outbox_reset_leases().await.expect("commits");
     let said = |rows: Vec<(i64, String, bool)>| rows.into_iter().map(|(_, key, may_be_repeat)| (key, may_be_repeat)).collect::<Vec<_>>();
     assert_eq!(said(claim(at(1)).await), [("a".to_owned(), true), ("b".to_owned(), false)]);

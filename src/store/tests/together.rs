@@ -79,7 +79,7 @@ async fn an_end_knows_when_its_beginning_was_given_up() {
     for (mark, expected) in [
         (Mark::Sent { at: at(1) }, false),
         (Mark::Elsewhere { at: at(1) }, false),
-        (Mark::Dead { at: at(1), error: "gone".to_owned() }, true),
+        (Mark::Dead { at: at(1), error: "gone".to_owned(), may_have_arrived: false }, true),
     ] {
         let fixture = Fixture::new();
         let store = fixture.open();

@@ -147,6 +147,10 @@ impl Outbox for Stopping {
         Outbox::next_due(&*self.store, channel).await
     }
 
+    async fn tells(&self, pairs: Vec<(i64, i64)>) -> Result<(), CommitError> {
+        Outbox::tells(&*self.store, pairs).await
+    }
+
     async fn mark(&self, marks: Vec<(i64, Mark)>, record: Option<&Attempt>) -> Result<(), CommitError> {
         self.stop_at(Crash::Answered).await;
         Outbox::mark(&*self.store, marks, record).await?;

@@ -126,6 +126,54 @@ async fn of_reminders_that_wait_only_the_newest_is_told() {
     }
 }
 
+/// Keys of all attempts, and which say that they may be repeats.
+fn repeats(world: &World) -> Vec<String> {
+    let told = world.sink.told.lock().expect("told").clone();
+    let words = told.into_iter().map(|told| {
+        let Notification { key, may_be_repeat, .. } = told.notification;
+        if may_be_repeat { format!("{key}, perhaps again") } else { key }
+    });
+    words.collect()
+}
+
+/// An incident whose beginning is refused for 20 s; its end comes meanwhile.
+async fn refused_and_over(world: &World) {
+    world.owe_event("chat", "m", EventKind::Down, "down").await;
+    tokio::time::sleep(Duration::from_millis(12_500)).await;
+    world.owe_event("chat", "m", EventKind::Recovered, "up").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_told_together_without_an_answer_is_told_together_again() {
+    let world = World::new(&["chat"], |notification, now| match now.since(samples::TEN_TWENTY_THREE).as_secs() {
+        ..20 => down(),
+        20..50 if notification.key == "up" => Reply::Hang,
+        _ => Reply::Accept,
+    });
+    tokio::join!(world.live(HOUR), refused_and_over(&world));
+    let repeats = repeats(&world);
+    let mut phases = repeats.clone();
+    phases.dedup();
+    assert_eq!(phases, ["down", "up", "up, perhaps again"], "{repeats:?}");
+    assert_eq!(keys(&world), ["down+up"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_told_together_before_a_crash_is_told_together_again_although_its_beginning_had_been_refused() {
+    let world = World::new(&["chat"], |_, now| if now < samples::TEN_TWENTY_THREE + SECOND * 20 { down() } else { Reply::Accept });
+    let killed = async {
+        refused_and_over(&world).await;
+        tokio::time::sleep(SECOND * 10).await;
+        world.outbox.lock().faults.marks_hang = 1;
+    };
+    tokio::join!(world.live(SECOND * 120), killed);
+    assert_eq!((keys(&world), world.outbox.n_waiting()), (vec!["down+up".to_owned()], 2));
+    world.live(SECOND * 60).await;
+    let repeats = repeats(&world);
+    assert_eq!(repeats[repeats.len() - 2..], ["up", "up, perhaps again"], "{repeats:?}");
+    assert_eq!((keys(&world).len(), world.outbox.n_waiting()), (2, 0));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_merged_message_that_is_told_before_a_crash_has_the_same_key_afterwards() {
     let world = World::new(&["chat"], |_, _| Reply::Accept);
@@ -137,6 +185,7 @@ async fn a_merged_message_that_is_told_before_a_crash_has_the_same_key_afterward
     world.live(SECOND * 5).await;
     assert_eq!(keys(&world), ["down+up", "down+up"]);
     assert_eq!(world.accepted(), ["up", "up"], "the key of the end, both times");
+    assert_eq!(repeats(&world), ["up", "up, perhaps again"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -47,6 +47,41 @@ async fn what_is_still_owed_to_one_keeps_no_news_from_the_others() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn news_that_waits_already_is_not_held_back_by_one_recipient_either() {
+    let world = World::new(&["chat"], |_, now| match now.since(samples::TEN_TWENTY_THREE).as_secs() {
+        0 => Reply::Accept,
+        ..300 => down(),
+        _ => Reply::AcceptBut(&["grey"]),
+    });
+    let story = async {
+        world.owe("chat", "m1", "down").await;
+        tokio::time::sleep(Duration::from_millis(5500)).await;
+        world.owe_event("chat", "m1", EventKind::Recovered, "up").await;
+        tokio::time::sleep(SECOND * 100).await;
+        world.owe_event("chat", "m1", EventKind::Down, "again").await;
+    };
+    tokio::join!(world.live(HOUR), story);
+    let tried = tried(&world);
+    let first = tried.iter().position(|line| line.ends_with("all: again")).expect("it is told");
+    let second = |line: &String| line.split(' ').next().and_then(|word| word.parse::<u64>().ok()).expect("a second");
+    assert!(tried[first - 1].ends_with("grey: up") && tried[first - 2].ends_with("all: up"), "{tried:?}");
+    assert!(second(&tried[first]) - second(&tried[first - 2]) <= 15, "{tried:?}");
+    assert!(tried[first + 1..].iter().all(|line| line.ends_with("grey: again")), "{tried:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_told_together_is_not_told_apart_to_who_was_put_off() {
+    let world = World::new(&["chat"], greylisting(SECOND * 60));
+    world.owe_event("chat", "m", EventKind::Down, "down").await;
+    world.owe_event("chat", "m", EventKind::Recovered, "up").await;
+    world.live(HOUR).await;
+    let tried = tried(&world);
+    assert_eq!(tried[0], "0 all: down+up");
+    assert!(tried.len() > 1 && tried[1..].iter().all(|line| line.ends_with("grey: up")), "{tried:?}");
+    assert_eq!(world.outbox.n_waiting(), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_is_never_told_is_given_up_and_the_message_counts_as_sent() {
     let world = World::new(&["chat"], greylisting(HOUR * 1000));
     world.owe("chat", "m1", "down").await;

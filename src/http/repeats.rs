@@ -4,11 +4,16 @@
 //! remembered in memory and by this node: after a restart, or by way of another node, a text may stand twice, and can be taken back.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::sync::OwnedMutexGuard;
+use tokio::sync::oneshot;
 
 use crate::http::api::writings::Written;
 use crate::http::random::digest;
 use crate::model::time::Mono;
+use crate::supervise::Jobs;
 
 /// How long the same text is taken for a second press. Nobody waits longer for an answer before they press again.
 const REPEAT_WITHIN: Duration = Duration::from_secs(60);
@@ -19,7 +24,10 @@ const REMEMBERED_MAX: usize = 64;
 /// The newest text on each of a few things. Whoever writes holds it until the text is on disk, so that of two that come at once the second is
 /// seen to be one.
 #[derive(Debug, Default)]
-pub struct Repeats(tokio::sync::Mutex<Newest>);
+pub struct Repeats {
+    newest: Arc<tokio::sync::Mutex<Newest>>,
+    jobs: Jobs,
+}
 
 /// Newest last.
 #[derive(Debug, Default)]
@@ -35,8 +43,19 @@ struct One {
 
 impl Repeats {
     /// Waits for those who write at the moment.
-    pub(super) async fn lock(&self) -> tokio::sync::MutexGuard<'_, Newest> {
-        self.0.lock().await
+    pub(super) async fn lock(&self) -> OwnedMutexGuard<Newest> {
+        Arc::clone(&self.newest).lock_owned().await
+    }
+
+    /// Writes to the end, whoever still waits for it: a second press cancels the first one in the browser, whose text is on its way to the
+    /// disk by then. `None`: the work panicked, or the program stops.
+    pub(super) async fn to_the_end<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Option<T> {
+        let (done, ended) = oneshot::channel();
+        self.jobs.start(async move {
+            // Whoever asked may have gone.
+            let _ = done.send(work.await);
+        });
+        ended.await.ok()
     }
 }
 
@@ -55,6 +74,11 @@ impl Newest {
             self.0.pop_front();
         }
         self.0.push_back(One { about: about.to_owned(), text: digest(&[text.as_bytes()]), at: now, written });
+    }
+
+    /// Something was said on what this text began, or that was taken back: to begin the same anew is meant.
+    pub(super) fn forget_beginning(&mut self, id: &str) {
+        self.0.retain(|one| one.written.id != id);
     }
 
     /// Something about it was taken back, and may be meant anew.

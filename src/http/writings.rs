@@ -257,16 +257,24 @@ pub async fn write(desk: &Desk, writing: &Writing, draft: Result<Draft, Refusal>
         }
     };
     let pages = pages_of(&operation, monitor.as_ref(), &snapshot);
-    desk.engine.ask(operation).await.map_err(refusal)?;
-    let said = words(writing);
-    tracing::info!(user = who, id, "`{who}` {said}");
-    let written = Written { done: true, id, pages };
-    match (about, writing) {
-        (Some(about), Writing::TakeBack(..)) => newest.forget(&about),
-        (Some(about), _) => newest.note(&about, &text, at.mono, written.clone()),
-        (None, _) => {}
-    }
-    Ok(written)
+    let (engine, who, writing) = (desk.engine.clone(), who.to_owned(), writing.clone());
+    let work = async move {
+        engine.ask(operation).await.map_err(refusal)?;
+        let said = words(&writing);
+        tracing::info!(user = who, id, "`{who}` {said}");
+        let written = Written { done: true, id, pages };
+        if let Writing::AnnouncementUpdate(of) | Writing::TakeBack(About::Announcement(of), _) = &writing {
+            newest.forget_beginning(of.as_str());
+        }
+        match (about, writing) {
+            (Some(about), Writing::TakeBack(..)) => newest.forget(&about),
+            (Some(about), _) => newest.note(&about, &text, at.mono, written.clone()),
+            (None, _) => {}
+        }
+        Ok(written)
+    };
+    let ended = desk.repeats.to_the_end(work).await;
+    ended.unwrap_or_else(|| Err(Refusal::Internal("what was written was not brought to its end".to_owned())))
 }
 
 /// On what a text is; `None` for what replaces the text before and so is never there twice.

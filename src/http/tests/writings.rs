@@ -1,6 +1,10 @@
 //! What people write about trouble: by pages, by the API, at the control socket, and what visitors see of it.
 
+use std::future::Future as _;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use hyper::StatusCode;
@@ -403,6 +407,34 @@ async fn what_is_sent_twice_is_written_once_unless_it_is_meant() {
     assert_eq!(post(incident, "same").await, 1, "a minute later it is meant");
     assert_eq!(post("/incidents/incapi/updates/uuuuuuu1/remove", "").await, 1);
     assert_eq!(post(incident, "same").await, 1, "what was taken back can be said again");
+
+    // A second press cancels the first one, which is on its way to the disk.
+    {
+        let text = format!("{form}cancelled");
+        let mut first = pin!(world.post(announcement, &cookie, &text));
+        poll_fn(|cx| {
+            if !world.asked.lock().unwrap().is_empty() {
+                return Poll::Ready(());
+            }
+            assert!(first.as_mut().poll(cx).is_pending(), "it is answered when it is on disk");
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+    }
+    assert_eq!(post(announcement, "cancelled").await, 1, "and the second one says that it is there");
+
+    // An announcement that something was said on is over with; the same words are another one.
+    let announce = async || {
+        let announced = format!("{form}the+same&title=Deploying&pages=*");
+        let answer = world.post("/announcements", &cookie, &announced).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
+        asked(&world).into_iter().find_map(|asked| if let Operation::Announce(id, ..) = asked { Some(id) } else { None })
+    };
+    let id = announce().await.expect("it is announced");
+    assert_eq!(announce().await, None, "a second press");
+    assert_eq!(post(&format!("/announcements/{id}/updates"), "it+is+done").await, 1);
+    assert!(announce().await.is_some_and(|another| another != id));
 
     // Two presses at once, and the same by a program.
     let (first, second) = tokio::join!(post(announcement, "at+once"), post(announcement, "at+once"));

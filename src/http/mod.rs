@@ -40,6 +40,7 @@ use crate::http::site::Site;
 use crate::http::subscriptions::Subscribing;
 use crate::http::subscriptions::exchange::Company;
 use crate::http::subscriptions::exchange::Exchange;
+use crate::http::subscriptions::exchange::Heard;
 use crate::http::subscriptions::herald::Herald;
 use crate::http::viewer::Desk;
 use crate::model::peer::Roster;
@@ -246,17 +247,17 @@ pub async fn start(bound: Bound, parts: Parts, supervisor: &mut Supervisor) -> R
 
 /// Begins to ask the other nodes who subscribed.
 fn exchange((engine, store, clock): (&EngineHandle, &Store, &Clock), peers: &PeerParts, supervisor: &mut Supervisor) -> Company {
-    let (is_caught_up, told) = watch::channel(false);
+    let (heard, told) = watch::channel(Heard::default());
     let exchange = Exchange {
         engine: engine.clone(),
         store: store.clone(),
         clock: clock.clone(),
         colleagues: Arc::new(peers.links.clone()),
         roster: peers.rosters.clone(),
-        is_caught_up,
+        heard,
     };
     supervisor.task("subscribers of peers", exchange.run(supervisor.stopping()));
-    Company { roster: peers.rosters.clone(), is_caught_up: told }
+    Company { roster: peers.rosters.clone(), heard: told }
 }
 
 async fn site(

@@ -56,8 +56,25 @@ const AHEAD_MAX: Duration = Duration::from_secs(86_400);
 pub struct Company {
     /// Who lives.
     pub roster: watch::Receiver<Arc<Roster>>,
-    /// All others were asked since the start.
-    pub is_caught_up: watch::Receiver<bool>,
+    /// What the others have told.
+    pub heard: watch::Receiver<Heard>,
+}
+
+/// How far the others were asked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// All of them since the start.
+    pub is_caught_up: bool,
+    /// When the last round of questions that has ended began.
+    pub round: Option<Mono>,
+}
+
+impl Heard {
+    /// Whether those who could be asked have been since `then`, or long enough was waited for it.
+    #[must_use]
+    pub fn is_since(&self, then: Mono, now: Mono) -> bool {
+        self.round.is_some_and(|began| then < began) || CATCH_UP_MAX <= now.since(then)
+    }
 }
 
 /// Asks the others.
@@ -72,8 +89,8 @@ pub struct Exchange {
     pub colleagues: Arc<dyn Colleagues>,
     /// Who lives.
     pub roster: watch::Receiver<Arc<Roster>>,
-    /// Told when all others were asked.
-    pub is_caught_up: watch::Sender<bool>,
+    /// Told how far the others were asked.
+    pub heard: watch::Sender<Heard>,
 }
 
 /// How far a node was asked.
@@ -148,7 +165,7 @@ impl Exchange {
         if offered != progress.offered || progress.since.is_none() {
             // What was left out because no page offered it may be wanted now.
             *progress = Progress { is_adopted: true, offered, since: Some(now.mono), ..Progress::default() };
-            self.is_caught_up.send_replace(false);
+            self.heard.send_modify(|heard| heard.is_caught_up = false);
         }
         if progress.offered.is_empty() {
             return;
@@ -179,9 +196,8 @@ impl Exchange {
             !progress.all_known.contains(*node) && may_answer
         };
         let has_waited = progress.since.is_some_and(|since| CATCH_UP_MAX <= now.mono.since(since));
-        if has_waited || !others.iter().any(|node| is_in_the_way(&node)) {
-            self.is_caught_up.send_if_modified(|is_caught_up| !std::mem::replace(is_caught_up, true));
-        }
+        let is_all = has_waited || !others.iter().any(|node| is_in_the_way(&node));
+        self.heard.send_modify(|heard| *heard = Heard { is_caught_up: heard.is_caught_up || is_all, round: Some(now.mono) });
     }
 
     /// Asks one node for all that is new.

@@ -247,20 +247,28 @@ impl Herald {
         let mut lines: HashMap<(PageSlug, SubscriberWay), Arc<Line>> = HashMap::new();
         let mut tidied_at = UnixMillis::default();
         let mut lives = Lives::new(self.clock.now().mono);
+        let mut news_at = None;
         // Those who tell look here again before each message.
         let (acting, homes) = watch::channel(Homes::Of(Vec::new()));
         loop {
             let (snapshot, now) = (self.engine.snapshot(), self.clock.now());
-            match self.homes(&snapshot, &mut lives, now.mono).await {
+            match self.homes(&snapshot, &mut lives, (news_at, now.mono)).await {
                 Ok(homes) => drop(acting.send_replace(homes)),
                 // Looked at again in a second.
                 Err(error) => tracing::debug!(%error, "cannot read where subscribers signed up: {error}"),
             }
-            let (now, for_whom) = (now.wall, homes.borrow().clone());
+            let (now, mono) = (now.wall, now.mono);
             let pages: Vec<&Arc<StatusPage>> = snapshot.config.pages.iter().filter(|page| page.subscriptions.is_some()).collect();
             seen.retain(|slug, _| pages.iter().any(|page| page.slug == *slug));
             for page in &pages {
-                self.look(page, &snapshot, seen.entry(page.slug.clone()).or_default(), now).await;
+                let on_news = || {
+                    news_at = Some(mono);
+                    if self.company.is_some() {
+                        acting.send_replace(Homes::Of(Vec::new()));
+                    }
+                };
+                self.look(page, &snapshot, seen.entry(page.slug.clone()).or_default(), (now, on_news)).await;
+                let for_whom = homes.borrow().clone();
                 for way in offered(page) {
                     let line = lines.entry((page.slug.clone(), way)).or_insert_with(|| Arc::new(Line::new(way)));
                     if !self.store.subscriber_is_due(&page.slug, way, &for_whom, now).await.unwrap_or(false) {
@@ -282,13 +290,20 @@ impl Herald {
         }
     }
 
-    /// For whom this node acts.
-    pub(super) async fn homes(&self, snapshot: &Snapshot, lives: &mut Lives, now: Mono) -> Result<Homes, ReadError> {
+    /// For whom this node acts. `news_at` is when it noted the newest piece of news.
+    pub(super) async fn homes(
+        &self,
+        snapshot: &Snapshot,
+        lives: &mut Lives,
+        (news_at, now): (Option<Mono>, Mono),
+    ) -> Result<Homes, ReadError> {
         let (Some(company), Some(cluster)) = (&self.company, &snapshot.cluster) else { return Ok(Homes::All) };
         let roster = Arc::clone(&company.roster.borrow());
         lives.note(&roster, now);
-        // What others told while this node was away is not known yet.
-        if !*company.is_caught_up.borrow() {
+        // What others told while this node was away, stopped or cut off, is not known yet. News comes with the first word after a cut; so the
+        // others are asked after it, before anybody is told.
+        let heard = *company.heard.borrow();
+        if !heard.is_caught_up || news_at.is_some_and(|then| !heard.is_since(then, now)) {
             return Ok(Homes::Of(Vec::new()));
         }
         let members: Vec<NodeName> = cluster.members().filter(|node| node.is_configured).map(|node| node.name.clone()).collect();
@@ -307,7 +322,7 @@ impl Herald {
     }
 
     /// Notes what a page says for the first time.
-    async fn look(&self, page: &StatusPage, snapshot: &Snapshot, seen: &mut Seen, now: UnixMillis) {
+    async fn look(&self, page: &StatusPage, snapshot: &Snapshot, seen: &mut Seen, (now, on_news): (UnixMillis, impl FnOnce())) {
         let is_waiting = seen.read_until > now;
         let is_known = |(revision, at): (u64, UnixMillis)| revision == snapshot.revision && at <= now && now.since(at) < LOOK_AT_LEAST;
         if seen.last.is_some_and(is_known) && !is_waiting {
@@ -349,6 +364,10 @@ impl Herald {
         let all = news::of(&bulletin, now);
         let keys: BTreeSet<String> = all.iter().map(|row| row.key.clone()).collect();
         let fresh: Vec<_> = all.into_iter().filter(|row| !seen.noted.contains(&row.key)).collect();
+        if !fresh.is_empty() {
+            // Before it can be claimed.
+            on_news();
+        }
         if !fresh.is_empty()
             && let Err(error) = self.store.page_news_add(&page.slug, fresh, now).await
         {
@@ -601,12 +620,12 @@ mod tests {
         let mut page = world::page("main", Visibility::Public, &[]);
         confirmed(&store, &page.slug).await;
         page.announcements = vec![says("A slip."), says("It stays.")];
-        herald.look(&page, &snapshot, &mut Seen::default(), NOON).await;
+        herald.look(&page, &snapshot, &mut Seen::default(), (NOON, || {})).await;
         page.announcements.remove(0);
         // As after a start. The first clock is not set yet, and then nothing is known to be gone.
-        herald.look(&page, &snapshot, &mut Seen::default(), UnixMillis::default()).await;
+        herald.look(&page, &snapshot, &mut Seen::default(), (UnixMillis::default(), || {})).await;
         let later = NOON + Duration::from_secs(60);
-        herald.look(&page, &snapshot, &mut Seen::default(), later).await;
+        herald.look(&page, &snapshot, &mut Seen::default(), (later, || {})).await;
         let owed = store
             .subscriber_claim((&page.slug, SubscriberWay::Mail), &Homes::All, First::News, later)
             .await

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::exchange::Company;
 use super::exchange::Exchange;
+use super::exchange::Heard;
 use super::exchange::Progress;
 use super::herald::Herald;
 use super::messages;
@@ -157,7 +158,7 @@ impl Node {
         let store = Store::open(dir.path(), clock.clone()).expect("a store").0;
         let (snapshot, snapshots) = watch::channel(Arc::new(offering(Some(mail()), me)));
         let (roster, rosters) = watch::channel(Arc::new(roster(me, &NAMES)));
-        let (is_caught_up, told) = watch::channel(false);
+        let (heard, told) = watch::channel(Heard::default());
         let engine = EngineHandle { snapshots, requests: mpsc::channel(1).0, pings: mpsc::channel(1).0 };
         let exchange = Exchange {
             engine: engine.clone(),
@@ -165,7 +166,7 @@ impl Node {
             clock: clock.clone(),
             colleagues: Arc::new(net.clone()),
             roster: rosters.clone(),
-            is_caught_up,
+            heard,
         };
         let herald = Herald {
             engine,
@@ -173,7 +174,7 @@ impl Node {
             clock: clock.clone(),
             sink: ChannelSink::new(clock.clone()).expect("a sink"),
             secret: Secret::new("secret"),
-            company: Some(Company { roster: rosters, is_caught_up: told }),
+            company: Some(Company { roster: rosters, heard: told }),
         };
         let lives = Lives::new(clock.now().mono);
         let (clock, progress) = (clock.clone(), Progress::default());
@@ -189,7 +190,13 @@ impl Node {
         let snapshot = Arc::clone(&self.snapshot.borrow());
         let cluster = snapshot.cluster.clone().expect("a cluster");
         self.exchange.round(&snapshot, &cluster, &mut self.progress).await;
-        self.herald.homes(&snapshot, &mut self.lives, self.clock.now().mono).await.expect("homes")
+        self.homes(None).await
+    }
+
+    /// For whom the herald acts, when the newest piece of news came then.
+    async fn homes(&mut self, news_at: Option<Mono>) -> Homes {
+        let snapshot = Arc::clone(&self.snapshot.borrow());
+        self.herald.homes(&snapshot, &mut self.lives, (news_at, self.clock.now().mono)).await.expect("homes")
     }
 
     async fn confirmed(&self, address: &str) -> String {
@@ -301,6 +308,50 @@ async fn when_a_node_dies_one_other_tells_and_when_it_is_back_it_repeats_nothing
         node.say("three").await;
         assert!(!of(&node.tell().await).contains(&("jo@example.org", "three")), "its home is back");
     }
+}
+
+#[tokio::test]
+async fn a_node_that_was_cut_off_asks_what_the_others_told_before_it_tells_what_it_hears_now() {
+    let (net, clock, mut nodes) = nodes();
+    nodes[0].confirmed("jo@example.org").await;
+    for node in &mut nodes {
+        node.step().await;
+    }
+    // The home is cut off, and somebody stands in for it.
+    for node in NAMES {
+        net.set(node, None);
+    }
+    nodes[0].sees(&["a"]);
+    for node in &mut nodes[1..] {
+        node.sees(&["b", "c"]);
+        node.say("one").await;
+    }
+    let mut instead = Vec::new();
+    for _ in 0..70 {
+        clock.advance(Duration::from_secs(1));
+        assert!(nodes[0].tell().await.is_empty());
+        for node in &mut nodes[1..] {
+            instead.extend(node.tell().await);
+        }
+    }
+    assert_eq!(of(&instead), [("jo@example.org", "one")]);
+
+    // They meet. With the first word comes the news, before anybody was asked.
+    nodes.iter().for_each(|node| net.set(node.name, Some(Voice::Speaks(node.store.clone(), 1))));
+    let news_at = Some(clock.now().mono);
+    assert_eq!(nodes[0].homes(None).await, Homes::Of(vec!["a".to_owned()]));
+    nodes[0].say("one").await;
+    assert_eq!(nodes[0].homes(news_at).await, Homes::Of(Vec::new()));
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(nodes[0].homes(news_at).await, Homes::Of(Vec::new()), "nobody was asked yet");
+    assert!(nodes[0].tell().await.is_empty(), "it was told");
+    assert_eq!(nodes[0].homes(news_at).await, Homes::Of(vec!["a".to_owned()]));
+    // Where asking comes to no end, it is not waited for.
+    let news_at = Some(clock.now().mono);
+    clock.advance(Duration::from_secs(29));
+    assert_eq!(nodes[0].homes(news_at).await, Homes::Of(Vec::new()));
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(nodes[0].homes(news_at).await, Homes::Of(vec!["a".to_owned()]));
 }
 
 #[tokio::test]

@@ -238,6 +238,11 @@ pub async fn start(bound: Bound, parts: Parts, supervisor: &mut Supervisor) -> R
             }
         }
     });
+    let (first, stop) = (Arc::clone(&site), supervisor.stopping());
+    supervisor.task("first pages", async move {
+        stop.run_until_cancelled(first.pages.make_first(&first.clock)).await;
+        stop.cancelled().await;
+    });
     drop(tokio::task::spawn_blocking(packed::pack_assets));
     let server = &site.desk.engine.snapshot().config.server;
     let link = local::sign_in_url(&site.sign_in.links, server, &site.own_url, site.clock.now().mono)?;

@@ -8,11 +8,14 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::OnceLock;
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use ring::hmac;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
+use crate::clock::Clock;
+use crate::config::Server;
 use crate::engine::handle::EngineHandle;
 use crate::engine::snapshot::Snapshot;
 use crate::http::badge;
@@ -55,7 +58,7 @@ use crate::ui::page::status::widget;
 const REMAKE_EVERY_MS: i64 = 60_000;
 
 /// A page is not made anew sooner than that because of another check: with a thousand monitors there is one every few milliseconds.
-const REMAKE_REST_MS: i64 = 1000;
+const REMAKE_REST: Duration = Duration::from_secs(1);
 
 /// All status pages. What public handlers have instead of the engine and the store.
 #[derive(Debug)]
@@ -264,6 +267,23 @@ impl Pages {
         now.0 < until && hmac::verify(&self.pass_key, &pass_text(slug, hash, until), &tag).is_ok()
     }
 
+    /// Makes every page once in the language of those who wish none, as soon as the past is known: what is done for the first time takes
+    /// several times as long, and the first visitor after a start need not wait for it.
+    pub async fn make_first(&self, clock: &Clock) {
+        if self.book.clone().wait_for(|book| 0 < book.generation).await.is_err() {
+            return;
+        }
+        let snapshot = self.engine.snapshot();
+        let wishes = Wishes { links: &Links::new(&snapshot.config.server.base_path), languages: "" };
+        for page in &snapshot.config.pages {
+            // As of a moment ago, so that the first result makes it anew at once.
+            let at = clock.now().wall.minus(REMAKE_REST);
+            if let Err(Refusal::Internal(error)) = self.made(page, &snapshot, &wishes, at).await {
+                tracing::warn!("{error}");
+            }
+        }
+    }
+
     async fn made(
         &self,
         page: &Arc<StatusPage>,
@@ -326,7 +346,7 @@ impl Slot {
 impl Made {
     /// Whether it can still be shown: nothing changed, or nothing but a check that is too young to hurry for.
     fn is_good(&self, page: &Arc<StatusPage>, key: &Key, now: UnixMillis) -> bool {
-        let is_young = (0..REMAKE_REST_MS).contains(&(now.0 - self.at.0));
+        let is_young = self.at <= now && now.since(self.at) < REMAKE_REST;
         let wanted = Key { revision: if is_young { self.key.revision } else { key.revision }, ..key.clone() };
         Arc::ptr_eq(&self.page, page) && self.key == wanted
     }
@@ -445,6 +465,16 @@ async fn in_background<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'sta
     spawn_blocking(work).await.map_err(|error| Refusal::Internal(format!("cannot make a status page: {error}")))
 }
 
+/// What stands before our paths in links to a page. Where it has a name of its own the other one may be nothing to its readers.
+fn origin(page: &StatusPage, server: &Server) -> String {
+    let Some(url) = server.public_url.as_deref() else { return String::new() };
+    let scheme = url.split_once("://").map_or("https", |(scheme, _)| scheme);
+    match page.domains.first() {
+        Some(domain) => format!("{scheme}://{domain}"),
+        None => absolute(url, &server.base_path, ""),
+    }
+}
+
 fn make(page: &Arc<StatusPage>, (snapshot, book): (&Snapshot, &Book), key: Key, before: Option<&Made>, now: UnixMillis) -> Made {
     let view = public::project(page, snapshot, book.pages.get(&page.slug), &key.links, now);
     let server = &snapshot.config.server;
@@ -465,7 +495,7 @@ fn make(page: &Arc<StatusPage>, (snapshot, book): (&Snapshot, &Book), key: Key, 
         is_restricted: matches!(page.visibility, Visibility::Private | Visibility::Password(_)),
         is_indexed: view.indexed,
         is_by_wish: page.language == PageLanguage::Auto,
-        origin: server.public_url.as_deref().map(|url| absolute(url, &server.base_path, "")).unwrap_or_default(),
+        origin: origin(page, server),
         view,
         key,
     }

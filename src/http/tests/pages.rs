@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use hyper::StatusCode;
 
 use crate::engine::snapshot::Snapshot;
@@ -403,6 +404,10 @@ async fn the_feed_tells_of_beginnings_and_ends_and_announcements() {
     for place in links {
         assert_eq!(page.matches(&format!(" id=\"{place}\"")).count(), 1, "{place}: {page}");
     }
+    // A page with a name of its own does not lead its readers to the one of the operators.
+    world.show(|snapshot| edit_page(snapshot, |page| page.domains = vec!["status.example".to_owned(), "other.example".to_owned()]));
+    let feed = world.get("/status/prod.atom", &[("host", "status.example")]).await.body;
+    assert!(feed.contains("href=\"https://status.example/status/prod#") && !feed.contains("up.example"), "{feed}");
 }
 
 #[tokio::test]
@@ -454,6 +459,22 @@ fn making_a_page_holds_up_nobody_else() {
         assert_eq!((first.status, second.status), (StatusCode::OK, StatusCode::OK));
         assert_eq!(first.header("etag"), second.header("etag"));
     });
+}
+
+#[tokio::test]
+async fn the_first_visitor_after_a_start_waits_for_nothing_and_sees_the_first_result() {
+    let world = World::new(usual()).await;
+    let (links, slug) = (Links::new(""), PageSlug::parse("prod").unwrap());
+    let (pass, wishes) = (Pass { is_viewer: false, cookie: None }, Wishes { links: &links, languages: "" });
+    world.read_history().await;
+    // Not in the first second of a minute, in which every page is made anew.
+    world.clock.advance(Duration::from_secs(10));
+    let now = world.clock.now().wall;
+    world.site.pages.make_first(&world.clock).await;
+    let visit = || pin!(world.site.pages.open(&slug, pass, &wishes, now)).as_mut().now_or_never();
+    assert!(matches!(visit(), Some(Ok(Entry::Shown(made))) if made.has(Part::Page)), "it was made before");
+    world.show(|_| {});
+    assert!(visit().is_none(), "it is made anew, however young it is");
 }
 
 #[tokio::test]

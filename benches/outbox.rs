@@ -37,6 +37,7 @@ use vigilmon::model::verdict::Verdict;
 use vigilmon::notifier::Notifier;
 use vigilmon::notifier::bundle::PARTS_MAX;
 use vigilmon::notifier::error::SendError;
+use vigilmon::notifier::former::Former;
 use vigilmon::notifier::heard::Heard;
 use vigilmon::notifier::outbox::LEASE;
 use vigilmon::notifier::sink::Envelope;
@@ -154,6 +155,7 @@ async fn storm(n: usize) {
         owed: Arc::clone(&owed),
         secret: vigilmon::model::secret::Secret::new("secret"),
         shared: None,
+        former: Former::default(),
         chance: || 0.5,
     };
     let running = tokio::spawn(notifier.run(stop.clone()));

@@ -161,10 +161,7 @@ impl Again {
             Goes::There(before) => before.spec,
             Goes::Lost => return None,
         };
-        match spec {
-            ChannelSpec::Alertmanager(spec) => Some(spec),
-            _ => None,
-        }
+        if let ChannelSpec::Alertmanager(spec) = spec { Some(spec) } else { None }
     }
 
     fn messages<'a>(&self, channel: &'a Channel, links: &'a Links, said: &[&'a GoingOn]) -> Vec<Message<'a>> {

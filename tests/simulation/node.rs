@@ -371,17 +371,8 @@ pub async fn run(place: Place) -> turmoil::Result {
     supervisor.task("committer", committer::run(jobs, disk.clone(), Arc::clone(&owed), cluster.voice(), supervisor.stopping()));
     let sink = Caller { world: Arc::clone(&disk.world), node: place.node };
     let (secret, shared_too) = (Secret::new("simulated"), Some(shared.clone()));
-    let notifier = Notifier {
-        outbox: disk.clone(),
-        sink,
-        clock,
-        config: active,
-        owed,
-        secret,
-        shared: shared_too,
-        former: Former::default(),
-        chance: || 0.5,
-    };
+    let (outbox, former, chance) = (disk.clone(), Former::default(), || 0.5);
+    let notifier = Notifier { outbox, sink, clock, config: active, owed, secret, shared: shared_too, former, chance };
     supervisor.task("notifier", notifier.run(supervisor.stopping()));
     let listener = turmoil::net::TcpListener::bind(("0.0.0.0", PORT)).await?;
     supervisor.task("listener", let_in(listener, cluster.links(), supervisor.stopping()));

@@ -9,6 +9,8 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Stdio;
+use std::time::SystemTime;
+use std::time::UNIX_EPOCH;
 
 use common::Answer;
 use common::Instance;
@@ -63,6 +65,8 @@ impl Scene {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("mark.svg"), include_str!("../ui/favicon.svg")).unwrap();
         fs::write(dir.path().join("dark.css"), "h1 { letter-spacing: .04em; }\n").unwrap();
+        // The window is planned, and far from now at whatever hour this runs.
+        let far = (SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() / 3600 + 12) % 24;
         let config = format!(
             "server: {{ listen: 127.0.0.1:{listen}, public_url: \"http://{host}:{listen}\" }}
 instance: {{ state_dir: {} }}
@@ -73,7 +77,7 @@ monitors:
   - {{ name: Shop, group: Web, http: \"{}\", runbook: \"https://wiki.example.com/shop\", slo: {{ target: 99.9%, window: 30d }} }}
   - {{ name: Cache, group: Data, tcp: \"{}\" }}
   - {{ name: Nightly backup, group: Jobs, heartbeat: {{ interval: 1d, grace: 1h, token: nightly-token-0123456789abcdef }} }}
-maintenance: [{{ name: Moving house, monitors: [Cache], schedule: {{ cron: \"0 3 * * *\", duration: 1h }}, message: Boxes everywhere }}]
+maintenance: [{{ name: Moving house, monitors: [Cache], schedule: {{ cron: \"0 {far} * * *\", duration: 1h }}, message: Boxes everywhere }}]
 status_pages:
   - slug: shop
     title: The shop

@@ -239,6 +239,29 @@ impl Line {
     }
 }
 
+/// How long people are told between two pauses: in a storm there is something new every second, and nobody would hear of any of it.
+const TELLS_FOR: Duration = Duration::from_secs(5);
+
+/// A pause after news, in which the others are asked what they have told.
+#[derive(Debug, Default)]
+struct Pause {
+    /// When the news came that it is for.
+    since: Option<Mono>,
+    /// When the one before ended.
+    ended: Option<Mono>,
+}
+
+impl Pause {
+    /// News came. Says whether that begins a pause: not in one, and not just after the last.
+    fn begins(&mut self, now: Mono) -> bool {
+        let begins = self.since.is_none() && self.ended.is_none_or(|ended| TELLS_FOR <= now.since(ended));
+        if begins {
+            self.since = Some(now);
+        }
+        begins
+    }
+}
+
 impl Herald {
     /// Works until `stop`. What is under way then is done again after the next start, under the same key.
     pub async fn run(self, stop: CancellationToken) {
@@ -247,12 +270,12 @@ impl Herald {
         let mut lines: HashMap<(PageSlug, SubscriberWay), Arc<Line>> = HashMap::new();
         let mut tidied_at = UnixMillis::default();
         let mut lives = Lives::new(self.clock.now().mono);
-        let mut news_at = None;
+        let mut pause = Pause::default();
         // Those who tell look here again before each message.
         let (acting, homes) = watch::channel(Homes::Of(Vec::new()));
         loop {
             let (snapshot, now) = (self.engine.snapshot(), self.clock.now());
-            match self.homes(&snapshot, &mut lives, (news_at, now.mono)).await {
+            match self.homes(&snapshot, &mut lives, (self.waits_since(&mut pause, now.mono), now.mono)).await {
                 Ok(homes) => drop(acting.send_replace(homes)),
                 // Looked at again in a second.
                 Err(error) => tracing::debug!(%error, "cannot read where subscribers signed up: {error}"),
@@ -262,8 +285,7 @@ impl Herald {
             seen.retain(|slug, _| pages.iter().any(|page| page.slug == *slug));
             for page in &pages {
                 let on_news = || {
-                    news_at = Some(mono);
-                    if self.company.is_some() {
+                    if self.company.is_some() && pause.begins(mono) {
                         acting.send_replace(Homes::Of(Vec::new()));
                     }
                 };
@@ -288,6 +310,15 @@ impl Herald {
                 () = tokio::time::sleep(EVERY) => {}
             }
         }
+    }
+
+    /// Since when nobody is told, because the others were not asked since.
+    fn waits_since(&self, pause: &mut Pause, now: Mono) -> Option<Mono> {
+        let company = self.company.as_ref()?;
+        if pause.since.is_some_and(|then| company.heard.borrow().is_since(then, now)) {
+            *pause = Pause { since: None, ended: Some(now) };
+        }
+        pause.since
     }
 
     /// For whom this node acts. `news_at` is when it noted the newest piece of news.
@@ -546,6 +577,16 @@ fn doubled(first: Duration, n: u32, longest: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn in_a_storm_people_are_told_between_pauses() {
+        let at = |second| Mono(0) + Duration::from_secs(second);
+        let mut pause = Pause::default();
+        assert!(pause.begins(at(1)));
+        assert!(!pause.begins(at(2)) && pause.since == Some(at(1)), "more news does not prolong it");
+        pause = Pause { since: None, ended: Some(at(3)) };
+        assert!((3..8).all(|second| !pause.begins(at(second))) && pause.begins(at(8)));
+    }
     use crate::model::page::Language;
     use crate::model::subscription::Subscriber;
     use crate::store::NewsRow;
